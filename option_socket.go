@@ -13,9 +13,9 @@ type LingerConfig struct {
 	Enable bool
 
 	// Timeout is how long Close waits, in whole seconds, rounded up. Zero does
-	// not wait: Close resets a TCP connection and discards its unsent data. The
-	// kernel forgets the Timeout of a LingerConfig that is not enabled. Negative
-	// is an error.
+	// not wait: Close resets a TCP connection and discards its unsent data.
+	// Without Enable it has no meaning, and Get reports zero. Negative is an
+	// error.
 	Timeout time.Duration
 }
 
@@ -60,11 +60,6 @@ var (
 	// network device's queue, in microseconds. Initially 0, never. Raising it
 	// needs CAP_NET_ADMIN.
 	BusyPoll = Option[time.Duration]{"SO_BUSY_POLL", duration{unit: time.Microsecond}}
-
-	// BusyPollBudget, SO_BUSY_POLL_BUDGET, is how many packets one round of
-	// busy polling takes, at most 65535. Initially 8. Raising it needs
-	// CAP_NET_ADMIN. See Documentation/networking/napi.rst in the kernel.
-	BusyPollBudget = Option[int]{"SO_BUSY_POLL_BUDGET", number[int]{0, math.MaxUint16}}
 
 	// BypassRouting, SO_DONTROUTE, sends only to directly connected hosts, not
 	// by gateways. Initially false. The flag MSG_DONTROUTE does it for one send.

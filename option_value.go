@@ -159,7 +159,11 @@ type lingerValue struct{}
 
 func (lingerValue) get(fd uintptr, o sys.Opt) (LingerConfig, error) {
 	on, seconds, err := sys.OptGetLinger(fd, o)
-	return LingerConfig{Enable: on, Timeout: time.Duration(seconds) * time.Second}, err
+	if err != nil || !on {
+		// Linux goes on reporting the time it would linger.
+		return LingerConfig{}, err
+	}
+	return LingerConfig{Enable: true, Timeout: time.Duration(seconds) * time.Second}, nil
 }
 
 func (lingerValue) set(fd uintptr, o sys.Opt, v LingerConfig) error {

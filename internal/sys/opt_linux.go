@@ -53,7 +53,6 @@ var opts = [...]Opt{
 	{Name: "SO_BINDTOIFINDEX", Level: unix.SOL_SOCKET, Num: unix.SO_BINDTOIFINDEX},
 	{Name: "SO_BROADCAST", Level: unix.SOL_SOCKET, Num: unix.SO_BROADCAST},
 	{Name: "SO_BUSY_POLL", Level: unix.SOL_SOCKET, Num: unix.SO_BUSY_POLL},
-	{Name: "SO_BUSY_POLL_BUDGET", Level: unix.SOL_SOCKET, Num: unix.SO_BUSY_POLL_BUDGET},
 	{Name: "SO_COOKIE", Level: unix.SOL_SOCKET, Num: unix.SO_COOKIE},
 	{Name: "SO_DEBUG", Level: unix.SOL_SOCKET, Num: unix.SO_DEBUG},
 	{Name: "SO_DOMAIN", Level: unix.SOL_SOCKET, Num: unix.SO_DOMAIN},
