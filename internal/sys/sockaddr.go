@@ -1,0 +1,147 @@
+package sys
+
+import (
+	"encoding/binary"
+	"syscall"
+	"unsafe"
+)
+
+// sockaddrSize is the size of struct sockaddr_storage, RFC 3493 section 3.10.
+const sockaddrSize = 128
+
+// maxUnixPath is the room for a name in struct sockaddr_un.
+const maxUnixPath = unixPathSize
+
+// Sockaddr is a socket address as the kernel reads and writes it: struct
+// sockaddr_storage and the length in use. The zero value is no address.
+type Sockaddr struct {
+	raw [sockaddrSize / 8]uint64 // aligned as every address family needs it
+	len uint32
+}
+
+func (sa *Sockaddr) storage() *[sockaddrSize]byte {
+	return (*[sockaddrSize]byte)(unsafe.Pointer(&sa.raw))
+}
+
+// Bytes returns the address as the kernel sees it. The slice is sa's own memory.
+func (sa *Sockaddr) Bytes() []byte { return sa.storage()[:min(sa.len, sockaddrSize)] }
+
+// SetBytes makes sa a copy of b, or reports EINVAL if it does not fit.
+func (sa *Sockaddr) SetBytes(b []byte) syscall.Errno {
+	if len(b) > sockaddrSize {
+		return EINVAL
+	}
+	sa.len = uint32(copy(sa.storage()[:], b))
+	return 0
+}
+
+// Reset makes sa no address.
+func (sa *Sockaddr) Reset() { sa.len = 0 }
+
+// Family returns the address family, AF_UNSPEC if there is no address.
+func (sa *Sockaddr) Family() int {
+	if sa.len < 2 {
+		return AF_UNSPEC
+	}
+	return family(sa.storage())
+}
+
+// SetInet4 makes sa an AF_INET address; EINVAL if port does not fit in 16 bits.
+func (sa *Sockaddr) SetInet4(ip [4]byte, port int) syscall.Errno {
+	if port < 0 || port > 0xffff {
+		return EINVAL
+	}
+	sa.len = 16
+	b := sa.storage()
+	putFamily(b, AF_INET, 16)
+	binary.BigEndian.PutUint16(b[2:], uint16(port))
+	copy(b[4:8], ip[:])
+	clear(b[8:16])
+	return 0
+}
+
+// Inet4 returns the parts of an AF_INET address.
+func (sa *Sockaddr) Inet4() (ip [4]byte, port uint16) {
+	b := sa.storage()
+	return [4]byte(b[4:8]), binary.BigEndian.Uint16(b[2:])
+}
+
+// SetInet6 makes sa an AF_INET6 address; EINVAL if port does not fit in 16 bits.
+func (sa *Sockaddr) SetInet6(ip [16]byte, port int, scope uint32) syscall.Errno {
+	if port < 0 || port > 0xffff {
+		return EINVAL
+	}
+	sa.len = 28
+	b := sa.storage()
+	putFamily(b, AF_INET6, 28)
+	binary.BigEndian.PutUint16(b[2:], uint16(port))
+	clear(b[4:8]) // flow information
+	copy(b[8:24], ip[:])
+	binary.NativeEndian.PutUint32(b[24:], scope)
+	return 0
+}
+
+// Inet6 returns the parts of an AF_INET6 address.
+func (sa *Sockaddr) Inet6() (ip [16]byte, port uint16, scope uint32) {
+	b := sa.storage()
+	return [16]byte(b[8:24]), binary.BigEndian.Uint16(b[2:]), binary.NativeEndian.Uint32(b[24:])
+}
+
+// SetUnix makes sa an AF_UNIX address. Where names may be abstract, a leading
+// '@' or NUL makes it one, and every further octet of it counts, NULs included.
+// It reports EINVAL for a name that is too long, or for a path with a NUL, where
+// the kernel would take the part before it. See unix(7).
+func (sa *Sockaddr) SetUnix(name string) syscall.Errno {
+	abstract := IsAbstract(name)
+	n := len(name)
+	if !abstract {
+		for i := range n {
+			if name[i] == 0 {
+				return EINVAL
+			}
+		}
+		if n > 0 {
+			n++ // the kernel wants the terminating NUL counted
+		}
+	}
+	if n > maxUnixPath {
+		return EINVAL
+	}
+	b := sa.storage()
+	sa.len = uint32(2 + n)
+	putFamily(b, AF_UNIX, 2+n)
+	path := b[2 : 2+n]
+	clear(path)
+	copy(path, name)
+	if abstract {
+		path[0] = 0
+	}
+	return 0
+}
+
+// IsAbstract reports whether name is no path, but lives in the kernel alone.
+func IsAbstract(name string) bool {
+	return hasAbstract && name != "" && (name[0] == '@' || name[0] == 0)
+}
+
+// Unix returns the name of an AF_UNIX address: a path, an abstract name with its
+// leading NUL shown as '@', or "" for a socket without a name.
+func (sa *Sockaddr) Unix() string {
+	if sa.len <= 2 {
+		return ""
+	}
+	path := sa.Bytes()[2:]
+	if path[0] == 0 {
+		if !hasAbstract {
+			return ""
+		}
+		return "@" + string(path[1:])
+	}
+	for i, c := range path {
+		if c == 0 {
+			path = path[:i]
+			break
+		}
+	}
+	return string(path)
+}

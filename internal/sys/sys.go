@@ -1,0 +1,26 @@
+// Package sys holds the system calls that sockets are made of, one file set per
+// operating system: nothing above this package knows which system it runs on.
+//
+// Every function takes a bare descriptor and gives back the bare errno, 0 for
+// success. Nothing here waits, retries or keeps state.
+package sys
+
+import "syscall"
+
+// Msghdr is what Recvmsg and Sendmsg need besides their arguments. The caller
+// keeps it, so that a call allocates nothing; its content has no meaning
+// between calls.
+type Msghdr = msghdr
+
+// Errno values that the layers above tell apart on every system.
+const (
+	EAGAIN       = syscall.EAGAIN
+	EINTR        = syscall.EINTR
+	EINVAL       = syscall.EINVAL
+	EINPROGRESS  = syscall.EINPROGRESS
+	EALREADY     = syscall.EALREADY
+	EISCONN      = syscall.EISCONN
+	ECONNABORTED = syscall.ECONNABORTED
+	EAFNOSUPPORT = syscall.EAFNOSUPPORT
+	ENOPROTOOPT  = syscall.ENOPROTOOPT
+)

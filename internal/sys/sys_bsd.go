@@ -1,0 +1,219 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package sys
+
+import (
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// unixPathSize is the size of sun_path, see unix(4).
+const unixPathSize = 104
+
+// hasAbstract says that unix names may live outside the file system.
+const hasAbstract = false
+
+// AcceptInherits says that an accepted socket has the options of the listening
+// one. These systems differ in what they copy, so the options are set again.
+const AcceptInherits = false
+
+// MSG_CMSG_CLOEXEC is absent or not offered by x/sys on these systems.
+const MSG_CMSG_CLOEXEC = 0
+
+// IPPROTO_MPTCP is no protocol on these systems.
+const IPPROTO_MPTCP = -1
+
+// Options that these systems lack or name differently.
+const (
+	SOL_MPTCP     = -1
+	MPTCP_INFO    = -1
+	SO_PROTOCOL   = -1
+	SO_DOMAIN     = -1
+	SO_ACCEPTCONN = unix.SO_ACCEPTCONN
+)
+
+func putFamily(b *[sockaddrSize]byte, family, size int) { b[0], b[1] = byte(size), byte(family) }
+
+func family(b *[sockaddrSize]byte) int { return int(b[1]) }
+
+// x/sys takes and gives its own address types, because these systems are called
+// through their C library.
+
+func (sa *Sockaddr) decoded() unix.Sockaddr {
+	switch sa.Family() {
+	case AF_INET:
+		ip, port := sa.Inet4()
+		return &unix.SockaddrInet4{Addr: ip, Port: int(port)}
+	case AF_INET6:
+		ip, port, scope := sa.Inet6()
+		return &unix.SockaddrInet6{Addr: ip, Port: int(port), ZoneId: scope}
+	case AF_UNIX:
+		return &unix.SockaddrUnix{Name: sa.Unix()}
+	}
+	return nil
+}
+
+func (sa *Sockaddr) encode(from unix.Sockaddr, err error) syscall.Errno {
+	sa.Reset()
+	if err != nil {
+		return errno(err)
+	}
+	switch from := from.(type) {
+	case *unix.SockaddrInet4:
+		return sa.SetInet4(from.Addr, from.Port)
+	case *unix.SockaddrInet6:
+		return sa.SetInet6(from.Addr, from.Port, from.ZoneId)
+	case *unix.SockaddrUnix:
+		return sa.SetUnix(from.Name)
+	}
+	return 0
+}
+
+// Socket makes a non-blocking, close-on-exec socket. See socket(2).
+func Socket(family, typ, proto int) (int, syscall.Errno) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := unix.Socket(family, typ, proto)
+	return prepared(fd, err)
+}
+
+// prepared makes a new descriptor non-blocking and close-on-exec. The caller
+// holds syscall.ForkLock.
+func prepared(fd int, err error) (int, syscall.Errno) {
+	if err != nil {
+		return -1, errno(err)
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return -1, errno(err)
+	}
+	return fd, 0
+}
+
+// Socketpair makes two connected sockets. See socketpair(2).
+func Socketpair(family, typ, proto int) ([2]int, syscall.Errno) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fds, err := unix.Socketpair(family, typ, proto)
+	if err != nil {
+		return fds, errno(err)
+	}
+	for i, fd := range fds {
+		if _, e := prepared(fd, nil); e != 0 {
+			unix.Close(fds[1-i])
+			return fds, e
+		}
+	}
+	return fds, 0
+}
+
+// Accept takes a connection from the queue and stores the peer's address in sa.
+// The new socket is non-blocking and close-on-exec. See accept(2).
+func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	nfd, from, err := unix.Accept(int(fd))
+	if e := sa.encode(from, err); e != 0 && err != nil {
+		return -1, e
+	}
+	return prepared(nfd, nil)
+}
+
+// Bind gives the socket a local address. See bind(2).
+func Bind(fd uintptr, sa *Sockaddr) syscall.Errno {
+	to := sa.decoded()
+	if to == nil {
+		return EAFNOSUPPORT
+	}
+	return errno(unix.Bind(int(fd), to))
+}
+
+// Connect gives the socket a peer. See connect(2).
+func Connect(fd uintptr, sa *Sockaddr) syscall.Errno {
+	to := sa.decoded()
+	if to == nil {
+		return EAFNOSUPPORT
+	}
+	return errno(unix.Connect(int(fd), to))
+}
+
+// Getsockname stores the local address in sa. See getsockname(2).
+func Getsockname(fd uintptr, sa *Sockaddr) syscall.Errno {
+	return sa.encode(unix.Getsockname(int(fd)))
+}
+
+// Getpeername stores the peer's address in sa. See getpeername(2).
+func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno {
+	return sa.encode(unix.Getpeername(int(fd)))
+}
+
+// Recvfrom receives into p and stores the sender's address in sa, see recvfrom(2).
+func Recvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	n, from, err := unix.Recvfrom(int(fd), p, flags)
+	sa.encode(from, err)
+	return n, errno(err)
+}
+
+// Sendto sends p to sa, or to the peer if sa is no address. See sendto(2).
+func Sendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	n, err := unix.SendmsgN(int(fd), p, nil, sa.decoded(), flags)
+	return n, errno(err)
+}
+
+type msghdr struct{}
+
+// Reset forgets the buffers of the last call.
+func (h *msghdr) Reset() {}
+
+// Recvmsg receives into p and oob and stores the sender's address in sa. See
+// recvmsg(2).
+func Recvmsg(fd uintptr, _ *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
+	// A message may carry descriptors, which are close-on-exec only afterwards.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	n, oobn, rflags, from, err := unix.Recvmsg(int(fd), p, oob, flags)
+	sa.encode(from, err)
+	if err == nil && oobn > 0 {
+		closeOnExec(oob[:oobn])
+	}
+	return n, oobn, rflags, errno(err)
+}
+
+func closeOnExec(oob []byte) {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return
+	}
+	for i := range msgs {
+		fds, err := unix.ParseUnixRights(&msgs[i])
+		if err != nil {
+			continue
+		}
+		for _, fd := range fds {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
+
+// Sendmsg sends p and oob to sa, or to the peer if sa is no address. See
+// sendmsg(2).
+func Sendmsg(fd uintptr, _ *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	n, err := unix.SendmsgN(int(fd), p, oob, sa.decoded(), flags)
+	return n, errno(err)
+}
+
+// UnnamedUnix is what the address of a unix socket without a name is called.
+const UnnamedUnix = ""
+
+// ConnectsWildcard says that connecting to the wildcard address reaches this host.
+const ConnectsWildcard = runtime.GOOS != "openbsd"
+
+// MapsIPv4 says that an IPv6 socket may speak IPv4, RFC 4291 section 2.5.5.2.
+const MapsIPv4 = runtime.GOOS != "openbsd" && runtime.GOOS != "dragonfly"
+
+// ReusePortForMulticast says that several sockets on one multicast port need
+// SO_REUSEPORT, too.
+const ReusePortForMulticast = true

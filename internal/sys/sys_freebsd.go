@@ -1,0 +1,15 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+// The keep-alive options, tcp(4).
+const (
+	TCP_KEEPIDLE  = unix.TCP_KEEPIDLE
+	TCP_KEEPINTVL = unix.TCP_KEEPINTVL
+	TCP_KEEPCNT   = unix.TCP_KEEPCNT
+)
+
+func maxBacklog() int {
+	n, _ := unix.SysctlUint32("kern.ipc.soacceptqueue")
+	return int(n)
+}

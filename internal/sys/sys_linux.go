@@ -1,0 +1,194 @@
+package sys
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// unixPathSize is the size of sun_path, see unix(7).
+const unixPathSize = 108
+
+// hasAbstract says that unix names may live outside the file system, unix(7).
+const hasAbstract = true
+
+// AcceptInherits says that an accepted socket has the options of the listening
+// one: no need to set them again. SO_PRIORITY is the exception on Linux.
+const AcceptInherits = true
+
+// MSG_CMSG_CLOEXEC is the flag that makes received descriptors close-on-exec, which
+// recvmsg(2) also reports back.
+const MSG_CMSG_CLOEXEC = unix.MSG_CMSG_CLOEXEC
+
+// IPPROTO_MPTCP is Multipath TCP, RFC 8684.
+const IPPROTO_MPTCP = unix.IPPROTO_MPTCP
+
+// Options and levels that other systems name differently or lack.
+const (
+	SOL_MPTCP     = unix.SOL_MPTCP
+	MPTCP_INFO    = 1 // linux/mptcp.h
+	SO_PROTOCOL   = unix.SO_PROTOCOL
+	SO_DOMAIN     = unix.SO_DOMAIN
+	SO_ACCEPTCONN = unix.SO_ACCEPTCONN
+	TCP_KEEPIDLE  = unix.TCP_KEEPIDLE
+	TCP_KEEPINTVL = unix.TCP_KEEPINTVL
+	TCP_KEEPCNT   = unix.TCP_KEEPCNT
+)
+
+func putFamily(b *[sockaddrSize]byte, family, _ int) {
+	*(*uint16)(unsafe.Pointer(b)) = uint16(family)
+}
+
+func family(b *[sockaddrSize]byte) int { return int(*(*uint16)(unsafe.Pointer(b))) }
+
+func maxBacklog() int {
+	b, err := os.ReadFile("/proc/sys/net/core/somaxconn")
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// Socket makes a non-blocking, close-on-exec socket. See socket(2).
+func Socket(family, typ, proto int) (int, syscall.Errno) {
+	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), uintptr(typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC), uintptr(proto))
+	return result(fd, errno)
+}
+
+// Socketpair makes two connected sockets. See socketpair(2).
+func Socketpair(family, typ, proto int) ([2]int, syscall.Errno) {
+	fds, err := unix.Socketpair(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto)
+	return fds, errno(err)
+}
+
+// Accept takes a connection from the queue and stores the peer's address in sa.
+// The new socket is non-blocking and close-on-exec. See accept4(2).
+func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
+	sa.len = sockaddrSize
+	nfd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	return result(nfd, errno)
+}
+
+// Bind gives the socket a local address. See bind(2).
+func Bind(fd uintptr, sa *Sockaddr) syscall.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_BIND, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len))
+	return errno
+}
+
+// Connect gives the socket a peer. See connect(2).
+func Connect(fd uintptr, sa *Sockaddr) syscall.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len))
+	return errno
+}
+
+// Getsockname stores the local address in sa. See getsockname(2).
+func Getsockname(fd uintptr, sa *Sockaddr) syscall.Errno {
+	sa.len = sockaddrSize
+	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
+	return sa.failed(errno)
+}
+
+// Getpeername stores the peer's address in sa. See getpeername(2).
+func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno {
+	sa.len = sockaddrSize
+	_, _, errno := unix.RawSyscall(unix.SYS_GETPEERNAME, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
+	return sa.failed(errno)
+}
+
+// failed leaves no address behind a failed call.
+func (sa *Sockaddr) failed(errno syscall.Errno) syscall.Errno {
+	if errno != 0 {
+		sa.len = 0
+	}
+	return errno
+}
+
+// Recvfrom receives into p and stores the sender's address in sa, see recvfrom(2).
+func Recvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	sa.len = sockaddrSize
+	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
+	sa.failed(errno)
+	return result(n, errno)
+}
+
+// Sendto sends p to sa, or to the peer if sa is no address. See sendto(2).
+func Sendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	var name unsafe.Pointer
+	if sa.len > 0 {
+		name = unsafe.Pointer(&sa.raw)
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), uintptr(name), uintptr(sa.len))
+	return result(n, errno)
+}
+
+type msghdr struct {
+	hdr unix.Msghdr
+	iov unix.Iovec
+}
+
+// Reset forgets the buffers of the last call.
+func (h *msghdr) Reset() { *h = msghdr{} }
+
+func (h *msghdr) set(p, oob []byte, sa *Sockaddr, salen uint32) {
+	h.iov.Base = unsafe.SliceData(p)
+	h.iov.SetLen(len(p))
+	h.hdr = unix.Msghdr{Iov: &h.iov}
+	h.hdr.SetIovlen(1)
+	if salen > 0 {
+		h.hdr.Name = (*byte)(unsafe.Pointer(&sa.raw))
+		h.hdr.Namelen = salen
+	}
+	if len(oob) > 0 {
+		h.hdr.Control = unsafe.SliceData(oob)
+		h.hdr.SetControllen(len(oob))
+	}
+}
+
+// Recvmsg receives into p and oob and stores the sender's address in sa. h is
+// scratch memory. See recvmsg(2).
+func Recvmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
+	h.set(p, oob, sa, sockaddrSize)
+	r, _, e := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&h.hdr)), uintptr(flags))
+	if e != 0 {
+		sa.len = 0
+		return 0, 0, 0, e
+	}
+	sa.len = h.hdr.Namelen
+	return int(r), int(h.hdr.Controllen), int(h.hdr.Flags), 0
+}
+
+// Sendmsg sends p and oob to sa, or to the peer if sa is no address. h is scratch
+// memory. See sendmsg(2).
+func Sendmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	h.set(p, oob, sa, sa.len)
+	n, _, e := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&h.hdr)), uintptr(flags))
+	return result(n, e)
+}
+
+func result(r uintptr, errno syscall.Errno) (int, syscall.Errno) {
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(r), 0
+}
+
+// UnnamedUnix is what the address of a unix socket without a name is called.
+const UnnamedUnix = "@"
+
+// ConnectsWildcard says that connecting to the wildcard address reaches this host.
+const ConnectsWildcard = true
+
+// MapsIPv4 says that an IPv6 socket may speak IPv4, RFC 4291 section 2.5.5.2.
+const MapsIPv4 = true
+
+// ReusePortForMulticast says that several sockets on one multicast port need
+// SO_REUSEPORT, too.
+const ReusePortForMulticast = false

@@ -1,0 +1,105 @@
+//go:build !(linux || darwin || dragonfly || freebsd || netbsd || openbsd)
+
+package sys
+
+import "syscall"
+
+// Systems without these system calls: every function answers with the errno that
+// matches errors.ErrUnsupported, and the numbers mean nothing.
+
+const unixPathSize = 108
+const hasAbstract = false
+
+const (
+	AcceptInherits   = false
+	MSG_CMSG_CLOEXEC = 0
+	IPPROTO_MPTCP    = -1
+	SOL_MPTCP        = -1
+	MPTCP_INFO       = -1
+	SO_PROTOCOL      = -1
+	SO_DOMAIN        = -1
+	SO_ACCEPTCONN    = -1
+	TCP_KEEPIDLE     = -1
+	TCP_KEEPINTVL    = -1
+	TCP_KEEPCNT      = -1
+	AF_UNSPEC        = 0
+	AF_UNIX          = 1
+	AF_INET          = 2
+	AF_INET6         = 10
+	SOCK_STREAM      = 1
+	SOCK_DGRAM       = 2
+	SOCK_RAW         = 3
+	SOCK_SEQPACKET   = 5
+	SHUT_RD          = 0
+	SHUT_WR          = 1
+	MSG_DONTWAIT     = 0
+	IPPROTO_TCP      = 6
+	IPPROTO_IP       = 0
+	IPPROTO_IPV6     = 41
+	SOL_SOCKET       = 1
+	SO_REUSEADDR     = -1
+	SO_REUSEPORT     = -1
+	SO_BROADCAST     = -1
+	SO_KEEPALIVE     = -1
+	SO_RCVBUF        = -1
+	SO_SNDBUF        = -1
+	SO_TYPE          = -1
+	SO_ERROR         = -1
+	TCP_NODELAY      = -1
+	IPV6_V6ONLY      = -1
+)
+
+const none = syscall.ENOSYS
+
+type msghdr struct{}
+
+// Reset forgets the buffers of the last call.
+func (h *msghdr) Reset() {}
+
+func putFamily(b *[sockaddrSize]byte, family, _ int) { b[0] = byte(family) }
+func family(b *[sockaddrSize]byte) int               { return int(b[0]) }
+
+func Socket(family, typ, proto int) (int, syscall.Errno)             { return -1, none }
+func Socketpair(family, typ, proto int) ([2]int, syscall.Errno)      { return [2]int{}, none }
+func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno)           { return -1, none }
+func Bind(fd uintptr, sa *Sockaddr) syscall.Errno                    { return none }
+func Connect(fd uintptr, sa *Sockaddr) syscall.Errno                 { return none }
+func Listen(fd uintptr, backlog int) syscall.Errno                   { return none }
+func Shutdown(fd uintptr, how int) syscall.Errno                     { return none }
+func Close(fd int) syscall.Errno                                     { return none }
+func SetNonblock(fd int) syscall.Errno                               { return none }
+func Dup(fd uintptr) (int, syscall.Errno)                            { return -1, none }
+func Getsockname(fd uintptr, sa *Sockaddr) syscall.Errno             { return none }
+func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno             { return none }
+func SetsockoptInt(fd uintptr, level, name, value int) syscall.Errno { return none }
+func GetsockoptInt(fd uintptr, level, name int) (int, syscall.Errno) { return 0, none }
+func SetLinger(fd uintptr, sec int) syscall.Errno                    { return none }
+func SetMulticastInterface4(fd uintptr, ip [4]byte) syscall.Errno    { return none }
+func SetMulticastInterface6(fd uintptr, index int) syscall.Errno     { return none }
+func SetMulticastLoop4(fd uintptr, on bool) syscall.Errno            { return none }
+func SetMulticastLoop6(fd uintptr, on bool) syscall.Errno            { return none }
+func JoinGroup4(fd uintptr, group, ifi [4]byte) syscall.Errno        { return none }
+func JoinGroup6(fd uintptr, group [16]byte, index int) syscall.Errno { return none }
+func Unlink(path string) syscall.Errno                               { return none }
+
+func Recvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) { return -1, none }
+func Sendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno)   { return -1, none }
+func Recvmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
+	return 0, 0, 0, none
+}
+func Sendmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	return -1, none
+}
+
+// MaxBacklog returns the longest accept queue the system allows.
+func MaxBacklog() int { return 128 }
+
+const (
+	UnnamedUnix      = ""
+	ConnectsWildcard = true
+	MapsIPv4         = false
+)
+
+// ReusePortForMulticast says that several sockets on one multicast port need
+// SO_REUSEPORT, too.
+const ReusePortForMulticast = false
