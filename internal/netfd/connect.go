@@ -1,0 +1,107 @@
+package netfd
+
+import (
+	"context"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// aLongTimeAgo is a deadline that wakes whoever waits.
+var aLongTimeAgo = time.Unix(1, 0)
+
+// Connect gives the socket a peer and waits until the kernel has found out whether
+// that works. The socket is in the poller afterwards. peer is the address of the
+// other end, no address if the kernel does not tell.
+//
+// An end of ctx is reported as ctx.Err(), and as os.ErrDeadlineExceeded if its
+// deadline strikes while the call waits.
+func (fd *FD) Connect(ctx context.Context, to *sys.Sockaddr) (peer sys.Sockaddr, err error) {
+	errno, err := fd.startConnect(to)
+	if err != nil {
+		return peer, err
+	}
+	switch errno {
+	case 0, sys.EISCONN:
+		if err := ctx.Err(); err != nil {
+			return peer, err
+		}
+		if err := fd.Init(); err != nil {
+			return peer, err
+		}
+		fd.Control(func(s uintptr) { sys.Getpeername(s, &peer) })
+		return peer, nil
+	case sys.EINPROGRESS, sys.EALREADY, sys.EINTR:
+	default:
+		return peer, os.NewSyscallError("connect", errno)
+	}
+	if err := fd.Init(); err != nil {
+		return peer, err
+	}
+	return fd.WaitConnect(ctx)
+}
+
+// startConnect calls connect once and returns what the kernel says.
+func (fd *FD) startConnect(to *sys.Sockaddr) (errno syscall.Errno, err error) {
+	err = fd.Control(func(s uintptr) { errno = sys.Connect(s, to) })
+	return errno, err
+}
+
+// WaitConnect waits for the outcome of a connect that is in progress.
+func (fd *FD) WaitConnect(ctx context.Context) (peer sys.Sockaddr, err error) {
+	if ctx.Done() != nil {
+		if deadline, ok := ctx.Deadline(); ok {
+			fd.file.SetWriteDeadline(deadline)
+			defer fd.file.SetWriteDeadline(time.Time{})
+		}
+		woken := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			fd.file.SetWriteDeadline(aLongTimeAgo)
+			close(woken)
+		})
+		defer func() {
+			if stop() {
+				return
+			}
+			<-woken
+			fd.file.SetWriteDeadline(time.Time{})
+			if err == nil {
+				// The connection came about when the caller had given it up.
+				err = ctx.Err()
+			}
+		}()
+	}
+	m := GetMsg()
+	defer m.Free()
+	if _, err = m.do(fd, connected, nil, nil, 0); err != nil {
+		if _, kernel := err.(*os.SyscallError); !kernel && ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return peer, err
+	}
+	return m.Name, nil
+}
+
+// connected reports whether the outcome of a connect is known. Readiness alone
+// does not tell, the poller may wake us for nothing (go.dev/issue/14548,
+// go.dev/issue/19289); having a peer does, and SO_ERROR says why there is none.
+func (m *Msg) connected(s uintptr) bool {
+	if sys.Getpeername(s, &m.Name) == 0 {
+		m.errno = 0
+		return true
+	}
+	v, errno := sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_ERROR)
+	if errno == 0 {
+		errno = syscall.Errno(v)
+	}
+	switch errno {
+	case 0, sys.EINPROGRESS, sys.EALREADY, sys.EINTR:
+		return false
+	case sys.EISCONN:
+		errno = 0
+	}
+	m.errno = errno
+	return true
+}

@@ -1,0 +1,324 @@
+// Package netfd owns a socket's descriptor: who closes it, how it waits, and what
+// its errors are called.
+//
+// An FD starts bare: one goroutine owns it and prepares it (options, bind, listen,
+// connect). Init hands the descriptor to an os.File, which registers it with the
+// runtime's poller; from then on every method is safe for concurrent use, and
+// Close wakes whoever waits.
+//
+// Errors are *os.SyscallError around a syscall.Errno, net.ErrClosed,
+// os.ErrDeadlineExceeded or io.EOF, ready to be put into a *net.OpError.
+package netfd
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// ErrPoller says that the runtime's poller refused a descriptor, as it does when
+// the system has no room for another registration, see epoll_ctl(2).
+var ErrPoller = errors.New("sockets: the runtime poller refused the descriptor")
+
+// FD is a socket's descriptor.
+type FD struct {
+	file  *os.File        // nil while bare
+	raw   syscall.RawConn // of file
+	sysfd int             // while bare, otherwise -1
+	addrs atomic.Pointer[addrs]
+
+	// Family, Type and Proto are the arguments of socket(2).
+	Family, Type, Proto int
+
+	// Network is what errors and addresses call the socket.
+	Network string
+}
+
+type addrs struct {
+	local, remote net.Addr
+	connected     bool
+}
+
+// noAddrs serves sockets before anything is known about them.
+var noAddrs addrs
+
+// New returns a bare FD that owns sysfd, which must be non-blocking. It moves a
+// descriptor below 3 out of the way, because os.File raises SIGPIPE for 1 and 2.
+func New(sysfd, family, typ, proto int, network string) (*FD, error) {
+	fd := new(FD)
+	if err := fd.Own(sysfd, family, typ, proto, network); err != nil {
+		return nil, err
+	}
+	return fd, nil
+}
+
+// Own is New for an FD that is part of a larger allocation. It closes sysfd if it
+// fails.
+func (fd *FD) Own(sysfd, family, typ, proto int, network string) error {
+	if sysfd <= 2 {
+		up, errno := sys.Dup(uintptr(sysfd))
+		sys.Close(sysfd)
+		if errno != 0 {
+			return os.NewSyscallError("fcntl", errno)
+		}
+		sysfd = up
+	}
+	fd.sysfd, fd.Family, fd.Type, fd.Proto, fd.Network = sysfd, family, typ, proto, network
+	fd.addrs.Store(&noAddrs)
+	return nil
+}
+
+// Socket makes a socket and returns its bare FD.
+func Socket(family, typ, proto int, network string) (*FD, error) {
+	sysfd, errno := sys.Socket(family, typ, proto)
+	if errno != 0 {
+		return nil, os.NewSyscallError("socket", errno)
+	}
+	return New(sysfd, family, typ, proto, network)
+}
+
+// Init registers the descriptor with the runtime's poller. It does nothing the
+// second time.
+func (fd *FD) Init() error {
+	if fd.file != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd.sysfd), "socket")
+	// NewFile says nothing if epoll_ctl fails; deadlines do.
+	if f == nil || f.SetDeadline(time.Time{}) != nil {
+		return ErrPoller
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	fd.file, fd.raw, fd.sysfd = f, raw, -1
+	return nil
+}
+
+// SetAddrs records the addresses of the two ends, nil where there is none, and
+// whether a peer was chosen by connect.
+func (fd *FD) SetAddrs(local, remote net.Addr, connected bool) {
+	fd.addrs.Store(&addrs{local, remote, connected})
+}
+
+// Local returns the local address, also after Close.
+func (fd *FD) Local() net.Addr { return fd.addrs.Load().local }
+
+// Remote returns the peer's address, also after Close.
+func (fd *FD) Remote() net.Addr { return fd.addrs.Load().remote }
+
+// Connected reports whether connect chose the peer, so that no other destination
+// may be given. Accepted and adopted sockets are not connected in this sense.
+func (fd *FD) Connected() bool { return fd.addrs.Load().connected }
+
+// zeroIsEOF reports whether reading nothing means the end: a datagram may be empty.
+func (fd *FD) zeroIsEOF() bool { return fd.Type != sys.SOCK_DGRAM && fd.Type != sys.SOCK_RAW }
+
+// Read reads from a socket that is in the poller.
+func (fd *FD) Read(b []byte) (int, error) {
+	n, err := fd.file.Read(b)
+	if err == nil {
+		return n, nil
+	}
+	if err == io.EOF {
+		if fd.zeroIsEOF() {
+			return 0, io.EOF
+		}
+		return 0, nil
+	}
+	return n, fileError("read", err)
+}
+
+// Write writes all of b to a socket that is in the poller, unless it fails.
+func (fd *FD) Write(b []byte) (int, error) {
+	n, err := fd.file.Write(b)
+	if err != nil {
+		err = fileError("write", err)
+	}
+	return n, err
+}
+
+// Close closes the descriptor and wakes whoever waits for it. It returns once no
+// call uses the descriptor any more.
+func (fd *FD) Close() error {
+	if fd.file == nil {
+		if fd.sysfd < 0 {
+			return net.ErrClosed
+		}
+		errno := sys.Close(fd.sysfd)
+		fd.sysfd = -1
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	err := fd.file.Close()
+	if err == nil {
+		return nil
+	}
+	if pe, ok := err.(*fs.PathError); ok {
+		err = pe.Err
+	}
+	if err == os.ErrClosed {
+		err = net.ErrClosed
+	}
+	return err
+}
+
+// SetDeadline, SetReadDeadline and SetWriteDeadline wake calls that wait beyond t.
+func (fd *FD) SetDeadline(t time.Time) error { return pollError(fd.file.SetDeadline(t)) }
+
+// SetReadDeadline is described at SetDeadline.
+func (fd *FD) SetReadDeadline(t time.Time) error { return pollError(fd.file.SetReadDeadline(t)) }
+
+// SetWriteDeadline is described at SetDeadline.
+func (fd *FD) SetWriteDeadline(t time.Time) error { return pollError(fd.file.SetWriteDeadline(t)) }
+
+// Control calls f with the descriptor, which stays open until f returns. f must
+// not close it.
+func (fd *FD) Control(f func(sysfd uintptr)) error {
+	if fd.file != nil {
+		return pollError(fd.raw.Control(f))
+	}
+	if fd.sysfd < 0 {
+		return net.ErrClosed
+	}
+	f(uintptr(fd.sysfd))
+	return nil
+}
+
+// control is Control for one system call, whose name an error carries.
+func (fd *FD) control(call string, f func(sysfd uintptr) syscall.Errno) error {
+	var errno syscall.Errno
+	if err := fd.Control(func(s uintptr) { errno = f(s) }); err != nil {
+		return err
+	}
+	if errno != 0 {
+		return os.NewSyscallError(call, errno)
+	}
+	return nil
+}
+
+// RawRead calls f until it returns true, waiting for input in between. f may
+// return false only after the system call said EAGAIN.
+func (fd *FD) RawRead(f func(sysfd uintptr) bool) error {
+	if fd.file == nil {
+		return fd.rawBare(f)
+	}
+	return pollError(fd.raw.Read(f))
+}
+
+// RawWrite is RawRead for output.
+func (fd *FD) RawWrite(f func(sysfd uintptr) bool) error {
+	if fd.file == nil {
+		return fd.rawBare(f)
+	}
+	return pollError(fd.raw.Write(f))
+}
+
+// rawBare calls f once: a bare descriptor cannot wait.
+func (fd *FD) rawBare(f func(sysfd uintptr) bool) error {
+	done := false
+	if err := fd.Control(func(s uintptr) { done = f(s) }); err != nil {
+		return err
+	}
+	if !done {
+		return os.ErrNoDeadline
+	}
+	return nil
+}
+
+// Shutdown ends one or both directions.
+func (fd *FD) Shutdown(how int) error {
+	return fd.control("shutdown", func(s uintptr) syscall.Errno { return sys.Shutdown(s, how) })
+}
+
+// SetsockoptInt sets an option whose value is an int.
+func (fd *FD) SetsockoptInt(level, name, value int) error {
+	return fd.control("setsockopt", func(s uintptr) syscall.Errno { return sys.SetsockoptInt(s, level, name, value) })
+}
+
+// GetsockoptInt gets an option whose value is an int.
+func (fd *FD) GetsockoptInt(level, name int) (v int, err error) {
+	err = fd.control("getsockopt", func(s uintptr) (errno syscall.Errno) {
+		v, errno = sys.GetsockoptInt(s, level, name)
+		return errno
+	})
+	return v, err
+}
+
+// Setsockopt calls f, which sets an option.
+func (fd *FD) Setsockopt(f func(sysfd uintptr) syscall.Errno) error {
+	return fd.control("setsockopt", f)
+}
+
+// Bind gives the socket a local address.
+func (fd *FD) Bind(sa *sys.Sockaddr) error {
+	return fd.control("bind", func(s uintptr) syscall.Errno { return sys.Bind(s, sa) })
+}
+
+// Listen makes the socket accept connections.
+func (fd *FD) Listen(backlog int) error {
+	return fd.control("listen", func(s uintptr) syscall.Errno { return sys.Listen(s, backlog) })
+}
+
+// Sockname stores the local address in sa.
+func (fd *FD) Sockname(sa *sys.Sockaddr) error {
+	return fd.control("getsockname", func(s uintptr) syscall.Errno { return sys.Getsockname(s, sa) })
+}
+
+// Peername stores the peer's address in sa.
+func (fd *FD) Peername(sa *sys.Sockaddr) error {
+	return fd.control("getpeername", func(s uintptr) syscall.Errno { return sys.Getpeername(s, sa) })
+}
+
+// Dup returns a new descriptor for the same socket, close-on-exec. The caller
+// owns it.
+func (fd *FD) Dup() (int, error) {
+	nfd := -1
+	err := fd.control("fcntl", func(s uintptr) (errno syscall.Errno) {
+		nfd, errno = sys.Dup(s)
+		return errno
+	})
+	return nfd, err
+}
+
+// fileError takes the error of an os.File's method apart.
+func fileError(call string, err error) error {
+	if pe, ok := err.(*fs.PathError); ok {
+		err = pe.Err
+	}
+	switch err {
+	case os.ErrClosed:
+		return net.ErrClosed
+	case os.ErrDeadlineExceeded:
+		return err
+	}
+	return CallError(call, err)
+}
+
+// CallError names the system call that an errno comes from, and leaves every
+// other error alone.
+func CallError(call string, err error) error {
+	if _, ok := err.(syscall.Errno); ok {
+		return os.NewSyscallError(call, err)
+	}
+	return err
+}
+
+// pollError takes the error of a RawConn or of a deadline apart. A closed os.File
+// answers with an error there that matches neither os.ErrClosed nor net.ErrClosed.
+func pollError(err error) error {
+	if err == nil || err == os.ErrDeadlineExceeded || err == os.ErrNoDeadline {
+		return err
+	}
+	return net.ErrClosed
+}

@@ -1,0 +1,165 @@
+package netfd
+
+import (
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Msg is one message or accept call under way. It is kept in a pool together with
+// the function that the poller calls, because a closure per call would cost three
+// allocations.
+type Msg struct {
+	// Name is the address to send to, no address for the peer; after a receive
+	// or an accept, the address it came from.
+	Name sys.Sockaddr
+
+	// OOBN is the length of the control data received.
+	OOBN int
+
+	// Flags are the flags that came with a message, MSG_TRUNC and others.
+	Flags int
+
+	call   call
+	b, oob []byte
+	flags  int
+	n      int
+	errno  syscall.Errno
+	hdr    sys.Msghdr
+	octet  [1]byte
+	fn     func(uintptr) bool // m.run
+}
+
+type call uint8
+
+const (
+	recvfrom call = iota
+	sendto
+	recvmsg
+	sendmsg
+	accept
+	connected
+)
+
+var callNames = [...]string{
+	recvfrom: "recvfrom", sendto: "sendto", recvmsg: "recvmsg", sendmsg: "sendmsg",
+	accept: "accept4", connected: "connect",
+}
+
+var msgs = sync.Pool{New: func() any {
+	m := new(Msg)
+	m.fn = m.run
+	return m
+}}
+
+// GetMsg returns a Msg without an address. Free gives it back.
+func GetMsg() *Msg {
+	m := msgs.Get().(*Msg)
+	m.Name.Reset()
+	return m
+}
+
+// Free gives m back; nothing in it may be used any more.
+func (m *Msg) Free() {
+	m.b, m.oob = nil, nil
+	m.hdr.Reset()
+	msgs.Put(m)
+}
+
+// run makes the system call and reports whether the matter is settled; if not, it
+// wants to be called again when the socket is ready.
+func (m *Msg) run(s uintptr) bool {
+	for {
+		switch m.call {
+		case recvfrom:
+			m.n, m.errno = sys.Recvfrom(s, m.b, m.flags, &m.Name)
+		case sendto:
+			m.n, m.errno = sys.Sendto(s, m.b, m.flags, &m.Name)
+		case recvmsg:
+			m.n, m.OOBN, m.Flags, m.errno = sys.Recvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
+		case sendmsg:
+			m.n, m.errno = sys.Sendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
+		case accept:
+			m.n, m.errno = sys.Accept(s, &m.Name)
+		case connected:
+			return m.connected(s)
+		}
+		switch m.errno {
+		case sys.EINTR:
+		case sys.ECONNABORTED:
+			// A connection was gone before it was accepted; the next may not be.
+			if m.call != accept {
+				return true
+			}
+		case sys.EAGAIN:
+			return m.flags&sys.MSG_DONTWAIT != 0
+		default:
+			return true
+		}
+	}
+}
+
+// do runs m until it is settled.
+func (m *Msg) do(fd *FD, c call, b, oob []byte, flags int) (int, error) {
+	m.call, m.b, m.oob, m.flags, m.errno = c, b, oob, flags, 0
+	m.OOBN, m.Flags = 0, 0
+	var err error
+	if c == sendto || c == sendmsg || c == connected {
+		err = fd.RawWrite(m.fn)
+	} else {
+		err = fd.RawRead(m.fn)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if m.errno != 0 {
+		return 0, os.NewSyscallError(callNames[c], m.errno)
+	}
+	return m.n, nil
+}
+
+// RecvFrom receives one message into b; m.Name is the sender.
+func (fd *FD) RecvFrom(m *Msg, b []byte, flags int) (int, error) {
+	n, err := m.do(fd, recvfrom, b, nil, flags)
+	if err == nil && n == 0 && fd.zeroIsEOF() {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// SendTo sends b to m.Name.
+func (fd *FD) SendTo(m *Msg, b []byte, flags int) (int, error) {
+	return m.do(fd, sendto, b, nil, flags)
+}
+
+// RecvMsg receives one message into b and its control data into oob; m.Name is
+// the sender. Control data travels with an octet at least, so an empty b takes
+// one that is counted but not seen, except on datagram sockets.
+func (fd *FD) RecvMsg(m *Msg, b, oob []byte, flags int) (int, error) {
+	if len(b) == 0 && len(oob) > 0 && fd.Type != sys.SOCK_DGRAM {
+		b = m.octet[:]
+	}
+	n, err := m.do(fd, recvmsg, b, oob, flags)
+	if err == nil && n == 0 && fd.zeroIsEOF() {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// SendMsg sends b with control data to m.Name. On other than datagram sockets an
+// octet of zero carries the control data if b is empty, and is not counted.
+func (fd *FD) SendMsg(m *Msg, b, oob []byte, flags int) (int, error) {
+	if len(b) == 0 && len(oob) > 0 && fd.Type != sys.SOCK_DGRAM {
+		m.octet[0] = 0
+		_, err := m.do(fd, sendmsg, m.octet[:], oob, flags)
+		return 0, err
+	}
+	return m.do(fd, sendmsg, b, oob, flags)
+}
+
+// Accept takes a connection from the queue and returns its descriptor, which is
+// the caller's; m.Name is the peer.
+func (fd *FD) Accept(m *Msg, flags int) (int, error) { return m.do(fd, accept, nil, nil, flags) }
