@@ -1,0 +1,584 @@
+package sockets
+
+import (
+	"context"
+	"net"
+	"net/http/httptrace"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Dialer holds the options of connecting. The zero value is ready to use, and no
+// method modifies it but SetMultipathTCP, so one value may serve many goroutines.
+// Its fields and methods are those of net.Dialer, and Options.
+type Dialer struct {
+	// Timeout is how long a dial may take; with several addresses, or host names
+	// that have several, it is shared out among them. Zero means as long as the
+	// system takes; a dial with a negative Timeout fails.
+	Timeout time.Duration
+
+	// Deadline is when dials fail. Zero means never; with Timeout, too, the
+	// earlier counts.
+	Deadline time.Time
+
+	// LocalAddr is the address to connect from, of the network's own type. Nil
+	// leaves the choice to the kernel.
+	LocalAddr net.Addr
+
+	// DualStack is ignored.
+	//
+	// Deprecated: Fast fallback is on by default. Set FallbackDelay to a negative
+	// value to turn it off.
+	DualStack bool
+
+	// FallbackDelay is how long to wait for a connection over the family of the
+	// first address before one over the other family is tried as well, RFC 6555.
+	// Zero means 300 milliseconds; negative turns the race off. It applies to
+	// network "tcp".
+	FallbackDelay time.Duration
+
+	// KeepAlive is the time before the first keep-alive probe and between probes.
+	// Zero means 15 seconds; negative turns probes off. It is ignored if
+	// KeepAliveConfig.Enable is true.
+	KeepAlive time.Duration
+
+	// KeepAliveConfig sets up keep-alive probes if its Enable is true.
+	KeepAliveConfig net.KeepAliveConfig
+
+	// Resolver looks up host names. Nil means net.DefaultResolver.
+	Resolver *net.Resolver
+
+	// Cancel is closed to give dials up.
+	//
+	// Deprecated: Use DialContext.
+	Cancel <-chan struct{}
+
+	// Control is called after the socket is made and before it is bound and
+	// connected, once for each address tried. network tells the family: "tcp4",
+	// not "tcp". ControlContext has precedence.
+	Control func(network, address string, c syscall.RawConn) error
+
+	// ControlContext is Control with the context of the dial.
+	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
+
+	// Options are set on every socket after Control and before bind, in order.
+	Options []Setting
+
+	mptcp mptcpUse
+}
+
+// mptcpUse says whether Multipath TCP was asked for or declined.
+type mptcpUse uint8
+
+const (
+	mptcpDefault mptcpUse = iota
+	mptcpOn
+	mptcpOff
+)
+
+func (m *mptcpUse) set(use bool) {
+	if *m = mptcpOff; use {
+		*m = mptcpOn
+	}
+}
+
+// MultipathTCP reports whether dials try Multipath TCP, RFC 8684, first. The
+// default is package net's, which GODEBUG=multipathtcp changes. What came of it
+// the MultipathTCP method of the connection tells.
+func (d *Dialer) MultipathTCP() bool {
+	if d.mptcp == mptcpDefault {
+		return new(net.Dialer).MultipathTCP()
+	}
+	return d.mptcp == mptcpOn
+}
+
+// SetMultipathTCP says whether dials try Multipath TCP first. They fall back to TCP.
+func (d *Dialer) SetMultipathTCP(use bool) { d.mptcp.set(use) }
+
+// Dial connects to address on network; see DialContext.
+func Dial(network, address string) (net.Conn, error) {
+	return new(Dialer).Dial(network, address)
+}
+
+// DialTimeout is Dial that fails once timeout has passed, name resolution
+// included.
+func DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	return (&Dialer{Timeout: timeout}).Dial(network, address)
+}
+
+// Dial connects to address on network; see DialContext.
+func (d *Dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+// DialContext connects to address on network, unless ctx ends first; once the
+// connection stands, the end of ctx does not affect it.
+//
+// The networks are "tcp", "udp" and "ip:" with a protocol's number or name, each
+// also with 4 or 6 for one family ("tcp4", "ip6:icmp"), and "unix", "unixgram" and
+// "unixpacket". Address is host:port, where the host may be a name, and the port a
+// service; a host for "ip"; and a path for unix networks, where a leading "@" is
+// for abstract names. An empty or unspecified host is this one.
+//
+// The result is a *TCPConn, *UDPConn, *IPConn or *UnixConn. Errors are
+// *net.OpError, and the same as package net's.
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+
+	r := d.Resolver
+	if r == nil {
+		r = net.DefaultResolver
+	}
+	trace := httptrace.ContextClientTrace(ctx)
+	addrs, err := resolve(dnsOnly(ctx, trace), r, "dial", network, address, d.LocalAddr)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
+	j := &dialing{Dialer: d, network: network, trace: trace}
+	if network == "tcp" && d.FallbackDelay >= 0 {
+		if primaries, fallbacks := partition(addrs); len(fallbacks) > 0 {
+			return j.race(ctx, primaries, fallbacks)
+		}
+	}
+	return j.serial(ctx, addrs)
+}
+
+// dialContext returns a context that ends when a dial with ctx is to end.
+func (d *Dialer) dialContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx == nil {
+		panic("nil context")
+	}
+	var deadline time.Time
+	earlier := func(t time.Time) {
+		if !t.IsZero() && (deadline.IsZero() || t.Before(deadline)) {
+			deadline = t
+		}
+	}
+	if d.Timeout != 0 {
+		earlier(time.Now().Add(d.Timeout))
+	}
+	if t, ok := ctx.Deadline(); ok {
+		earlier(t)
+	}
+	earlier(d.Deadline)
+
+	cancels := [2]context.CancelFunc{func() {}, func() {}}
+	if t, ok := ctx.Deadline(); !deadline.IsZero() && (!ok || deadline.Before(t)) {
+		ctx, cancels[0] = context.WithDeadline(ctx, deadline)
+	}
+	if d.Cancel != nil {
+		ctx, cancels[1] = context.WithCancel(ctx)
+		go func(done <-chan struct{}) {
+			select {
+			case <-d.Cancel:
+				cancels[1]()
+			case <-done:
+			}
+		}(ctx.Done())
+	}
+	return ctx, func() {
+		cancels[1]()
+		cancels[0]()
+	}
+}
+
+// dialing is one call of DialContext.
+type dialing struct {
+	*Dialer
+	network string
+	trace   *httptrace.ClientTrace
+}
+
+func (j *dialing) opError(addr net.Addr, err error) error {
+	return &net.OpError{Op: "dial", Net: j.network, Source: j.LocalAddr, Addr: addr, Err: err}
+}
+
+// race dials the addresses of one family, and those of the other if that takes
+// long or fails. The first connection wins.
+func (j *dialing) race(ctx context.Context, primaries, fallbacks []net.Addr) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the loser stops, and closes what it may have
+
+	type result struct {
+		conn    net.Conn
+		err     error
+		primary bool
+	}
+	results := make(chan result)
+	returned := make(chan struct{})
+	defer close(returned)
+	start := func(addrs []net.Addr, primary bool) {
+		c, err := j.serial(ctx, addrs)
+		select {
+		case results <- result{c, err, primary}:
+		case <-returned:
+			if c != nil {
+				c.Close()
+			}
+		}
+	}
+
+	delay := j.FallbackDelay
+	if delay == 0 {
+		delay = 300 * time.Millisecond
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+
+	go start(primaries, true)
+	var primaryErr error
+	for running, started := 1, false; ; {
+		select {
+		case <-timer.C:
+			go start(fallbacks, false)
+			running, started = running+1, true
+		case res := <-results:
+			if res.err == nil {
+				return res.conn, nil
+			}
+			running--
+			if res.primary {
+				primaryErr = res.err
+				if !started {
+					timer.Reset(0)
+				}
+			}
+			if running == 0 && started {
+				return nil, primaryErr
+			}
+		}
+	}
+}
+
+// serial dials one address after the other and returns the first connection, or
+// the first error.
+func (j *dialing) serial(ctx context.Context, addrs []net.Addr) (net.Conn, error) {
+	var first error
+	for i, addr := range addrs {
+		if err := ctx.Err(); err != nil {
+			return nil, j.opError(addr, mapErr(err))
+		}
+		attempt := ctx
+		if deadline, ok := ctx.Deadline(); ok {
+			share, err := shareOfTime(time.Now(), deadline, len(addrs)-i)
+			if err != nil {
+				if first == nil {
+					first = j.opError(addr, err)
+				}
+				break
+			}
+			if share.Before(deadline) {
+				var cancel context.CancelFunc
+				attempt, cancel = context.WithDeadline(ctx, share)
+				defer cancel()
+			}
+		}
+		c, err := j.traced(attempt, addr)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// traced dials addr and tells the trace.
+func (j *dialing) traced(ctx context.Context, addr net.Addr) (net.Conn, error) {
+	if j.trace != nil && j.trace.ConnectStart != nil {
+		j.trace.ConnectStart(j.network, addr.String())
+	}
+	c, err := j.one(ctx, addr)
+	if j.trace != nil && j.trace.ConnectDone != nil {
+		j.trace.ConnectDone(j.network, addr.String(), err)
+	}
+	return c, err
+}
+
+// shareOfTime returns the deadline of the first of several attempts: an equal
+// share, but 2 seconds if there is that much.
+func shareOfTime(now, deadline time.Time, several int) (time.Time, error) {
+	left := deadline.Sub(now)
+	if left <= 0 {
+		return time.Time{}, errTimeout()
+	}
+	share := max(left/time.Duration(several), min(left, 2*time.Second))
+	return now.Add(share), nil
+}
+
+// one dials addr.
+func (j *dialing) one(ctx context.Context, addr net.Addr) (net.Conn, error) {
+	// A LocalAddr of another type has been refused when addr was resolved, but
+	// for types of the caller's own that bear the name of a network.
+	var c net.Conn
+	var err error
+	switch addr := addr.(type) {
+	case *net.TCPAddr:
+		la, _ := j.LocalAddr.(*net.TCPAddr)
+		c, err = conn2(j.dialTCP(ctx, j.network, la, addr))
+	case *net.UDPAddr:
+		la, _ := j.LocalAddr.(*net.UDPAddr)
+		c, err = conn2(j.dialUDP(ctx, j.network, la, addr))
+	case *net.IPAddr:
+		la, _ := j.LocalAddr.(*net.IPAddr)
+		c, err = conn2(j.dialIP(ctx, j.network, la, addr))
+	case *net.UnixAddr:
+		la, _ := j.LocalAddr.(*net.UnixAddr)
+		c, err = conn2(j.dialUnix(ctx, j.network, la, addr))
+	}
+	if err != nil {
+		return nil, j.opError(addr, err)
+	}
+	return c, nil
+}
+
+// conn2 keeps a nil pointer out of an interface.
+func conn2[C net.Conn](c C, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// opening is the part of an opening that all kinds of dial share.
+func (d *Dialer) opening(network string, typ, proto int, local, remote net.Addr) *opening {
+	o := &opening{
+		network: network, typ: typ, proto: proto,
+		local: plain(local), remote: plain(remote),
+		control: d.ControlContext, options: d.Options,
+		keepAlive: d.KeepAlive, keepAliveConfig: d.KeepAliveConfig,
+	}
+	if o.control == nil && d.Control != nil {
+		o.control = func(_ context.Context, network, address string, c syscall.RawConn) error {
+			return d.Control(network, address, c)
+		}
+	}
+	return o
+}
+
+func (d *Dialer) dialTCP(ctx context.Context, network string, local, remote *net.TCPAddr) (*TCPConn, error) {
+	if d.MultipathTCP() && sys.IPPROTO_MPTCP > 0 {
+		fd, err := d.openTCP(ctx, network, sys.IPPROTO_MPTCP, local, remote)
+		if err == nil {
+			return &TCPConn{conn{fd}}, nil
+		}
+		// Whatever the reason was, TCP may do.
+	}
+	fd, err := d.openTCP(ctx, network, 0, local, remote)
+	if err != nil {
+		return nil, err
+	}
+	return &TCPConn{conn{fd}}, nil
+}
+
+func (d *Dialer) openTCP(ctx context.Context, network string, proto int, local, remote *net.TCPAddr) (*netfd.FD, error) {
+	for try := 0; ; try++ {
+		fd, err := d.opening(network, sys.SOCK_STREAM, proto, local, remote).open(ctx)
+		if try == 2 || local != nil && local.Port != 0 {
+			return fd, err
+		}
+		// A kernel that chooses the port may choose the one that is dialed, which
+		// connects the socket to itself, go.dev/issue/2690, or one in use.
+		switch {
+		case err == nil && selfConnected(fd):
+			fd.Close()
+		case isErrno(err, syscall.EADDRNOTAVAIL):
+		default:
+			return fd, err
+		}
+	}
+}
+
+func selfConnected(fd *netfd.FD) bool {
+	local, ok1 := fd.Local().(*net.TCPAddr)
+	remote, ok2 := fd.Remote().(*net.TCPAddr)
+	if !ok1 || !ok2 {
+		return true
+	}
+	return local.Port == remote.Port && local.IP.Equal(remote.IP)
+}
+
+func (d *Dialer) dialUDP(ctx context.Context, network string, local, remote *net.UDPAddr) (*UDPConn, error) {
+	fd, err := d.opening(network, sys.SOCK_DGRAM, 0, local, remote).open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &UDPConn{conn{fd}}, nil
+}
+
+func (d *Dialer) dialIP(ctx context.Context, network string, local, remote *net.IPAddr) (*IPConn, error) {
+	base, proto, err := parseIPNetwork(network)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := d.opening(base, sys.SOCK_RAW, proto, local, remote).open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &IPConn{conn{fd}}, nil
+}
+
+func parseIPNetwork(network string) (base string, proto int, err error) {
+	base, proto, err = parseNetwork(network)
+	if err == nil && base[0] != 'i' {
+		err = net.UnknownNetworkError(network)
+	}
+	return base, proto, err
+}
+
+func (d *Dialer) dialUnix(ctx context.Context, network string, local, remote *net.UnixAddr) (*UnixConn, error) {
+	typ := unixType(network)
+	if local != nil && local.Name == "" {
+		local = nil
+	}
+	if remote != nil && remote.Name == "" {
+		remote = nil
+	}
+	if remote == nil && (typ != sys.SOCK_DGRAM || local == nil) {
+		return nil, errMissingAddress()
+	}
+	fd, err := d.opening(network, typ, 0, local, remote).open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &UnixConn{conn{fd}}, nil
+}
+
+func unixType(network string) int {
+	switch network {
+	case "unix":
+		return sys.SOCK_STREAM
+	case "unixgram":
+		return sys.SOCK_DGRAM
+	}
+	return sys.SOCK_SEQPACKET
+}
+
+// dialed is the end of every function that dials one kind of socket.
+func dialed[C any](network string, local, remote net.Addr, c *C, err error) (*C, error) {
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Source: plain(local), Addr: plain(remote), Err: err}
+	}
+	return c, nil
+}
+
+func checkNetwork(network string, known ...string) error {
+	for _, k := range known {
+		if network == k {
+			return nil
+		}
+	}
+	return net.UnknownNetworkError(network)
+}
+
+// DialTCP connects from laddr, nil for any address, to raddr, which must not be
+// nil. The network must be "tcp", "tcp4" or "tcp6".
+func DialTCP(network string, laddr, raddr *net.TCPAddr) (*TCPConn, error) {
+	return new(Dialer).startTCP(context.Background(), network, laddr, raddr)
+}
+
+// DialTCP connects from laddr, the zero AddrPort for any address, to raddr.
+func (d *Dialer) DialTCP(ctx context.Context, network string, laddr netip.AddrPort, raddr netip.AddrPort) (*TCPConn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.startTCP(ctx, network, net.TCPAddrFromAddrPort(laddr), net.TCPAddrFromAddrPort(raddr))
+}
+
+func (d *Dialer) startTCP(ctx context.Context, network string, laddr, raddr *net.TCPAddr) (*TCPConn, error) {
+	err := checkNetwork(network, "tcp", "tcp4", "tcp6")
+	if err == nil && raddr == nil {
+		err = errMissingAddress()
+	}
+	var c *TCPConn
+	if err == nil {
+		c, err = d.dialTCP(ctx, network, laddr, raddr)
+	}
+	return dialed(network, laddr, raddr, c, err)
+}
+
+// DialUDP makes a socket whose peer is raddr, which must not be nil, and which
+// sends from laddr, nil for any address. The network must be "udp", "udp4" or
+// "udp6".
+func DialUDP(network string, laddr, raddr *net.UDPAddr) (*UDPConn, error) {
+	return new(Dialer).startUDP(context.Background(), network, laddr, raddr)
+}
+
+// DialUDP makes a socket whose peer is raddr, and which sends from laddr, the zero
+// AddrPort for any address.
+func (d *Dialer) DialUDP(ctx context.Context, network string, laddr netip.AddrPort, raddr netip.AddrPort) (*UDPConn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.startUDP(ctx, network, net.UDPAddrFromAddrPort(laddr), net.UDPAddrFromAddrPort(raddr))
+}
+
+func (d *Dialer) startUDP(ctx context.Context, network string, laddr, raddr *net.UDPAddr) (*UDPConn, error) {
+	err := checkNetwork(network, "udp", "udp4", "udp6")
+	if err == nil && raddr == nil {
+		err = errMissingAddress()
+	}
+	var c *UDPConn
+	if err == nil {
+		c, err = d.dialUDP(ctx, network, laddr, raddr)
+	}
+	return dialed(network, laddr, raddr, c, err)
+}
+
+// DialIP makes a raw socket whose peer is raddr, which must not be nil, and which
+// sends from laddr, nil for any address. The network must be "ip", "ip4" or "ip6",
+// a colon and a protocol's number or name.
+func DialIP(network string, laddr, raddr *net.IPAddr) (*IPConn, error) {
+	return new(Dialer).startIP(context.Background(), network, laddr, raddr)
+}
+
+// DialIP makes a raw socket whose peer is raddr, and which sends from laddr, the
+// zero Addr for any address.
+func (d *Dialer) DialIP(ctx context.Context, network string, laddr netip.Addr, raddr netip.Addr) (*IPConn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.startIP(ctx, network, ipAddrFromAddr(laddr), ipAddrFromAddr(raddr))
+}
+
+func ipAddrFromAddr(addr netip.Addr) *net.IPAddr {
+	return &net.IPAddr{IP: addr.AsSlice(), Zone: addr.Zone()}
+}
+
+func (d *Dialer) startIP(ctx context.Context, network string, laddr, raddr *net.IPAddr) (*IPConn, error) {
+	var err error
+	if raddr == nil {
+		err = errMissingAddress()
+	}
+	var c *IPConn
+	if err == nil {
+		c, err = d.dialIP(ctx, network, laddr, raddr)
+	}
+	return dialed(network, laddr, raddr, c, err)
+}
+
+// DialUnix connects to raddr. The socket gets the name laddr, if that is not nil,
+// and with network "unixgram" raddr may be nil then. The network must be "unix",
+// "unixgram" or "unixpacket".
+func DialUnix(network string, laddr, raddr *net.UnixAddr) (*UnixConn, error) {
+	return new(Dialer).startUnix(context.Background(), network, laddr, raddr)
+}
+
+// DialUnix is the function DialUnix with the options of d.
+func (d *Dialer) DialUnix(ctx context.Context, network string, laddr *net.UnixAddr, raddr *net.UnixAddr) (*UnixConn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.startUnix(ctx, network, laddr, raddr)
+}
+
+func (d *Dialer) startUnix(ctx context.Context, network string, laddr, raddr *net.UnixAddr) (*UnixConn, error) {
+	err := checkNetwork(network, "unix", "unixgram", "unixpacket")
+	var c *UnixConn
+	if err == nil {
+		c, err = d.dialUnix(ctx, network, laddr, raddr)
+	}
+	return dialed(network, laddr, raddr, c, err)
+}

@@ -1,0 +1,100 @@
+package sockets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+)
+
+// ArgumentError reports an argument that no socket could work with. It matches
+// syscall.EINVAL, and names the argument and what is wrong with it.
+type ArgumentError struct {
+	Arg   string // "backlog"
+	Value any
+	Why   string // "must not be negative"
+}
+
+func (e *ArgumentError) Error() string {
+	return fmt.Sprintf("sockets: invalid %s %v: %s", e.Arg, e.Value, e.Why)
+}
+
+// Unwrap returns syscall.EINVAL.
+func (e *ArgumentError) Unwrap() error { return syscall.EINVAL }
+
+// Package net gives errors that it does not export to say that an address is
+// missing, and that a dial was canceled or timed out. Programs compare them and
+// their texts, so ours are the same values, taken from calls that fail before
+// they reach the network.
+var (
+	errMissingAddress = sync.OnceValue(func() error {
+		_, err := net.Dial("tcp", "")
+		return innerError(err)
+	})
+	errCanceled = sync.OnceValue(func() error {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_, err := new(net.Dialer).DialContext(ctx, "udp", "127.0.0.1:9")
+		return innerError(err)
+	})
+	errTimeout = sync.OnceValue(func() error {
+		d := net.Dialer{Deadline: time.Unix(1, 0)}
+		_, err := d.Dial("udp", "127.0.0.1:9")
+		return innerError(err)
+	})
+)
+
+func innerError(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// mapErr turns the error of a context into what package net says.
+func mapErr(err error) error {
+	switch err {
+	case context.Canceled:
+		return errCanceled()
+	case context.DeadlineExceeded:
+		return errTimeout()
+	}
+	return err
+}
+
+// opError adds op and both addresses; nil and io.EOF pass through unchanged.
+func opError(fd *netfd.FD, op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return &net.OpError{Op: op, Net: fd.Network, Source: fd.Local(), Addr: fd.Remote(), Err: err}
+}
+
+// opErrorLocal is opError for calls that concern this end alone: listeners,
+// deadlines, buffers.
+func opErrorLocal(fd *netfd.FD, op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &net.OpError{Op: op, Net: fd.Network, Source: nil, Addr: fd.Local(), Err: err}
+}
+
+// opErrorTo is opError for calls with a destination.
+func opErrorTo(fd *netfd.FD, to net.Addr, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &net.OpError{Op: "write", Net: fd.Network, Source: fd.Local(), Addr: to, Err: err}
+}
+
+// isErrno reports whether err is errno, or a system call's error with it.
+func isErrno(err error, errno syscall.Errno) bool {
+	return err != nil && errors.Is(err, errno)
+}

@@ -1,0 +1,377 @@
+package sockets
+
+import (
+	"context"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// ListenConfig holds the options of listening. The zero value is ready to use, and
+// no method modifies it but SetMultipathTCP, so one value may serve many
+// goroutines. Its fields and methods are those of net.ListenConfig, Backlog and
+// Options.
+type ListenConfig struct {
+	// Control is called after the socket is made and before it is bound. network
+	// tells the family: "tcp4", not "tcp".
+	Control func(network, address string, c syscall.RawConn) error
+
+	// KeepAlive is the time before the first keep-alive probe on accepted
+	// connections. Zero means 15 seconds; negative turns probes off. It is
+	// ignored if KeepAliveConfig.Enable is true.
+	KeepAlive time.Duration
+
+	// KeepAliveConfig sets up keep-alive probes on accepted connections if its
+	// Enable is true.
+	KeepAliveConfig net.KeepAliveConfig
+
+	// Backlog is how many connections may wait to be accepted. Zero means as many
+	// as the system allows; negative is an error. See listen(2).
+	Backlog int
+
+	// Options are set on the socket after Control and before bind, in order.
+	// Accepted connections inherit most of them from a listener, see tcp(7).
+	Options []Setting
+
+	mptcp mptcpUse
+}
+
+// MultipathTCP reports whether listeners try Multipath TCP, RFC 8684, first, which
+// serves clients without it as well. The default is package net's, which
+// GODEBUG=multipathtcp changes.
+func (lc *ListenConfig) MultipathTCP() bool {
+	if lc.mptcp == mptcpDefault {
+		return new(net.ListenConfig).MultipathTCP()
+	}
+	return lc.mptcp == mptcpOn
+}
+
+// SetMultipathTCP says whether listeners try Multipath TCP first. They fall back to
+// TCP.
+func (lc *ListenConfig) SetMultipathTCP(use bool) { lc.mptcp.set(use) }
+
+// Listen listens for connections to address on network; see ListenConfig.Listen.
+func Listen(network, address string) (net.Listener, error) {
+	return new(ListenConfig).Listen(context.Background(), network, address)
+}
+
+// ListenPacket makes a socket that receives messages sent to address on network;
+// see ListenConfig.ListenPacket.
+func ListenPacket(network, address string) (net.PacketConn, error) {
+	return new(ListenConfig).ListenPacket(context.Background(), network, address)
+}
+
+// Listen listens for connections to address on network: "tcp", "tcp4", "tcp6",
+// "unix" or "unixpacket". Of a host name's addresses one is used. No host, or an
+// unspecified one, is every address of this host, IPv4 and IPv6 unless network
+// says which; port 0, or none, is one that the kernel chooses. A unix listener
+// without a name gets an abstract one.
+//
+// The result is a *TCPListener or *UnixListener. Errors are *net.OpError, and the
+// same as package net's. The end of ctx gives up the look-up of a host name, and
+// does not affect the listener.
+func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	addr, err := lc.resolve(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	var l net.Listener
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		var t *TCPListener
+		t, err = lc.listenTCP(ctx, network, a)
+		l = t
+	case *net.UnixAddr:
+		var u *UnixListener
+		u, err = lc.listenUnix(ctx, network, a)
+		l = u
+	default:
+		err = &net.AddrError{Err: "unexpected address type", Addr: address}
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
+	}
+	return l, nil
+}
+
+// ListenPacket makes a socket that receives messages sent to address on network:
+// "udp", "udp4", "udp6", "ip:" and a protocol, also with 4 or 6, or "unixgram".
+// Addresses are those of Listen; the path of a unix socket stays when it is closed.
+//
+// The result is a *UDPConn, *IPConn or *UnixConn.
+func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
+	addr, err := lc.resolve(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	var c net.PacketConn
+	switch a := addr.(type) {
+	case *net.UDPAddr:
+		var u *UDPConn
+		u, err = lc.listenUDP(ctx, network, a)
+		c = u
+	case *net.IPAddr:
+		var i *IPConn
+		i, err = lc.listenIP(ctx, network, a)
+		c = i
+	case *net.UnixAddr:
+		var u *UnixConn
+		u, err = lc.listenUnixgram(ctx, network, a)
+		c = u
+	default:
+		err = &net.AddrError{Err: "unexpected address type", Addr: address}
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
+	}
+	return c, nil
+}
+
+func (lc *ListenConfig) resolve(ctx context.Context, network, address string) (net.Addr, error) {
+	err := checkBacklog(lc.Backlog)
+	var addrs []net.Addr
+	if err == nil {
+		addrs, err = resolve(ctx, net.DefaultResolver, "listen", network, address, nil)
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	return preferIPv4(addrs), nil
+}
+
+// open is the part that all kinds of listening share.
+func (lc *ListenConfig) open(ctx context.Context, network string, typ, proto int, local net.Addr) (*netfd.FD, error) {
+	o := &opening{
+		network: network, typ: typ, proto: proto,
+		local: local, listen: true, backlog: lc.Backlog,
+		options:   lc.Options,
+		keepAlive: lc.KeepAlive, keepAliveConfig: lc.KeepAliveConfig,
+	}
+	if lc.Control != nil {
+		o.control = func(_ context.Context, network, address string, c syscall.RawConn) error {
+			return lc.Control(network, address, c)
+		}
+	}
+	return o.open(ctx)
+}
+
+// newListener makes the core of a listener with the options of lc.
+func (lc *ListenConfig) newListener(fd *netfd.FD) *listener {
+	l := newListener(fd, lc.Control != nil || len(lc.Options) > 0)
+	l.keepAlive, l.keepAliveConfig = lc.KeepAlive, lc.KeepAliveConfig
+	return l
+}
+
+func (lc *ListenConfig) listenTCP(ctx context.Context, network string, addr *net.TCPAddr) (*TCPListener, error) {
+	if lc.MultipathTCP() && sys.IPPROTO_MPTCP > 0 {
+		fd, err := lc.open(ctx, network, sys.SOCK_STREAM, sys.IPPROTO_MPTCP, addr)
+		if err == nil {
+			return &TCPListener{lc.newListener(fd)}, nil
+		}
+		// Whatever the reason was, TCP may do.
+	}
+	fd, err := lc.open(ctx, network, sys.SOCK_STREAM, 0, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &TCPListener{lc.newListener(fd)}, nil
+}
+
+func (lc *ListenConfig) listenUDP(ctx context.Context, network string, addr *net.UDPAddr) (*UDPConn, error) {
+	fd, err := lc.open(ctx, network, sys.SOCK_DGRAM, 0, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &UDPConn{conn{fd}}, nil
+}
+
+func (lc *ListenConfig) listenIP(ctx context.Context, network string, addr *net.IPAddr) (*IPConn, error) {
+	base, proto, err := parseIPNetwork(network)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := lc.open(ctx, base, sys.SOCK_RAW, proto, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &IPConn{conn{fd}}, nil
+}
+
+// listenUnix takes network "unixgram" as well, as package net does for Listen.
+func (lc *ListenConfig) listenUnix(ctx context.Context, network string, addr *net.UnixAddr) (*UnixListener, error) {
+	fd, err := lc.open(ctx, network, unixType(network), 0, addr)
+	if err != nil {
+		return nil, err
+	}
+	return newUnixListener(lc.newListener(fd), true), nil
+}
+
+// listenUnixgram takes networks "unix" and "unixpacket" as well, as package net
+// does for ListenPacket.
+func (lc *ListenConfig) listenUnixgram(ctx context.Context, network string, addr *net.UnixAddr) (*UnixConn, error) {
+	fd, err := lc.open(ctx, network, unixType(network), 0, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &UnixConn{conn{fd}}, nil
+}
+
+// listened is the end of every function that listens on one kind of socket.
+func listened[C any](network string, local net.Addr, c *C, err error) (*C, error) {
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: plain(local), Err: err}
+	}
+	return c, nil
+}
+
+// ListenTCP listens for TCP connections to laddr; nil, or no IP, is every address
+// of this host. The network must be "tcp", "tcp4" or "tcp6".
+func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
+	err := checkNetwork(network, "tcp", "tcp4", "tcp6")
+	var l *TCPListener
+	if err == nil {
+		if laddr == nil {
+			laddr = &net.TCPAddr{}
+		}
+		l, err = new(ListenConfig).listenTCP(context.Background(), network, laddr)
+	}
+	return listened(network, laddr, l, err)
+}
+
+// ListenUDP makes a socket that receives datagrams sent to laddr; nil, or no IP,
+// is every address of this host. The network must be "udp", "udp4" or "udp6".
+func ListenUDP(network string, laddr *net.UDPAddr) (*UDPConn, error) {
+	err := checkNetwork(network, "udp", "udp4", "udp6")
+	var c *UDPConn
+	if err == nil {
+		if laddr == nil {
+			laddr = &net.UDPAddr{}
+		}
+		c, err = new(ListenConfig).listenUDP(context.Background(), network, laddr)
+	}
+	return listened(network, laddr, c, err)
+}
+
+// ListenIP makes a raw socket that receives packets sent to laddr; nil, or no IP,
+// is every address of this host. The network must be "ip", "ip4" or "ip6", a colon
+// and a protocol's number or name.
+func ListenIP(network string, laddr *net.IPAddr) (*IPConn, error) {
+	if laddr == nil {
+		laddr = &net.IPAddr{}
+	}
+	c, err := new(ListenConfig).listenIP(context.Background(), network, laddr)
+	return listened(network, laddr, c, err)
+}
+
+// ListenUnix listens for connections to laddr, which must not be nil. The network
+// must be "unix" or "unixpacket".
+func ListenUnix(network string, laddr *net.UnixAddr) (*UnixListener, error) {
+	err := checkNetwork(network, "unix", "unixpacket")
+	if err == nil && laddr == nil {
+		err = errMissingAddress()
+	}
+	var l *UnixListener
+	if err == nil {
+		l, err = new(ListenConfig).listenUnix(context.Background(), network, laddr)
+	}
+	return listened(network, laddr, l, err)
+}
+
+// ListenUnixgram makes a socket that receives datagrams sent to laddr, which must
+// not be nil. The network must be "unixgram".
+func ListenUnixgram(network string, laddr *net.UnixAddr) (*UnixConn, error) {
+	err := checkNetwork(network, "unixgram")
+	if err == nil && laddr == nil {
+		err = errMissingAddress()
+	}
+	var c *UnixConn
+	if err == nil {
+		c, err = new(ListenConfig).listenUnixgram(context.Background(), network, laddr)
+	}
+	return listened(network, laddr, c, err)
+}
+
+// ListenMulticastUDP makes a socket that receives datagrams sent to the group
+// gaddr on interface ifi, nil for the system's choice. The network must be "udp",
+// "udp4" or "udp6".
+//
+// It receives whatever else is sent to the port, as it is bound to the wildcard
+// address, and what it sends to the group does not come back to this host.
+// Packages golang.org/x/net/ipv4 and ipv6 offer more.
+func ListenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
+	err := checkNetwork(network, "udp", "udp4", "udp6")
+	if err == nil && (gaddr == nil || gaddr.IP == nil) {
+		err = errMissingAddress()
+	}
+	var c *UDPConn
+	if err == nil {
+		c, err = listenMulticastUDP(network, ifi, gaddr)
+	}
+	return listened(network, gaddr, c, err)
+}
+
+func listenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
+	c, err := new(ListenConfig).listenUDP(context.Background(), network, gaddr)
+	if err != nil {
+		return nil, err
+	}
+	if ip4 := gaddr.IP.To4(); ip4 != nil {
+		err = joinGroup4(c.fd, ifi, [4]byte(ip4))
+	} else {
+		err = joinGroup6(c.fd, ifi, gaddr.IP)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func joinGroup4(fd *netfd.FD, ifi *net.Interface, group [4]byte) error {
+	var ip [4]byte
+	if ifi != nil {
+		var err error
+		if ip, err = interfaceIPv4(ifi); err != nil {
+			return err
+		}
+		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface4(s, ip) }); err != nil {
+			return err
+		}
+	}
+	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop4(s, false) }); err != nil {
+		return err
+	}
+	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup4(s, group, ip) })
+}
+
+func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
+	index := 0
+	if ifi != nil {
+		index = ifi.Index
+		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface6(s, index) }); err != nil {
+			return err
+		}
+	}
+	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop6(s, false) }); err != nil {
+		return err
+	}
+	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup6(s, [16]byte(group.To16()), index) })
+}
+
+func interfaceIPv4(ifi *net.Interface) (ip [4]byte, err error) {
+	addrs, err := ifi.Addrs()
+	if err != nil {
+		return ip, err
+	}
+	for _, addr := range addrs {
+		if n, ok := addr.(*net.IPNet); ok {
+			if ip4 := n.IP.To4(); ip4 != nil {
+				return [4]byte(ip4), nil
+			}
+		}
+	}
+	return ip, &net.AddrError{Err: "no IPv4 address on interface", Addr: ifi.Name}
+}

@@ -1,0 +1,244 @@
+package sockets
+
+import (
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// listener is what all listeners have in common.
+type listener struct {
+	fd *netfd.FD
+
+	// The options of accepted connections. Where the kernel hands them down from
+	// the listening socket they are set there, before listen(2).
+	keepAlive       time.Duration
+	keepAliveConfig net.KeepAliveConfig
+	setDefaults     bool // on each accepted connection
+
+	// askLocal says that an accepted connection's own address may differ from the
+	// listener's. Besides wildcards it does so for sockets that others had a
+	// hand on: transparent proxies and BPF programs bring connections from
+	// everywhere, see IP_TRANSPARENT in ip(7) and BPF_PROG_TYPE_SK_LOOKUP.
+	askLocal atomic.Bool
+}
+
+// newListener returns the core of a listener on fd. touched says that somebody
+// else had access to the descriptor.
+func newListener(fd *netfd.FD, touched bool) *listener {
+	l := &listener{fd: fd, setDefaults: !sys.AcceptInherits}
+	l.askLocal.Store(touched || fd.Local() == nil || isWildcard(fd.Local()))
+	return l
+}
+
+// accept waits for a connection and returns its descriptor, in the poller and with
+// both addresses. At best it costs three system calls: accept4, and the two that
+// os.NewFile makes.
+func (l *listener) accept() (*netfd.FD, error) {
+	m := netfd.GetMsg()
+	defer m.Free()
+	s, err := l.fd.Accept(m, 0)
+	if err != nil {
+		return nil, opErrorLocal(l.fd, "accept", err)
+	}
+	fd, err := netfd.New(s, l.fd.Family, l.fd.Type, l.fd.Proto, l.fd.Network)
+	if err != nil {
+		return nil, opErrorLocal(l.fd, "accept", err)
+	}
+	if l.setDefaults && isTCP(fd) {
+		setTCPDefaults(fd, l.keepAlive, l.keepAliveConfig)
+	}
+	var local net.Addr
+	if l.askLocal.Load() {
+		local = localAddr(fd)
+	} else {
+		local = copyAddr(l.fd.Local())
+	}
+	if err := fd.Init(); err != nil {
+		fd.Close()
+		return nil, opErrorLocal(l.fd, "accept", err)
+	}
+	fd.SetAddrs(local, decodeAddr(fd, &m.Name), false)
+	return fd, nil
+}
+
+func (l *listener) close() error { return opErrorLocal(l.fd, "close", l.fd.Close()) }
+
+func (l *listener) file() (*os.File, error) {
+	f, err := dupFile(l.fd)
+	if err != nil {
+		return nil, opErrorLocal(l.fd, "file", err)
+	}
+	l.askLocal.Store(true)
+	return f, nil
+}
+
+func (l *listener) syscallConn() syscall.RawConn {
+	l.askLocal.Store(true)
+	return &rawListener{rawConn{l.fd}}
+}
+
+// TCPListener accepts TCP connections. It has the methods of net.TCPListener.
+type TCPListener struct {
+	l *listener
+}
+
+var _ net.Listener = (*TCPListener)(nil)
+
+func (l *TCPListener) ok() bool { return l != nil && l.l != nil }
+
+// AcceptTCP waits for a connection.
+func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	fd, err := l.l.accept()
+	if err != nil {
+		return nil, err
+	}
+	return &TCPConn{conn{fd}}, nil
+}
+
+// Accept waits for a connection, which is a *TCPConn.
+func (l *TCPListener) Accept() (net.Conn, error) {
+	c, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close stops listening. Accepted connections stay open; those that wait to be
+// accepted are reset, unless a copy of the descriptor is still open.
+func (l *TCPListener) Close() error {
+	if !l.ok() {
+		return syscall.EINVAL
+	}
+	return l.l.close()
+}
+
+// Addr returns the address listened to, also after Close. The same value is
+// returned every time; do not modify it.
+func (l *TCPListener) Addr() net.Addr { return l.l.fd.Local() }
+
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
+// zero t means to wait for ever.
+func (l *TCPListener) SetDeadline(t time.Time) error {
+	if !l.ok() {
+		return syscall.EINVAL
+	}
+	return l.l.fd.SetDeadline(t)
+}
+
+// File returns a file with a copy of the descriptor; the caller closes both. The
+// port stays open until both are closed.
+func (l *TCPListener) File() (*os.File, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	return l.l.file()
+}
+
+// SyscallConn returns access to the descriptor. Its Read and Write return
+// syscall.EINVAL.
+func (l *TCPListener) SyscallConn() (syscall.RawConn, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	return l.l.syscallConn(), nil
+}
+
+// UnixListener accepts connections in the unix domain. It has the methods of
+// net.UnixListener.
+type UnixListener struct {
+	l          *listener
+	path       string // to unlink
+	unlink     bool
+	unlinkOnce sync.Once
+}
+
+var _ net.Listener = (*UnixListener)(nil)
+
+func newUnixListener(l *listener, unlink bool) *UnixListener {
+	u := &UnixListener{l: l, unlink: unlink}
+	if addr, ok := l.fd.Local().(*net.UnixAddr); ok && !sys.IsAbstract(addr.Name) {
+		u.path = addr.Name
+	}
+	return u
+}
+
+func (l *UnixListener) ok() bool { return l != nil && l.l != nil }
+
+// AcceptUnix waits for a connection.
+func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	fd, err := l.l.accept()
+	if err != nil {
+		return nil, err
+	}
+	return &UnixConn{conn{fd}}, nil
+}
+
+// Accept waits for a connection, which is a *UnixConn.
+func (l *UnixListener) Accept() (net.Conn, error) {
+	c, err := l.AcceptUnix()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close stops listening, and removes the socket's file, see SetUnlinkOnClose.
+func (l *UnixListener) Close() error {
+	if !l.ok() {
+		return syscall.EINVAL
+	}
+	l.unlinkOnce.Do(func() {
+		if l.path != "" && l.unlink {
+			sys.Unlink(l.path)
+		}
+	})
+	return l.l.close()
+}
+
+// SetUnlinkOnClose says whether the first Close removes the socket's file. It does
+// by default if the listener made the file, and not if it came from a descriptor.
+func (l *UnixListener) SetUnlinkOnClose(unlink bool) { l.unlink = unlink }
+
+// Addr returns the address listened to, also after Close. The same value is
+// returned every time; do not modify it.
+func (l *UnixListener) Addr() net.Addr { return l.l.fd.Local() }
+
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
+// zero t means to wait for ever.
+func (l *UnixListener) SetDeadline(t time.Time) error {
+	if !l.ok() {
+		return syscall.EINVAL
+	}
+	return l.l.fd.SetDeadline(t)
+}
+
+// File returns a file with a copy of the descriptor; the caller closes both.
+func (l *UnixListener) File() (*os.File, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	return l.l.file()
+}
+
+// SyscallConn returns access to the descriptor. Its Read and Write return
+// syscall.EINVAL.
+func (l *UnixListener) SyscallConn() (syscall.RawConn, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	return l.l.syscallConn(), nil
+}

@@ -1,0 +1,309 @@
+package sockets
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net"
+	"net/http/httptrace"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// parseNetwork splits "ip4:icmp" into the network and its protocol. Networks of
+// the other kinds have none.
+func parseNetwork(network string) (base string, proto int, err error) {
+	switch network {
+	case "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "unix", "unixgram", "unixpacket":
+		return network, 0, nil
+	}
+	i := strings.LastIndexByte(network, ':')
+	if i < 0 {
+		return "", 0, net.UnknownNetworkError(network)
+	}
+	switch network[:i] {
+	case "ip", "ip4", "ip6":
+		proto, err := protocol(network[i+1:])
+		if err != nil {
+			return "", 0, err
+		}
+		return network[:i], proto, nil
+	}
+	return "", 0, net.UnknownNetworkError(network)
+}
+
+// protocol returns the number of an internet protocol given by number or name.
+func protocol(s string) (int, error) {
+	if n, ok := decimal(s); ok {
+		return n, nil
+	}
+	if n, ok := protocols()[strings.ToLower(s)]; ok {
+		return n, nil
+	}
+	return 0, &net.AddrError{Err: "unknown IP protocol specified", Addr: s}
+}
+
+func decimal(s string) (n int, ok bool) {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' || n > 0xffffff {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, s != ""
+}
+
+// protocols are the names in /etc/protocols, protocols(5), and a few that are
+// known without it.
+var protocols = sync.OnceValue(func() map[string]int {
+	m := map[string]int{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "ipv6-icmp": 58}
+	b, err := os.ReadFile("/etc/protocols")
+	if err != nil {
+		return m
+	}
+	for sc := bufio.NewScanner(bytes.NewReader(b)); sc.Scan(); {
+		line, _, _ := strings.Cut(sc.Text(), "#")
+		f := strings.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		n, ok := decimal(f[1])
+		if !ok {
+			continue
+		}
+		for _, name := range append(f[2:], f[0]) {
+			name = strings.ToLower(name)
+			if _, ok := m[name]; !ok {
+				m[name] = n
+			}
+		}
+	}
+	return m
+})
+
+// resolve returns the addresses that address stands for, at least one. hint is the
+// local address of a dial, which leaves only those of its own kind and family.
+func resolve(ctx context.Context, r *net.Resolver, op, network, address string, hint net.Addr) ([]net.Addr, error) {
+	base, _, err := parseNetwork(network)
+	if err != nil {
+		return nil, err
+	}
+	if op == "dial" && address == "" {
+		return nil, errMissingAddress()
+	}
+	switch base {
+	case "unix", "unixgram", "unixpacket":
+		addr := &net.UnixAddr{Name: address, Net: base}
+		if op == "dial" && hint != nil && hint.Network() != base {
+			return nil, &net.AddrError{Err: "mismatched local address type", Addr: hint.String()}
+		}
+		return []net.Addr{addr}, nil
+	}
+	addrs, err := resolveInternet(ctx, r, base, address)
+	if err != nil || op != "dial" || hint == nil {
+		return addrs, err
+	}
+	fit := addrs[:0]
+	for _, addr := range addrs {
+		if addr.Network() != hint.Network() {
+			return nil, &net.AddrError{Err: "mismatched local address type", Addr: hint.String()}
+		}
+		if fitsLocal(addr, hint) {
+			fit = append(fit, addr)
+		}
+	}
+	if len(fit) == 0 {
+		return nil, noSuitableAddress(hint.String())
+	}
+	return fit, nil
+}
+
+func noSuitableAddress(addr string) error {
+	return &net.AddrError{Err: "no suitable address found", Addr: addr}
+}
+
+// fitsLocal reports whether one socket can have both addresses.
+func fitsLocal(addr, local net.Addr) bool {
+	if plain(local) == nil || isWildcard(local) || isWildcard(addr) {
+		return true
+	}
+	return isIPv4(addr) == isIPv4(local)
+}
+
+func resolveInternet(ctx context.Context, r *net.Resolver, network, address string) ([]net.Addr, error) {
+	host, port := address, 0
+	if !strings.HasPrefix(network, "ip") {
+		host = ""
+		if address != "" {
+			h, p, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			if port, err = r.LookupPort(ctx, network, p); err != nil {
+				return nil, err
+			}
+			host = h
+		}
+	}
+	if host == "" {
+		return []net.Addr{newInternetAddr(network, net.IPAddr{}, port)}, nil
+	}
+	ips, err := lookupIP(ctx, r, network, host)
+	if err != nil {
+		return nil, err
+	}
+	if len(ips) == 1 && ips[0].IP.Equal(net.IPv6unspecified) {
+		// Linux and others have an IPv6 wildcard where no IPv6 address is in use,
+		// go.dev/issue/18806.
+		ips = append(ips, net.IPAddr{IP: net.IPv4zero})
+	}
+	var addrs []net.Addr
+	for _, ip := range ips {
+		is4 := ip.IP.To4() != nil
+		switch network[len(network)-1] {
+		case '4':
+			if !is4 {
+				continue
+			}
+		case '6':
+			if is4 || len(ip.IP) != net.IPv6len {
+				continue
+			}
+		}
+		addrs = append(addrs, newInternetAddr(network, ip, port))
+	}
+	if len(addrs) == 0 {
+		return nil, noSuitableAddress(host)
+	}
+	return addrs, nil
+}
+
+func newInternetAddr(network string, ip net.IPAddr, port int) net.Addr {
+	switch network[0] {
+	case 't':
+		return &net.TCPAddr{IP: ip.IP, Port: port, Zone: ip.Zone}
+	case 'u':
+		return &net.UDPAddr{IP: ip.IP, Port: port, Zone: ip.Zone}
+	}
+	return &net.IPAddr{IP: ip.IP, Zone: ip.Zone}
+}
+
+// lookupIP asks only for addresses of the network's family, as package net does.
+func lookupIP(ctx context.Context, r *net.Resolver, network, host string) ([]net.IPAddr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []net.IPAddr{{IP: net.IP(ip.AsSlice()).To16(), Zone: ip.Zone()}}, nil
+	}
+	family := network[len(network)-1]
+	if family != '4' && family != '6' {
+		return r.LookupIPAddr(ctx, host)
+	}
+	found, err := r.LookupIP(ctx, "ip"+string(family), host)
+	if err != nil {
+		return nil, err
+	}
+	ips := make([]net.IPAddr, len(found))
+	for i, ip := range found {
+		if ip.IsLinkLocalUnicast() && family == '6' {
+			// LookupIP loses zones, which link-local addresses need.
+			return r.LookupIPAddr(ctx, host)
+		}
+		ips[i].IP = ip
+	}
+	return ips, nil
+}
+
+// preferIPv4 returns the address that a listener uses of several.
+func preferIPv4(addrs []net.Addr) net.Addr {
+	for _, addr := range addrs {
+		if isIPv4(addr) {
+			return addr
+		}
+	}
+	return addrs[0]
+}
+
+// partition splits addrs into those of the first one's family and the others.
+func partition(addrs []net.Addr) (primaries, fallbacks []net.Addr) {
+	for _, addr := range addrs {
+		if isIPv4(addr) == isIPv4(addrs[0]) {
+			primaries = append(primaries, addr)
+		} else {
+			fallbacks = append(fallbacks, addr)
+		}
+	}
+	return primaries, fallbacks
+}
+
+// dnsOnly returns a context for lookups: its trace reports DNS events, and not the
+// connections to name servers.
+func dnsOnly(ctx context.Context, trace *httptrace.ClientTrace) context.Context {
+	if trace == nil {
+		return ctx
+	}
+	return httptrace.WithClientTrace(untraced{ctx}, &httptrace.ClientTrace{DNSStart: trace.DNSStart, DNSDone: trace.DNSDone})
+}
+
+// untraced is a context without traces.
+type untraced struct{ context.Context }
+
+func (ctx untraced) Value(key any) any {
+	if t := reflect.TypeOf(key); t != nil {
+		switch t.PkgPath() {
+		case "internal/nettrace", "net/http/httptrace":
+			return nil
+		}
+	}
+	return ctx.Context.Value(key)
+}
+
+// stack tells what the host can do with IP.
+var stack = sync.OnceValue(func() (s struct{ ipv4, mapped bool }) {
+	if fd, errno := sys.Socket(sys.AF_INET, sys.SOCK_STREAM, sys.IPPROTO_TCP); errno == 0 {
+		sys.Close(fd)
+		s.ipv4 = true
+	}
+	if !sys.MapsIPv4 {
+		return s
+	}
+	fd, errno := sys.Socket(sys.AF_INET6, sys.SOCK_STREAM, sys.IPPROTO_TCP)
+	if errno != 0 {
+		return s
+	}
+	defer sys.Close(fd)
+	sys.SetsockoptInt(uintptr(fd), sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, 0)
+	var sa sys.Sockaddr
+	sa.SetInet6([16]byte(net.IPv4(127, 0, 0, 1).To16()), 0, 0)
+	s.mapped = sys.Bind(uintptr(fd), &sa) == 0
+	return s
+})
+
+// favoriteFamily chooses the family of an internet socket, and whether an IPv6
+// one is to keep to IPv6. Without a family in the network's name, a wildcard
+// listens to both, and otherwise IPv4 addresses get an IPv4 socket.
+func favoriteFamily(network string, local, remote net.Addr, listen bool) (family int, v6only bool) {
+	switch network[len(network)-1] {
+	case '4':
+		return sys.AF_INET, false
+	case '6':
+		return sys.AF_INET6, true
+	}
+	if listen && (local == nil || isWildcard(local)) {
+		s := stack()
+		if s.mapped || !s.ipv4 {
+			return sys.AF_INET6, false
+		}
+		if local == nil {
+			return sys.AF_INET, false
+		}
+		return familyOf(local), false
+	}
+	if (local == nil || familyOf(local) == sys.AF_INET) && (remote == nil || familyOf(remote) == sys.AF_INET) {
+		return sys.AF_INET, false
+	}
+	return sys.AF_INET6, false
+}

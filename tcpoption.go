@@ -1,0 +1,125 @@
+package sockets
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Keep-alive probing as package net sets it up, RFC 1122 section 4.2.3.6.
+const (
+	keepAliveIdle     = 15 * time.Second
+	keepAliveInterval = 15 * time.Second
+	keepAliveCount    = 9
+)
+
+// setTCPDefaults sets what every TCP connection starts with: no delay, and
+// keep-alive unless it is turned off. A failure leaves the system's defaults.
+func setTCPDefaults(fd *netfd.FD, idle time.Duration, config net.KeepAliveConfig) {
+	fd.SetsockoptInt(sys.IPPROTO_TCP, sys.TCP_NODELAY, 1)
+	if !config.Enable && idle >= 0 {
+		config = net.KeepAliveConfig{Enable: true, Idle: idle}
+	}
+	if config.Enable {
+		setKeepAliveConfig(fd, config)
+	}
+}
+
+func setKeepAliveConfig(fd *netfd.FD, config net.KeepAliveConfig) error {
+	if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolint(config.Enable)); err != nil {
+		return err
+	}
+	if err := setKeepAliveTime(fd, sys.TCP_KEEPIDLE, config.Idle, keepAliveIdle); err != nil {
+		return err
+	}
+	if err := setKeepAliveTime(fd, sys.TCP_KEEPINTVL, config.Interval, keepAliveInterval); err != nil {
+		return err
+	}
+	count := config.Count
+	if count == 0 {
+		count = keepAliveCount
+	} else if count < 0 {
+		return nil
+	}
+	return fd.SetsockoptInt(sys.IPPROTO_TCP, sys.TCP_KEEPCNT, count)
+}
+
+// setKeepAliveTime sets one of the times, in seconds rounded up: 0 stands for
+// the default, a negative time leaves the system's.
+func setKeepAliveTime(fd *netfd.FD, option int, d, initial time.Duration) error {
+	if d == 0 {
+		d = initial
+	} else if d < 0 {
+		return nil
+	}
+	return fd.SetsockoptInt(sys.IPPROTO_TCP, option, int((d+time.Second-1)/time.Second))
+}
+
+// CloseRead ends the reading side of the connection. Most callers should just use
+// Close. Data that arrives later is still delivered, see shutdown(2).
+func (c *TCPConn) CloseRead() error { return c.shutdown(sys.SHUT_RD) }
+
+// CloseWrite ends the writing side: the peer reads to the end, and may go on
+// writing. Most callers should just use Close.
+func (c *TCPConn) CloseWrite() error { return c.shutdown(sys.SHUT_WR) }
+
+// SetLinger says what Close does with data not yet sent: a negative sec, the
+// default, has it sent in the background; 0 throws it away and resets the
+// connection; otherwise Close waits up to sec seconds for it. See socket(7).
+func (c *TCPConn) SetLinger(sec int) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.setError(c.fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetLinger(s, sec) }))
+}
+
+// SetKeepAlive turns keep-alive probing on or off.
+func (c *TCPConn) SetKeepAlive(keepalive bool) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.setError(c.fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolint(keepalive)))
+}
+
+// SetKeepAlivePeriod sets the time the connection is idle before the first
+// keep-alive probe, in seconds rounded up; 0 stands for 15 seconds, and a
+// negative time changes nothing.
+func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.setError(setKeepAliveTime(c.fd, sys.TCP_KEEPIDLE, d, keepAliveIdle))
+}
+
+// SetKeepAliveConfig sets up keep-alive probing, see net.KeepAliveConfig.
+func (c *TCPConn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.setError(setKeepAliveConfig(c.fd, config))
+}
+
+// SetNoDelay says whether data is sent at once, the default, or held back in the
+// hope of filling packets (Nagle's algorithm, RFC 896).
+func (c *TCPConn) SetNoDelay(noDelay bool) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.setError(c.fd.SetsockoptInt(sys.IPPROTO_TCP, sys.TCP_NODELAY, boolint(noDelay)))
+}
+
+// MultipathTCP reports whether the connection uses MPTCP, RFC 8684: whether it was
+// asked for, and neither the peer nor a middlebox made it fall back to TCP.
+func (c *TCPConn) MultipathTCP() (bool, error) {
+	if !c.ok() {
+		return false, syscall.EINVAL
+	}
+	var errno syscall.Errno
+	if c.fd.Control(func(s uintptr) { _, errno = sys.GetsockoptInt(s, sys.SOL_MPTCP, sys.MPTCP_INFO) }) != nil {
+		errno = 0 // a closed connection has not fallen back
+	}
+	return sys.IPPROTO_MPTCP > 0 && errno != syscall.EOPNOTSUPP && errno != sys.ENOPROTOOPT, nil
+}
