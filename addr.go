@@ -35,6 +35,22 @@ func plain(addr net.Addr) net.Addr {
 		if a == nil {
 			return nil
 		}
+	case *VsockAddr:
+		if a == nil {
+			return nil
+		}
+	case *NetlinkAddr:
+		if a == nil {
+			return nil
+		}
+	case *LinkAddr:
+		if a == nil {
+			return nil
+		}
+	case *RawAddr:
+		if a == nil {
+			return nil
+		}
 	}
 	return addr
 }
@@ -89,11 +105,42 @@ func encodeAddr(sa *sys.Sockaddr, family int, addr net.Addr) error {
 		}
 		return errnoErr(sa.SetUnix(u.Name))
 	}
+	if k, ok := addr.(kernelAddr); ok && k.addressFamily() == family {
+		return k.encode(sa)
+	}
 	ip, port, zone, ok := ipParts(addr)
 	if !ok {
-		return &net.AddrError{Err: "unexpected address type", Addr: addr.String()}
+		return unexpectedAddr(addr)
 	}
 	return encodeIP(sa, family, ip, port, zone)
+}
+
+// encodeFor is encodeAddr for a socket whose kind the address must match.
+func encodeFor(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
+	internet := fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6
+	fits := false
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		fits = internet && (fd.Type == sys.SOCK_STREAM || fd.Type == sys.SOCK_SEQPACKET)
+	case *net.UDPAddr:
+		fits = internet && fd.Type == sys.SOCK_DGRAM
+	case *net.IPAddr:
+		fits = internet && fd.Type == sys.SOCK_RAW
+	case *net.UnixAddr:
+		if fits = fd.Family == sys.AF_UNIX; fits && a.Net != "" && a.Net != unixNet(fd.Type) {
+			return errOtherUnixNet
+		}
+	case kernelAddr:
+		fits = a.addressFamily() == fd.Family
+	}
+	if !fits {
+		return unexpectedAddr(addr)
+	}
+	return encodeAddr(sa, fd.Family, addr)
+}
+
+func unexpectedAddr(addr net.Addr) error {
+	return &net.AddrError{Err: "unexpected address type", Addr: addr.Network() + " " + addr.String()}
 }
 
 func encodeIP(sa *sys.Sockaddr, family int, ip net.IP, port int, zone string) error {
@@ -239,8 +286,6 @@ func decodeAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 	switch fam := sa.Family(); fam {
 	case sys.AF_INET, sys.AF_INET6:
 		switch fd.Type {
-		case sys.SOCK_STREAM:
-			return decodeTCPAddr(sa)
 		case sys.SOCK_RAW:
 			return decodeIPAddr(sa)
 		case sys.SOCK_DGRAM:
@@ -248,6 +293,7 @@ func decodeAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 			decodeUDPAddr(sa, a)
 			return a
 		}
+		return decodeTCPAddr(sa)
 	case sys.AF_UNIX:
 		name := sa.Unix()
 		if name == "" {
@@ -255,7 +301,7 @@ func decodeAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 		}
 		return &net.UnixAddr{Name: name, Net: unixNet(fd.Type)}
 	}
-	return nil
+	return decodeKernelAddr(sa)
 }
 
 // copyAddr returns an address of its own, so that who changes one in place does

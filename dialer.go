@@ -120,7 +120,7 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 //
 // The networks are "tcp", "udp" and "ip:" with a protocol's number or name, each
 // also with 4 or 6 for one family ("tcp4", "ip6:icmp"), and "unix", "unixgram" and
-// "unixpacket". Address is host:port, where the host may be a name, and the port a
+// "unixpacket"; and "vsock", see VsockAddr. Address is host:port, where the host may be a name, and the port a
 // service; a host for "ip"; and a path for unix networks, where a leading "@" is
 // for abstract names. An empty or unspecified host is this one.
 //
@@ -331,6 +331,8 @@ func (j *dialing) one(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	case *net.UnixAddr:
 		la, _ := j.LocalAddr.(*net.UnixAddr)
 		c, err = conn2(j.dialUnix(ctx, j.network, la, addr))
+	case *VsockAddr:
+		c, err = conn2(j.dialVsock(ctx, j.network, addr))
 	}
 	if err != nil {
 		return nil, j.opError(addr, err)
@@ -448,6 +450,18 @@ func (d *Dialer) dialUnix(ctx context.Context, network string, local, remote *ne
 		return nil, err
 	}
 	return &UnixConn{conn{fd}}, nil
+}
+
+func (d *Dialer) dialVsock(ctx context.Context, network string, remote *VsockAddr) (*StreamConn, error) {
+	local, ok := d.LocalAddr.(*VsockAddr)
+	if !ok && d.LocalAddr != nil {
+		return nil, &net.AddrError{Err: "mismatched local address type", Addr: d.LocalAddr.String()}
+	}
+	fd, err := d.opening(network, sys.SOCK_STREAM, 0, local, remote).open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &StreamConn{conn{fd}}, nil
 }
 
 func unixType(network string) int {

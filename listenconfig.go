@@ -65,7 +65,7 @@ func ListenPacket(network, address string) (net.PacketConn, error) {
 }
 
 // Listen listens for connections to address on network: "tcp", "tcp4", "tcp6",
-// "unix" or "unixpacket". Of a host name's addresses one is used. No host, or an
+// "unix", "unixpacket" or "vsock". Of a host name's addresses one is used. No host, or an
 // unspecified one, is every address of this host, IPv4 and IPv6 unless network
 // says which; port 0, or none, is one that the kernel chooses. A unix listener
 // without a name gets an abstract one.
@@ -88,6 +88,10 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 		var u *UnixListener
 		u, err = lc.listenUnix(ctx, network, a)
 		l = u
+	case *VsockAddr:
+		var v *StreamListener
+		v, err = lc.listenVsock(ctx, network, a)
+		l = v
 	default:
 		err = &net.AddrError{Err: "unexpected address type", Addr: address}
 	}
@@ -207,6 +211,14 @@ func (lc *ListenConfig) listenUnix(ctx context.Context, network string, addr *ne
 		return nil, err
 	}
 	return newUnixListener(lc.newListener(fd), true), nil
+}
+
+func (lc *ListenConfig) listenVsock(ctx context.Context, network string, addr *VsockAddr) (*StreamListener, error) {
+	fd, err := lc.open(ctx, network, sys.SOCK_STREAM, 0, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &StreamListener{lc.newListener(fd)}, nil
 }
 
 // listenUnixgram takes networks "unix" and "unixpacket" as well, as package net

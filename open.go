@@ -33,7 +33,10 @@ type opening struct {
 // Errors come without *net.OpError.
 func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
 	family, v6only := sys.AF_UNIX, false
-	if !isUnixNetwork(o.network) {
+	switch {
+	case o.network == "vsock":
+		family = sys.AF_VSOCK
+	case !isUnixNetwork(o.network):
 		if o.remote != nil && !sys.ConnectsWildcard && isWildcard(o.remote) {
 			o.remote = loopback(o.network, o.remote)
 		}
@@ -124,12 +127,12 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 }
 
 func isTCP(fd *netfd.FD) bool {
-	return fd.Type == sys.SOCK_STREAM && (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6)
+	return fd.Type == sys.SOCK_STREAM && isTCPProto(fd.Proto) && (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6)
 }
 
 // controlNetwork tells a callback the family, too.
 func controlNetwork(fd *netfd.FD) string {
-	if fd.Family == sys.AF_UNIX {
+	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 {
 		return fd.Network
 	}
 	switch fd.Network[len(fd.Network)-1] {

@@ -276,7 +276,7 @@ func socketRows() []optionRow {
 		row(ReceiveLowWater, 100, allKinds, so(unix.SO_RCVLOWAT, 100)),
 		row(ReceiveQueueOverflow, true, notMPTCP, so(unix.SO_RXQ_OVFL, 1)),
 		row(ReceiveTimeout, 2*time.Second, allKinds, rawTimeval(unix.SO_RCVTIMEO, 2*time.Second)),
-		row(ReuseAddr, true, "tcp4 tcp6 mptcp4 mptcp6 udp4 udp6 " + unixKinds, so(unix.SO_REUSEADDR, 1)),
+		row(ReuseAddr, true, "tcp4 tcp6 mptcp4 mptcp6 udp4 udp6 "+unixKinds, so(unix.SO_REUSEADDR, 1)),
 		row(ReusePort, true, inetKinds, so(unix.SO_REUSEPORT, 1)),
 		rowForgetful(SendBuffer, 20000, 40000, allKinds, so(unix.SO_SNDBUF, 40000)),
 		rowForgetful(SendBufferForce, 30000, 60000, allKinds, so(unix.SO_SNDBUF, 60000)),

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -89,9 +90,12 @@ var protocols = sync.OnceValue(func() map[string]int {
 // resolve returns the addresses that address stands for, at least one. hint is the
 // local address of a dial, which leaves only those of its own kind and family.
 func resolve(ctx context.Context, r *net.Resolver, op, network, address string, hint net.Addr) ([]net.Addr, error) {
-	base, _, err := parseNetwork(network)
-	if err != nil {
-		return nil, err
+	base := network
+	if network != "vsock" {
+		var err error
+		if base, _, err = parseNetwork(network); err != nil {
+			return nil, err
+		}
 	}
 	if op == "dial" && address == "" {
 		return nil, errMissingAddress()
@@ -101,6 +105,12 @@ func resolve(ctx context.Context, r *net.Resolver, op, network, address string, 
 		addr := &net.UnixAddr{Name: address, Net: base}
 		if op == "dial" && hint != nil && hint.Network() != base {
 			return nil, &net.AddrError{Err: "mismatched local address type", Addr: hint.String()}
+		}
+		return []net.Addr{addr}, nil
+	case "vsock":
+		addr, err := resolveVsock(op, address)
+		if err != nil {
+			return nil, err
 		}
 		return []net.Addr{addr}, nil
 	}
@@ -215,6 +225,18 @@ func lookupIP(ctx context.Context, r *net.Resolver, network, host string) ([]net
 		ips[i].IP = ip
 	}
 	return ips, nil
+}
+
+// resolveVsock takes "2:1024", and ":1024" for this machine.
+func resolveVsock(op, address string) (net.Addr, error) {
+	if port, ok := strings.CutPrefix(address, ":"); ok {
+		cid := "*"
+		if op == "dial" {
+			cid = strconv.Itoa(VsockLocal)
+		}
+		address = cid + ":" + port
+	}
+	return ParseAddr("vsock", address)
 }
 
 // preferIPv4 returns the address that a listener uses of several.

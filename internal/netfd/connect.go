@@ -43,6 +43,20 @@ func (fd *FD) Connect(ctx context.Context, to *sys.Sockaddr) (peer sys.Sockaddr,
 	return fd.WaitConnect(ctx)
 }
 
+// StartConnect gives the socket a peer and does not wait: no error means that the
+// connection stands or is under way.
+func (fd *FD) StartConnect(to *sys.Sockaddr) error {
+	errno, err := fd.startConnect(to)
+	if err != nil {
+		return err
+	}
+	switch errno {
+	case 0, sys.EISCONN, sys.EINPROGRESS, sys.EALREADY, sys.EINTR:
+		return nil
+	}
+	return os.NewSyscallError("connect", errno)
+}
+
 // startConnect calls connect once and returns what the kernel says.
 func (fd *FD) startConnect(to *sys.Sockaddr) (errno syscall.Errno, err error) {
 	err = fd.Control(func(s uintptr) { errno = sys.Connect(s, to) })

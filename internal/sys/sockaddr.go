@@ -35,6 +35,15 @@ func (sa *Sockaddr) SetBytes(b []byte) syscall.Errno {
 	return 0
 }
 
+// SetFamily makes sa a copy of b, whose first two octets are replaced by the family.
+func (sa *Sockaddr) SetFamily(family int, b []byte) error {
+	if errno := sa.SetBytes(b); errno != 0 {
+		return errno
+	}
+	putFamily(sa.storage(), family, len(b))
+	return nil
+}
+
 // Reset makes sa no address.
 func (sa *Sockaddr) Reset() { sa.len = 0 }
 

@@ -217,3 +217,10 @@ const MapsIPv4 = runtime.GOOS != "openbsd" && runtime.GOOS != "dragonfly"
 // ReusePortForMulticast says that several sockets on one multicast port need
 // SO_REUSEPORT, too.
 const ReusePortForMulticast = true
+
+// Address families of Linux; a negative one is of no socket.
+const (
+	AF_VSOCK   = -2
+	AF_NETLINK = -3
+	AF_PACKET  = -4
+)

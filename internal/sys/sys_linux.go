@@ -192,3 +192,10 @@ const MapsIPv4 = true
 // ReusePortForMulticast says that several sockets on one multicast port need
 // SO_REUSEPORT, too.
 const ReusePortForMulticast = false
+
+// Address families of Linux; a negative one is of no socket.
+const (
+	AF_VSOCK   = unix.AF_VSOCK
+	AF_NETLINK = unix.AF_NETLINK
+	AF_PACKET  = unix.AF_PACKET
+)

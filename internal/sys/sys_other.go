@@ -103,3 +103,10 @@ const (
 // ReusePortForMulticast says that several sockets on one multicast port need
 // SO_REUSEPORT, too.
 const ReusePortForMulticast = false
+
+// Address families of Linux; a negative one is of no socket.
+const (
+	AF_VSOCK   = -2
+	AF_NETLINK = -3
+	AF_PACKET  = -4
+)
