@@ -153,19 +153,13 @@ func (d *Dialer) dialContext(ctx context.Context) (context.Context, context.Canc
 	if ctx == nil {
 		panic("nil context")
 	}
-	var deadline time.Time
-	earlier := func(t time.Time) {
-		if !t.IsZero() && (deadline.IsZero() || t.Before(deadline)) {
-			deadline = t
-		}
-	}
+	deadline := d.Deadline
 	if d.Timeout != 0 {
-		earlier(time.Now().Add(d.Timeout))
+		deadline = earlier(deadline, time.Now().Add(d.Timeout))
 	}
 	if t, ok := ctx.Deadline(); ok {
-		earlier(t)
+		deadline = earlier(deadline, t)
 	}
-	earlier(d.Deadline)
 
 	cancels := [2]context.CancelFunc{func() {}, func() {}}
 	if t, ok := ctx.Deadline(); !deadline.IsZero() && (!ok || deadline.Before(t)) {

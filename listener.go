@@ -27,12 +27,20 @@ type listener struct {
 	// hand on: transparent proxies and BPF programs bring connections from
 	// everywhere, see IP_TRANSPARENT in ip(7) and BPF_PROG_TYPE_SK_LOOKUP.
 	askLocal atomic.Bool
+
+	// turn holds one token while a call waits in the kernel. Waiting for the
+	// token instead of the descriptor's lock lets AcceptWith give up.
+	turn chan struct{}
+
+	mu       sync.Mutex
+	deadline time.Time // of SetDeadline
+	limit    time.Time // of the AcceptWith call whose turn it is
 }
 
 // newListener returns the core of a listener on fd. touched says that somebody
 // else had access to the descriptor.
 func newListener(fd *netfd.FD, touched bool) *listener {
-	l := &listener{fd: fd, setDefaults: !sys.AcceptInherits}
+	l := &listener{fd: fd, setDefaults: !sys.AcceptInherits, turn: make(chan struct{}, 1)}
 	l.askLocal.Store(touched || fd.Local() == nil || isWildcard(fd.Local()))
 	return l
 }
@@ -43,7 +51,13 @@ func newListener(fd *netfd.FD, touched bool) *listener {
 func (l *listener) accept() (*netfd.FD, error) {
 	m := netfd.GetMsg()
 	defer m.Free()
-	s, err := l.fd.Accept(m, 0)
+	l.turn <- struct{}{}
+	s, err := l.fd.Accept(m)
+	<-l.turn
+	return l.accepted(m, s, err)
+}
+
+func (l *listener) accepted(m *netfd.Msg, s int, err error) (*netfd.FD, error) {
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
@@ -66,6 +80,70 @@ func (l *listener) accept() (*netfd.FD, error) {
 	}
 	fd.SetAddrs(local, decodeAddr(fd, &m.Name), false)
 	return fd, nil
+}
+
+// AcceptConfig says how AcceptWith accepts one connection. The zero value makes it
+// Accept.
+type AcceptConfig struct {
+	// Timeout is how long to wait, besides the listener's deadline. Zero means
+	// for ever; a negative one fails at once, with os.ErrDeadlineExceeded.
+	Timeout time.Duration
+
+	// NoWait fails with ErrWouldBlock if no connection is there, whatever Timeout
+	// and deadlines say.
+	NoWait bool
+}
+
+// ErrWouldBlock is what a call matches that was not to wait and would have had to.
+var ErrWouldBlock error = syscall.EAGAIN
+
+func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
+	m := netfd.GetMsg()
+	defer m.Free()
+	if config.NoWait {
+		s, err := l.fd.AcceptNow(m)
+		return l.accepted(m, s, err)
+	}
+	if config.Timeout == 0 {
+		return l.accept()
+	}
+	limit := time.Now().Add(config.Timeout)
+	timer := time.NewTimer(config.Timeout)
+	defer timer.Stop()
+	select {
+	case l.turn <- struct{}{}:
+	case <-timer.C:
+		return l.accepted(m, -1, os.ErrDeadlineExceeded)
+	}
+	l.setLimit(limit)
+	s, err := l.fd.Accept(m)
+	l.setLimit(time.Time{})
+	<-l.turn
+	return l.accepted(m, s, err)
+}
+
+func (l *listener) setDeadline(t time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deadline = t
+	return l.fd.SetDeadline(earlier(l.deadline, l.limit))
+}
+
+// setLimit restricts the call whose turn it is. A failure means that the listener
+// is closed, as that call finds out.
+func (l *listener) setLimit(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit = t
+	l.fd.SetDeadline(earlier(l.deadline, l.limit))
+}
+
+// earlier returns the earlier of two deadlines, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (l *listener) close() error { return opErrorLocal(l.fd, "close", l.fd.Close()) }
@@ -114,6 +192,18 @@ func (l *TCPListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+// AcceptWith is Accept as config says.
+func (l *TCPListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	fd, err := l.l.acceptWith(config)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(fd), nil
+}
+
 // Close stops listening. Accepted connections stay open; those that wait to be
 // accepted are reset, unless a copy of the descriptor is still open.
 func (l *TCPListener) Close() error {
@@ -133,7 +223,7 @@ func (l *TCPListener) SetDeadline(t time.Time) error {
 	if !l.ok() {
 		return syscall.EINVAL
 	}
-	return l.l.fd.SetDeadline(t)
+	return l.l.setDeadline(t)
 }
 
 // File returns a file with a copy of the descriptor; the caller closes both. The
@@ -196,6 +286,18 @@ func (l *UnixListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+// AcceptWith is Accept as config says.
+func (l *UnixListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	fd, err := l.l.acceptWith(config)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(fd), nil
+}
+
 // Close stops listening, and removes the socket's file, see SetUnlinkOnClose.
 func (l *UnixListener) Close() error {
 	if !l.ok() {
@@ -223,7 +325,7 @@ func (l *UnixListener) SetDeadline(t time.Time) error {
 	if !l.ok() {
 		return syscall.EINVAL
 	}
-	return l.l.fd.SetDeadline(t)
+	return l.l.setDeadline(t)
 }
 
 // File returns a file with a copy of the descriptor; the caller closes both.
@@ -265,6 +367,18 @@ func (l *StreamListener) Accept() (net.Conn, error) {
 	return &StreamConn{conn{fd}}, nil
 }
 
+// AcceptWith is Accept as config says.
+func (l *StreamListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
+	if !l.ok() {
+		return nil, syscall.EINVAL
+	}
+	fd, err := l.l.acceptWith(config)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(fd), nil
+}
+
 // Close stops listening.
 func (l *StreamListener) Close() error {
 	if !l.ok() {
@@ -282,7 +396,7 @@ func (l *StreamListener) SetDeadline(t time.Time) error {
 	if !l.ok() {
 		return syscall.EINVAL
 	}
-	return l.l.fd.SetDeadline(t)
+	return l.l.setDeadline(t)
 }
 
 // File returns a file with a copy of the descriptor; the caller closes both.

@@ -160,6 +160,23 @@ func (fd *FD) SendMsg(m *Msg, b, oob []byte, flags int) (int, error) {
 	return m.do(fd, sendmsg, b, oob, flags)
 }
 
-// Accept takes a connection from the queue and returns its descriptor, which is
-// the caller's; m.Name is the peer.
-func (fd *FD) Accept(m *Msg, flags int) (int, error) { return m.do(fd, accept, nil, nil, flags) }
+// Accept waits for a connection and returns its descriptor, which is the caller's;
+// m.Name is the peer.
+func (fd *FD) Accept(m *Msg) (int, error) { return m.do(fd, accept, nil, nil, 0) }
+
+// AcceptNow is Accept that fails with EAGAIN instead of waiting, for calls that
+// wait already as well.
+func (fd *FD) AcceptNow(m *Msg) (int, error) {
+	m.call, m.flags, m.errno = accept, sys.MSG_DONTWAIT, 0
+	if err := fd.Control(func(s uintptr) { m.run(s) }); err != nil {
+		return -1, err
+	}
+	return m.n, CallError("accept4", errnoErr(m.errno))
+}
+
+func errnoErr(errno syscall.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}

@@ -75,6 +75,12 @@ func (sa *Sockaddr) Inet4() (ip [4]byte, port uint16) {
 	return [4]byte(b[4:8]), binary.BigEndian.Uint16(b[2:])
 }
 
+// Port returns the port of an internet address.
+func (sa *Sockaddr) Port() uint16 { return binary.BigEndian.Uint16(sa.storage()[2:]) }
+
+// SetPort changes the port of an internet address.
+func (sa *Sockaddr) SetPort(port uint16) { binary.BigEndian.PutUint16(sa.storage()[2:], port) }
+
 // SetInet6 makes sa an AF_INET6 address; EINVAL if port does not fit in 16 bits.
 func (sa *Sockaddr) SetInet6(ip [16]byte, port int, scope uint32) syscall.Errno {
 	if port < 0 || port > 0xffff {

@@ -22,6 +22,13 @@ const AcceptInherits = false
 // MSG_CMSG_CLOEXEC is absent or not offered by x/sys on these systems.
 const MSG_CMSG_CLOEXEC = 0
 
+// Flags of send(2) that these systems lack; Go programs ignore SIGPIPE anyway.
+const (
+	MSG_CONFIRM  = -1
+	MSG_MORE     = -1
+	MSG_NOSIGNAL = 0
+)
+
 // IPPROTO_MPTCP is no protocol on these systems.
 const IPPROTO_MPTCP = -1
 
@@ -138,6 +145,18 @@ func Connect(fd uintptr, sa *Sockaddr) syscall.Errno {
 		return EAFNOSUPPORT
 	}
 	return errno(unix.Connect(int(fd), to))
+}
+
+// Disconnect leaves a datagram socket without a peer. See connect(2). x/sys has no
+// address without a family, which it takes here.
+func Disconnect(fd uintptr) syscall.Errno { return syscall.EOPNOTSUPP }
+
+// PeerEnded reports whether the peer of a stream has ended its writing side, or
+// the connection is broken. See poll(2).
+func PeerEnded(fd uintptr) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: 0}}
+	n, err := unix.Poll(p, 0)
+	return n > 0 && err == nil
 }
 
 // Getsockname stores the local address in sa. See getsockname(2).

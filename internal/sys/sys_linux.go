@@ -24,6 +24,13 @@ const AcceptInherits = true
 // recvmsg(2) also reports back.
 const MSG_CMSG_CLOEXEC = unix.MSG_CMSG_CLOEXEC
 
+// Flags of send(2) that not every system has.
+const (
+	MSG_CONFIRM  = unix.MSG_CONFIRM
+	MSG_MORE     = unix.MSG_MORE
+	MSG_NOSIGNAL = unix.MSG_NOSIGNAL
+)
+
 // IPPROTO_MPTCP is Multipath TCP, RFC 8684.
 const IPPROTO_MPTCP = unix.IPPROTO_MPTCP
 
@@ -87,6 +94,21 @@ func Bind(fd uintptr, sa *Sockaddr) syscall.Errno {
 func Connect(fd uintptr, sa *Sockaddr) syscall.Errno {
 	_, _, errno := unix.Syscall(unix.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len))
 	return errno
+}
+
+// Disconnect leaves a datagram socket without a peer. See connect(2).
+func Disconnect(fd uintptr) syscall.Errno {
+	var sa Sockaddr
+	sa.SetFamily(AF_UNSPEC, make([]byte, 16))
+	return Connect(fd, &sa)
+}
+
+// PeerEnded reports whether the peer of a stream has ended its writing side, or
+// the connection is broken. See POLLRDHUP in poll(2).
+func PeerEnded(fd uintptr) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(p, 0)
+	return n > 0 && err == nil
 }
 
 // Getsockname stores the local address in sa. See getsockname(2).

@@ -33,6 +33,13 @@ const (
 	SHUT_RD          = 0
 	SHUT_WR          = 1
 	MSG_DONTWAIT     = 0
+	MSG_PEEK         = 0
+	MSG_OOB          = 0
+	MSG_DONTROUTE    = 0
+	MSG_TRUNC        = 0
+	MSG_CONFIRM      = -1
+	MSG_MORE         = -1
+	MSG_NOSIGNAL     = 0
 	IPPROTO_TCP      = 6
 	IPPROTO_IP       = 0
 	IPPROTO_IPV6     = 41
@@ -110,3 +117,6 @@ const (
 	AF_NETLINK = -3
 	AF_PACKET  = -4
 )
+
+func Disconnect(fd uintptr) syscall.Errno { return none }
+func PeerEnded(fd uintptr) bool           { return true }

@@ -22,6 +22,10 @@ const (
 	SHUT_RD        = unix.SHUT_RD
 	SHUT_WR        = unix.SHUT_WR
 	MSG_DONTWAIT   = unix.MSG_DONTWAIT
+	MSG_PEEK       = unix.MSG_PEEK
+	MSG_OOB        = unix.MSG_OOB
+	MSG_DONTROUTE  = unix.MSG_DONTROUTE
+	MSG_TRUNC      = unix.MSG_TRUNC
 	IPPROTO_TCP    = unix.IPPROTO_TCP
 	IPPROTO_IP     = unix.IPPROTO_IP
 	IPPROTO_IPV6   = unix.IPPROTO_IPV6

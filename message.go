@@ -1,0 +1,250 @@
+package sockets
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// MsgFlags change what SendTo and ReceiveFrom do; they are combined with |. See
+// send(2) and recv(2).
+type MsgFlags int
+
+// The flags. A system that lacks one answers errors.ErrUnsupported.
+const (
+	// Peek leaves what is received in the queue.
+	Peek MsgFlags = 1 << iota
+
+	// OutOfBand sends the last byte as TCP's urgent data, or receives it. A
+	// receive never waits for it: without any it fails with EINVAL, and with
+	// EAGAIN if it is announced and not here yet. See tcp(7).
+	OutOfBand
+
+	// WaitAll makes a receive from a stream wait until the buffer is full, the
+	// stream ends or the call fails. What has been received is returned then.
+	WaitAll
+
+	// DontWait makes a call that would wait fail with EAGAIN.
+	DontWait
+
+	// DontRoute sends to hosts on directly connected networks only.
+	DontRoute
+
+	// Confirm tells the link layer that the peer has answered, so that it need
+	// not ask whether it is there.
+	Confirm
+
+	// More says that more data follows: a stream holds back a partial segment,
+	// and a UDP socket adds to one datagram until a send without the flag.
+	More
+
+	// NoSignal is always in effect: no send raises SIGPIPE.
+	NoSignal
+)
+
+var msgFlagNames = []string{"Peek", "OutOfBand", "WaitAll", "DontWait", "DontRoute", "Confirm", "More", "NoSignal"}
+
+// String returns the names of the flags, "Peek|DontWait".
+func (f MsgFlags) String() string {
+	var names []string
+	for i, name := range msgFlagNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "|")
+}
+
+const (
+	sendFlags    = OutOfBand | DontWait | DontRoute | Confirm | More | NoSignal
+	receiveFlags = Peek | OutOfBand | WaitAll | DontWait | NoSignal
+)
+
+// system returns the flags as the system has them. allowed are those that the
+// call knows.
+func (f MsgFlags) system(allowed MsgFlags) (int, error) {
+	if f&^allowed != 0 {
+		return 0, &ArgumentError{Arg: "flags", Value: f, Why: "only " + allowed.String() + " are possible"}
+	}
+	// SIGPIPE is off in Go programs, but for descriptors 1 and 2 of package os.
+	sysflags := 0
+	for i, bit := range [...]int{sys.MSG_PEEK, sys.MSG_OOB, 0, sys.MSG_DONTWAIT, sys.MSG_DONTROUTE, sys.MSG_CONFIRM, sys.MSG_MORE, sys.MSG_NOSIGNAL} {
+		if f&(1<<i) == 0 {
+			continue
+		}
+		if bit < 0 {
+			return 0, &unsupportedFlagError{MsgFlags(1 << i)}
+		}
+		sysflags |= bit
+	}
+	return sysflags, nil
+}
+
+// unsupportedFlagError names a flag that this system lacks.
+type unsupportedFlagError struct{ flag MsgFlags }
+
+func (e *unsupportedFlagError) Error() string {
+	return "sockets: flag " + e.flag.String() + " is not supported by this system"
+}
+
+func (e *unsupportedFlagError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+// SendTo sends b to addr, or to the peer if addr is nil, as flags say. All of a
+// stream's b is sent, unless the call fails, or DontWait cuts it short: the count
+// then says how much was.
+//
+// The kernel decides whether a socket with a peer may send elsewhere; streams may
+// not, and fail with net.ErrWriteToConnected. It obeys the write deadline, and is
+// safe for concurrent use.
+func (c *conn) SendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	addr = plain(addr)
+	n, err := c.sendTo(b, addr, flags)
+	if err != nil {
+		to := addr
+		if to == nil {
+			to = c.fd.Remote()
+		}
+		return n, opErrorTo(c.fd, to, err)
+	}
+	return n, nil
+}
+
+func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
+	sysflags, err := flags.system(sendFlags)
+	if err != nil {
+		return 0, err
+	}
+	m := netfd.GetMsg()
+	defer m.Free()
+	if addr != nil {
+		if c.fd.Type == sys.SOCK_STREAM || c.fd.Type == sys.SOCK_SEQPACKET {
+			return 0, net.ErrWriteToConnected
+		}
+		if err := encodeFor(&m.Name, c.fd, addr); err != nil {
+			return 0, netfd.CallError("sendto", err)
+		}
+	}
+	if c.fd.Type == sys.SOCK_STREAM {
+		return c.fd.SendAll(m, b, sysflags)
+	}
+	return c.fd.SendTo(m, b, sysflags)
+}
+
+// ReceiveFrom receives into b as flags say, and returns the sender's address where
+// messages carry one. The end of a stream is io.EOF.
+//
+// A message that does not fit in b fails with an error that matches
+// io.ErrShortBuffer: b is full and addr is valid, but the rest is lost, unless flags
+// has Peek. It obeys the read deadline, and is safe for concurrent use.
+func (c *conn) ReceiveFrom(b []byte, flags MsgFlags) (n int, addr net.Addr, err error) {
+	if !c.ok() {
+		return 0, nil, syscall.EINVAL
+	}
+	n, addr, err = c.receiveFrom(b, flags)
+	return n, addr, opError(c.fd, "read", err)
+}
+
+func (c *conn) receiveFrom(b []byte, flags MsgFlags) (int, net.Addr, error) {
+	sysflags, err := flags.system(receiveFlags)
+	if err != nil {
+		return 0, nil, err
+	}
+	m := netfd.GetMsg()
+	defer m.Free()
+	if c.fd.Type == sys.SOCK_STREAM {
+		if len(b) == 0 {
+			return 0, nil, nil
+		}
+		n, err := c.fd.RecvStream(m, b, sysflags, flags&WaitAll != 0, flags&OutOfBand != 0)
+		return n, nil, err
+	}
+	n, err := c.fd.RecvMsg(m, b, nil, sysflags)
+	if err != nil {
+		return n, nil, err
+	}
+	if m.Flags&sys.MSG_TRUNC != 0 {
+		err = io.ErrShortBuffer
+	}
+	return n, senderAddr(c.fd, &m.Name), err
+}
+
+// senderAddr is decodeAddr for the sender of a message, nil for one without name.
+func senderAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
+	if fd.Family != sys.AF_UNIX {
+		return decodeAddr(fd, sa)
+	}
+	if addr := decodeUnixAddr(sa, fd.Type); addr != nil {
+		return addr
+	}
+	return nil
+}
+
+// Connect makes addr the peer, instead of the one there may be: from then on Write
+// sends there, and only what comes from there is received. Queued datagrams stay.
+func (c *UDPConn) Connect(addr net.Addr) error { return c.setPeer(addr) }
+
+// Disconnect leaves the socket without a peer. It keeps its local port, also one
+// that the kernel chose.
+func (c *UDPConn) Disconnect() error { return c.removePeer() }
+
+// Connect makes addr the peer of a datagram socket, instead of the one there may
+// be.
+func (c *UnixConn) Connect(addr net.Addr) error {
+	if c.ok() && c.fd.Type != sys.SOCK_DGRAM {
+		return socketError("connect", c.fd, plain(addr), notDatagram(c.fd))
+	}
+	return c.setPeer(addr)
+}
+
+// Disconnect leaves a datagram socket without a peer. It keeps its name.
+func (c *UnixConn) Disconnect() error {
+	if c.ok() && c.fd.Type != sys.SOCK_DGRAM {
+		return socketError("disconnect", c.fd, nil, notDatagram(c.fd))
+	}
+	return c.removePeer()
+}
+
+func notDatagram(fd *netfd.FD) error {
+	return &RoleError{Socket: familyName(fd.Family) + " " + typeName(fd.Type) + " socket", Role: "socket that changes its peer", Why: "it is no datagram socket"}
+}
+
+func (c *conn) setPeer(addr net.Addr) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	addr = plain(addr)
+	err := errMissingAddress()
+	if addr != nil {
+		var sa, peer sys.Sockaddr
+		err = encodeFor(&sa, c.fd, addr)
+		if err == nil {
+			err = c.fd.StartConnect(&sa)
+		}
+		if err == nil {
+			remote := addr
+			if c.fd.Peername(&peer) == nil {
+				remote = decodeAddr(c.fd, &peer)
+			}
+			c.fd.SetAddrs(localAddr(c.fd), remote, true)
+			return nil
+		}
+	}
+	return socketError("connect", c.fd, addr, netfd.CallError("connect", err))
+}
+
+func (c *conn) removePeer() error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	err := c.fd.Disconnect()
+	c.fd.SetAddrs(localAddr(c.fd), nil, false)
+	return socketError("disconnect", c.fd, nil, err)
+}
