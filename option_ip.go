@@ -47,12 +47,14 @@ func (d MTUDiscovery) String() string {
 	return names[d]
 }
 
-// Options of IPv4, level IPPROTO_IP. Those that say so also rule what IPv6 sockets
-// exchange with IPv4 peers. See ip(7) unless another source is given.
+// Options of IPv4, level IPPROTO_IP. IPv6 sockets, other than raw ones, have them
+// too, for what they exchange with IPv4 peers. Multipath TCP sockets have only
+// BindAddressNoPort, Freebind, LocalPortRange, TOS and Transparent. See ip(7)
+// unless another source is given.
 var (
 	// BindAddressNoPort, IP_BIND_ADDRESS_NO_PORT, leaves the choice of the port
 	// to connect when bind got none, so that a port serves several peers.
-	// Initially false. IPv4 and IPv6.
+	// Initially false.
 	BindAddressNoPort = Option[bool]{"IP_BIND_ADDRESS_NO_PORT", boolValue{}}
 
 	// Freebind, IP_FREEBIND, allows to bind addresses that no interface has, or
@@ -70,7 +72,7 @@ var (
 
 	// LocalPortRange, IP_LOCAL_PORT_RANGE, narrows the range from which the
 	// kernel takes a port nobody asked for. Initially 0-0, the system's
-	// range. IPv4 and IPv6. Since Linux 6.3.
+	// range. Since Linux 6.3.
 	LocalPortRange = Option[PortRange]{"IP_LOCAL_PORT_RANGE", portRangeValue{}}
 
 	// MinTTL, IP_MINTTL, drops received packets with a lower TTL. Initially 0. See
@@ -83,7 +85,7 @@ var (
 
 	// MulticastAll, IP_MULTICAST_ALL, delivers datagrams of any group that some
 	// socket of the system joined, not only those joined by this socket.
-	// Initially true.
+	// Initially true, but false on IPv6 sockets.
 	MulticastAll = Option[bool]{"IP_MULTICAST_ALL", boolValue{}}
 
 	// MulticastInterface, IP_MULTICAST_IF, is an address of the interface through
@@ -130,12 +132,12 @@ var (
 	// sets Priority as well.
 	TOS = Option[int]{"IP_TOS", number[int]{0, 255}}
 
+	// Transparent, IP_TRANSPARENT, allows to bind and accept for any address, as a
+	// transparent proxy. Initially false. Needs CAP_NET_ADMIN or CAP_NET_RAW.
+	// See Documentation/networking/tproxy.rst in the kernel.
+	Transparent = Option[bool]{"IP_TRANSPARENT", boolValue{}}
+
 	// TTL, IP_TTL, is how many hops sent packets may travel, from 1 to 255.
 	// Initially 64, which -1 restores.
 	TTL = Option[int]{"IP_TTL", number[int]{-1, 255}}
-
-	// Transparent, IP_TRANSPARENT, allows to bind and accept for any address, as a
-	// transparent proxy. Initially false. Needs CAP_NET_ADMIN or CAP_NET_RAW.
-	// IPv4 and IPv6. See Documentation/networking/tproxy.rst in the kernel.
-	Transparent = Option[bool]{"IP_TRANSPARENT", boolValue{}}
 )

@@ -3,7 +3,8 @@ package sockets
 import "math"
 
 // Options of IPv6, level IPPROTO_IPV6. A name ends in 6 where option_ip.go has
-// it without. See ipv6(7) and RFC 3542.
+// it without. Multipath TCP sockets have only Freebind6, Transparent6 and V6Only.
+// See ipv6(7) and RFC 3542.
 var (
 	// DontFragment, IPV6_DONTFRAG, does not fragment sent datagrams: too large
 	// ones are dropped, or give EMSGSIZE with ReceiveError6. Initially false. UDP
@@ -72,6 +73,6 @@ var (
 	Transparent6 = Option[bool]{"IPV6_TRANSPARENT", boolValue{}}
 
 	// V6Only, IPV6_V6ONLY, keeps IPv4 peers away from the socket. To be set before
-	// bind. Initially false; package net decides by network and address.
+	// bind. Not raw sockets. Initially false; package net decides by network and address.
 	V6Only = Option[bool]{"IPV6_V6ONLY", boolValue{}}
 )

@@ -35,8 +35,10 @@ type Ucred struct {
 	GID uint32
 }
 
-// Options of any socket, level SOL_SOCKET. See socket(7) unless another source is
-// given.
+// Options of any socket, level SOL_SOCKET. Multipath TCP sockets refuse LockFilter,
+// MaxPacingRate, OOBInline, PassRights, PeekOffset and ZeroCopy, and take
+// Broadcast, BypassRouting, NoCheck, ReceiveQueueOverflow, PassCred, PassPIDFD and
+// PassSecurity without any effect. See socket(7) unless another source is given.
 var (
 	// AcceptConn, SO_ACCEPTCONN, tells whether the socket listens.
 	AcceptConn = ReadOnlyOption[bool]{"SO_ACCEPTCONN", boolValue{}}
@@ -198,7 +200,8 @@ var (
 
 	// ReuseAddr, SO_REUSEADDR, allows to bind an address that connections of an
 	// earlier listener still use; on datagram sockets, one that another socket
-	// with ReuseAddr has. Initially false, but listeners turn it on.
+	// with ReuseAddr has. Initially false, true on raw sockets; listeners turn it
+	// on.
 	ReuseAddr = Option[bool]{"SO_REUSEADDR", boolValue{}}
 
 	// ReusePort, SO_REUSEPORT, lets several sockets of one user bind the same

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Options of TCP, level IPPROTO_TCP. Those without a word on MPTCP are refused by
-// Multipath TCP sockets of some kernels. See tcp(7) unless another source is given.
+// Options of TCP, level IPPROTO_TCP. Multipath TCP sockets have only those that say
+// so, and older kernels fewer of them. See tcp(7) unless another source is given.
 var (
 	// Congestion, TCP_CONGESTION, names the congestion control algorithm. At most
 	// 15 octets; initially the system's, net.ipv4.tcp_congestion_control. Without
@@ -25,17 +25,17 @@ var (
 	// DeferAccept, TCP_DEFER_ACCEPT, lets a listener accept a connection only when
 	// its first data came, or after that time. The kernel counts retransmissions
 	// of its SYN-ACK and so rounds up to 1, 3, 7, 15, 31 ... seconds. Initially 0:
-	// accept at once. Also MPTCP, where it is not readable on all kernels.
+	// accept at once. Also MPTCP.
 	DeferAccept = Option[time.Duration]{"TCP_DEFER_ACCEPT", duration{unit: time.Second}}
 
 	// FastOpen, TCP_FASTOPEN, is how many connections that were opened with data
-	// in the SYN a listener may have pending. Initially 0, which is none. See RFC
-	// 7413 and net.ipv4.tcp_fastopen.
+	// in the SYN a listener may have pending. Initially 0, which is none. Also
+	// MPTCP. See RFC 7413 and net.ipv4.tcp_fastopen.
 	FastOpen = Option[int]{"TCP_FASTOPEN", number[int]{0, math.MaxInt32}}
 
 	// FastOpenConnect, TCP_FASTOPEN_CONNECT, makes connect succeed at once and
 	// puts the first written data into the SYN, if the server gave a cookie
-	// earlier. To be set before connect. Initially false. See RFC 7413.
+	// earlier. To be set before connect. Initially false. Also MPTCP. See RFC 7413.
 	FastOpenConnect = Option[bool]{"TCP_FASTOPEN_CONNECT", boolValue{}}
 
 	// InQueue, TCP_INQ, adds the number of octets left in the receive queue to
@@ -82,18 +82,18 @@ var (
 	// connection goes on.
 	QuickAck = Option[bool]{"TCP_QUICKACK", boolValue{}}
 
-	// SYNCount, TCP_SYNCNT, is how often connect repeats its SYN, from 1 to 127.
-	// Initially 6, net.ipv4.tcp_syn_retries.
-	SYNCount = Option[int]{"TCP_SYNCNT", number[int]{1, 127}}
+	// SavedSYN, TCP_SAVED_SYN, tells the IP and TCP headers of the SYN that opened
+	// an accepted connection, if its listener had SaveSYN. The first Get takes
+	// them; later ones, and those without, return nothing.
+	SavedSYN = ReadOnlyOption[[]byte]{"TCP_SAVED_SYN", octets{512}}
 
 	// SaveSYN, TCP_SAVE_SYN, lets a listener keep the headers of each SYN, for
 	// SavedSYN. Initially false.
 	SaveSYN = Option[bool]{"TCP_SAVE_SYN", boolValue{}}
 
-	// SavedSYN, TCP_SAVED_SYN, tells the IP and TCP headers of the SYN that opened
-	// an accepted connection, if its listener had SaveSYN. The first Get takes
-	// them; later ones, and those without, return nothing.
-	SavedSYN = ReadOnlyOption[[]byte]{"TCP_SAVED_SYN", octets{512}}
+	// SYNCount, TCP_SYNCNT, is how often connect repeats its SYN, from 1 to 127.
+	// Initially 6, net.ipv4.tcp_syn_retries.
+	SYNCount = Option[int]{"TCP_SYNCNT", number[int]{1, 127}}
 
 	// ThinLinearTimeouts, TCP_THIN_LINEAR_TIMEOUTS, repeats lost segments at a
 	// steady pace while few are in flight. Initially false. See
