@@ -266,6 +266,9 @@ func TestOptionsOfClosed(t *testing.T) {
 				t.Errorf("%s on a closed %T: %v is no permanent net.Error", op, c, err)
 			}
 			checkOptionError(t, err, "SO_REUSEADDR", "")
+			if want := "SO_REUSEADDR: use of closed network connection"; errors.Unwrap(err).Error() != want {
+				t.Errorf("%s on a closed %T: %v, want %s", op, c, errors.Unwrap(err), want)
+			}
 		}
 	}
 }

@@ -45,8 +45,8 @@ var (
 
 	// BindToDevice, SO_BINDTODEVICE, binds the socket to the network interface
 	// of that name: only its packets are received, and packets leave only there.
-	// At most 15 octets; initially "", which is no interface.
-	// IP sockets, others ignore it.
+	// At most 15 octets; initially "", which is no interface. Changing it once
+	// it is set needs CAP_NET_RAW. IP sockets, others ignore it.
 	BindToDevice = Option[string]{"SO_BINDTODEVICE", text{15}}
 
 	// BindToInterface, SO_BINDTOIFINDEX, is BindToDevice by interface index.
