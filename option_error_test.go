@@ -427,6 +427,22 @@ func TestOptionRounding(t *testing.T) {
 	}
 }
 
+func TestLingerOff(t *testing.T) {
+	c := newSocket(t, "tcp4")
+	for _, v := range []LingerConfig{{}, {Enable: true, Timeout: time.Second}, {Timeout: time.Second}} {
+		if err := Linger.Set(c, v); err != nil {
+			t.Fatal(err)
+		}
+		want := v
+		if !v.Enable {
+			want = LingerConfig{}
+		}
+		if got, err := Linger.Get(c); got != want || err != nil {
+			t.Errorf("after setting %+v: Get = %+v, %v; want %+v, nil", v, got, err, want)
+		}
+	}
+}
+
 func TestSettingString(t *testing.T) {
 	for want, s := range map[string]Setting{
 		"":                          {},

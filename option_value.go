@@ -151,7 +151,7 @@ func (timeval) set(fd uintptr, o sys.Opt, v time.Duration) error {
 	if _, err := units(v, time.Second, 0); err != nil {
 		return err
 	}
-	return sys.OptSetTimeval(fd, o, (v + time.Microsecond - 1).Truncate(time.Microsecond))
+	return sys.OptSetTimeval(fd, o, v)
 }
 
 // lingerValue is a struct linger.

@@ -87,8 +87,8 @@ func OptGetTimeval(fd uintptr, o Opt) (time.Duration, error) {
 	return time.Duration(tv.Nano()), nil
 }
 
-// OptSetTimeval sets an option whose value is a struct timeval; what is left of
-// v below a microsecond is lost.
+// OptSetTimeval sets an option whose value is a struct timeval, to v rounded up to
+// a microsecond.
 func OptSetTimeval(fd uintptr, o Opt, v time.Duration) error {
 	tv := unix.NsecToTimeval(int64(v))
 	return unix.SetsockoptTimeval(int(fd), o.Level, o.Num, &tv)
