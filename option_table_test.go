@@ -125,9 +125,9 @@ func TestOptionNumbers(t *testing.T) {
 	}
 	slices.Sort(known)
 
-	for _, goos := range []string{"darwin", "freebsd", "linux", "netbsd", "openbsd"} {
-		t.Run(goos, func(t *testing.T) {
-			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("internal", "sys", "opt_"+goos+".go"), nil, 0)
+	for _, system := range []string{"bsd", "darwin", "freebsd", "linux", "netbsd", "openbsd"} {
+		t.Run(system, func(t *testing.T) {
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("internal", "sys", "opt_"+system+".go"), nil, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,13 +147,13 @@ func TestOptionNumbers(t *testing.T) {
 					t.Errorf("no option is called %s", name)
 				}
 			}
-			if goos == "linux" {
+			if system == "linux" {
 				if diff := cmp.Diff(known, names); diff != "" {
 					t.Errorf("options (-) and numbers (+):\n%s", diff)
 				}
 			}
-			if len(names) < 30 {
-				t.Errorf("found %d numbers, there are more", len(names))
+			if len(names) == 0 {
+				t.Error("found no numbers")
 			}
 		})
 	}

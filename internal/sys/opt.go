@@ -1,8 +1,14 @@
 package sys
 
-import "sort"
+import (
+	"slices"
+	"strings"
+)
 
 // An Opt is what one kernel knows a socket option by.
+//
+// Each system has its own in optTables, which are sorted by Name. They are slices
+// rather than maps because those cost nothing at the start of every program.
 type Opt struct {
 	Name  string // as in the headers of Linux, also where this system's differs
 	Level int
@@ -16,9 +22,13 @@ type Opt struct {
 
 // OptFind returns the option called name; ok is false if this system has none.
 func OptFind(name string) (o Opt, ok bool) {
-	i := sort.Search(len(opts), func(i int) bool { return opts[i].Name >= name })
-	if i == len(opts) || opts[i].Name != name {
-		return Opt{}, false
+	for _, table := range optTables {
+		i, ok := slices.BinarySearchFunc(table, name, func(o Opt, name string) int {
+			return strings.Compare(o.Name, name)
+		})
+		if ok {
+			return table[i], true
+		}
 	}
-	return opts[i], true
+	return Opt{}, false
 }

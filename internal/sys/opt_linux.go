@@ -7,9 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opts is sorted by Name. It is an array rather than a map because an array
-// costs nothing at the start of every program.
-var opts = [...]Opt{
+var optTables = [][]Opt{{
 	{Name: "ICMP_FILTER", Level: unix.SOL_RAW, Num: unix.ICMP_FILTER},
 	{Name: "IPV6_DONTFRAG", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_DONTFRAG},
 	{Name: "IPV6_FREEBIND", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_FREEBIND},
@@ -118,7 +116,7 @@ var opts = [...]Opt{
 	{Name: "UDP_CORK", Level: unix.IPPROTO_UDP, Num: unix.UDP_CORK},
 	{Name: "UDP_GRO", Level: unix.IPPROTO_UDP, Num: unix.UDP_GRO},
 	{Name: "UDP_SEGMENT", Level: unix.IPPROTO_UDP, Num: unix.UDP_SEGMENT},
-}
+}}
 
 // OptGetBytes reads the option's value into b and returns how many octets of b
 // the kernel filled.

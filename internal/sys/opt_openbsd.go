@@ -2,46 +2,9 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// opts is sorted by Name.
-var opts = [...]Opt{
-	{Name: "IPV6_DONTFRAG", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_DONTFRAG},
-	{Name: "IPV6_MULTICAST_HOPS", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_MULTICAST_HOPS},
-	{Name: "IPV6_MULTICAST_IF", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_MULTICAST_IF},
-	{Name: "IPV6_MULTICAST_LOOP", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_MULTICAST_LOOP},
-	{Name: "IPV6_RECVHOPLIMIT", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_RECVHOPLIMIT},
-	{Name: "IPV6_RECVPKTINFO", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_RECVPKTINFO},
-	{Name: "IPV6_RECVTCLASS", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_RECVTCLASS},
-	{Name: "IPV6_TCLASS", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_TCLASS},
-	{Name: "IPV6_UNICAST_HOPS", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_UNICAST_HOPS},
-	{Name: "IPV6_V6ONLY", Level: unix.IPPROTO_IPV6, Num: unix.IPV6_V6ONLY},
-	{Name: "IP_HDRINCL", Level: unix.IPPROTO_IP, Num: unix.IP_HDRINCL},
+var optTables = [][]Opt{bsdOpts, {
 	{Name: "IP_MINTTL", Level: unix.IPPROTO_IP, Num: unix.IP_MINTTL},
-	{Name: "IP_MULTICAST_IF", Level: unix.IPPROTO_IP, Num: unix.IP_MULTICAST_IF},
-	{Name: "IP_MULTICAST_LOOP", Level: unix.IPPROTO_IP, Num: unix.IP_MULTICAST_LOOP, Byte: true},
-	{Name: "IP_MULTICAST_TTL", Level: unix.IPPROTO_IP, Num: unix.IP_MULTICAST_TTL, Byte: true},
-	{Name: "IP_RECVTTL", Level: unix.IPPROTO_IP, Num: unix.IP_RECVTTL},
-	{Name: "IP_TOS", Level: unix.IPPROTO_IP, Num: unix.IP_TOS},
-	{Name: "IP_TTL", Level: unix.IPPROTO_IP, Num: unix.IP_TTL},
-	{Name: "SO_ACCEPTCONN", Level: unix.SOL_SOCKET, Num: unix.SO_ACCEPTCONN},
-	{Name: "SO_BROADCAST", Level: unix.SOL_SOCKET, Num: unix.SO_BROADCAST},
-	{Name: "SO_DEBUG", Level: unix.SOL_SOCKET, Num: unix.SO_DEBUG},
 	{Name: "SO_DOMAIN", Level: unix.SOL_SOCKET, Num: unix.SO_DOMAIN},
-	{Name: "SO_DONTROUTE", Level: unix.SOL_SOCKET, Num: unix.SO_DONTROUTE},
-	{Name: "SO_ERROR", Level: unix.SOL_SOCKET, Num: unix.SO_ERROR},
-	{Name: "SO_KEEPALIVE", Level: unix.SOL_SOCKET, Num: unix.SO_KEEPALIVE},
 	{Name: "SO_LINGER", Level: unix.SOL_SOCKET, Num: unix.SO_LINGER},
-	{Name: "SO_OOBINLINE", Level: unix.SOL_SOCKET, Num: unix.SO_OOBINLINE},
 	{Name: "SO_PROTOCOL", Level: unix.SOL_SOCKET, Num: unix.SO_PROTOCOL},
-	{Name: "SO_RCVBUF", Level: unix.SOL_SOCKET, Num: unix.SO_RCVBUF},
-	{Name: "SO_RCVLOWAT", Level: unix.SOL_SOCKET, Num: unix.SO_RCVLOWAT},
-	{Name: "SO_RCVTIMEO", Level: unix.SOL_SOCKET, Num: unix.SO_RCVTIMEO},
-	{Name: "SO_REUSEADDR", Level: unix.SOL_SOCKET, Num: unix.SO_REUSEADDR},
-	{Name: "SO_REUSEPORT", Level: unix.SOL_SOCKET, Num: unix.SO_REUSEPORT},
-	{Name: "SO_SNDBUF", Level: unix.SOL_SOCKET, Num: unix.SO_SNDBUF},
-	{Name: "SO_SNDLOWAT", Level: unix.SOL_SOCKET, Num: unix.SO_SNDLOWAT},
-	{Name: "SO_SNDTIMEO", Level: unix.SOL_SOCKET, Num: unix.SO_SNDTIMEO},
-	{Name: "SO_TIMESTAMP", Level: unix.SOL_SOCKET, Num: unix.SO_TIMESTAMP},
-	{Name: "SO_TYPE", Level: unix.SOL_SOCKET, Num: unix.SO_TYPE},
-	{Name: "TCP_MAXSEG", Level: unix.IPPROTO_TCP, Num: unix.TCP_MAXSEG},
-	{Name: "TCP_NODELAY", Level: unix.IPPROTO_TCP, Num: unix.TCP_NODELAY},
-}
+}}

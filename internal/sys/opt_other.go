@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// opts is empty: OptFind finds nothing, so nothing below is ever reached with
+// optTables is empty: OptFind finds nothing, so nothing below is ever reached with
 // an option that exists.
-var opts []Opt
+var optTables [][]Opt
 
 func OptGetInt(fd uintptr, o Opt) (int, error) { return 0, errors.ErrUnsupported }
 
