@@ -153,7 +153,8 @@ func (e *OptionError) Timeout() bool {
 	return ok && t.Timeout()
 }
 
-// Temporary lets the *net.OpError around e answer as if e were not there.
+// Temporary lets the *net.OpError around e answer as if e were not there. An
+// os.SyscallError has no such method, so the errno inside is asked.
 func (e *OptionError) Temporary() bool {
 	t, ok := errors.AsType[interface {
 		error
