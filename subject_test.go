@@ -1,0 +1,3 @@
+package sockets_test
+
+var subject = netImpl
