@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -158,8 +159,9 @@ func (e *env) path(name string) string { return filepath.Join(e.dir(), name) }
 
 func shortDir(tb testing.TB) string {
 	tb.Helper()
-	d, err := os.MkdirTemp("", "s")
-	if err != nil {
+	// Unlike os.MkdirTemp's, the name always has the same length.
+	d := filepath.Join(os.TempDir(), fmt.Sprintf("s%08x", rand.Uint32()))
+	if err := os.Mkdir(d, 0o700); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { os.RemoveAll(d) })
@@ -489,7 +491,7 @@ func typeName(v any) string {
 }
 
 var (
-	ephemeral = regexp.MustCompile(`((?:\d+\.\d+\.\d+\.\d+|\]):)(\d{4,5})\b`)
+	ephemeral = regexp.MustCompile(`:(\d{4,5})($|: |[^0-9A-Za-z:%\]])`)
 	autobound = regexp.MustCompile(`@[0-9a-f]{5}\b`)
 )
 
@@ -504,15 +506,15 @@ func (e *env) text(s string) string {
 	defer e.mu.Unlock()
 	return ephemeral.ReplaceAllStringFunc(s, func(m string) string {
 		sub := ephemeral.FindStringSubmatch(m)
-		if n, err := strconv.Atoi(sub[2]); err != nil || n < 1024 || n > 65535 {
+		if n, err := strconv.Atoi(sub[1]); err != nil || n < 1024 || n > 65535 {
 			return m
 		}
 		if e.ports == nil {
 			e.ports = make(map[string]string)
 		}
-		if e.ports[sub[2]] == "" {
-			e.ports[sub[2]] = fmt.Sprintf("P%d", len(e.ports)+1)
+		if e.ports[sub[1]] == "" {
+			e.ports[sub[1]] = fmt.Sprintf("P%d", len(e.ports)+1)
 		}
-		return sub[1] + e.ports[sub[2]]
+		return ":" + e.ports[sub[1]] + sub[2]
 	})
 }
