@@ -518,3 +518,13 @@ func (e *env) text(s string) string {
 		return ":" + e.ports[sub[1]] + sub[2]
 	})
 }
+
+func compareLines(t *testing.T, want, got []string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("not what package net does (-net +sockets):\n%s", diff)
+	}
+	if testing.Verbose() {
+		t.Log(strings.Join(want, "\n"))
+	}
+}
