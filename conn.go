@@ -201,10 +201,10 @@ func (c *UnixConn) ReadFromUnix(b []byte) (int, *net.UnixAddr, error) {
 	m := netfd.GetMsg()
 	defer m.Free()
 	n, err := c.fd.RecvFrom(m, b, 0)
-	if err != nil {
+	if err != nil && err != io.EOF {
 		return n, nil, readError(c.fd, err)
 	}
-	return n, decodeUnixAddr(&m.Name, c.fd.Type), nil
+	return n, decodeUnixAddr(&m.Name, c.fd.Type), readError(c.fd, err)
 }
 
 // ReadFrom is ReadFromUnix in the form of net.PacketConn.
@@ -263,7 +263,7 @@ func (c *UnixConn) writeTo(b []byte, addr *net.UnixAddr) (int, error) {
 	m := netfd.GetMsg()
 	defer m.Free()
 	if err := c.setName(m, addr); err != nil {
-		return 0, callErrorUnix("sendto", err)
+		return 0, c.sendError("sendto", err)
 	}
 	return c.fd.SendTo(m, b, 0)
 }
@@ -290,7 +290,7 @@ func (c *UnixConn) writeMsg(b, oob []byte, addr *net.UnixAddr) (int, error) {
 	defer m.Free()
 	if addr != nil {
 		if err := c.setName(m, addr); err != nil {
-			return 0, callErrorUnix("sendmsg", err)
+			return 0, c.sendError("sendmsg", err)
 		}
 	}
 	return c.fd.SendMsg(m, b, oob, 0)
@@ -306,13 +306,13 @@ func (c *UnixConn) setName(m *netfd.Msg, addr *net.UnixAddr) error {
 	return encodeAddr(&m.Name, sys.AF_UNIX, addr)
 }
 
-// callErrorUnix is netfd.CallError, except that package net reports an address of
-// another kind without a system call's name.
-func callErrorUnix(call string, err error) error {
+// sendError is FD.SendError, except that package net reports an address of another
+// kind at once and without a system call's name.
+func (c *UnixConn) sendError(call string, err error) error {
 	if err == errOtherUnixNet {
 		return err
 	}
-	return netfd.CallError(call, err)
+	return c.fd.SendError(call, err)
 }
 
 // readError is opError for messages, where the end of a stream is an error with

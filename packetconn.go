@@ -141,7 +141,7 @@ func (c *UDPConn) writeTo(b []byte, addr *net.UDPAddr) (int, error) {
 	m := netfd.GetMsg()
 	defer m.Free()
 	if err := encodeIP(&m.Name, c.fd.Family, addr.IP, addr.Port, addr.Zone); err != nil {
-		return 0, netfd.CallError("sendto", err)
+		return 0, c.fd.SendError("sendto", err)
 	}
 	return c.fd.SendTo(m, b, 0)
 }
@@ -168,7 +168,7 @@ func (c *UDPConn) writeToAddrPort(b []byte, addr netip.AddrPort) (int, error) {
 	m := netfd.GetMsg()
 	defer m.Free()
 	if err := encodeAddrPort(&m.Name, c.fd.Family, addr); err != nil {
-		return 0, netfd.CallError("sendto", err)
+		return 0, c.fd.SendError("sendto", err)
 	}
 	return c.fd.SendTo(m, b, 0)
 }
@@ -194,7 +194,7 @@ func (c *UDPConn) writeMsg(b, oob []byte, addr *net.UDPAddr) (int, error) {
 	defer m.Free()
 	if addr != nil {
 		if err := encodeIP(&m.Name, c.fd.Family, addr.IP, addr.Port, addr.Zone); err != nil {
-			return 0, netfd.CallError("sendmsg", err)
+			return 0, c.fd.SendError("sendmsg", err)
 		}
 	}
 	return c.fd.SendMsg(m, b, oob, 0)
@@ -232,7 +232,7 @@ func (c *UDPConn) writeMsgAddrPort(b, oob []byte, addr netip.AddrPort) (int, err
 	defer m.Free()
 	if addr.IsValid() {
 		if err := encodeAddrPort(&m.Name, c.fd.Family, addr); err != nil {
-			return 0, netfd.CallError("sendmsg", err)
+			return 0, c.fd.SendError("sendmsg", err)
 		}
 	}
 	return c.fd.SendMsg(m, b, oob, 0)

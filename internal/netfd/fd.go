@@ -314,6 +314,17 @@ func CallError(call string, err error) error {
 	return err
 }
 
+// SendError is CallError for a destination that the named system call would have
+// refused: a closed descriptor and a deadline in the past come before it.
+func (fd *FD) SendError(call string, err error) error {
+	if _, ok := err.(syscall.Errno); ok {
+		if err := fd.RawWrite(func(uintptr) bool { return true }); err != nil {
+			return err
+		}
+	}
+	return CallError(call, err)
+}
+
 // pollError takes the error of a RawConn or of a deadline apart. A closed os.File
 // answers with an error there that matches neither os.ErrClosed nor net.ErrClosed.
 func pollError(err error) error {
