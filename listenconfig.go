@@ -344,19 +344,23 @@ func listenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) 
 
 func joinGroup4(fd *netfd.FD, ifi *net.Interface, group [4]byte) error {
 	var ip [4]byte
+	index := 0
 	if ifi != nil {
-		var err error
-		if ip, err = interfaceIPv4(ifi); err != nil {
-			return err
+		index = ifi.Index
+		if !sys.InterfaceIndex4 {
+			var err error
+			if ip, err = interfaceIPv4(ifi); err != nil {
+				return err
+			}
 		}
-		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface4(s, ip) }); err != nil {
+		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface4(s, ip, index) }); err != nil {
 			return err
 		}
 	}
 	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop4(s, false) }); err != nil {
 		return err
 	}
-	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup4(s, group, ip) })
+	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup4(s, group, ip, index) })
 }
 
 func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {

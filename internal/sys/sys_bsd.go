@@ -224,6 +224,20 @@ func Sendmsg(fd uintptr, _ *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int
 	return n, errno(err)
 }
 
+// InterfaceIndex4 says that IPv4 multicasting knows interfaces by their index, and
+// not by an address that they may lack.
+const InterfaceIndex4 = false
+
+// SetMulticastInterface4 sets the interface that multicasts leave by, ip(4).
+func SetMulticastInterface4(fd uintptr, ip [4]byte, _ int) syscall.Errno {
+	return errno(unix.SetsockoptInet4Addr(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, ip))
+}
+
+// JoinGroup4 joins a multicast group on the interface with address ip, ip(4).
+func JoinGroup4(fd uintptr, group, ip [4]byte, _ int) syscall.Errno {
+	return errno(unix.SetsockoptIPMreq(int(fd), unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreq{Multiaddr: group, Interface: ip}))
+}
+
 // UnnamedUnix is what the address of a unix socket without a name is called.
 const UnnamedUnix = ""
 

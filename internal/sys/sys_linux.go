@@ -202,6 +202,20 @@ func result(r uintptr, errno syscall.Errno) (int, syscall.Errno) {
 	return int(r), 0
 }
 
+// InterfaceIndex4 says that IPv4 multicasting knows interfaces by their index, and
+// not by an address that they may lack.
+const InterfaceIndex4 = true
+
+// SetMulticastInterface4 sets the interface that multicasts leave by, ip(7).
+func SetMulticastInterface4(fd uintptr, _ [4]byte, index int) syscall.Errno {
+	return errno(unix.SetsockoptIPMreqn(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(index)}))
+}
+
+// JoinGroup4 joins a multicast group on interface index, ip(7).
+func JoinGroup4(fd uintptr, group, _ [4]byte, index int) syscall.Errno {
+	return errno(unix.SetsockoptIPMreqn(int(fd), unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: group, Ifindex: int32(index)}))
+}
+
 // UnnamedUnix is what the address of a unix socket without a name is called.
 const UnnamedUnix = "@"
 

@@ -66,28 +66,28 @@ func (h *msghdr) Reset() {}
 func putFamily(b *[sockaddrSize]byte, family, _ int) { b[0] = byte(family) }
 func family(b *[sockaddrSize]byte) int               { return int(b[0]) }
 
-func Socket(family, typ, proto int) (int, syscall.Errno)             { return -1, none }
-func Socketpair(family, typ, proto int) ([2]int, syscall.Errno)      { return [2]int{}, none }
-func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno)           { return -1, none }
-func Bind(fd uintptr, sa *Sockaddr) syscall.Errno                    { return none }
-func Connect(fd uintptr, sa *Sockaddr) syscall.Errno                 { return none }
-func Listen(fd uintptr, backlog int) syscall.Errno                   { return none }
-func Shutdown(fd uintptr, how int) syscall.Errno                     { return none }
-func Close(fd int) syscall.Errno                                     { return none }
-func SetNonblock(fd int) syscall.Errno                               { return none }
-func Dup(fd uintptr) (int, syscall.Errno)                            { return -1, none }
-func Getsockname(fd uintptr, sa *Sockaddr) syscall.Errno             { return none }
-func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno             { return none }
-func SetsockoptInt(fd uintptr, level, name, value int) syscall.Errno { return none }
-func GetsockoptInt(fd uintptr, level, name int) (int, syscall.Errno) { return 0, none }
-func SetLinger(fd uintptr, sec int) syscall.Errno                    { return none }
-func SetMulticastInterface4(fd uintptr, ip [4]byte) syscall.Errno    { return none }
-func SetMulticastInterface6(fd uintptr, index int) syscall.Errno     { return none }
-func SetMulticastLoop4(fd uintptr, on bool) syscall.Errno            { return none }
-func SetMulticastLoop6(fd uintptr, on bool) syscall.Errno            { return none }
-func JoinGroup4(fd uintptr, group, ifi [4]byte) syscall.Errno        { return none }
-func JoinGroup6(fd uintptr, group [16]byte, index int) syscall.Errno { return none }
-func Unlink(path string) syscall.Errno                               { return none }
+func Socket(family, typ, proto int) (int, syscall.Errno)                     { return -1, none }
+func Socketpair(family, typ, proto int) ([2]int, syscall.Errno)              { return [2]int{}, none }
+func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno)                   { return -1, none }
+func Bind(fd uintptr, sa *Sockaddr) syscall.Errno                            { return none }
+func Connect(fd uintptr, sa *Sockaddr) syscall.Errno                         { return none }
+func Listen(fd uintptr, backlog int) syscall.Errno                           { return none }
+func Shutdown(fd uintptr, how int) syscall.Errno                             { return none }
+func Close(fd int) syscall.Errno                                             { return none }
+func SetNonblock(fd int) syscall.Errno                                       { return none }
+func Dup(fd uintptr) (int, syscall.Errno)                                    { return -1, none }
+func Getsockname(fd uintptr, sa *Sockaddr) syscall.Errno                     { return none }
+func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno                     { return none }
+func SetsockoptInt(fd uintptr, level, name, value int) syscall.Errno         { return none }
+func GetsockoptInt(fd uintptr, level, name int) (int, syscall.Errno)         { return 0, none }
+func SetLinger(fd uintptr, sec int) syscall.Errno                            { return none }
+func SetMulticastInterface4(fd uintptr, ip [4]byte, index int) syscall.Errno { return none }
+func SetMulticastInterface6(fd uintptr, index int) syscall.Errno             { return none }
+func SetMulticastLoop4(fd uintptr, on bool) syscall.Errno                    { return none }
+func SetMulticastLoop6(fd uintptr, on bool) syscall.Errno                    { return none }
+func JoinGroup4(fd uintptr, group, ip [4]byte, index int) syscall.Errno      { return none }
+func JoinGroup6(fd uintptr, group [16]byte, index int) syscall.Errno         { return none }
+func Unlink(path string) syscall.Errno                                       { return none }
 
 func Recvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) { return -1, none }
 func Sendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno)   { return -1, none }
@@ -105,6 +105,7 @@ const (
 	UnnamedUnix      = ""
 	ConnectsWildcard = true
 	MapsIPv4         = false
+	InterfaceIndex4  = false
 )
 
 // ReusePortForMulticast says that several sockets on one multicast port need

@@ -94,11 +94,6 @@ func SetLinger(fd uintptr, sec int) syscall.Errno {
 	return errno(unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &l))
 }
 
-// SetMulticastInterface4 sets the interface that multicasts leave by, ip(7).
-func SetMulticastInterface4(fd uintptr, ip [4]byte) syscall.Errno {
-	return errno(unix.SetsockoptInet4Addr(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, ip))
-}
-
 // SetMulticastInterface6 sets the interface that multicasts leave by, ipv6(7).
 func SetMulticastInterface6(fd uintptr, index int) syscall.Errno {
 	return errno(unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, index))
@@ -113,11 +108,6 @@ func SetMulticastLoop6(fd uintptr, on bool) syscall.Errno {
 func SetMulticastLoop4(fd uintptr, on bool) syscall.Errno {
 	// An octet, which every system takes; the BSDs refuse an int.
 	return errno(unix.SetsockoptByte(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, byte(boolint(on))))
-}
-
-// JoinGroup4 joins a multicast group on the interface with address ifi, ip(7).
-func JoinGroup4(fd uintptr, group, ifi [4]byte) syscall.Errno {
-	return errno(unix.SetsockoptIPMreq(int(fd), unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreq{Multiaddr: group, Interface: ifi}))
 }
 
 // JoinGroup6 joins a multicast group on interface index, ipv6(7).
