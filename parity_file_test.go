@@ -101,6 +101,7 @@ func TestParityAdoption(t *testing.T) {
 			for _, network := range []string{"unix", "unixpacket"} {
 				c, s := e.unixPair(network)
 				adopt(e, c, s)
+				c, s = e.unixPair(network)
 				adopt(e, s, c)
 			}
 			u, _ := e.udpPair("udp")
@@ -269,7 +270,7 @@ func TestParityFile(t *testing.T) {
 
 func init() {
 	// In a child process, because the limit is the process's.
-	for _, im := range []*impl{netImpl, subject} {
+	for _, im := range []*impl{netImpl, sockImpl} {
 		children["no descriptors, "+im.name] = func() error {
 			for _, s := range exhausted(im) {
 				fmt.Println(s)
@@ -359,5 +360,5 @@ func TestParityNoDescriptors(t *testing.T) {
 		}
 		return strings.Split(string(out), "\n")
 	}
-	compareLines(t, run(netImpl), run(subject))
+	compareLines(t, run(netImpl), run(sockImpl))
 }

@@ -6,8 +6,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"syscall"
 	"time"
+
+	"github.com/iolib-go/sockets"
 )
 
 // The interfaces are the method sets that net's types and ours have in common.
@@ -213,4 +216,98 @@ var netImpl = &impl{
 		(*net.TCPConn)(nil), (*net.UDPConn)(nil), (*net.IPConn)(nil), (*net.UnixConn)(nil),
 		(*net.TCPListener)(nil), (*net.UnixListener)(nil),
 	},
+}
+
+var sockImpl = &impl{
+	name:        "sockets",
+	dial:        sockets.Dial,
+	dialTimeout: sockets.DialTimeout,
+	dialTCP: func(network string, laddr, raddr *net.TCPAddr) (tcpConn, error) {
+		return as[tcpConn](sockets.DialTCP(network, laddr, raddr))
+	},
+	dialUDP: func(network string, laddr, raddr *net.UDPAddr) (udpConn, error) {
+		return as[udpConn](sockets.DialUDP(network, laddr, raddr))
+	},
+	dialIP: func(network string, laddr, raddr *net.IPAddr) (ipConn, error) {
+		return as[ipConn](sockets.DialIP(network, laddr, raddr))
+	},
+	dialUnix: func(network string, laddr, raddr *net.UnixAddr) (unixConn, error) {
+		return as[unixConn](sockets.DialUnix(network, laddr, raddr))
+	},
+	listen:       sockets.Listen,
+	listenPacket: sockets.ListenPacket,
+	listenTCP: func(network string, laddr *net.TCPAddr) (anyListener, error) {
+		return as[anyListener](sockets.ListenTCP(network, laddr))
+	},
+	listenUDP: func(network string, laddr *net.UDPAddr) (udpConn, error) {
+		return as[udpConn](sockets.ListenUDP(network, laddr))
+	},
+	listenIP: func(network string, laddr *net.IPAddr) (ipConn, error) {
+		return as[ipConn](sockets.ListenIP(network, laddr))
+	},
+	listenUnix: func(network string, laddr *net.UnixAddr) (unixListener, error) {
+		return as[unixListener](sockets.ListenUnix(network, laddr))
+	},
+	listenUnixgram: func(network string, laddr *net.UnixAddr) (unixConn, error) {
+		return as[unixConn](sockets.ListenUnixgram(network, laddr))
+	},
+	listenMulticastUDP: func(network string, ifi *net.Interface, gaddr *net.UDPAddr) (udpConn, error) {
+		return as[udpConn](sockets.ListenMulticastUDP(network, ifi, gaddr))
+	},
+	fileConn:       sockets.FileConn,
+	fileListener:   sockets.FileListener,
+	filePacketConn: sockets.FilePacketConn,
+	acceptOwn: func(l net.Listener) (anyConn, error) {
+		if l, ok := l.(*sockets.UnixListener); ok {
+			return as[anyConn](l.AcceptUnix())
+		}
+		return as[anyConn](l.(*sockets.TCPListener).AcceptTCP())
+	},
+	dialer: func(nd net.Dialer) dialer {
+		var d sockets.Dialer
+		copyFields(&d, &nd)
+		if nd.MultipathTCP() != d.MultipathTCP() {
+			d.SetMultipathTCP(nd.MultipathTCP())
+		}
+		return dialer{
+			dial:        d.Dial,
+			dialContext: d.DialContext,
+			dialTCP: func(ctx context.Context, network string, laddr, raddr netip.AddrPort) (tcpConn, error) {
+				return as[tcpConn](d.DialTCP(ctx, network, laddr, raddr))
+			},
+			dialUDP: func(ctx context.Context, network string, laddr, raddr netip.AddrPort) (udpConn, error) {
+				return as[udpConn](d.DialUDP(ctx, network, laddr, raddr))
+			},
+			dialIP: func(ctx context.Context, network string, laddr, raddr netip.Addr) (ipConn, error) {
+				return as[ipConn](d.DialIP(ctx, network, laddr, raddr))
+			},
+			dialUnix: func(ctx context.Context, network string, laddr, raddr *net.UnixAddr) (unixConn, error) {
+				return as[unixConn](d.DialUnix(ctx, network, laddr, raddr))
+			},
+		}
+	},
+	listenConfig: func(nlc net.ListenConfig) listenConfig {
+		var lc sockets.ListenConfig
+		copyFields(&lc, &nlc)
+		return &lc
+	},
+	zero: values{
+		new(sockets.TCPConn), new(sockets.UDPConn), new(sockets.IPConn), new(sockets.UnixConn),
+		new(sockets.TCPListener), new(sockets.UnixListener),
+	},
+	null: values{
+		(*sockets.TCPConn)(nil), (*sockets.UDPConn)(nil), (*sockets.IPConn)(nil), (*sockets.UnixConn)(nil),
+		(*sockets.TCPListener)(nil), (*sockets.UnixListener)(nil),
+	},
+}
+
+// copyFields sets the exported fields of the struct that from points to in the
+// struct that to points to.
+func copyFields(to, from any) {
+	src, dst := reflect.ValueOf(from).Elem(), reflect.ValueOf(to).Elem()
+	for i := range src.NumField() {
+		if f := src.Type().Field(i); f.IsExported() {
+			dst.FieldByName(f.Name).Set(src.Field(i))
+		}
+	}
 }

@@ -536,9 +536,10 @@ func TestParityBuffers(t *testing.T) {
 		}},
 		{"a partial Write at the deadline", func(e *env) {
 			c, _ := e.tcpPair("tcp")
-			e.ok(c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)))
-			n, err := c.Write(make([]byte, 64<<20))
-			e.see("Write")(n > 0, n < 64<<20, err)
+			data := make([]byte, 16<<20)
+			e.ok(c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond)))
+			n, err := c.Write(data)
+			e.see("Write")(n > 0, n < len(data), err)
 		}},
 		{"ReadFrom past the write deadline", func(e *env) {
 			c, _ := e.tcpPair("tcp")
@@ -547,14 +548,14 @@ func TestParityBuffers(t *testing.T) {
 			e.see("ReadFrom file")(c.ReadFrom(textFile(e, "x")))
 			other, s := e.tcpPair("tcp")
 			e.send(s, "x")
-			e.see("ReadFrom conn")(c.ReadFrom(other))
+			e.seeCause("ReadFrom conn")(c.ReadFrom(other))
 		}},
 		{"WriteTo past the read deadline", func(e *env) {
 			c, _ := e.tcpPair("tcp")
 			e.ok(c.SetReadDeadline(time.Unix(1, 0)))
 			e.see("WriteTo")(c.WriteTo(io.Discard))
 			u, _ := e.unixPair("unix")
-			e.see("WriteTo unix")(c.WriteTo(u))
+			e.seeCause("WriteTo unix")(c.WriteTo(u))
 		}},
 		{"ReadFrom after Close", func(e *env) {
 			c, _ := e.tcpPair("tcp")
@@ -563,7 +564,7 @@ func TestParityBuffers(t *testing.T) {
 			other, s := e.tcpPair("tcp")
 			e.send(s, "x")
 			e.ok(s.CloseWrite())
-			e.see("ReadFrom conn")(c.ReadFrom(other))
+			e.seeCause("ReadFrom conn")(c.ReadFrom(other))
 			e.see("WriteTo conn")(other.WriteTo(c))
 		}},
 		{"ReadFrom tcp, unix", func(e *env) {

@@ -46,7 +46,11 @@ func (e *env) seeOptions(what string, c any) {
 }
 
 func (e *env) seeFD(what string, fd int) {
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	for _, o := range sockopts {
+		if err == nil && listening != 0 && (o.level == unix.IPPROTO_TCP || o.opt == unix.SO_KEEPALIVE) {
+			continue // our listeners carry what accepted connections inherit
+		}
 		v, err := unix.GetsockoptInt(fd, o.level, o.opt)
 		e.see(what+" "+o.name)(v, err)
 	}

@@ -54,7 +54,7 @@ func runParityParallel(t *testing.T, rows []parityRow) {
 
 func compareRow(t *testing.T, row parityRow) {
 	want := observe(t, netImpl, row)
-	got := observe(t, subject, row)
+	got := observe(t, sockImpl, row)
 	if len(want) == 0 && !t.Failed() {
 		t.Error("the row saw nothing, so it compares nothing")
 	}
@@ -190,6 +190,23 @@ func (e *env) see(what string) func(vals ...any) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.sights = append(e.sights, sight{What: what, Saw: saw})
+	}
+}
+
+// seeCause notes the outermost and the innermost error only: which system calls
+// a copy is made of, and so what stands between, is each package's own business.
+func (e *env) seeCause(what string) func(n int64, err error) {
+	return func(n int64, err error) {
+		outer, _ := err.(*net.OpError)
+		cause := err
+		for next := cause; next != nil; next = errors.Unwrap(next) {
+			cause = next
+		}
+		if outer == nil {
+			e.see(what)(n, err)
+			return
+		}
+		e.see(what)(n, outer.Op, outer.Net, outer.Source, outer.Addr, outer.Timeout(), outer.Temporary(), cause)
 	}
 }
 
@@ -400,7 +417,11 @@ func (e *env) describe(v any) any {
 		if v == nil {
 			return "*os.File(nil)"
 		}
-		return "*os.File " + e.text(v.Name())
+		// The names of files from File are made by net for both, and net does
+		// not know the network and the peer of a socket that it did not make.
+		return "*os.File " + fileNetwork.ReplaceAllString(e.text(v.Name()), "$1:$2")
+	case int:
+		return max(v, 0) // net counts -1 octets when recvmsg fails, we 0
 	case syscall.RawConn:
 		return "syscall.RawConn"
 	case []byte:
@@ -491,8 +512,9 @@ func typeName(v any) string {
 }
 
 var (
-	ephemeral = regexp.MustCompile(`:(\d{4,5})($|: |[^0-9A-Za-z:%\]])`)
-	autobound = regexp.MustCompile(`@[0-9a-f]{5}\b`)
+	fileNetwork = regexp.MustCompile(`^(tcp|udp|ip)[46]?:(.*)->.*`)
+	ephemeral   = regexp.MustCompile(`:(\d{4,5})($|: |[^0-9A-Za-z:%\]])`)
+	autobound   = regexp.MustCompile(`@[0-9a-f]{5}\b`)
 )
 
 // text replaces what differs from run to run: directories, autobound names,

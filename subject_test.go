@@ -1,3 +1,0 @@
-package sockets_test
-
-var subject = netImpl
