@@ -53,7 +53,7 @@ func TestGRPC(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			l := listen(t, network)
-			service := &grpcService{gaveUp: make(chan error, 1)}
+			service := &grpcService{gaveUp: make(chan error, 10)}
 			server := grpc.NewServer()
 			grpc_testing.RegisterTestServiceServer(server, service)
 			inBackground(t, func() error { return server.Serve(l) })
@@ -89,21 +89,25 @@ func grpcUnary(t *testing.T, client grpc_testing.TestServiceClient) {
 	}
 }
 
+// grpcDeadline lets a call run out of time, which both sides have to notice. The
+// time has to suffice for the call to reach the server.
 func grpcDeadline(t *testing.T, client grpc_testing.TestServiceClient, service *grpcService) {
-	// Long enough for the request to reach the server, which has to notice.
-	ctx, cancel := context.WithTimeout(within(t), time.Second)
-	defer cancel()
-	if _, err := client.EmptyCall(ctx, &grpc_testing.Empty{}); status.Code(err) != codes.DeadlineExceeded {
-		t.Fatalf("EmptyCall: %v, want DeadlineExceeded", err)
-	}
-	select {
-	case err := <-service.gaveUp:
-		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
-			t.Errorf("the server sees %v", err)
+	for timeout := 100 * time.Millisecond; timeout < time.Minute; timeout *= 2 {
+		ctx, cancel := context.WithTimeout(within(t), timeout)
+		defer cancel()
+		if _, err := client.EmptyCall(ctx, &grpc_testing.Empty{}); status.Code(err) != codes.DeadlineExceeded {
+			t.Fatalf("EmptyCall: %v, want DeadlineExceeded", err)
 		}
-	case <-within(t).Done():
-		t.Error("the server does not notice the deadline")
+		select {
+		case err := <-service.gaveUp:
+			if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+				t.Errorf("the server sees %v", err)
+			}
+			return
+		case <-time.After(timeout):
+		}
 	}
+	t.Error("the server does not notice the deadline")
 }
 
 // grpcGoAway stops the server gracefully: an open stream goes on, a new call
