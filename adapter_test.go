@@ -210,3 +210,14 @@ func connect(tb testing.TB, network string) (dialed, accepted net.Conn, err erro
 	}
 	return dialed, accepted, nil
 }
+
+// listenUDP returns a socket bound to an address of the loopback interface.
+func listenUDP(tb testing.TB, network, address string) *sockets.UDPConn {
+	tb.Helper()
+	pc, err := sockets.ListenPacket(network, address)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { pc.Close() })
+	return pc.(*sockets.UDPConn)
+}

@@ -16,17 +16,6 @@ import (
 	"github.com/iolib-go/sockets"
 )
 
-// listenUDP returns a socket bound to an address of the loopback interface.
-func listenUDP(tb testing.TB, network, address string) *sockets.UDPConn {
-	tb.Helper()
-	pc, err := sockets.ListenPacket(network, address)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { pc.Close() })
-	return pc.(*sockets.UDPConn)
-}
-
 func udpPort(c net.PacketConn) int { return c.LocalAddr().(*net.UDPAddr).Port }
 
 // x/net finds the descriptor through the methods of the connection.
