@@ -213,6 +213,52 @@ func FreshTCP(c Conn) *TCPConn {
 	}
 }
 
+// TestOlderModule generates for a module of Go 1.17, to which some names of
+// today's net are new, and checks what Linux gets of it.
+func TestOlderModule(t *testing.T) {
+	imp, err := newImporter(".", "net", socketsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := imp.Import("net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	goroot, err := goCommand(".", "linux", "env", "GOROOT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	since, err := readAPI(os.DirFS(filepath.Join(goroot, "api")))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("this toolchain does not say which names are new: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := generate(net, releases{base: 17, toolchain: 26, since: since})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tagged := map[string]string{
+		"go1.18_net.go": "func TCPAddrFromAddrPort(addr netip.AddrPort) *TCPAddr",
+		"go1.23_net.go": "type KeepAliveConfig = net.KeepAliveConfig",
+	}
+	for name, decl := range tagged {
+		if !strings.Contains(string(files[name]), decl) {
+			t.Errorf("%s does not declare %s:\n%s", name, decl, files[name])
+		}
+	}
+	delete(files, "other.go")
+	sources := make(map[string]string)
+	for name, text := range files {
+		sources[name] = string(text)
+	}
+	c := checker{imp: imp, sockets: true}
+	for _, problem := range c.check(sources) {
+		t.Error(problem)
+	}
+}
+
 func TestGenerateRefusesTypeParameters(t *testing.T) {
 	for _, decl := range []string{"func F[T any](t T) {}", "type G[T any] struct{ t T }"} {
 		if _, err := generate(sample(t, "package net\n"+decl), releases{}); err == nil {
