@@ -1,0 +1,62 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+var le = binary.LittleEndian
+
+// asciiLen returns the length of the ASCII prefix of b.
+func asciiLen(b []byte) int {
+	i := 0
+	for ; i+64 <= len(b); i += 64 {
+		s := b[i : i+64 : i+64]
+		w := le.Uint64(s) | le.Uint64(s[8:]) | le.Uint64(s[16:]) | le.Uint64(s[24:]) |
+			le.Uint64(s[32:]) | le.Uint64(s[40:]) | le.Uint64(s[48:]) | le.Uint64(s[56:])
+		if w&asciiMask != 0 {
+			break
+		}
+	}
+	for ; i+8 <= len(b); i += 8 {
+		if w := le.Uint64(b[i:]) & asciiMask; w != 0 {
+			return i + bits.TrailingZeros64(w)>>3
+		}
+	}
+	for ; i < len(b); i++ {
+		if b[i] >= 0x80 {
+			break
+		}
+	}
+	return i
+}
+
+// copyASCII copies the ASCII prefix of src that fits into dst. Bytes of dst
+// behind the result may be overwritten.
+func copyASCII(dst, src []byte) int {
+	n := min(len(dst), len(src))
+	dst, src = dst[:n], src[:n]
+	i := 0
+	for ; i+32 <= n; i += 32 {
+		s, d := src[i:i+32:i+32], dst[i:i+32:i+32]
+		a, b, c, e := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
+		if (a|b|c|e)&asciiMask != 0 {
+			break
+		}
+		le.PutUint64(d, a)
+		le.PutUint64(d[8:], b)
+		le.PutUint64(d[16:], c)
+		le.PutUint64(d[24:], e)
+	}
+	for ; i+8 <= n; i += 8 {
+		w := le.Uint64(src[i:])
+		le.PutUint64(dst[i:], w)
+		if w &= asciiMask; w != 0 {
+			return i + bits.TrailingZeros64(w)>>3
+		}
+	}
+	for ; i < n && src[i] < 0x80; i++ {
+		dst[i] = src[i]
+	}
+	return i
+}

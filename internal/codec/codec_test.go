@@ -1,0 +1,436 @@
+package codec
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/encoding"
+)
+
+// sample is text with characters of every length that c can write.
+func sample(c *Charset) string {
+	var b strings.Builder
+	for _, r := range "ab\r\nc\n\nd\re\r\r\nf~g\\é\nÄ\u0085ßж\r\nщ\n日本語\r\n中国語の\nテスト한국어\r\nﾊﾝ¥‾丂\nЖz\x00\r\x00\n😀\r\n�q\u1234ỳ\U00020000.\n" {
+		if c.Encodes(r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// damage puts bytes that are malformed in many encodings between those of wire.
+func damage(rnd *rand.Rand, wire []byte) []byte {
+	bad := []string{"\xff", "\x80", "\x81", "\xe3\x81", "\x1b", "\x1b$", "\x1b(", "~", "~x", "\x8f\xa1", "\x81\x30\x81", "\xd8\x00", "\xfe\xff", "\xa0", "\xed\xa0\x80", "\r", "\x85A", "\x0e"}
+	out := make([]byte, 0, len(wire)+32)
+	for _, b := range wire {
+		if rnd.IntN(6) == 0 {
+			out = append(out, bad[rnd.IntN(len(bad))]...)
+		}
+		out = append(out, b)
+	}
+	return append(out, bad[rnd.IntN(len(bad))]...)
+}
+
+// result is what a reader of a stream sees.
+type result struct {
+	Text   string
+	Status Status
+	Offset int
+	Bad    []byte
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%q, status %d at %d, bad %x", r.Text, r.Status, r.Offset, r.Bad)
+}
+
+// read decodes wire the way a connection does: pieces arrive one after the
+// other, and the reader has a buffer of size bytes.
+func read(f Format, pieces [][]byte, size int) result {
+	var d Decoder
+	d.Init(f)
+	var res result
+	var pending []byte
+	p := make([]byte, size)
+	for i := 0; ; i++ {
+		eof := i == len(pieces)
+		if !eof {
+			pending = append(pending, pieces[i]...)
+		}
+		for {
+			nDst, nSrc, status := d.Decode(p, pending, eof)
+			text := p[:nDst]
+			if status == Full && nDst == 0 && nSrc == 0 {
+				var carry [8]byte
+				for k := size + 1; nDst == 0 && k <= len(carry); k++ {
+					nDst, nSrc, status = d.Decode(carry[:k], pending, eof)
+				}
+				if nDst == 0 && status == Full {
+					panic("a character of more than 8 bytes")
+				}
+				text = carry[:nDst]
+			}
+			res.Text += string(text)
+			res.Offset += nSrc
+			pending = pending[nSrc:]
+			if status == Malformed || status == Truncated || status == NoMark {
+				if nDst > 0 {
+					continue // text first, the error when it is alone
+				}
+				res.Status, res.Bad = status, bytes.Clone(pending[:d.Bad()])
+				return res
+			}
+			if status == More {
+				break
+			}
+		}
+		if eof {
+			return res
+		}
+	}
+}
+
+func oneShot(f Format, wire []byte) result {
+	return read(f, [][]byte{wire}, 8*len(wire)+64)
+}
+
+// write encodes the pieces into blocks of size bytes, stops at the first
+// Malformed, and finishes.
+func write(f Format, pieces [][]byte, size int) result {
+	var e Encoder
+	e.Init(f)
+	var res result
+	dst := make([]byte, size)
+	for _, p := range pieces {
+		for {
+			nDst, nSrc, status := e.Encode(dst, p)
+			res.Text += string(dst[:nDst])
+			res.Offset += nSrc
+			p = p[nSrc:]
+			if status == Malformed {
+				res.Status, res.Bad = status, bytes.Clone(e.Bad())
+				return res
+			}
+			if status == More {
+				break
+			}
+			if nDst == 0 {
+				panic("no progress")
+			}
+		}
+	}
+	n, status := e.Finish(dst)
+	res.Text += string(dst[:n])
+	res.Status = status
+	if status == Truncated {
+		res.Bad = bytes.Clone(e.Bad())
+	}
+	return res
+}
+
+func split(b []byte, rnd *rand.Rand) [][]byte {
+	var pieces [][]byte
+	for len(b) > 0 {
+		n := 1 + rnd.IntN(min(len(b), 9))
+		pieces = append(pieces, b[:n])
+		b = b[n:]
+	}
+	return pieces
+}
+
+func bytewise(b []byte) [][]byte {
+	var pieces [][]byte
+	for i := range b {
+		pieces = append(pieces, b[i:i+1])
+	}
+	return pieces
+}
+
+func formats(t *testing.T, do func(t *testing.T, f Format)) {
+	for _, name := range Names() {
+		if name == "replacement" {
+			continue // has neither characters nor positions
+		}
+		c := Lookup(name)
+		for nl := LF; nl < numNewlines; nl++ {
+			if nl == NEL && !c.Encodes('\u0085') {
+				continue
+			}
+			for _, strict := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/strict=%v", name, nl, strict), func(t *testing.T) {
+					do(t, Format{c, nl, strict})
+				})
+			}
+		}
+	}
+}
+
+func mark(c *Charset) []byte {
+	switch {
+	case c.mark == ignoreMark:
+		return nil
+	case c.kind == kindUTF8:
+		return []byte(utf8Mark)
+	case c.kind == kindUTF16:
+		return []byte("\xff\xfe")
+	}
+	return []byte("\xff\xfe\x00\x00")
+}
+
+func TestDecodeIsTheSameForEverySplit(t *testing.T) {
+	formats(t, func(t *testing.T, f Format) {
+		rnd := rand.New(rand.NewPCG(1, uint64(f.Newline)))
+		// A writer that keeps line ends as they are gives each style its chance.
+		good := []byte(write(Format{Charset: f.Charset}, [][]byte{[]byte(sample(f.Charset))}, 1<<12).Text)
+		wires := [][]byte{good, damage(rnd, good), damage(rnd, good), append(mark(f.Charset), damage(rnd, good[:len(good)/2])...)}
+		if !f.Strict && f.Newline == LF {
+			wires = append(wires, good[:len(good)-1])
+		}
+		for _, wire := range wires {
+			want := oneShot(f, wire)
+			if !utf8.ValidString(want.Text) && f.Charset != Bytes && !f.AsIs() {
+				t.Fatalf("%x decodes to %q, which is not UTF-8", wire, want.Text)
+			}
+			check := func(how string, got result) {
+				t.Helper()
+				if diff := cmp.Diff(want.String(), got.String()); diff != "" {
+					t.Fatalf("%x %s (-one shot +got):\n%s", wire, how, diff)
+				}
+			}
+			for i := range wire {
+				check(fmt.Sprintf("split at %d", i), read(f, [][]byte{wire[:i], wire[i:]}, 1<<10))
+			}
+			for _, size := range []int{1, 2, 3, 4, 5, 7, 16, 64} {
+				check(fmt.Sprintf("byte by byte into %d", size), read(f, bytewise(wire), size))
+				check(fmt.Sprintf("at once into %d", size), read(f, [][]byte{wire}, size))
+				check(fmt.Sprintf("random into %d", size), read(f, split(wire, rnd), size))
+			}
+		}
+	})
+}
+
+func TestEncodeIsTheSameForEverySplit(t *testing.T) {
+	formats(t, func(t *testing.T, f Format) {
+		rnd := rand.New(rand.NewPCG(2, uint64(f.Newline)))
+		good := []byte(sample(f.Charset))
+		all := []byte("a\r\n日本é\nЖ한국語😀\x1b$B\r\r\n~{z\r\x00☃中\U00020000\n")
+		texts := [][]byte{good, all, damage(rnd, all), append(good[:len(good):len(good)], "x\xe3\x81"...), append(good[:len(good):len(good)], '\r')}
+		for _, text := range texts {
+			want := write(f, [][]byte{text}, 1<<13)
+			// An unfinished rune is reported where it becomes known.
+			check := func(how string, got result) {
+				t.Helper()
+				got.Offset, want.Offset = 0, 0
+				if diff := cmp.Diff(want.String(), got.String()); diff != "" {
+					t.Fatalf("%q %s (-one shot +got):\n%s", text, how, diff)
+				}
+			}
+			for i := range text {
+				check(fmt.Sprintf("split at %d", i), write(f, [][]byte{text[:i], text[i:]}, 1<<10))
+			}
+			for _, size := range []int{FinishLen, 67, 80} {
+				check(fmt.Sprintf("byte by byte into %d", size), write(f, bytewise(text), size))
+				check(fmt.Sprintf("at once into %d", size), write(f, [][]byte{text}, size))
+				check(fmt.Sprintf("random into %d", size), write(f, split(text, rnd), size))
+			}
+		}
+	})
+}
+
+// TestValidTextIsWhatXTextSays holds the machines against x/text's own.
+func TestValidTextIsWhatXTextSays(t *testing.T) {
+	for _, name := range Names() {
+		c := Lookup(name)
+		if c == Bytes || name == "replacement" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if c.kind == kindHZ || c.kind == kindISO2022JP {
+				t.Skip("x/text's machine is what ours replaces")
+			}
+			text := []byte(strings.Repeat(sample(c), 50))
+			want, err := c.Encoding.NewEncoder().Bytes(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, strict := range []bool{false, true} {
+				f := Format{Charset: c, Strict: strict}
+				if diff := cmp.Diff(result{Text: string(want), Offset: len(text)}.String(), write(f, [][]byte{text}, 1<<16).String()); diff != "" {
+					t.Errorf("encode, strict=%v (-x/text +got):\n%s", strict, diff)
+				}
+				if diff := cmp.Diff(result{Text: string(text), Offset: len(want)}.String(), oneShot(f, want).String()); diff != "" {
+					t.Errorf("decode, strict=%v (-x/text +got):\n%s", strict, diff)
+				}
+			}
+		})
+	}
+}
+
+// TestEveryRune encodes and decodes each rune by the run and by the
+// single-character methods, and compares with x/text.
+func TestEveryRune(t *testing.T) {
+	for _, name := range Names() {
+		c := Lookup(name)
+		if c == Bytes || name == "replacement" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			step := rune(1)
+			if testing.Short() {
+				step = 7
+			}
+			m := c.machine()
+			enc := c.Encoding.NewEncoder()
+			var st state
+			room := make([]byte, 64)
+			src := make([]byte, 0, 64)
+			for r := rune(0); r <= utf8.MaxRune; r += step {
+				if r >= 0xd800 && r < 0xe000 || r >= 0x30000 && r%101 != 0 {
+					continue
+				}
+				m.start(&st)
+				n := m.encodeRune(&st, room, r)
+				got := bytes.Clone(room[:n])
+				src = append(utf8.AppendRune(src[:0], r), "zzzzzzzzz"...)
+				m.start(&st)
+				if nd, ns := m.encodeRun(&st, room, src); ns > 0 && ns < len(src)-9 {
+					t.Fatalf("%U: the run consumed part of it", r)
+				} else if ns > 0 && !bytes.HasPrefix(room[:nd], got) {
+					t.Fatalf("%U: run %x, alone %x", r, room[:nd], got)
+				}
+				if c.kind != kindISO2022JP && c.kind != kindHZ {
+					want, err := enc.Bytes(src[:len(src)-9])
+					if err != nil {
+						want = nil
+					}
+					if !bytes.Equal(want, got) {
+						t.Fatalf("%U is %x, x/text says %x", r, got, want)
+					}
+				}
+				if n == 0 {
+					continue
+				}
+				back := oneShot(Format{Charset: c, Strict: true}, got)
+				if want := string(r); back.Text != want {
+					// Some sets have two codes for a character, none two
+					// characters for a code.
+					if x, err := c.Encoding.NewDecoder().Bytes(got); err != nil || string(x) != back.Text {
+						t.Fatalf("%U is %x and back %s", r, got, back)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestEveryPair decodes each lead and trail byte and compares with x/text. Ours
+// does not swallow ASCII behind a lead byte, and does not wait for a trail
+// byte behind one that begins no character.
+func TestEveryPair(t *testing.T) {
+	for _, name := range Names() {
+		c := Lookup(name)
+		if c.kind != kindDouble && c.kind != kindSingle {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			dec := c.Encoding.NewDecoder()
+			for lead := range 256 {
+				alone := oneShot(Format{Charset: c, Strict: true}, []byte{byte(lead)})
+				for trail := range 256 {
+					wire := []byte{byte(lead), byte(trail), '\n', 'z', 'z', 'z', 'z', 'z', 'z', 'z', 'z'}
+					got := oneShot(Format{Charset: c}, wire).Text
+					want, err := dec.Bytes(wire)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if trail < 0x80 && strings.HasPrefix(string(want), "\ufffd") {
+						want = []byte("\ufffd" + string(rune(trail)) + "\nzzzzzzzz")
+					}
+					if alone.Status == Malformed {
+						want = []byte("\ufffd" + oneShot(Format{Charset: c}, wire[1:]).Text)
+					}
+					if got != string(want) {
+						t.Errorf("% x is %q, want %q", wire[:4], got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestNames(t *testing.T) {
+	tests := []struct{ name, want string }{
+		{"UTF8", "utf-8"}, {"utf_8", "utf-8"}, {"ascii", "us-ascii"}, {"US-ASCII", "us-ascii"},
+		{"latin-1", "iso-8859-1"}, {"ISO-8859-1", "iso-8859-1"}, {"iso8859-1", "iso-8859-1"}, {"latin9", "iso-8859-15"},
+		{"latin-9", "iso-8859-15"}, {"cp1252", "windows-1252"}, {"cp037", "cp037"}, {"ibm-037", "cp037"}, {"IBM037", "cp037"},
+		{"037", "cp037"}, {"cp1047", "cp1047"}, {"ibm-1047", "cp1047"}, {"cp1140", "cp1140"}, {"IBM01140", "cp1140"},
+		{"cp858", "cp858"}, {"sjis", "shift_jis"}, {"Shift-JIS", "shift_jis"}, {"cp932", "shift_jis"}, {"ms932", "shift_jis"},
+		{"windows-31j", "shift_jis"}, {"eucjp", "euc-jp"}, {"EUC-JP", "euc-jp"}, {"cp949", "euc-kr"}, {"uhc", "euc-kr"},
+		{"ks_c_5601-1987", "euc-kr"}, {"cp950", "big5"}, {"big5-hkscs", "big5"}, {"hz", "hz-gb-2312"}, {"gb2312", "gbk"},
+		{"cp936", "gbk"}, {"cp874", "windows-874"}, {"TIS-620", "windows-874"}, {"x-mac-cyrillic", "x-mac-cyrillic"},
+		{"utf16le", "utf-16le"}, {"UTF-16", "utf-16"}, {"utf-16", "utf-16"}, {"UTF-32", "utf-32"}, {"utf-32be", "utf-32be"},
+		{"koi8r", "koi8-r"}, {"cp65001", "utf-8"}, {"iso_8859-1:1987", "iso-8859-1"}, {"ANSI_X3.4-1968", "us-ascii"},
+		{"csISO2022JP", "iso-2022-jp"}, {"l5", "iso-8859-9"}, {"866", "cp866"}, {"utf-8-sig", "utf-8-sig"},
+		{"bytes", "bytes"}, {"UTF-16LE-BOM", "utf-16le-bom"}, {"ISO-10646-UCS-2", "utf-16be"},
+	}
+	for _, tt := range tests {
+		c := Lookup(tt.name)
+		if c == nil {
+			t.Errorf("%s is unknown", tt.name)
+		} else if diff := cmp.Diff(tt.want, c.Name); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	for _, name := range []string{"", "utf-7", "ibm500", "johab", "iso-2022-kr", "utf-9", "-", "x", "cp", "1"} {
+		if c := Lookup(name); c != nil {
+			t.Errorf("%q is %s", name, c.Name)
+		}
+	}
+}
+
+func TestEveryNameIsItsOwn(t *testing.T) {
+	seen := make(map[string]string)
+	for _, r := range rows {
+		for _, a := range append(strings.Fields(r.aliases), fold(r.name)) {
+			if fold(a) != a {
+				t.Errorf("%s: %q is not folded", r.name, a)
+			}
+			if other, ok := seen[a]; ok && other != r.name {
+				t.Errorf("%q is %s and %s", a, other, r.name)
+			}
+			seen[a] = r.name
+		}
+		if r.enc == nil {
+			t.Errorf("%s has no encoding", r.name)
+		} else if got := Of(r.enc); got.Name != r.name {
+			t.Errorf("%s is %s", r.name, got.Name)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	tests := []struct {
+		name string
+		want string
+	}{
+		{"utf-9", "utf-8"}, {"shiftjs", "shift_jis"}, {"iso-8859-12", "iso-8859-1"}, {"ibm500", ""}, {"qqqqqqqqqqq", ""},
+	}
+	for _, tt := range tests {
+		got := Nearest(tt.name)
+		if tt.want != "" && (len(got) == 0 || got[0] != tt.want) {
+			t.Errorf("nearest to %s: %q, want %s first", tt.name, got, tt.want)
+		}
+		if len(got) > 3 {
+			t.Errorf("nearest to %s: %q", tt.name, got)
+		}
+	}
+}
+
+// rot is an encoding that x/text does not have: ASCII turned by 13, with a
+// genuine U+FFFD, and a mark that costs two bytes.
+var _ encoding.Encoding = encoding.Nop

@@ -1,0 +1,194 @@
+package codec
+
+import "bytes"
+
+// hz is HZ, RFC 1843: GB 2312 between "~{" and "~}". Like ISO-2022-JP it
+// takes line ends and other controls for themselves in any state, and a line
+// end returns to ASCII.
+type hz struct{ gbk *double }
+
+func newHZ() hz { return hz{gbkTables()} }
+
+const (
+	hzASCII uint8 = iota
+	hzGB
+)
+
+func (hz) start(st *state) { st.mode = hzASCII }
+func (hz) unit() int       { return 1 }
+
+func (hz) plain(st *state, b []byte) int {
+	if st.mode != hzASCII {
+		return 0
+	}
+	return noTildeLen(b[:asciiLen(b)])
+}
+
+func copyNoTilde(dst, src []byte) int {
+	i := 0
+	for {
+		n := copyASCII(dst[i:], src[i:min(len(src), i+block)])
+		k := noTildeLen(src[i : i+n])
+		i += k
+		if k < block {
+			return i
+		}
+	}
+}
+
+func noTildeLen(b []byte) int {
+	if i := bytes.IndexByte(b, '~'); i >= 0 {
+		return i
+	}
+	return len(b)
+}
+
+func (m hz) decodeChar(st *state, src []byte) char {
+	c0 := src[0]
+	switch {
+	case c0 >= 0x80:
+		return char{v: isBad, size: 1}
+	case c0 == '~':
+		return m.decodeTilde(st, src)
+	case c0 == '\n':
+		st.mode = hzASCII
+		return char{r: '\n', size: 1}
+	case c0 < 0x20 || st.mode == hzASCII:
+		return char{r: rune(c0), size: 1}
+	case c0 == 0x20 || c0 == 0x7f:
+		return char{v: isBad, size: 1}
+	case len(src) == 1:
+		return char{v: isShort, size: 1}
+	case src[1] < 0x21 || src[1] > 0x7e:
+		return char{v: isBad, size: 1}
+	}
+	p := m.gbk.dec[uint(c0)<<8|uint(src[1]|0x80)]
+	if p == 0 {
+		return char{v: isBad, size: 2}
+	}
+	return char{r: p.rune(), size: 2}
+}
+
+func (hz) decodeTilde(st *state, src []byte) char {
+	if len(src) == 1 {
+		return char{v: isShort, size: 1}
+	}
+	switch src[1] {
+	case '{':
+		st.mode = hzGB
+	case '}':
+		st.mode = hzASCII
+	case '\n':
+		// A line end that the text does not have.
+	case '~':
+		return char{r: '~', size: 2}
+	default:
+		return char{v: isBad, size: 1}
+	}
+	return char{v: isShift, size: 2}
+}
+
+func (m hz) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+	if st.mode == hzASCII {
+		n := copyNoTilde(dst, src)
+		return n, n
+	}
+	for nSrc+2 <= len(src) && nDst+4 <= len(dst) {
+		c0, c1 := src[nSrc], src[nSrc+1]
+		if c0-0x21 >= 0x5d || c1-0x21 >= 0x5e { // '~' begins no character
+			break
+		}
+		p := m.gbk.dec[uint(c0)<<8|uint(c1|0x80)]
+		if p == 0 {
+			break
+		}
+		le.PutUint32(dst[nDst:], uint32(p))
+		nDst += int(p >> 24 & 0xf)
+		nSrc += 2
+	}
+	return nDst, nSrc
+}
+
+// code returns the two 7-bit bytes of r, or 0.
+func (m hz) code(r uint) uint16 {
+	v := m.gbk.enc[r]
+	if v < 0xa1a1 || v >= 0xfe00 || v&0xff < 0xa1 || v&0xff == 0xff {
+		return 0
+	}
+	return v & 0x7f7f
+}
+
+func (hz) shiftTo(st *state, dst []byte, mode uint8) int {
+	if st.mode == mode {
+		return 0
+	}
+	st.mode = mode
+	if mode == hzGB {
+		return copy(dst, "~{")
+	}
+	return copy(dst, "~}")
+}
+
+func (m hz) encodeRune(st *state, dst []byte, r rune) int {
+	if r < 0x80 {
+		n := m.shiftTo(st, dst, hzASCII)
+		if r == '~' {
+			dst[n] = '~'
+			n++
+		}
+		dst[n] = byte(r)
+		return n + 1
+	}
+	if r >= 1<<16 {
+		return 0
+	}
+	v := m.code(uint(r))
+	if v == 0 {
+		return 0
+	}
+	n := m.shiftTo(st, dst, hzGB)
+	be.PutUint16(dst[n:], v)
+	return n + 2
+}
+
+func (m hz) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+	for {
+		if st.mode == hzASCII {
+			n := copyNoTilde(dst[nDst:], src[nSrc:])
+			nDst += n
+			nSrc += n
+		}
+		for {
+			if nSrc+3 > len(src) || nDst+4 > len(dst) {
+				return nDst, nSrc
+			}
+			c0, c1, c2 := src[nSrc], src[nSrc+1], src[nSrc+2]
+			if c0 < 0x80 {
+				if c0 == '~' {
+					return nDst, nSrc
+				}
+				nDst += m.shiftTo(st, dst[nDst:], hzASCII)
+				dst[nDst] = c0
+				nDst++
+				nSrc++
+				break
+			}
+			r := uint(c0&0xf)<<12 | uint(c1&0x3f)<<6 | uint(c2&0x3f)
+			if c0-0xe0 >= 0x10 || c1&0xc0 != 0x80 || c2&0xc0 != 0x80 || r < 0x800 {
+				return nDst, nSrc
+			}
+			v := m.code(r)
+			if v == 0 {
+				return nDst, nSrc
+			}
+			nDst += m.shiftTo(st, dst[nDst:], hzGB)
+			be.PutUint16(dst[nDst:], v)
+			nDst += 2
+			nSrc += 3
+		}
+	}
+}
+
+func (m hz) finish(st *state, dst []byte) int {
+	return m.shiftTo(st, dst, hzASCII)
+}

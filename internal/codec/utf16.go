@@ -1,0 +1,218 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+var be = binary.BigEndian
+
+// utf16Machine is UTF-16 in all its variants.
+type utf16Machine struct {
+	mark   markPolicy
+	little bool // the order to assume, and to write
+}
+
+func (m utf16Machine) start(st *state) {
+	st.mark, st.little = m.mark != ignoreMark, m.little
+}
+
+func (utf16Machine) plain(*state, []byte) int  { return 0 }
+func (utf16Machine) finish(*state, []byte) int { return 0 }
+func (utf16Machine) unit() int                 { return 2 }
+
+func (m utf16Machine) decodeChar(st *state, src []byte) char {
+	if len(src) < 2 {
+		return char{v: isShort, size: len(src)}
+	}
+	u := be.Uint16(src)
+	if st.mark {
+		if u == 0xfeff || u == 0xfffe {
+			st.mark, st.little = false, u == 0xfffe
+			return char{v: isShift, size: 2}
+		}
+		if m.mark == expectMark {
+			return char{v: isNoMark, size: 2}
+		}
+		st.mark = false
+	}
+	if st.little {
+		u = bits.ReverseBytes16(u)
+	}
+	switch {
+	case u < surrogates || u >= 0xe000:
+		return char{r: rune(u), size: 2}
+	case u >= 0xdc00:
+		return char{v: isBad, size: 2}
+	case len(src) == 3 && !st.little && src[2]&0xfc != 0xdc:
+		return char{v: isBad, size: 2}
+	case len(src) < 4:
+		return char{v: isShort, size: len(src)}
+	}
+	low := be.Uint16(src[2:])
+	if st.little {
+		low = bits.ReverseBytes16(low)
+	}
+	if r := utf16.DecodeRune(rune(u), rune(low)); r != runeError {
+		return char{r: r, size: 4}
+	}
+	return char{v: isBad, size: 2}
+}
+
+func (m utf16Machine) encodeRune(st *state, dst []byte, r rune) int {
+	n := 0
+	if st.mark {
+		st.mark = false
+		n = m.put(dst, 0xfeff)
+	}
+	if r < 0x10000 {
+		return n + m.put(dst[n:], uint16(r))
+	}
+	hi, lo := utf16.EncodeRune(r)
+	n += m.put(dst[n:], uint16(hi))
+	return n + m.put(dst[n:], uint16(lo))
+}
+
+func (m utf16Machine) put(dst []byte, u uint16) int {
+	if m.little {
+		u = bits.ReverseBytes16(u)
+	}
+	be.PutUint16(dst, u)
+	return 2
+}
+
+func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+	if st.mark {
+		return 0, 0
+	}
+	big := !st.little
+	for {
+		for nSrc+8 <= len(src) && nDst+4 <= len(dst) {
+			w := le.Uint64(src[nSrc:])
+			if big {
+				w = w>>8&0x00ff00ff00ff00ff | w&0x00ff00ff00ff00ff<<8
+			}
+			if w&0xff80ff80ff80ff80 != 0 {
+				break
+			}
+			w |= w >> 8
+			le.PutUint32(dst[nDst:], uint32(w&0xffff|w>>16&0xffff0000))
+			nDst += 4
+			nSrc += 8
+		}
+		// Until there may be a whole word of ASCII again.
+		for ascii := 0; ascii < 4; {
+			if nSrc+2 > len(src) || nDst+4 > len(dst) {
+				return nDst, nSrc
+			}
+			u := uint32(le.Uint16(src[nSrc:]))
+			if big {
+				u = u>>8 | u<<8&0xff00
+			}
+			switch {
+			case u < 0x80:
+				dst[nDst] = byte(u)
+				nDst++
+				nSrc += 2
+				ascii++
+			case u < 0x800:
+				le.PutUint32(dst[nDst:], 0x80c0|u>>6|u<<8&0x3f00)
+				nDst += 2
+				nSrc += 2
+				ascii = 0
+			case u-surrogates >= 0x800:
+				le.PutUint32(dst[nDst:], 0x8080e0|u>>12|u<<2&0x3f00|u<<16&0x3f0000)
+				nDst += 3
+				nSrc += 2
+				ascii = 0
+			default:
+				if nSrc+4 > len(src) {
+					return nDst, nSrc
+				}
+				low := le.Uint16(src[nSrc+2:])
+				if big {
+					low = bits.ReverseBytes16(low)
+				}
+				r := utf16.DecodeRune(rune(u), rune(low))
+				if r == runeError {
+					return nDst, nSrc
+				}
+				nDst += utf8.EncodeRune(dst[nDst:], r)
+				nSrc += 4
+			}
+		}
+	}
+}
+
+func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+	if st.mark {
+		return 0, 0
+	}
+	var swap uint // what moves an ASCII byte to its place in the unit
+	if !m.little {
+		swap = 8
+	}
+	for {
+		for nSrc+8 <= len(src) && nDst+16 <= len(dst) {
+			w := le.Uint64(src[nSrc:])
+			if w&asciiMask != 0 {
+				break
+			}
+			d := dst[nDst : nDst+16 : nDst+16]
+			le.PutUint64(d, spread(uint32(w))<<swap)
+			le.PutUint64(d[8:], spread(uint32(w>>32))<<swap)
+			nDst += 16
+			nSrc += 8
+		}
+		for ascii := 0; ascii < 4; {
+			if nSrc >= len(src) || nDst+4 > len(dst) {
+				return nDst, nSrc
+			}
+			c := src[nSrc]
+			if c < 0x80 {
+				le.PutUint16(dst[nDst:], uint16(c)<<swap)
+				nDst += 2
+				nSrc++
+				ascii++
+				continue
+			}
+			ascii = 0
+			var u uint16
+			if nSrc+3 <= len(src) && c >= 0xe1 && c < 0xf0 && c != 0xed {
+				c1, c2 := src[nSrc+1], src[nSrc+2]
+				if (c1|c2)&0xc0 != 0x80 || c1&c2&0x80 == 0 {
+					return nDst, nSrc
+				}
+				u = uint16(c)<<12 | uint16(c1&0x3f)<<6 | uint16(c2&0x3f)
+				nSrc += 3
+			} else {
+				r, size := utf8.DecodeRune(src[nSrc:])
+				if r == runeError && size <= 1 {
+					return nDst, nSrc
+				}
+				nSrc += size
+				if r >= 0x10000 {
+					hi, lo := utf16.EncodeRune(r)
+					nDst += m.put(dst[nDst:], uint16(hi))
+					nDst += m.put(dst[nDst:], uint16(lo))
+					continue
+				}
+				u = uint16(r)
+			}
+			if !m.little {
+				u = bits.ReverseBytes16(u)
+			}
+			le.PutUint16(dst[nDst:], u)
+			nDst += 2
+		}
+	}
+}
+
+// spread puts each byte of x into 16 bits.
+func spread(x uint32) uint64 {
+	w := uint64(x)
+	w = (w | w<<16) & 0x0000ffff0000ffff
+	return (w | w<<8) & 0x00ff00ff00ff00ff
+}

@@ -1,0 +1,103 @@
+package codec
+
+import (
+	"math/bits"
+	"unicode/utf8"
+)
+
+// utf32Machine is UTF-32 in all its variants. A malformed unit is four bytes
+// and reported when it is whole, so that the next one stays in step.
+type utf32Machine struct {
+	mark   markPolicy
+	little bool
+}
+
+func (m utf32Machine) start(st *state) {
+	st.mark, st.little = m.mark != ignoreMark, m.little
+}
+
+func (utf32Machine) plain(*state, []byte) int  { return 0 }
+func (utf32Machine) finish(*state, []byte) int { return 0 }
+func (utf32Machine) unit() int                 { return 4 }
+
+func (m utf32Machine) decodeChar(st *state, src []byte) char {
+	if len(src) < 4 {
+		return char{v: isShort, size: len(src)}
+	}
+	u := be.Uint32(src)
+	if st.mark {
+		if u == 0xfeff || u == 0xfffe0000 {
+			st.mark, st.little = false, u != 0xfeff
+			return char{v: isShift, size: 4}
+		}
+		if m.mark == expectMark {
+			return char{v: isNoMark, size: 4}
+		}
+		st.mark = false
+	}
+	if st.little {
+		u = bits.ReverseBytes32(u)
+	}
+	if u > utf8.MaxRune || u-surrogates < 0x800 {
+		return char{v: isBad, size: 4}
+	}
+	return char{r: rune(u), size: 4}
+}
+
+func (utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+	if st.mark {
+		return 0, 0
+	}
+	for nSrc+4 <= len(src) && nDst+4 <= len(dst) {
+		u := le.Uint32(src[nSrc:])
+		if !st.little {
+			u = bits.ReverseBytes32(u)
+		}
+		switch {
+		case u < 0x80:
+			dst[nDst] = byte(u)
+			nDst++
+		case u > utf8.MaxRune || u-surrogates < 0x800:
+			return nDst, nSrc
+		default:
+			nDst += utf8.EncodeRune(dst[nDst:], rune(u))
+		}
+		nSrc += 4
+	}
+	return nDst, nSrc
+}
+
+func (m utf32Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+	if st.mark {
+		return 0, 0
+	}
+	for nSrc < len(src) && nDst+4 <= len(dst) {
+		r, size := rune(src[nSrc]), 1
+		if r >= 0x80 {
+			r, size = utf8.DecodeRune(src[nSrc:])
+			if r == runeError && size == 1 {
+				break
+			}
+		}
+		nDst += m.put(dst[nDst:], uint32(r))
+		nSrc += size
+	}
+	return nDst, nSrc
+}
+
+func (m utf32Machine) encodeRune(st *state, dst []byte, r rune) int {
+	n := 0
+	if st.mark {
+		st.mark = false
+		n = m.put(dst, 0xfeff)
+	}
+	return n + m.put(dst[n:], uint32(r))
+}
+
+func (m utf32Machine) put(dst []byte, u uint32) int {
+	if m.little {
+		u = bits.ReverseBytes32(u)
+	}
+	be.PutUint32(dst, u)
+	return 4
+}
