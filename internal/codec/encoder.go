@@ -306,6 +306,18 @@ func (e *Encoder) Finish(dst []byte) (nDst int, status Status) {
 	return nDst, status
 }
 
+// Owes reports whether Finish would write anything.
+func (e *Encoder) Owes() bool {
+	if e.m == nil {
+		return false
+	}
+	if e.foreign != nil || e.nStub > 0 || e.afterCR && (e.nl == NEL || e.nl == NVT) {
+		return true
+	}
+	c := *e
+	return c.m.finish(&c.st, c.room[:]) > 0
+}
+
 // FinishLen is the room that Finish wants.
 const FinishLen = 4 * maxRune
 

@@ -1,0 +1,489 @@
+package sockets
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/codec"
+)
+
+// TextConn is a stream connection with an external format: Read yields UTF-8
+// text with "\n" line ends and Write takes it, while the peer sees the format.
+// It is a net.Conn over any other one; deadlines, Close, half-close and
+// concurrent Read and Write work as they do there.
+//
+// Only bytes that were not decoded yet are buffered, and no text, so nothing
+// is lost when a deadline fires inside a character or when the format is
+// switched. Text that can be decoded is returned at once. A bufio.Reader over
+// a TextConn does read ahead: switch formats where it is empty.
+//
+// Multiple goroutines may invoke methods on a TextConn simultaneously.
+type TextConn struct {
+	conn   net.Conn
+	r      textReader
+	w      textWriter
+	closed atomic.Bool
+
+	// writeDeadline is the user's, in nanoseconds of Unix time, 0 for none.
+	writeDeadline atomic.Int64
+}
+
+var (
+	_ net.Conn        = (*TextConn)(nil)
+	_ io.ReaderFrom   = (*TextConn)(nil)
+	_ io.WriterTo     = (*TextConn)(nil)
+	_ io.StringWriter = (*TextConn)(nil)
+)
+
+// WithFormat returns a connection over c that has format f in both
+// directions. If f converts nothing, that is c itself: the zero format, and
+// UTF-8 that is neither strict nor has another line end than "\n". Any other
+// f gives a *TextConn, see NewTextConn.
+func WithFormat(c net.Conn, f ExternalFormat) net.Conn {
+	if f.check() == nil && f.codec().AsIs() {
+		return c
+	}
+	return NewTextConn(c, f)
+}
+
+// NewTextConn returns a TextConn over c with format f in both directions. It
+// takes c over: use and close the TextConn from then on.
+//
+// A format that cannot be, like line ends that the encoding lacks, is the
+// error of each Read and Write until SetReadFormat and SetWriteFormat put
+// another one in its place.
+func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
+	t := &TextConn{conn: c}
+	t.r.conn, t.r.other = c, &t.w
+	t.w.conn = c
+	if err := f.check(); err != nil {
+		t.r.broken, t.w.broken = err, err
+		return t
+	}
+	t.r.setFormat(f.codec())
+	t.w.setFormat(f.codec())
+	return t
+}
+
+// wrapFormat is WithFormat with the buffer sizes of SetBufferSizes.
+func wrapFormat(c net.Conn, f ExternalFormat, in, out int) (net.Conn, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if err := checkBufferSizes(codec.Of(f.Encoding).Name, in, out); err != nil {
+		return nil, err
+	}
+	if in == 0 && out == 0 {
+		return WithFormat(c, f), nil
+	}
+	t := NewTextConn(c, f)
+	t.r.size = in
+	t.w.size.Store(int64(out))
+	return t, nil
+}
+
+// minBufferSize is the least size of a buffer: no character, escape sequence
+// and line end together are longer.
+const minBufferSize = codec.FinishLen
+
+func checkBufferSizes(encoding string, in, out int) error {
+	for _, b := range []struct {
+		name string
+		size int
+	}{{"input", in}, {"output", out}} {
+		if b.size < 0 || b.size > 0 && b.size < minBufferSize {
+			err := fmt.Errorf("%w: %s %d, want 0 or at least %d", ErrBufferSize, b.name, b.size, minBufferSize)
+			return &FormatError{Op: "buffer", Encoding: encoding, Err: err}
+		}
+	}
+	return nil
+}
+
+// SetBufferSizes sets the sizes of the user-space buffers, in bytes on the
+// wire. Each is 0 or at least 64.
+//
+// With an output buffer, Write returns when its text is in the buffer; what is
+// there goes out when the buffer is full, by Flush, Close and CloseWrite, and
+// before and while a Read of the same TextConn waits for the peer. With 0, the
+// initial value, the text is on the wire when Write returns.
+//
+// With an input buffer, a Read asks the connection for up to input bytes. With
+// 0 it asks for as many as it was asked for.
+func (c *TextConn) SetBufferSizes(input, output int) error {
+	if err := checkBufferSizes("", input, output); err != nil {
+		return err
+	}
+	c.r.mu.Lock()
+	c.r.size = input
+	c.r.mu.Unlock()
+
+	c.w.mu.Lock()
+	defer c.w.unlock()
+	c.w.size.Store(int64(output))
+	return c.w.send()
+}
+
+// SetReadFormat makes f the format of the bytes that no Read has consumed
+// yet. Offsets go on counting; a byte order mark may come again. It waits for
+// a Read that is in progress.
+//
+// After a CR in the style NewlineAny, a "\n" that follows belongs to the line
+// end that was read, unless the format is switched to another style.
+func (c *TextConn) SetReadFormat(f ExternalFormat) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.r.setFormat(f.codec())
+	return nil
+}
+
+// SetWriteFormat sends what the format before still owes, like an escape
+// sequence back to ASCII or the replacement of an unfinished character, and
+// makes f the format of all text that follows.
+//
+// If sending fails, f is the format all the same, and the unsent bytes go first
+// at the next Write.
+func (c *TextConn) SetWriteFormat(f ExternalFormat) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	c.w.mu.Lock()
+	defer c.w.unlock()
+	err := c.w.finish()
+	c.w.setFormat(f.codec())
+	return errors.Join(err, c.w.send())
+}
+
+// Read reads text into p. It consumes the bytes of a character with its text,
+// so p may be of any size.
+//
+// In a strict format, malformed bytes are a *FormatError after all text before
+// them, again and again: Skip, SetReadFormat or Raw go past them.
+func (c *TextConn) Read(p []byte) (int, error) {
+	if c.closed.Load() {
+		return 0, c.closedRead(p)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	return c.r.read(p)
+}
+
+// closedRead has the connection say that it is closed.
+func (c *TextConn) closedRead(p []byte) error {
+	if _, err := c.conn.Read(p); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
+// Write writes the text p. The count is of bytes of p, also when the wire has
+// more or less of them.
+//
+// If it fails, for instance by a deadline, the count says how much is sent;
+// going on with the rest of p continues the text without loss. Bytes of a
+// character that was sent in part go first at the next Write, Flush, CloseWrite
+// or Close. A character that p ends in the middle of is kept for the next
+// Write, and so is a CR in the style NewlineNEL.
+//
+// In a strict format, a character that the encoding lacks, or malformed UTF-8,
+// is a *FormatError after all text before it is sent; the count is its index.
+// The connection stays usable: go on behind it. If it began in an earlier
+// Write, the count is 0 and the beginning is dropped.
+func (c *TextConn) Write(p []byte) (int, error) {
+	if c.closed.Load() {
+		return 0, c.closedWrite(p)
+	}
+	c.w.mu.Lock()
+	defer c.w.unlock()
+	return c.w.write(p)
+}
+
+func (c *TextConn) closedWrite(p []byte) error {
+	if _, err := c.conn.Write(p); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
+// WriteString is Write for a string.
+func (c *TextConn) WriteString(s string) (n int, err error) {
+	b := getBlock(blockSize)
+	defer putBlock(b)
+	for {
+		k := copy(b.mem[:blockSize], s[n:])
+		m, err := c.Write(b.mem[:k])
+		n += m
+		if err != nil || n == len(s) {
+			return n, err
+		}
+	}
+}
+
+// ReadFrom writes the text that r has until it ends. It returns how much of it
+// was accepted.
+func (c *TextConn) ReadFrom(r io.Reader) (n int64, err error) {
+	b := getBlock(blockSize)
+	defer putBlock(b)
+	for {
+		k, err := r.Read(b.mem[:blockSize])
+		if k > 0 {
+			m, err := c.Write(b.mem[:k])
+			n += int64(m)
+			if err != nil {
+				return n, err
+			}
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// WriteTo reads text until the end and writes it to w.
+func (c *TextConn) WriteTo(w io.Writer) (n int64, err error) {
+	b := getBlock(blockSize)
+	defer putBlock(b)
+	for {
+		k, err := c.Read(b.mem[:blockSize])
+		if k > 0 {
+			m, err := w.Write(b.mem[:k])
+			n += int64(m)
+			if err != nil {
+				return n, err
+			}
+			if m < k {
+				return n, io.ErrShortWrite
+			}
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// Flush sends what the output buffer has, and what a deadline left unsent.
+func (c *TextConn) Flush() error {
+	c.w.mu.Lock()
+	defer c.w.unlock()
+	if err := c.w.takeErr(); err != nil {
+		return err
+	}
+	return c.w.send()
+}
+
+// Skip goes past n bytes of the wire without decoding them, waiting for them
+// if need be: past those of a FormatError, for example. It returns how many it
+// skipped, which is n unless there is an error.
+func (c *TextConn) Skip(n int) (int, error) {
+	if n < 0 {
+		return 0, fmt.Errorf("sockets: skip %d bytes: %w", n, os.ErrInvalid)
+	}
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	return c.r.skip(n)
+}
+
+// Offsets returns how many bytes of the wire Read has consumed and how many
+// Write has sent, Raw included.
+func (c *TextConn) Offsets() (read, written int64) {
+	return c.r.off.Load(), c.w.off.Load()
+}
+
+// NetConn returns the connection under c. Reading from it misses what c has
+// buffered.
+func (c *TextConn) NetConn() net.Conn { return c.conn }
+
+// Raw returns the connection without the format: its Read yields the bytes
+// that no Read of c has consumed, and its Write sends bytes as they are, after
+// all text that c has accepted. Text and bytes may alternate.
+func (c *TextConn) Raw() io.ReadWriter { return rawText{c} }
+
+type rawText struct{ c *TextConn }
+
+func (r rawText) Read(p []byte) (int, error) {
+	if r.c.closed.Load() {
+		return 0, r.c.closedRead(p)
+	}
+	r.c.r.mu.Lock()
+	defer r.c.r.mu.Unlock()
+	return r.c.r.readRaw(p)
+}
+
+func (r rawText) Write(p []byte) (int, error) {
+	if r.c.closed.Load() {
+		return 0, r.c.closedWrite(p)
+	}
+	r.c.w.mu.Lock()
+	defer r.c.w.unlock()
+	return r.c.w.writeRaw(p)
+}
+
+// LocalAddr returns the address of this end.
+func (c *TextConn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
+
+// RemoteAddr returns the address of the peer.
+func (c *TextConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// SetDeadline sets both deadlines, see net.Conn.
+func (c *TextConn) SetDeadline(t time.Time) error {
+	c.noteWriteDeadline(t)
+	return c.conn.SetDeadline(t)
+}
+
+// SetReadDeadline sets the deadline of Read. Text that is there already is
+// read in spite of it.
+func (c *TextConn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline sets the deadline of Write, see net.Conn.
+func (c *TextConn) SetWriteDeadline(t time.Time) error {
+	c.noteWriteDeadline(t)
+	return c.conn.SetWriteDeadline(t)
+}
+
+func (c *TextConn) noteWriteDeadline(t time.Time) {
+	var ns int64
+	if !t.IsZero() {
+		ns = max(t.UnixNano(), 1)
+	}
+	c.writeDeadline.Store(ns)
+}
+
+// CloseRead shuts the reading side of the connection down. Text that is there
+// already can still be read. It returns errors.ErrUnsupported in a
+// *net.OpError if the connection under c has no such method.
+func (c *TextConn) CloseRead() error {
+	if cr, ok := c.conn.(interface{ CloseRead() error }); ok {
+		return cr.CloseRead()
+	}
+	return c.unsupported()
+}
+
+// CloseWrite sends what is buffered and what the format owes at the end, and
+// shuts the writing side of the connection down, which it does also if sending
+// fails. In a strict format, an unfinished character is a *FormatError that
+// wraps io.ErrUnexpectedEOF. If the connection under c cannot be closed by
+// halves, it returns errors.ErrUnsupported in a *net.OpError and sends nothing.
+func (c *TextConn) CloseWrite() error {
+	cw, ok := c.conn.(interface{ CloseWrite() error })
+	if !ok {
+		return c.unsupported()
+	}
+	if c.closed.Load() {
+		return cw.CloseWrite()
+	}
+	c.w.mu.Lock()
+	defer c.w.unlock()
+	err := c.w.end()
+	return join(err, cw.CloseWrite())
+}
+
+func (c *TextConn) unsupported() error {
+	e := &net.OpError{Op: "close", Source: c.conn.LocalAddr(), Addr: c.conn.RemoteAddr(), Err: errors.ErrUnsupported}
+	if e.Source != nil {
+		e.Net = e.Source.Network()
+	}
+	return e
+}
+
+// closeLimit is how long Close may take to send what is left.
+const closeLimit = 5 * time.Second
+
+// Close sends what is buffered and what the format owes at the end, like
+// CloseWrite, and closes the connection. Blocked calls are unblocked and return
+// errors; what a blocked Write has accepted is not waited for. Sending takes no
+// longer than the write deadline and 5 seconds. The connection is closed
+// whatever fails on the way.
+func (c *TextConn) Close() error {
+	if c.closed.Swap(true) {
+		return c.conn.Close()
+	}
+	err := c.endForClose()
+	return join(err, c.conn.Close())
+}
+
+func (c *TextConn) endForClose() error {
+	if c.w.size.Load() > 0 {
+		// Whoever holds the lock may be sending what must not be lost, and
+		// the deadline bounds that.
+		c.limitWrites()
+		c.w.mu.Lock()
+	} else if !c.w.mu.TryLock() {
+		return nil
+	}
+	defer c.w.mu.Unlock()
+	if c.w.idle() {
+		return nil
+	}
+	c.limitWrites()
+	return c.w.end()
+}
+
+func (c *TextConn) limitWrites() {
+	limit := time.Now().Add(closeLimit)
+	if ns := c.writeDeadline.Load(); ns == 0 || ns > limit.UnixNano() {
+		c.conn.SetWriteDeadline(limit) // a connection that cannot is closed next
+	}
+}
+
+// join is errors.Join that leaves a single error as it is.
+func join(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return errors.Join(a, b)
+}
+
+// blockSize is how many bytes one system call moves.
+const blockSize = 64 << 10
+
+// A block is memory for the wire. Blocks come from a pool when there is
+// something to hold, and go back when it is gone.
+type block struct{ mem []byte }
+
+var blocks = [...]struct {
+	size int
+	pool sync.Pool
+}{
+	{size: blockSize}, {size: 2 * blockSize}, {size: 4 * blockSize},
+}
+
+// getBlock returns a block with room for size bytes, one of blockSize times 1,
+// 2 or 4, and for one character more.
+func getBlock(size int) *block {
+	for i := range blocks {
+		if c := &blocks[i]; c.size == size {
+			if b, ok := c.pool.Get().(*block); ok {
+				return b
+			}
+		}
+	}
+	return &block{make([]byte, size+codec.FinishLen)}
+}
+
+func putBlock(b *block) {
+	for i := range blocks {
+		if c := &blocks[i]; c.size+codec.FinishLen == len(b.mem) {
+			c.pool.Put(b)
+		}
+	}
+}

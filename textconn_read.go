@@ -1,0 +1,293 @@
+package sockets
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/iolib-go/sockets/internal/codec"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// textReader is the reading side of a TextConn. Its buffer of record is wire,
+// the bytes received that have not been decoded; decoded text goes into the
+// caller's memory and nowhere else, but for a character that is longer than
+// that.
+type textReader struct {
+	mu     sync.Mutex
+	conn   net.Conn
+	other  *textWriter
+	dec    codec.Decoder
+	format codec.Format
+	broken error // there is no format
+
+	wire  []byte // in block, in own or in small
+	block *block // from the pool, nil if wire is elsewhere
+	own   []byte // the input buffer that the user asked for
+	size  int    // and its size, 0 for none
+	text  []byte // of a character that p had no room for, usually in carry
+	eof   bool
+	err   error // of a read that had data as well
+	empty int   // reads without data or error in a row
+	off   atomic.Int64
+
+	carry [8]byte
+	small [smallWire]byte
+}
+
+const (
+	// smallWire bounds what an idle connection keeps outside of a block, and
+	// what a Read into less than scratchSize bytes asks for.
+	smallWire   = 64
+	scratchSize = 512
+
+	maxEmptyReads = 100
+)
+
+func (r *textReader) setFormat(f codec.Format) {
+	if n := r.dec.Held(); n > 0 {
+		text := append(bytes.Clone(r.text), make([]byte, n)...)
+		r.dec.TakeHeld(text[len(r.text):])
+		r.text = text
+	}
+	r.format, r.broken = f, nil
+	r.dec.Init(f)
+}
+
+// read implements Read with r.mu held.
+func (r *textReader) read(p []byte) (int, error) {
+	for {
+		if len(r.text) > 0 {
+			n := copy(p, r.text)
+			r.text = r.text[n:]
+			return n, nil
+		}
+		if r.broken != nil {
+			return 0, r.broken
+		}
+		if len(r.wire) > 0 || r.eof {
+			if n, err := r.decode(p); n > 0 || err != nil {
+				return n, err
+			}
+		}
+		if err := r.takeErr(); err != nil {
+			return 0, err
+		}
+		if n, err := r.fill(p); n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// takeErr returns the error that is due when everything before it is read.
+func (r *textReader) takeErr() error {
+	if r.eof {
+		return io.EOF
+	}
+	err := r.err
+	r.err = nil
+	return err
+}
+
+// decode moves text from wire to p.
+func (r *textReader) decode(p []byte) (int, error) {
+	for {
+		n, used, status := r.dec.Decode(p, r.wire, r.eof)
+		r.consume(used)
+		switch {
+		case n > 0:
+			return n, nil
+		case status == codec.More:
+			return 0, nil
+		case status == codec.Full:
+			// The least room that the next character fits into takes that
+			// one and no other.
+			for room := len(p) + 1; room <= len(r.carry) && n == 0; room++ {
+				n, used, status = r.dec.Decode(r.carry[:room], r.wire, r.eof)
+				r.consume(used)
+			}
+			if n > 0 {
+				k := copy(p, r.carry[:n])
+				r.text = r.carry[k:n]
+				return k, nil
+			}
+			if status == codec.More {
+				return 0, nil
+			}
+		default:
+			return 0, r.malformed(status)
+		}
+	}
+}
+
+func (r *textReader) malformed(status codec.Status) error {
+	e := &FormatError{
+		Op:       "read",
+		Encoding: r.format.Charset.Name,
+		Offset:   r.off.Load(),
+		Bytes:    bytes.Clone(r.wire[:r.dec.Bad()]),
+		Err:      ErrMalformed,
+	}
+	switch status {
+	case codec.Truncated:
+		e.Err = io.ErrUnexpectedEOF
+	case codec.NoMark:
+		e.Err = unicode.ErrMissingBOM
+	}
+	return e
+}
+
+// consume drops the first n bytes of wire. What little is left moves out of
+// the block, so that a connection that waits holds none.
+func (r *textReader) consume(n int) {
+	r.wire = r.wire[n:]
+	r.off.Add(int64(n))
+	if r.block != nil && len(r.wire) <= smallWire {
+		r.wire = r.small[:copy(r.small[:], r.wire)]
+		putBlock(r.block)
+		r.block = nil
+	}
+}
+
+// fill asks the connection for bytes once. It may decode them into p; if not,
+// it adds them to wire. An error that comes with bytes is kept for later.
+func (r *textReader) fill(p []byte) (int, error) {
+	switch {
+	case r.size > 0:
+		return 0, r.fillOwn()
+	case len(p) < scratchSize || r.block != nil:
+		return 0, r.fillSmall()
+	}
+	// p is as good as any other memory for receiving, and a reader that
+	// waits needs no memory of ours then.
+	p = p[:min(len(p), blockSize)]
+	n, err := r.receive(p)
+	if err := r.note(n, err); n == 0 {
+		return 0, err
+	}
+	text, used := 0, 0
+	if len(r.wire) == 0 {
+		text, used = r.dec.InPlace(p[:n])
+		r.off.Add(int64(used))
+	}
+	if used < n {
+		b := getBlock(blockSize)
+		k := copy(b.mem, r.wire)
+		k += copy(b.mem[k:], p[used:n])
+		r.block, r.wire = b, b.mem[:k]
+		more, k, _ := r.dec.Decode(p[text:], r.wire, r.eof)
+		r.consume(k)
+		text += more
+	}
+	return text, nil
+}
+
+// fillSmall reads behind what is left of wire, in small unless that is too
+// much, as a format may leave it that x/text does not have.
+func (r *textReader) fillSmall() error {
+	room := r.small[:]
+	if len(r.wire) > smallWire/2 {
+		if r.block == nil {
+			r.block = getBlock(blockSize)
+		}
+		room = r.block.mem
+	}
+	k := copy(room, r.wire)
+	n, err := r.receive(room[k:])
+	r.wire = room[:k+n]
+	return r.note(n, err)
+}
+
+// fillOwn reads into the buffer of the size that the user chose.
+func (r *textReader) fillOwn() error {
+	size := max(r.size, len(r.wire)+minBufferSize)
+	if len(r.own) < size {
+		own := make([]byte, size)
+		copy(own, r.wire)
+		r.own, r.wire = own, own[:len(r.wire)]
+	}
+	k := copy(r.own, r.wire)
+	if r.block != nil {
+		putBlock(r.block)
+		r.block = nil
+	}
+	n, err := r.receive(r.own[k:size])
+	r.wire = r.own[:k+n]
+	return r.note(n, err)
+}
+
+// receive reads once from the connection. What the other side has buffered
+// goes out first: the peer may be waiting for it.
+func (r *textReader) receive(p []byte) (int, error) {
+	if r.other.size.Load() > 0 {
+		r.other.readerWaits()
+		defer r.other.waiting.Store(false)
+	}
+	n, err := r.conn.Read(p)
+	if n > 0 || err != nil {
+		r.empty = 0
+	} else if r.empty++; r.empty == maxEmptyReads {
+		r.empty = 0
+		return 0, io.ErrNoProgress
+	}
+	return n, err
+}
+
+// note takes down the error of a read of n bytes, and returns it if there are
+// none to go before it.
+func (r *textReader) note(n int, err error) error {
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		r.eof = true
+	case n == 0:
+		return err
+	default:
+		r.err = err
+	}
+	return nil
+}
+
+// skip implements Skip with r.mu held.
+func (r *textReader) skip(n int) (int, error) {
+	done := 0
+	for {
+		k := min(n-done, len(r.wire))
+		r.consume(k)
+		r.dec.Skipped()
+		done += k
+		if done == n {
+			return n, nil
+		}
+		if err := r.takeErr(); err != nil {
+			return done, err
+		}
+		if err := r.fillSmall(); err != nil {
+			return done, err
+		}
+	}
+}
+
+// readRaw implements the Read of Raw with r.mu held.
+func (r *textReader) readRaw(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(r.wire) > 0 {
+		n := copy(p, r.wire)
+		r.consume(n)
+		r.dec.Skipped()
+		return n, nil
+	}
+	if err := r.takeErr(); err != nil {
+		return 0, err
+	}
+	n, err := r.receive(p)
+	r.off.Add(int64(n))
+	if err == io.EOF {
+		r.eof = true
+	}
+	return n, err
+}

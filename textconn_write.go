@@ -1,0 +1,273 @@
+package sockets
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/iolib-go/sockets/internal/codec"
+)
+
+// textWriter is the writing side of a TextConn. wire is what was encoded and
+// is not sent yet: without an output buffer, nothing but the rest of a
+// character that a deadline cut.
+type textWriter struct {
+	mu     sync.Mutex
+	conn   net.Conn
+	enc    codec.Encoder
+	format codec.Format
+	broken error // there is no format
+
+	wire  []byte // in block, in own or in small
+	block *block
+	own   []byte
+	size  atomic.Int64 // of the output buffer, 0 for none
+	off   atomic.Int64
+
+	waiting atomic.Bool // a reader waits for the peer, who may wait for us
+	err     error       // of sending on behalf of that reader
+
+	small [codec.FinishLen]byte
+}
+
+func (w *textWriter) setFormat(f codec.Format) {
+	w.format, w.broken = f, nil
+	w.enc.Init(f)
+}
+
+// unlock releases w.mu. If a reader began to wait meanwhile, it found the lock
+// taken and left its flush to us.
+func (w *textWriter) unlock() {
+	for {
+		w.mu.Unlock()
+		if !w.waiting.Load() || w.size.Load() == 0 || !w.mu.TryLock() {
+			return
+		}
+		if len(w.wire) == 0 || w.err != nil {
+			w.mu.Unlock()
+			return
+		}
+		w.err = w.send()
+	}
+}
+
+// readerWaits sends what is buffered, unless a writer is at work, who does it
+// then.
+func (w *textWriter) readerWaits() {
+	w.waiting.Store(true)
+	if w.mu.TryLock() {
+		if w.err == nil {
+			w.err = w.send()
+		}
+		w.unlock()
+	}
+}
+
+func (w *textWriter) takeErr() error {
+	err := w.err
+	w.err = nil
+	return err
+}
+
+// write implements Write with w.mu held.
+func (w *textWriter) write(p []byte) (n int, err error) {
+	if w.broken != nil {
+		return 0, w.broken
+	}
+	if err := w.takeErr(); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil // not a mark, and not the empty message that ends a unixpacket stream
+	}
+	if w.size.Load() > 0 {
+		return w.writeBuffered(p)
+	}
+	if err := w.send(); err != nil {
+		return 0, err
+	}
+	if w.enc.Plain(p) {
+		n, err = w.conn.Write(p)
+		w.off.Add(int64(n))
+		return n, err
+	}
+	for {
+		before := w.enc
+		room := w.room()
+		nDst, nSrc, status := w.enc.Encode(room, p[n:])
+		w.wire = room[:nDst]
+		if err := w.send(); err != nil {
+			return n + w.rewind(before, room[:nDst], p[n:][:nSrc]), err
+		}
+		n += nSrc
+		switch status {
+		case codec.More:
+			return n, nil
+		case codec.Malformed:
+			return n, w.unencodable()
+		}
+	}
+}
+
+// rewind makes the encoder forget the text whose bytes were not sent, all of
+// which are in room, and returns how much of p is left as accepted. Of a
+// character that was sent in part, the rest stays in wire.
+func (w *textWriter) rewind(before codec.Encoder, room, p []byte) int {
+	if !before.Rewinds() {
+		return len(p)
+	}
+	sent := len(room) - len(w.wire)
+	w.enc = before
+	w.drop()
+	if sent == 0 {
+		return 0
+	}
+	room = w.room()
+	nDst, nSrc, _ := w.enc.Encode(room[:sent], p)
+	for size := sent + 1; nDst < sent; size++ {
+		d, s, _ := w.enc.Encode(room[nDst:size], p[nSrc:])
+		nDst += d
+		nSrc += s
+	}
+	w.wire = w.small[:copy(w.small[:], room[sent:nDst])]
+	w.freeBlock()
+	return nSrc
+}
+
+// writeBuffered encodes p into the output buffer, which it sends when it is
+// full.
+func (w *textWriter) writeBuffered(p []byte) (n int, err error) {
+	for {
+		room := w.room()
+		nDst, nSrc, status := w.enc.Encode(room, p[n:])
+		w.wire = w.wire[:len(w.wire)+nDst]
+		n += nSrc
+		switch status {
+		case codec.More:
+			return n, nil
+		case codec.Malformed:
+			return n, w.unencodable()
+		}
+		if err := w.send(); err != nil {
+			return n, err
+		}
+	}
+}
+
+func (w *textWriter) unencodable() error {
+	bad := w.enc.Bad()
+	e := &FormatError{
+		Op:       "write",
+		Encoding: w.format.Charset.Name,
+		Offset:   w.off.Load() + int64(len(w.wire)),
+		Bytes:    bytes.Clone(bad),
+		Err:      ErrUnencodable,
+	}
+	if !validRune(bad) {
+		e.Err = ErrMalformed
+	}
+	return e
+}
+
+// room returns the free memory behind wire, and moves wire in front of it if
+// it is elsewhere.
+func (w *textWriter) room() []byte {
+	if size := int(w.size.Load()); size > 0 {
+		if len(w.own) != size && len(w.wire)+minBufferSize <= size || w.own == nil {
+			w.own = make([]byte, max(size, len(w.wire)+minBufferSize))
+		}
+		if len(w.wire) == 0 || &w.wire[:1][0] != &w.own[0] {
+			w.wire = w.own[:copy(w.own, w.wire)]
+			w.freeBlock()
+		}
+		return w.own[len(w.wire):]
+	}
+	if w.block == nil {
+		w.block = getBlock(blockSize * w.format.Charset.Wide())
+	}
+	w.wire = w.block.mem[:copy(w.block.mem, w.wire)]
+	return w.block.mem[len(w.wire):]
+}
+
+// send sends wire. If that fails, wire is what remains.
+func (w *textWriter) send() error {
+	for len(w.wire) > 0 {
+		n, err := w.conn.Write(w.wire)
+		w.off.Add(int64(n))
+		if err == nil && n < len(w.wire) {
+			err = io.ErrShortWrite
+		}
+		w.wire = w.wire[n:]
+		if err != nil {
+			return err
+		}
+	}
+	w.drop()
+	return nil
+}
+
+// drop empties wire.
+func (w *textWriter) drop() {
+	w.wire = nil
+	w.freeBlock()
+}
+
+func (w *textWriter) freeBlock() {
+	if w.block != nil {
+		putBlock(w.block)
+		w.block = nil
+	}
+}
+
+// finish adds to wire what the format owes at its end.
+func (w *textWriter) finish() error {
+	if w.broken != nil {
+		return nil
+	}
+	var tail [codec.FinishLen]byte
+	n, status := w.enc.Finish(tail[:])
+	if n > 0 {
+		wire := make([]byte, 0, len(w.wire)+n)
+		wire = append(wire, w.wire...)
+		w.drop()
+		w.wire = append(wire, tail[:n]...)
+	}
+	if status != codec.Truncated {
+		return nil
+	}
+	e := w.unencodable().(*FormatError)
+	e.Err = io.ErrUnexpectedEOF
+	return e
+}
+
+// idle reports whether end would do nothing.
+func (w *textWriter) idle() bool {
+	return len(w.wire) == 0 && w.err == nil && !w.enc.Owes()
+}
+
+// end sends everything: what is buffered, and what the format owes.
+func (w *textWriter) end() error {
+	err := join(w.takeErr(), w.finish())
+	return join(err, w.send())
+}
+
+// writeRaw implements the Write of Raw with w.mu held.
+func (w *textWriter) writeRaw(p []byte) (int, error) {
+	if err := w.end(); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := w.conn.Write(p)
+	w.off.Add(int64(n))
+	return n, err
+}
+
+func validRune(b []byte) bool {
+	r, size := utf8.DecodeRune(b)
+	return size == len(b) && (r != utf8.RuneError || size > 1)
+}
