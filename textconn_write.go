@@ -92,6 +92,9 @@ func (w *textWriter) write(p []byte) (n int, err error) {
 	if w.enc.Plain(p) {
 		n, err = w.conn.Write(p)
 		w.off.Add(int64(n))
+		if err != nil && !w.format.AsIs() {
+			n += w.keepRest(p[n:])
+		}
 		return n, err
 	}
 	for {
@@ -110,6 +113,17 @@ func (w *textWriter) write(p []byte) (n int, err error) {
 			return n, w.unencodable()
 		}
 	}
+}
+
+// keepRest keeps the rest of a character of UTF-8 that p begins inside of, and
+// returns its length.
+func (w *textWriter) keepRest(p []byte) int {
+	n := 0
+	for n < len(p) && !utf8.RuneStart(p[n]) {
+		n++
+	}
+	w.wire = w.small[:copy(w.small[:], p[:n])]
+	return n
 }
 
 // rewind makes the encoder forget the text whose bytes were not sent, all of

@@ -1,0 +1,578 @@
+package sockets_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
+	"golang.org/x/text/encoding/unicode"
+)
+
+func TestRule01OnlyUndecodedBytesAreBuffered(t *testing.T) {
+	wire := "\x83e\x83X\x83g\n\xff\x00\x01bytes"
+	for size := 1; size < 12; size++ {
+		c, _ := play(t, "shift_jis", data(wire)...)
+		line := ""
+		for p := make([]byte, size); !strings.HasSuffix(line, "\n"); {
+			n, err := c.Read(p[:min(size, len("テスト\n")-len(line))])
+			if err != nil {
+				t.Fatal(err)
+			}
+			line += string(p[:n])
+		}
+		if line != "テスト\n" {
+			t.Fatalf("line %q", line)
+		}
+		wantRead(t, c.Raw(), "\xff\x00\x01bytes")
+	}
+}
+
+func TestRule02AnyBufferTakesAnyCharacter(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text string }{
+		{"shift_jis", "\x83e", "テ"},
+		{"big5", "\x88\x62!", "\u00ca\u0304!"},
+		{"utf-16le", "\x3d\xd8\x00\xde\n\x00", "😀\n"},
+		{"cp037,nel", "\x63\x15", "Ä\n"},
+		{"utf-8,crlf", "é\r\n", "é\n"},
+	} {
+		for size := 1; size < 9; size++ {
+			c, _ := play(t, tt.format, data(tt.wire)...)
+			got, err := readable(c, size)
+			if got != tt.text || err != nil {
+				t.Errorf("%s, %d bytes at a time: %q, %v", tt.format, size, got, err)
+			}
+		}
+	}
+}
+
+func TestRule03TextThatIsThereIsReturnedNow(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text string }{
+		{"shift_jis", "login: \x93", "login: "},
+		{"gbk", "login: \x93", "login: "},
+		{"gb18030", "login: \x81\x30\x81", "login: "},
+		{"utf-16be", "\x00o\x00k\x00", "ok"},
+		{"iso-2022-jp", "login: \x1b", "login: "},
+		{"hz-gb-2312", "login: ~", "login: "},
+		{"utf-8,strict", "login: \xe3\x81", "login: "},
+		{"utf-8,crlf", "login: \r", "login: "},
+		{"euc-jp", "\xa4\xa2\x8f\xa1", "あ"},
+	} {
+		c, s := play(t, tt.format, data(tt.wire)...)
+		p := make([]byte, 100)
+		n, err := c.Read(p)
+		if string(p[:n]) != tt.text || err != nil {
+			t.Errorf("%s: %q, %v; want %q", tt.format, p[:n], err, tt.text)
+		}
+		if s.nReads != 1 {
+			t.Errorf("%s: %d reads of the connection, want 1", tt.format, s.nReads)
+		}
+	}
+	// What a Read left over is returned without a look at the connection.
+	c, s := play(t, "cp037", data("\x81\x82\x83\x84")...)
+	p := make([]byte, 2)
+	for range 2 {
+		if _, err := c.Read(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.nReads != 1 {
+		t.Errorf("%d reads of the connection, want 1", s.nReads)
+	}
+}
+
+// temporary is an error that goes away.
+var temporary = os.ErrDeadlineExceeded
+
+func TestRule04ErrorsWithDataAreReturnedOnceAndLater(t *testing.T) {
+	c, _ := play(t, "utf-16le",
+		scripted{"a\x00b", temporary}, scripted{"", temporary}, scripted{"\x00c\x00", nil}, scripted{"d\x00", io.EOF})
+	p := make([]byte, 100)
+	for i, want := range []string{"a", temporary.Error(), temporary.Error(), "bc", "d", "EOF", "EOF"} {
+		n, err := c.Read(p)
+		got := string(p[:n])
+		if err != nil {
+			got += err.Error()
+		}
+		if got != want {
+			t.Fatalf("read %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
+func TestRule04ADeadlineAtEverySplitLosesNothing(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text string }{
+		{"shift_jis,crlf", "\x83e\r\n\x83X\r\r\nx", "テ\nス\r\nx"},
+		{"utf-16,nvt", "\xff\xfea\x00\r\x00\n\x00\r\x00\x00\x00\x3d\xd8\x00\xde", "a\n\r😀"},
+		{"iso-2022-jp,strict", "a\x1b$B$\"$$\x1b(B\r\n", "aあい\r\n"},
+		{"gb18030,any", "\x94\x39\xda\x33\r\n\r\x81\x30\x84\x36", "💩\n\n\u00a5"},
+		{"cp1047,nel", "\xc1\x15\x0d\x25", "A\n\r\n"},
+		{"hz-gb-2312", "~{VP~}~~~\n!", "中~!"},
+		{"utf-32,crlf,strict", "\x00\x00\xfe\xff\x00\x00\x00\r\x00\x00\x00\n", "\n"},
+	} {
+		for i := range tt.wire {
+			for size := 1; size < 6; size++ {
+				c, s := play(t, tt.format, scripted{tt.wire[:i], nil}, scripted{"", temporary}, scripted{tt.wire[i:], io.EOF})
+				first, err := readable(c, size)
+				if err != temporary {
+					t.Fatalf("%s cut at %d: %q, %v", tt.format, i, first, err)
+				}
+				rest, err := readable(c, size)
+				if err != io.EOF || first+rest != tt.text {
+					t.Fatalf("%s cut at %d: %q and %q, %v; want %q", tt.format, i, first, rest, err, tt.text)
+				}
+				if read, _ := c.Offsets(); read != int64(len(tt.wire)) {
+					t.Fatalf("%s cut at %d: offset %d, want %d", tt.format, i, read, len(tt.wire))
+				}
+				_ = s
+			}
+		}
+	}
+}
+
+func TestRule05CRWaitsForTheNextCharacter(t *testing.T) {
+	c, s := play(t, "utf-8,crlf", data("a\r")...)
+	wantRead(t, c, "a")
+	if read, _ := c.Offsets(); read != 1 {
+		t.Errorf("offset %d, want 1: the CR must not be consumed", read)
+	}
+	s.reads = data("\nb\r")
+	wantRead(t, c, "\nb")
+	s.reads = data("c\r", "\xc3\xa9")
+	wantRead(t, c, "\rc\ré")
+	s.reads = data("\r", "\xff\n")
+	wantRead(t, c, "\r\ufffd\n")
+	s.reads = []scripted{{"\r", io.EOF}}
+	wantRead(t, c, "\r")
+
+	c, s = play(t, "utf-8,crlf", data("x\r")...)
+	wantRead(t, c, "x")
+	if err := c.SetReadFormat(format(t, "utf-8")); err != nil {
+		t.Fatal(err)
+	}
+	s.reads = data("\n")
+	wantRead(t, c, "\r\n") // it was still there
+
+	c, _ = play(t, "utf-8,crlf,strict", data("x\r\xff")...)
+	p := make([]byte, 10)
+	n, err := c.Read(p)
+	if string(p[:n]) != "x\r" || err != nil {
+		t.Fatalf("%q, %v", p[:n], err)
+	}
+	_, err = c.Read(p)
+	wantFormatError(t, err, "read", 2, "\xff", sockets.ErrMalformed)
+}
+
+func TestRule06LineEndsAreCharacters(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text string }{
+		{"utf-16le,crlf", "\r\n\r\x00\n\x00\x0a\x0d", "\u0a0d\n\u0d0a"},
+		{"utf-16be,crlf", "\r\n\x00\r\x00\n", "\u0d0a\n"},
+		{"cp037,crlf", "\x0d\x25\x0d\x0a", "\n\r\u008e"},
+		{"cp1047,cr", "\x0d\x25", "\n\n"},
+		{"iso-2022-jp,crlf", "\x1b$B$\"\r\x1b(B\n", "あ\n"},
+		{"utf-32le,any", "\r\x00\x00\x00\n\x00\x00\x00\n\x00\x00\x00", "\n\n"},
+		{"shift_jis,cr", "\x83\x0d", "\ufffd\n"},
+	} {
+		c, _ := play(t, tt.format, data(tt.wire)...)
+		if got, err := readable(c, 100); got != tt.text || err != nil {
+			t.Errorf("%s: %q, %v; want %q", tt.format, got, err, tt.text)
+		}
+	}
+}
+
+func TestRule07StylesOfLineEnds(t *testing.T) {
+	c, s := play(t, "utf-8,any", data("a\r")...)
+	wantRead(t, c, "a\n") // at once
+	s.reads = data("\nb\n", "\r\n\r", "\r\n")
+	wantRead(t, c, "b\n\n\n\n")
+
+	c, s = play(t, "cp1047,nel", data("\xc1\x15\x25")...)
+	wantRead(t, c, "A\n\n")
+	mustWrite(t, c, "A\nB\r\nC\r")
+	mustWrite(t, c, "\nD\r")
+	mustWrite(t, c, "E")
+	wantWire(t, s, "\xc1\x15\xc2\x15\xc3\x15\xc4\x0d\xc5")
+
+	c, s = play(t, "us-ascii,nvt", data("a\r\nb\r\x00c\r")...)
+	wantRead(t, c, "a\nb\rc")
+	s.reads = data("\x00")
+	wantRead(t, c, "\r")
+	mustWrite(t, c, "a\nb\rc\r")
+	wantWire(t, s, "a\r\nb\r\x00c\r")
+	mustWrite(t, c, "\n\r")
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	wantWire(t, s, "a\r\nb\r\x00c\r\n\r\x00")
+
+	c, s = play(t, "utf-8,cr", data("a\rb\n")...)
+	wantRead(t, c, "a\nb\n")
+	mustWrite(t, c, "a\nb\r")
+	mustWrite(t, c, "\nc")
+	wantWire(t, s, "a\rb\rc")
+}
+
+func TestRule08MalformedIsReplacedAndNothingElseSwallowed(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text string }{
+		{"utf-8,crlf", "\xf0\x90\x80A\xe0\x80\xc3\r\n\xed\xa0\x80", "\ufffdA\ufffd\ufffd\ufffd\n\ufffd\ufffd\ufffd"},
+		{"shift_jis", "\x83\nA\x83\x7f\xfd\x85A", "\ufffd\nA\ufffd\x7f\ufffd\ufffdA"},
+		{"gbk", "\x81\x1b\x81\r\x81", "\ufffd\x1b\ufffd\r"},
+		{"gb18030", "\x81\x30A\x81\x30\x81A", "\ufffd0A\ufffd0丄"},
+		{"euc-jp", "\x8f\xa1\n\xa4A\x8e\x20", "\ufffd\n\ufffdA\ufffd "},
+		{"big5", "\xa1\x20\x81\x41", "\ufffd \ufffdA"},
+		{"euc-kr", "\xb0\x20\xc9\x41", "\ufffd \ufffdA"},
+		{"us-ascii", "a\x80b", "a\ufffdb"},
+		{"utf-16be", "\xdc\x00\xd8\x00\x00A\xd8\x00\xd8\x00\xdc\x00", "\ufffd\ufffdA\ufffd\U00010000"},
+		{"utf-32le", "\x00\xd8\x00\x00\x00\x00\x11\x00A\x00\x00\x00", "\ufffd\ufffdA"},
+		{"iso-2022-jp", "\x1b$B$\x1b(Babc", "\ufffdabc"},
+		{"iso-2022-jp", "\x1b$B\x24\x01\x24\n$\"", "\ufffd\x01\ufffd\n$\""},
+		{"iso-2022-jp", "\x1bZ\x0e\x80", "\ufffdZ\ufffd\ufffd"},
+		{"hz-gb-2312", "~x~{V\nP~{VP\r", "\ufffdx\ufffd\nP中\r"},
+	} {
+		c, _ := play(t, tt.format, data(tt.wire)...)
+		if got, err := readable(c, 100); got != tt.text || err != nil {
+			t.Errorf("%s % x: %q, %v; want %q", tt.format, tt.wire, got, err, tt.text)
+		}
+	}
+}
+
+func TestRule09StrictStopsAtTheExactByte(t *testing.T) {
+	wire := "good\r\n\x83e\x83\x20bad\r\n"
+	for i := range wire {
+		c, _ := play(t, "shift_jis,crlf,strict", data(wire[:i], wire[i:])...)
+		for range 3 { // it is sticky
+			got, err := readable(c, 3)
+			if got != "good\nテ" && got != "" {
+				t.Fatalf("split at %d: %q", i, got)
+			}
+			wantFormatError(t, err, "read", 8, "\x83", sockets.ErrMalformed)
+		}
+		// Three ways to go on.
+		switch i % 3 {
+		case 0:
+			if n, err := c.Skip(1); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			wantRead(t, c, " bad\n")
+		case 1:
+			if err := c.SetReadFormat(format(t, "iso-8859-1,crlf")); err != nil {
+				t.Fatal(err)
+			}
+			wantRead(t, c, "\u0083 bad\n")
+		case 2:
+			wantRead(t, c.Raw(), "\x83 bad\r\n")
+		}
+		if read, _ := c.Offsets(); read != int64(len(wire)) {
+			t.Fatalf("offset %d, want %d", read, len(wire))
+		}
+	}
+}
+
+func TestRule09OffsetsCountThroughSwitches(t *testing.T) {
+	c, _ := play(t, "utf-16le,strict", data("a\x00b\x00", "\x83e", "\xffx")...)
+	p := make([]byte, 3)
+	if n, err := c.Read(p); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := c.SetReadFormat(format(t, "shift_jis,strict")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readable(c, 10)
+	if got != "テ" {
+		t.Errorf("%q", got)
+	}
+	wantFormatError(t, err, "read", 6, "\xff", sockets.ErrMalformed)
+	want := "sockets: read shift_jis: malformed input: ff at offset 6"
+	if err.Error() != want {
+		t.Errorf("%q, want %q", err, want)
+	}
+}
+
+func TestRule10GenuineReplacementCharactersAreNotMalformed(t *testing.T) {
+	for _, tt := range []struct{ format, wire string }{
+		{"utf-8,strict", "\xef\xbf\xbd"},
+		{"utf-8-sig,strict", "\xef\xbf\xbd"},
+		{"utf-16be,strict", "\xff\xfd"},
+		{"utf-16le,strict,crlf", "\xfd\xff"},
+		{"utf-32be,strict", "\x00\x00\xff\xfd"},
+		{"gb18030,strict", "\x84\x31\xa4\x37"},
+	} {
+		c, s := play(t, tt.format, data(tt.wire)...)
+		if got, err := readable(c, 100); got != "\ufffd" || err != nil {
+			t.Errorf("%s: %q, %v", tt.format, got, err)
+		}
+		if tt.format != "utf-8-sig,strict" {
+			mustWrite(t, c, "\ufffd")
+			wantWire(t, s, tt.wire)
+		}
+	}
+}
+
+func TestRule11KnownMalformedIsNotWaitedFor(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text string }{
+		{"utf-8,crlf", "\xf0\x3e\x20", "\ufffd> "},
+		{"utf-8,crlf", "\xf0\x80", "\ufffd\ufffd"},
+		{"utf-16le", "\x00\xdc", "\ufffd"},
+		{"utf-16be", "\xd8\x00\x00", "\ufffd"},
+		{"gb18030", "\x81\x30\x20", "\ufffd0 "},
+		{"euc-jp", "\x8f\x20", "\ufffd "},
+		{"euc-jp", "\xf5", "\ufffd"}, // begins nothing
+		{"iso-2022-jp", "\x1bA", "\ufffdA"},
+		{"iso-2022-jp", "\x1b$A", "\ufffd$A"},
+		{"shift_jis", "\xa0", "\ufffd"},
+		{"hz-gb-2312", "~{V\n", "\ufffd\n"},
+	} {
+		c, _ := play(t, tt.format, data(tt.wire)...)
+		if got, err := readable(c, 100); got != tt.text || err != nil {
+			t.Errorf("%s % x: %q, %v; want %q", tt.format, tt.wire, got, err, tt.text)
+		}
+	}
+}
+
+func TestRule12TheEndInsideACharacter(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text, bad string }{
+		{"utf-8,crlf", "a\xe3\x81", "a\ufffd", "\xe3\x81"},
+		{"shift_jis", "a\x83", "a\ufffd", "\x83"},
+		{"gb18030", "a\x81\x30\x81", "a\ufffd", "\x81\x30\x81"},
+		{"euc-jp", "a\x8f\xa1", "a\ufffd", "\x8f\xa1"},
+		{"utf-16be", "\x00a\xd8\x00", "a\ufffd", "\xd8\x00"},
+		{"utf-16le", "a\x00b", "a\ufffd", "b"},
+		{"utf-32be", "\x00\x00\x00a\x00\x00", "a\ufffd", "\x00\x00"},
+		{"iso-2022-jp", "a\x1b", "a\ufffd", "\x1b"},
+		{"iso-2022-jp", "a\x1b$B$", "a\ufffd", "$"},
+		{"hz-gb-2312", "a~", "a\ufffd", "~"},
+	} {
+		c, _ := play(t, tt.format, scripted{tt.wire, io.EOF})
+		if got, err := readable(c, 100); got != tt.text || err != io.EOF {
+			t.Errorf("%s: %q, %v; want %q", tt.format, got, err, tt.text)
+		}
+		c, _ = play(t, tt.format+",strict", scripted{tt.wire, nil}, scripted{"", io.EOF})
+		got, err := readable(c, 100)
+		if got != "a" {
+			t.Errorf("%s, strict: %q", tt.format, got)
+		}
+		wantFormatError(t, err, "read", int64(len(tt.wire)-len(tt.bad)), tt.bad, io.ErrUnexpectedEOF)
+	}
+}
+
+func TestRule13ByteOrderMarks(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text string }{
+		{"utf-16", "\xff\xfea\x00\xff\xfe", "a\ufeff"},
+		{"utf-16", "\xfe\xff\x00a", "a"},
+		{"utf-16", "\x00a\xfe\xff", "a\ufeff"},
+		{"utf-16le-bom", "a\x00", "a"},
+		{"utf-16le", "\xff\xfea\x00", "\ufeffa"},
+		{"utf-16be", "\xfe\xff", "\ufeff"},
+		{"utf-16le-expect-bom", "\xfe\xff\x00a", "a"},
+		{"utf-32", "\xff\xfe\x00\x00a\x00\x00\x00", "a"},
+		{"utf-32le", "\xff\xfe\x00\x00", "\ufeff"},
+		{"utf-8-sig", "\xef\xbb\xbfa\xef\xbb\xbf", "a\ufeff"},
+		{"utf-8-sig", "O", "O"},
+		{"utf-8-sig,crlf", "\xef\xbb>", "\ufffd>"},
+		{"utf-8", "\xef\xbb\xbf", "\ufeff"},
+	} {
+		c, _ := play(t, tt.format, data(strings.Split(tt.wire, "")...)...)
+		if got, err := readable(c, 100); got != tt.text || err != nil {
+			t.Errorf("%s % x: %q, %v; want %q", tt.format, tt.wire, got, err, tt.text)
+		}
+	}
+	c, s := play(t, "utf-16-expect-bom", data("\x00a")...)
+	_, err := c.Read(make([]byte, 10))
+	wantFormatError(t, err, "read", 0, "\x00a", unicode.ErrMissingBOM)
+
+	c, s = play(t, "utf-16", data("\xff\xfea\x00")...)
+	wantRead(t, c, "a")
+	if err := c.SetReadFormat(format(t, "utf-16")); err != nil {
+		t.Fatal(err)
+	}
+	s.reads = data("\xff\xfeb\x00")
+	wantRead(t, c, "b") // a mark may come again after a switch
+}
+
+func TestRule14StatefulEncodingsAreOurOwn(t *testing.T) {
+	for _, tt := range []struct{ format, wire, text string }{
+		{"iso-2022-jp", "\x1b$B$\x1b(B abc", "\ufffd abc"},   // ESC is looked at again
+		{"iso-2022-jp", "\x1b$B$\"\n$\"", "あ\n$\""},          // LF resets
+		{"iso-2022-jp", "\x1b(J\\~\x1b(I1\x1b$@$\"", "¥‾ｱあ"}, // Roman, katakana, JIS C 6226
+		{"iso-2022-jp", "\x1b$(D0!\x1b(B", "丂"},              // JIS X 0212
+		{"hz-gb-2312", "~{VP\nVP~~", "中\nVP~"},               // LF resets
+		{"hz-gb-2312", "a~\nb~{~}c", "abc"},                  // continuation, empty shift
+		{"iso-2022-jp", "\x1b$B" + strings.Repeat("$\"", 9), strings.Repeat("あ", 9)},
+	} {
+		c, _ := play(t, tt.format, data(tt.wire)...)
+		if got, err := readable(c, 64); got != tt.text || err != nil {
+			t.Errorf("%s %q: %q, %v; want %q", tt.format, tt.wire, got, err, tt.text)
+		}
+	}
+}
+
+func TestRule15ReadOfNothingReturnsAtOnce(t *testing.T) {
+	c, s := play(t, "utf-16", data("a")...)
+	if n, err := c.Read(nil); n != 0 || err != nil || s.nReads != 0 {
+		t.Errorf("%d, %v, %d reads", n, err, s.nReads)
+	}
+}
+
+func TestRule26SwitchesOfTheReadFormat(t *testing.T) {
+	encode := func(f, text string) string {
+		c, s := play(t, f)
+		mustWrite(t, c, text)
+		if err := c.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		return s.wrote.String()
+	}
+	formats := []string{"shift_jis,crlf", "utf-16le", "iso-2022-jp", "cp1047,nel", "utf-8,strict", "gb18030,any", "bytes", "utf-32", "hz-gb-2312"}
+	texts := []string{"日本\n", "a😀\n", "テスト\n", "Äb\n", "é\n", "中\n", "raw\n", "ж\n", "国~\n"}
+	wire, want := "", ""
+	for i, f := range formats {
+		wire += encode(f, texts[i])
+		want += texts[i]
+	}
+	// The lines arrive in all ways of two pieces, and are read in all sizes;
+	// the format changes where a line ends.
+	for cut := range wire {
+		for size := 1; size < 5; size++ {
+			c, _ := play(t, formats[0], data(wire[:cut], wire[cut:])...)
+			got := ""
+			for i, f := range formats {
+				if err := c.SetReadFormat(format(t, f)); err != nil {
+					t.Fatal(err)
+				}
+				line := ""
+				for len(line) < len(texts[i]) {
+					p := make([]byte, min(size, len(texts[i])-len(line)))
+					n, err := c.Read(p)
+					if err != nil {
+						t.Fatalf("cut at %d, format %s, behind %q%q: %v", cut, f, got, line, err)
+					}
+					line += string(p[:n])
+				}
+				got += line
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("cut at %d (-want +got):\n%s", cut, diff)
+			}
+			if read, _ := c.Offsets(); read > int64(len(wire)) {
+				t.Fatalf("offset %d of %d", read, len(wire))
+			}
+		}
+	}
+}
+
+func TestRule27TextAndBytesAlternate(t *testing.T) {
+	c, s := play(t, "utf-16le", data("a\x00\n\x00\x03\x00\xffz\x00", "\n\x00\x01")...)
+	p := make([]byte, 2)
+	if n, err := c.Read(p); string(p[:n]) != "a\n" || err != nil {
+		t.Fatalf("%q, %v", p[:n], err)
+	}
+	raw := make([]byte, 3)
+	if _, err := io.ReadFull(c.Raw(), raw); err != nil || string(raw) != "\x03\x00\xff" {
+		t.Fatalf("% x, %v", raw, err)
+	}
+	if n, err := io.ReadFull(c, p); string(p[:n]) != "z\n" || err != nil {
+		t.Fatalf("%q, %v", p[:n], err)
+	}
+	wantRead(t, c.Raw(), "\x01")
+
+	if err := c.SetWriteFormat(format(t, "iso-2022-jp")); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, c, "あ")
+	mustWrite(t, c.Raw(), "\x00\xff")
+	mustWrite(t, c, "い\n")
+	wantWire(t, s, "\x1b$B$\"\x1b(B\x00\xff\x1b$B$$\x1b(B\n")
+}
+
+func TestRule28SwitchWhereTheBufferedReaderIsEmpty(t *testing.T) {
+	// The peer waits after "STARTTEXT", as in a protocol that negotiates, so
+	// a bufio.Reader has nothing ahead there.
+	c, s := play(t, "us-ascii,crlf", data("STARTTEXT\r\n")...)
+	br := bufio.NewReader(c)
+	if line, err := br.ReadString('\n'); line != "STARTTEXT\n" || err != nil {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if br.Buffered() != 0 {
+		t.Fatalf("%d bytes ahead", br.Buffered())
+	}
+	if err := c.SetReadFormat(format(t, "cp1047,nel")); err != nil {
+		t.Fatal(err)
+	}
+	s.reads = data("\xc1\x63\x15")
+	if line, err := br.ReadString('\n'); line != "AÄ\n" || err != nil {
+		t.Fatalf("%q, %v", line, err)
+	}
+}
+
+func TestSkipWaitsForBytes(t *testing.T) {
+	c, _ := play(t, "utf-16le", data("abc", "def", "g\x00")...)
+	if n, err := c.Skip(5); n != 5 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := c.Skip(-1); n != 0 || !errors.Is(err, os.ErrInvalid) {
+		t.Fatal(n, err)
+	}
+	if n, err := c.Skip(100); n != 3 || err != errBlocked {
+		t.Fatal(n, err)
+	}
+}
+
+func TestReadReportsNoProgress(t *testing.T) {
+	c, _ := play(t, "utf-16le", slices.Repeat(data(""), 1000)...)
+	if _, err := c.Read(make([]byte, 10)); err != io.ErrNoProgress {
+		t.Error(err)
+	}
+}
+
+// TestReadBuffers reads the same stream into buffers of all sizes that
+// matter: those that serve as scratch space themselves, and smaller ones.
+func TestReadBuffers(t *testing.T) {
+	text := strings.Repeat("plain line\r\nテスト\r\nend\r\r\n\r", 5000)
+	want := strings.ReplaceAll(text, "\r\n", "\n")
+	for _, f := range []string{"shift_jis,crlf", "utf-16le,crlf", "utf-8,crlf", "iso-2022-jp,crlf", "gb18030,crlf,strict"} {
+		c, s := play(t, strings.Replace(f, "crlf", "lf", 1))
+		mustWrite(t, c, text)
+		wire := s.wrote.String()
+		for _, size := range []int{1, 3, 63, 511, 512, 513, 4096, 1 << 16, 1 << 20} {
+			for _, input := range []int{0, 64, 65, 5000} {
+				c, _ := play(t, f, scripted{wire, io.EOF})
+				if err := c.SetBufferSizes(input, 0); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := readable(c, size); err != io.EOF || got != want {
+					t.Fatalf("%s into %d, input buffer %d: %d bytes, want %d, %v", f, size, input, len(got), len(want), err)
+				}
+			}
+		}
+	}
+}
+
+func ExampleTextConn_Skip() {
+	// A peer sends Shift_JIS with one damaged byte.
+	s := &script{reads: data("abc\x83\nfine")}
+	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: mustEncoding("shift_jis"), Strict: true})
+	p := make([]byte, 64)
+	for {
+		n, err := c.Read(p)
+		fmt.Printf("%q\n", p[:n])
+		var fe *sockets.FormatError
+		if errors.As(err, &fe) {
+			fmt.Println(err)
+			c.Skip(len(fe.Bytes))
+		} else if err != nil {
+			break
+		}
+	}
+	// Output:
+	// "abc"
+	// ""
+	// sockets: read shift_jis: malformed input: 83 at offset 3
+	// "\nfine"
+	// ""
+}
