@@ -112,6 +112,9 @@ type state struct {
 	tmp    [8]byte
 }
 
+// initial reports whether a mark has been dealt with and no shift is in force.
+func (st *state) initial() bool { return st.mode == 0 && !st.mark }
+
 // machine converts one encoding. It is immutable; all memory is in state.
 //
 // The run methods are the fast path. They convert whole, well-formed

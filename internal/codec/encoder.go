@@ -22,6 +22,8 @@ type Encoder struct {
 	bad     [utf8.UTFMax]byte
 	sub     [2]rune // instead of an unencodable rune, of malformed UTF-8
 	room    [3 * maxRune]byte
+	eol     [8]byte // a line end in the initial state, eolLen bytes
+	eolLen  uint8
 	st      state
 }
 
@@ -39,6 +41,13 @@ func (e *Encoder) Init(f Format) {
 	}
 	e.m.start(&e.st)
 	e.sub = f.Charset.substitutes()
+	if e.nl != LF && e.nl != Any && e.foreign == nil {
+		mark := e.st.mark
+		e.st.mark = false
+		n, _ := e.put(e.eol[:], '\n')
+		e.eolLen = uint8(max(n, 0))
+		e.st.mark = mark
+	}
 }
 
 // Rewinds reports whether a copy of e can stand in for it later.
@@ -88,6 +97,12 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 					break
 				}
 			}
+		}
+		if src[nSrc] == '\n' && e.eolLen > 0 && !e.afterCR && e.st.initial() && nDst+len(e.eol) <= len(dst) {
+			le.PutUint64(dst[nDst:], le.Uint64(e.eol[:]))
+			nDst += int(e.eolLen)
+			nSrc++
+			continue
 		}
 		nd, ns, status := e.step(dst[nDst:], src[nSrc:])
 		nDst += nd

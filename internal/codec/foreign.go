@@ -183,8 +183,9 @@ func (*foreignEncoder) decodeRun(*state, []byte, []byte) (int, int) { panic("cod
 func (*foreignEncoder) decodeChar(*state, []byte) char              { panic("codec: not a decoder") }
 
 func (f *foreignEncoder) encodeRun(_ *state, dst, src []byte) (int, int) {
-	// Its own view of malformed UTF-8 is not asked.
-	src = src[:min(len(src), 16*block)]
+	// Its own view of malformed UTF-8 is not asked. A limit keeps text that
+	// is lacking throughout from being looked at again and again.
+	src = src[:min(len(src), 4096)]
 	nd, ns, _ := f.t.Transform(dst, src[:validLen(src)], false)
 	return nd, ns
 }

@@ -24,6 +24,10 @@ func (hz) plain(st *state, b []byte) int {
 	return noTildeLen(b[:asciiLen(b)])
 }
 
+// block bounds what is looked at twice in front of a tilde: a stream of nothing
+// else would cost the square of its length.
+const block = 256
+
 func copyNoTilde(dst, src []byte) int {
 	i := 0
 	for {

@@ -1,5 +1,7 @@
 package codec
 
+import "math/bits"
+
 // iso2022jp is ISO-2022-JP, RFC 1468, with the sets that x/text also reads:
 // JIS X 0212, half-width katakana, and JIS X 0201 Roman. It writes JIS X 0212
 // never.
@@ -7,9 +9,21 @@ package codec
 // Whatever a damaged stream says, ESC, CR, LF and the other controls are taken
 // for themselves, and LF returns to ASCII, so it gets into step again at the
 // end of the line.
-type iso2022jp struct{ euc *double }
+type iso2022jp struct {
+	euc *double
+	enc [1 << 16]uint16 // JIS X 0208, in 7 bits
+}
 
-func newISO2022JP() iso2022jp { return iso2022jp{eucJPTables()} }
+func newISO2022JP() *iso2022jp {
+	m := &iso2022jp{euc: eucJPTables()}
+	for r, v := range m.euc.enc {
+		if v >= 0xa1a1 && v&0xff >= 0xa1 {
+			m.enc[r] = v & 0x7f7f
+		}
+	}
+	m.enc['¥'], m.enc['‾'] = 0, 0 // Roman has them
+	return m
+}
 
 const (
 	jisASCII uint8 = iota
@@ -41,55 +55,57 @@ const (
 // meaning to: as text they would let a writer change the set of what follows.
 func shifts(c byte) bool { return c == esc || c == so || c == si }
 
-func (iso2022jp) start(st *state) { st.mode = jisASCII }
-func (iso2022jp) unit() int       { return 1 }
+func (*iso2022jp) start(st *state) { st.mode = jisASCII }
+func (*iso2022jp) unit() int       { return 1 }
 
-func (iso2022jp) plain(st *state, b []byte) int {
+func (*iso2022jp) plain(st *state, b []byte) int {
 	if st.mode != jisASCII {
 		return 0
 	}
-	return noShiftLen(b[:asciiLen(b)])
+	return noShiftLen(b)
 }
 
-// block bounds what is looked at twice in front of a byte that ends a run:
-// a stream of nothing else would cost the square of its length.
-const block = 256
-
-func copyNoShift(dst, src []byte) int {
-	i := 0
-	for {
-		n := copyASCII(dst[i:], src[i:min(len(src), i+block)])
-		k := noShiftLen(src[i : i+n])
-		i += k
-		if k < block {
-			return i
-		}
-	}
+// shiftMask flags the bytes of w that are not ASCII, or one of ESC, SO and SI.
+// The lowest flag is right, which is all that counts.
+func shiftMask(w uint64) uint64 {
+	const ones = 0x0101010101010101
+	e := w ^ esc*ones
+	s := w&(0xfe*ones) ^ so*ones // SO and SI
+	return ((e-ones)&^e | (s-ones)&^s | w) & asciiMask
 }
 
 func noShiftLen(b []byte) int {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
-		// Bytes below 0x20 borrow into their top bit, all of b being ASCII.
-		if w := le.Uint64(b[i:]); (w-0x2020202020202020)&asciiMask != 0 {
-			for _, c := range b[i : i+8] {
-				if shifts(c) {
-					break
-				}
-				i++
-			}
-			if i < len(b) && shifts(b[i]) {
-				return i
-			}
-			i -= 8
+		if w := shiftMask(le.Uint64(b[i:])); w != 0 {
+			return i + bits.TrailingZeros64(w)>>3
 		}
 	}
-	for ; i < len(b) && !shifts(b[i]); i++ {
+	for ; i < len(b) && b[i] < 0x80 && !shifts(b[i]); i++ {
 	}
 	return i
 }
 
-func (m iso2022jp) decodeChar(st *state, src []byte) char {
+// copyNoShift copies what noShiftLen counts and has room. Bytes of dst behind
+// the result may be overwritten.
+func copyNoShift(dst, src []byte) int {
+	n := min(len(dst), len(src))
+	dst, src = dst[:n], src[:n]
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		w := le.Uint64(src[i:])
+		le.PutUint64(dst[i:], w)
+		if w = shiftMask(w); w != 0 {
+			return i + bits.TrailingZeros64(w)>>3
+		}
+	}
+	for ; i < n && src[i] < 0x80 && !shifts(src[i]); i++ {
+		dst[i] = src[i]
+	}
+	return i
+}
+
+func (m *iso2022jp) decodeChar(st *state, src []byte) char {
 	c0 := src[0]
 	switch {
 	case c0 == esc:
@@ -138,7 +154,7 @@ func (m iso2022jp) decodeChar(st *state, src []byte) char {
 	return char{r: p.rune(), size: 2}
 }
 
-func (iso2022jp) decodeEscape(st *state, src []byte) char {
+func (*iso2022jp) decodeEscape(st *state, src []byte) char {
 	short := false
 	for _, e := range jisEscapes {
 		n := min(len(src), len(e.seq))
@@ -157,31 +173,52 @@ func (iso2022jp) decodeEscape(st *state, src []byte) char {
 	return char{v: isBad, size: 1}
 }
 
-func (m iso2022jp) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
-	switch st.mode {
-	case jisASCII:
-		n := copyNoShift(dst, src)
-		return n, n
-	case jis0208:
-		for nSrc+2 <= len(src) && nDst+4 <= len(dst) {
-			c0, c1 := src[nSrc], src[nSrc+1]
-			if c0-0x21 >= 0x5e || c1-0x21 >= 0x5e {
-				break
+func (m *iso2022jp) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+	i := 0 // ahead of nSrc by an escape sequence at most
+	mode := st.mode
+	for {
+		switch mode {
+		case jisASCII:
+			n := copyNoShift(dst[nDst:], src[i:])
+			nDst += n
+			i += n
+			if n > 0 {
+				nSrc, st.mode = i, mode
 			}
-			p := m.euc.dec[uint(c0)<<8|uint(c1|0x80)]
-			if p == 0 {
-				break
+		case jis0208:
+			for i+2 <= len(src) && nDst+4 <= len(dst) {
+				c0, c1 := src[i], src[i+1]
+				if c0-0x21 >= 0x5e || c1-0x21 >= 0x5e {
+					break
+				}
+				p := m.euc.dec[uint(c0)<<8|uint(c1|0x80)]
+				if p == 0 {
+					break
+				}
+				le.PutUint32(dst[nDst:], uint32(p))
+				nDst += int(p >> 24 & 0xf)
+				i += 2
+				nSrc, st.mode = i, mode
 			}
-			le.PutUint32(dst[nDst:], uint32(p))
-			nDst += int(p >> 24 & 0xf)
-			nSrc += 2
 		}
+		// The two shifts of most texts; text must follow, see machine.
+		if i != nSrc || i+3 > len(src) || src[i] != esc {
+			return nDst, nSrc
+		}
+		switch string(src[i : i+3]) {
+		case "\x1b$B":
+			mode = jis0208
+		case "\x1b(B":
+			mode = jisASCII
+		default:
+			return nDst, nSrc
+		}
+		i += 3
 	}
-	return nDst, nSrc
 }
 
 // shiftTo writes the escape sequence that puts mode in force.
-func (iso2022jp) shiftTo(st *state, dst []byte, mode uint8) int {
+func (*iso2022jp) shiftTo(st *state, dst []byte, mode uint8) int {
 	if st.mode == mode {
 		return 0
 	}
@@ -189,7 +226,7 @@ func (iso2022jp) shiftTo(st *state, dst []byte, mode uint8) int {
 	return copy(dst, jisEscapes[mode].seq)
 }
 
-func (m iso2022jp) encodeRune(st *state, dst []byte, r rune) int {
+func (m *iso2022jp) encodeRune(st *state, dst []byte, r rune) int {
 	switch {
 	case r < 0x80:
 		if shifts(byte(r)) {
@@ -209,17 +246,21 @@ func (m iso2022jp) encodeRune(st *state, dst []byte, r rune) int {
 		n := m.shiftTo(st, dst, jisKatakana)
 		dst[n] = byte(r - '｡' + 0x21)
 		return n + 1
-	case r >= 1<<16 || m.euc.enc[r]&0x8080 != 0x8080:
+	case r >= 1<<16 || m.enc[r] == 0:
 		return 0
 	}
 	n := m.shiftTo(st, dst, jis0208)
-	be.PutUint16(dst[n:], m.euc.enc[r]&0x7f7f)
+	be.PutUint16(dst[n:], m.enc[r])
 	return n + 2
 }
 
-func (m iso2022jp) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+func (m *iso2022jp) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+	// The escape sequences, written with a byte too many.
+	const toASCII, toJIS0208 = esc | '('<<8 | 'B'<<16, esc | '$'<<8 | 'B'<<16
+	mode := st.mode
+	defer func() { st.mode = mode }()
 	for {
-		if st.mode == jisASCII {
+		if mode == jisASCII {
 			n := copyNoShift(dst[nDst:], src[nSrc:])
 			nDst += n
 			nSrc += n
@@ -233,40 +274,45 @@ func (m iso2022jp) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				if shifts(c0) {
 					return nDst, nSrc
 				}
-				nDst += m.shiftTo(st, dst[nDst:], jisASCII)
-				dst[nDst] = c0
-				nDst++
+				if mode == jisASCII {
+					break
+				}
+				le.PutUint32(dst[nDst:], toASCII)
+				dst[nDst+3] = c0
+				nDst += 4
 				nSrc++
+				mode = jisASCII
 				break
 			}
 			var r uint
 			size := 3
-			switch {
-			case c0-0xe0 < 0x10:
+			if c0-0xe0 < 0x10 {
 				r = uint(c0&0xf)<<12 | uint(c1&0x3f)<<6 | uint(c2&0x3f)
 				if c1&0xc0 != 0x80 || c2&0xc0 != 0x80 || r < 0x800 {
 					return nDst, nSrc
 				}
-			case c0-0xc2 < 0x1e && c1&0xc0 == 0x80:
+			} else if c0-0xc2 < 0x1e && c1&0xc0 == 0x80 {
 				r = uint(c0&0x1f)<<6 | uint(c1&0x3f)
 				size = 2
-			default:
+			} else {
 				return nDst, nSrc
 			}
-			v := m.euc.enc[r]
-			if v&0x8080 != 0x8080 || r == 0xa5 || r == 0x203e || v>>8 == 0x8e {
+			v := m.enc[r]
+			if v == 0 {
 				return nDst, nSrc
 			}
-			if st.mode != jis0208 {
-				nDst += m.shiftTo(st, dst[nDst:], jis0208)
+			if mode != jis0208 {
+				le.PutUint32(dst[nDst:], toJIS0208)
+				nDst += 3
+				mode = jis0208
 			}
-			be.PutUint16(dst[nDst:], v&0x7f7f)
+			be.PutUint16(dst[nDst:], v)
 			nDst += 2
 			nSrc += size
 		}
 	}
 }
 
-func (m iso2022jp) finish(st *state, dst []byte) int {
+func (m *iso2022jp) finish(st *state, dst []byte) int {
 	return m.shiftTo(st, dst, jisASCII)
 }

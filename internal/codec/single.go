@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"math/bits"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -30,6 +31,8 @@ type single struct {
 	direct [256]byte // what an ASCII character's byte decodes to; 0x80 for the others
 	dec    [256]entry
 	enc    runeTable
+
+	fromASCII [256]byte // the codes of ASCII, all of which are there
 }
 
 func newSingle(enc encoding.Encoding) *single {
@@ -59,6 +62,9 @@ func newSingle(enc encoding.Encoding) *single {
 		nd, _, err := e.Transform(dst[:], utf8.AppendRune(nil, r), true)
 		if err == nil && nd == 1 {
 			m.enc.set(r, 0x100|uint16(dst[0]))
+			if r < 0x80 {
+				m.fromASCII[r] = dst[0]
+			}
 		}
 	}
 	return m
@@ -134,42 +140,51 @@ func (m *single) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 		nSrc = copyASCII(dst, src)
 		nDst = nSrc
 	}
-	// Eight characters a turn: all ASCII by a table of bytes, else by stores
-	// of four bytes of which the next one overwrites what is too much. Eight
-	// characters are at most 24 bytes, and the last store may be one longer.
+	// Eight characters a turn: all ASCII in one store, else by stores of four
+	// bytes of which the next one overwrites what is too much. Eight
+	// characters are at most 24 bytes, and the last store is one longer.
+	// Text with some characters that are not ASCII has more of them near by,
+	// so the next words are not even asked: the answer is a coin toss.
+	t, mixed := &m.dec, 0
 	for nSrc+8 <= len(src) && nDst+25 <= len(dst) {
 		s := src[nSrc : nSrc+8 : nSrc+8]
 		d := dst[nDst : nDst+25 : nDst+25]
-		w := le.Uint64(s)
-		if m.ascii {
-			if w&asciiMask == 0 {
-				n := copyASCII(dst[nDst:], src[nSrc:])
-				nSrc += n
-				nDst += n
-				continue
-			}
-		} else {
-			t := &m.direct
-			a := uint64(t[s[0]]) | uint64(t[s[1]])<<8 | uint64(t[s[2]])<<16 | uint64(t[s[3]])<<24 |
-				uint64(t[s[4]])<<32 | uint64(t[s[5]])<<40 | uint64(t[s[6]])<<48 | uint64(t[s[7]])<<56
-			if a&asciiMask == 0 {
-				le.PutUint64(d, a)
-				nSrc += 8
-				nDst += 8
-				continue
+		w := uint64(asciiMask)
+		if mixed == 0 {
+			if w = le.Uint64(s); !m.ascii {
+				w = m.direct8(s)
 			}
 		}
+		if w&asciiMask == 0 {
+			le.PutUint64(d, w)
+			nSrc += 8
+			nDst += 8
+			continue
+		}
+		mixed = (mixed + 1) & 3
+		e0, e1, e2, e3 := t[s[0]], t[s[1]], t[s[2]], t[s[3]]
+		e4, e5, e6, e7 := t[s[4]], t[s[5]], t[s[6]], t[s[7]]
 		// An entry of 0 borrows from the top bit; the others do not.
-		n, lacks := 0, entry(0)
-		for _, c := range s {
-			e := m.dec[c]
-			lacks |= e - 1
-			le.PutUint32(d[n:], uint32(e))
-			n += int(e >> 24)
-		}
-		if lacks>>31 != 0 {
+		if ((e0-1)|(e1-1)|(e2-1)|(e3-1)|(e4-1)|(e5-1)|(e6-1)|(e7-1))>>31 != 0 {
 			break
 		}
+		n := 0
+		le.PutUint32(d, uint32(e0))
+		n += int(e0 >> 24)
+		le.PutUint32(d[n:], uint32(e1))
+		n += int(e1 >> 24)
+		le.PutUint32(d[n:], uint32(e2))
+		n += int(e2 >> 24)
+		le.PutUint32(d[n:], uint32(e3))
+		n += int(e3 >> 24)
+		le.PutUint32(d[n:], uint32(e4))
+		n += int(e4 >> 24)
+		le.PutUint32(d[n:], uint32(e5))
+		n += int(e5 >> 24)
+		le.PutUint32(d[n:], uint32(e6))
+		n += int(e6 >> 24)
+		le.PutUint32(d[n:], uint32(e7))
+		n += int(e7 >> 24)
 		nSrc += 8
 		nDst += n
 	}
@@ -185,18 +200,25 @@ func (m *single) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	return nDst, nSrc
 }
 
+// direct8 returns what the 8 bytes of s are in ASCII, with the top bit set
+// where they are something else.
+func (m *single) direct8(s []byte) uint64 {
+	t := &m.direct
+	return uint64(t[s[0]]) | uint64(t[s[1]])<<8 | uint64(t[s[2]])<<16 | uint64(t[s[3]])<<24 |
+		uint64(t[s[4]])<<32 | uint64(t[s[5]])<<40 | uint64(t[s[6]])<<48 | uint64(t[s[7]])<<56
+}
+
 func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	for {
+		var n int
 		if m.ascii {
-			n := copyASCII(dst[nDst:], src[nSrc:])
-			nDst += n
-			nSrc += n
+			n = copyASCII(dst[nDst:], src[nSrc:])
 		} else {
-			n := m.encodeASCII(dst[nDst:], src[nSrc:])
-			nDst += n
-			nSrc += n
+			n = m.encodeASCII(dst[nDst:], src[nSrc:])
 		}
-		for ascii := 0; ascii < 8; {
+		nDst += n
+		nSrc += n
+		for {
 			if nSrc+3 > len(src) || nDst >= len(dst) {
 				n := m.encodeTail(dst[nDst:], src[nSrc:])
 				if n.src == 0 {
@@ -208,18 +230,15 @@ func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 			}
 			var v uint16
 			c0, c1 := src[nSrc], src[nSrc+1]
-			size := 1
-			switch {
-			case c0 < 0x80:
-				v = m.enc.low[c0]
-				ascii++
-			case c0-0xc2 < 0x1e:
+			size := 2
+			if c0 < 0x80 {
+				break
+			} else if c0-0xc2 < 0x1e {
 				if c1&0xc0 != 0x80 {
 					return nDst, nSrc
 				}
 				v = m.enc.low[uint(c0&0x1f)<<6|uint(c1&0x3f)]
-				size, ascii = 2, 0
-			case c0-0xe0 < 0x10:
+			} else if c0-0xe0 < 0x10 {
 				c2 := src[nSrc+2]
 				if c1&0xc0 != 0x80 || c2&0xc0 != 0x80 || c0 == 0xe0 && c1 < 0xa0 {
 					return nDst, nSrc
@@ -228,7 +247,7 @@ func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 				if i := m.enc.row[c0<<4|c1>>2&0xf]; i != 0 {
 					v = m.enc.rows[i][c1<<6|c2&0x3f]
 				}
-				size, ascii = 3, 0
+				size = 3
 			}
 			if v == 0 {
 				return nDst, nSrc
@@ -256,22 +275,23 @@ func (m *single) encodeTail(dst, src []byte) progress {
 	return progress{1, size}
 }
 
-// encodeASCII encodes the ASCII prefix of src, as far as it goes in words.
+// encodeASCII encodes the ASCII prefix of src that fits into dst. Bytes of dst
+// behind the result may be overwritten.
 func (m *single) encodeASCII(dst, src []byte) int {
 	n := min(len(dst), len(src))
 	dst, src = dst[:n], src[:n]
-	t := &m.enc.low
+	t := &m.fromASCII
 	i := 0
 	for ; i+8 <= n; i += 8 {
 		s := src[i : i+8 : i+8]
-		w := le.Uint64(s)
-		if w&asciiMask != 0 {
-			break
+		le.PutUint64(dst[i:], uint64(t[s[0]])|uint64(t[s[1]])<<8|uint64(t[s[2]])<<16|uint64(t[s[3]])<<24|
+			uint64(t[s[4]])<<32|uint64(t[s[5]])<<40|uint64(t[s[6]])<<48|uint64(t[s[7]])<<56)
+		if w := le.Uint64(s) & asciiMask; w != 0 { // t is 0 there
+			return i + bits.TrailingZeros64(w)>>3
 		}
-		le.PutUint64(dst[i:], uint64(uint8(t[s[0]]))|uint64(uint8(t[s[1]]))<<8|
-			uint64(uint8(t[s[2]]))<<16|uint64(uint8(t[s[3]]))<<24|
-			uint64(uint8(t[s[4]]))<<32|uint64(uint8(t[s[5]]))<<40|
-			uint64(uint8(t[s[6]]))<<48|uint64(uint8(t[s[7]]))<<56)
+	}
+	for ; i < n && src[i] < 0x80; i++ {
+		dst[i] = t[src[i]]
 	}
 	return i
 }

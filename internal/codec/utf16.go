@@ -89,21 +89,25 @@ func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	}
 	big := !st.little
 	for {
+		// Store a word of four units as if they were ASCII, and go on by as
+		// many as are.
 		for nSrc+8 <= len(src) && nDst+4 <= len(dst) {
 			w := le.Uint64(src[nSrc:])
 			if big {
 				w = w>>8&0x00ff00ff00ff00ff | w&0x00ff00ff00ff00ff<<8
 			}
-			if w&0xff80ff80ff80ff80 != 0 {
+			packed := w | w>>8
+			le.PutUint32(dst[nDst:], uint32(packed&0xffff|packed>>16&0xffff0000))
+			if w &= 0xff80ff80ff80ff80; w != 0 {
+				n := bits.TrailingZeros64(w) >> 4
+				nDst += n
+				nSrc += 2 * n
 				break
 			}
-			w |= w >> 8
-			le.PutUint32(dst[nDst:], uint32(w&0xffff|w>>16&0xffff0000))
 			nDst += 4
 			nSrc += 8
 		}
-		// Until there may be a whole word of ASCII again.
-		for ascii := 0; ascii < 4; {
+		for {
 			if nSrc+2 > len(src) || nDst+4 > len(dst) {
 				return nDst, nSrc
 			}
@@ -111,37 +115,40 @@ func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if big {
 				u = u>>8 | u<<8&0xff00
 			}
-			switch {
-			case u < 0x80:
-				dst[nDst] = byte(u)
-				nDst++
-				nSrc += 2
-				ascii++
-			case u < 0x800:
-				le.PutUint32(dst[nDst:], 0x80c0|u>>6|u<<8&0x3f00)
-				nDst += 2
-				nSrc += 2
-				ascii = 0
-			case u-surrogates >= 0x800:
+			if u >= 0x800 && u-surrogates >= 0x800 {
 				le.PutUint32(dst[nDst:], 0x8080e0|u>>12|u<<2&0x3f00|u<<16&0x3f0000)
 				nDst += 3
 				nSrc += 2
-				ascii = 0
-			default:
-				if nSrc+4 > len(src) {
-					return nDst, nSrc
-				}
-				low := le.Uint16(src[nSrc+2:])
-				if big {
-					low = bits.ReverseBytes16(low)
-				}
-				r := utf16.DecodeRune(rune(u), rune(low))
-				if r == runeError {
-					return nDst, nSrc
-				}
-				nDst += utf8.EncodeRune(dst[nDst:], r)
-				nSrc += 4
+				continue
 			}
+			if u < 0x80 {
+				if nSrc+8 <= len(src) {
+					break
+				}
+				dst[nDst] = byte(u)
+				nDst++
+				nSrc += 2
+				continue
+			}
+			if u < 0x800 {
+				le.PutUint32(dst[nDst:], 0x80c0|u>>6|u<<8&0x3f00)
+				nDst += 2
+				nSrc += 2
+				continue
+			}
+			if nSrc+4 > len(src) {
+				return nDst, nSrc
+			}
+			low := le.Uint16(src[nSrc+2:])
+			if big {
+				low = bits.ReverseBytes16(low)
+			}
+			r := utf16.DecodeRune(rune(u), rune(low))
+			if r == runeError {
+				return nDst, nSrc
+			}
+			nDst += utf8.EncodeRune(dst[nDst:], r)
+			nSrc += 4
 		}
 	}
 }
@@ -150,44 +157,55 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
-	var swap uint // what moves an ASCII byte to its place in the unit
-	if !m.little {
-		swap = 8
-	}
+	big := !m.little
 	for {
 		for nSrc+8 <= len(src) && nDst+16 <= len(dst) {
 			w := le.Uint64(src[nSrc:])
-			if w&asciiMask != 0 {
-				break
+			lo, hi := spread(uint32(w)), spread(uint32(w>>32))
+			if big {
+				lo, hi = lo<<8, hi<<8
 			}
 			d := dst[nDst : nDst+16 : nDst+16]
-			le.PutUint64(d, spread(uint32(w))<<swap)
-			le.PutUint64(d[8:], spread(uint32(w>>32))<<swap)
+			le.PutUint64(d, lo)
+			le.PutUint64(d[8:], hi)
+			if w &= asciiMask; w != 0 {
+				n := bits.TrailingZeros64(w) >> 3
+				nDst += 2 * n
+				nSrc += n
+				break
+			}
 			nDst += 16
 			nSrc += 8
 		}
-		for ascii := 0; ascii < 4; {
-			if nSrc >= len(src) || nDst+4 > len(dst) {
+		for {
+			if nSrc+3 > len(src) || nDst+4 > len(dst) {
 				return nDst, nSrc
 			}
 			c := src[nSrc]
 			if c < 0x80 {
-				le.PutUint16(dst[nDst:], uint16(c)<<swap)
-				nDst += 2
+				if nSrc+8 <= len(src) && nDst+16 <= len(dst) {
+					break
+				}
+				nDst += m.put(dst[nDst:], uint16(c))
 				nSrc++
-				ascii++
 				continue
 			}
-			ascii = 0
 			var u uint16
-			if nSrc+3 <= len(src) && c >= 0xe1 && c < 0xf0 && c != 0xed {
-				c1, c2 := src[nSrc+1], src[nSrc+2]
+			c1, c2 := src[nSrc+1], src[nSrc+2]
+			switch {
+			case c-0xe1 < 0xf && c != 0xed:
 				if (c1|c2)&0xc0 != 0x80 || c1&c2&0x80 == 0 {
 					return nDst, nSrc
 				}
 				u = uint16(c)<<12 | uint16(c1&0x3f)<<6 | uint16(c2&0x3f)
 				nSrc += 3
-			} else {
+			case c-0xc2 < 0x1e:
+				if c1&0xc0 != 0x80 {
+					return nDst, nSrc
+				}
+				u = uint16(c&0x1f)<<6 | uint16(c1&0x3f)
+				nSrc += 2
+			default:
 				r, size := utf8.DecodeRune(src[nSrc:])
 				if r == runeError && size <= 1 {
 					return nDst, nSrc
@@ -201,8 +219,8 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				}
 				u = uint16(r)
 			}
-			if !m.little {
-				u = bits.ReverseBytes16(u)
+			if big {
+				u = u>>8 | u<<8
 			}
 			le.PutUint16(dst[nDst:], u)
 			nDst += 2

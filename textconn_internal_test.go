@@ -1,0 +1,167 @@
+package sockets
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/iolib-go/sockets/internal/codec"
+)
+
+func parse(t testing.TB, s string) ExternalFormat {
+	t.Helper()
+	f, err := ParseFormat(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestWrapFormat(t *testing.T) {
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	tests := []struct {
+		format  string
+		in, out int
+		same    bool
+		reason  error
+	}{
+		{"bytes", 0, 0, true, nil},
+		{"utf-8", 0, 0, true, nil},
+		{"utf-8,crlf", 0, 0, false, nil},
+		{"bytes", 64, 0, false, nil},
+		{"utf-8", 0, 4096, false, nil},
+		{"utf-16", -1, 0, false, ErrBufferSize},
+		{"utf-16", 0, 63, false, ErrBufferSize},
+		{"bytes", 1, 0, false, ErrBufferSize},
+	}
+	for _, tt := range tests {
+		c, err := wrapFormat(a, parse(t, tt.format), tt.in, tt.out)
+		if !errors.Is(err, tt.reason) || (c == nil) != (err != nil) || c == a != tt.same {
+			t.Errorf("%s, %d, %d: %v, %v", tt.format, tt.in, tt.out, c, err)
+		}
+	}
+	if c, err := wrapFormat(a, ExternalFormat{Newline: 77}, 0, 0); c != nil || !errors.Is(err, ErrFormatOption) {
+		t.Error(c, err)
+	}
+}
+
+// source is a connection of which Read repeats data for ever, and which
+// throws away what is written.
+type source struct {
+	net.Conn
+	data []byte
+}
+
+func (s source) Read(p []byte) (int, error)  { return copy(p, s.data), nil }
+func (s source) Write(p []byte) (int, error) { return len(p), nil }
+
+func TestRule32AnIdleConnCostsItsStruct(t *testing.T) {
+	// Two characters and the beginning of a third, which stays behind.
+	s := source{data: []byte("\x83e\x83X\x83")}
+	for _, size := range []int{1, 3, 100, 512, 4096} {
+		c := NewTextConn(s, parse(t, "shift_jis"))
+		p := make([]byte, size)
+		for range 10 {
+			if _, err := c.Read(p); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Write([]byte("テスト")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.r.block != nil || c.w.block != nil || c.r.own != nil || c.w.own != nil {
+			t.Errorf("reading %d bytes at a time leaves memory behind", size)
+		}
+	}
+	// What is too much for p stays in a block, and that goes back.
+	c := NewTextConn(source{data: bytes.Repeat([]byte("\x83e"), 2000)}, parse(t, "shift_jis"))
+	p := make([]byte, 4096)
+	if _, err := c.Read(p); err != nil {
+		t.Fatal(err)
+	}
+	if c.r.block == nil {
+		t.Error("there must be something left")
+	}
+	if _, err := c.Read(p); err != nil {
+		t.Fatal(err)
+	}
+	if c.r.block != nil {
+		t.Error("an empty block must go back")
+	}
+}
+
+func TestReadAndWriteDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("sync.Pool drops values at random under the race detector")
+	}
+	text := strings.Repeat("plain text, é Ж 日本語 한국어 テスト😀\r\n", 100)
+	for _, name := range EncodingNames() {
+		if name == "replacement" || strings.Contains(name, "rot") {
+			continue
+		}
+		for _, style := range []string{"", ",crlf", ",strict"} {
+			f := parse(t, name+style)
+			var e codec.Encoder
+			lax := f.codec()
+			lax.Strict = false
+			e.Init(lax)
+			wire := make([]byte, 1<<16)
+			n, _, _ := e.Encode(wire, []byte(text))
+			var src []byte
+			for _, r := range text {
+				if codec.Of(f.Encoding).Encodes(r) {
+					src = append(src, string(r)...)
+				}
+			}
+			if style == ",strict" {
+				e.Init(lax)
+				n, _, _ = e.Encode(wire, src)
+			} else {
+				src = []byte(text)
+			}
+			c := NewTextConn(source{data: wire[:n]}, f)
+			p := make([]byte, 4096)
+			if allocs := testing.AllocsPerRun(50, func() {
+				for range 4 {
+					if _, err := c.Read(p); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := c.Write(src); err != nil {
+					t.Fatal(err)
+				}
+			}); allocs > 0 {
+				t.Errorf("%s%s: %v allocations", name, style, allocs)
+			}
+		}
+	}
+	c := NewTextConn(source{}, parse(t, "utf-16"))
+	if allocs := testing.AllocsPerRun(50, func() { c.WriteString(text) }); allocs > 0 {
+		t.Errorf("WriteString: %v allocations", allocs)
+	}
+}
+
+func TestRule33TablesAreMadeOnce(t *testing.T) {
+	grow := func() uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 50 {
+			c := NewTextConn(source{data: []byte("x")}, parse(t, "big5,strict"))
+			if _, err := io.ReadFull(c, make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	grow()
+	if n := grow(); n > 50*4096 {
+		t.Errorf("%d bytes for 50 connections", n)
+	}
+}
