@@ -533,13 +533,14 @@ func TestReadReportsNoProgress(t *testing.T) {
 // TestReadBuffers reads the same stream into buffers of all sizes that
 // matter: those that serve as scratch space themselves, and smaller ones.
 func TestReadBuffers(t *testing.T) {
-	text := strings.Repeat("plain line\r\nテスト\r\nend\r\r\n\r", 5000)
-	want := strings.ReplaceAll(text, "\r\n", "\n")
+	const line = "plain line\r\nテスト\r\nend\r\r\n\r"
 	for _, f := range []string{"shift_jis,crlf", "utf-16le,crlf", "utf-8,crlf", "iso-2022-jp,crlf", "gb18030,crlf,strict"} {
-		c, s := play(t, strings.Replace(f, "crlf", "lf", 1))
-		mustWrite(t, c, text)
-		wire := s.wrote.String()
-		for _, size := range []int{1, 3, 63, 511, 512, 513, 4096, 1 << 16, 1 << 20} {
+		for _, size := range []int{1, 3, 63, 511, 512, 513, 4096, 1 << 16} {
+			text := strings.Repeat(line, 100+size/8)
+			want := strings.ReplaceAll(text, "\r\n", "\n")
+			c, s := play(t, strings.Replace(f, "crlf", "lf", 1))
+			mustWrite(t, c, text)
+			wire := s.wrote.String()
 			for _, input := range []int{0, 64, 65, 5000} {
 				c, _ := play(t, f, scripted{wire, io.EOF})
 				if err := c.SetBufferSizes(input, 0); err != nil {
