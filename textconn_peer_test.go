@@ -46,6 +46,7 @@ func listen(t *testing.T) net.Listener {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)) // the peer may fail to come
 	return l
 }
 
