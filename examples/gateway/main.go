@@ -1,0 +1,186 @@
+// Gateway lets clients that speak UTF-8 talk to a host that does not: it
+// accepts connections, dials the host for each, and carries text both ways.
+//
+//	gateway -listen localhost:7000 -host mainframe:3270 -format cp1047,nel
+//
+// What the host sends in a way that its format does not allow is logged with
+// the offset of the byte, and so is a character that the host's encoding lacks
+// if the format is strict. Either end may close its half of a connection and
+// go on reading. At SIGINT or SIGTERM the gateway accepts no more, and waits
+// for the connections it has, but no longer than -grace.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "gateway:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	g := gateway{log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	address := flag.String("listen", "localhost:7000", "`address` to accept UTF-8 clients at")
+	flag.StringVar(&g.host, "host", "", "`address` of the host")
+	hostFormat := flag.String("format", "", "the host's external `format`, such as cp1047,nel or shift_jis,crlf,strict")
+	clientFormat := flag.String("client", "utf-8", "the clients' external `format`")
+	flag.DurationVar(&g.grace, "grace", 10*time.Second, "how long connections may go on at the end")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: gateway -host address -format format [flags]")
+		flag.PrintDefaults()
+		fmt.Fprintln(flag.CommandLine.Output(), "encodings:", strings.Join(sockets.EncodingNames(), " "))
+	}
+	flag.Parse()
+	if g.host == "" || *hostFormat == "" || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	var err error
+	if g.hostFormat, err = sockets.ParseFormat(*hostFormat); err != nil {
+		return err
+	}
+	if g.clientFormat, err = sockets.ParseFormat(*clientFormat); err != nil {
+		return err
+	}
+	l, err := listen(*address)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	g.log.Info("listening", "address", l.Addr(), "host", g.host, "format", g.hostFormat)
+	return g.serve(ctx, l)
+}
+
+// listen and dial are the only places that know how connections are made.
+func listen(address string) (net.Listener, error) {
+	return net.Listen("tcp", address)
+}
+
+func dial(ctx context.Context, address string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address)
+}
+
+// gateway carries connections. Its fields are not changed while it serves.
+type gateway struct {
+	host         string
+	hostFormat   sockets.ExternalFormat
+	clientFormat sockets.ExternalFormat
+	grace        time.Duration
+	log          *slog.Logger
+}
+
+// serve accepts from l until ctx is done, and closes it. It returns when all
+// connections are gone.
+func (g *gateway) serve(ctx context.Context, l net.Listener) error {
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	defer l.Close()
+
+	// The connections get a context of their own, which outlives ctx by the
+	// grace period.
+	conns, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	var failed error
+	for failed == nil {
+		c, err := l.Accept()
+		switch {
+		case err == nil:
+			wg.Go(func() { g.carry(conns, c) })
+		case ctx.Err() != nil:
+			failed = ctx.Err()
+		case isTemporary(err):
+			g.log.Warn("accept", "err", err)
+			time.Sleep(100 * time.Millisecond) // out of descriptors: others have to close first
+		default:
+			failed = err
+		}
+	}
+	timer := time.AfterFunc(g.grace, func() { cut(errShutdown) })
+	wg.Wait()
+	timer.Stop()
+	cut(nil)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return failed
+}
+
+var errShutdown = errors.New("shutting down")
+
+func isTemporary(err error) bool {
+	var ne interface{ Temporary() bool }
+	return errors.As(err, &ne) && ne.Temporary()
+}
+
+// carry connects client with the host until both directions have ended.
+func (g *gateway) carry(ctx context.Context, client net.Conn) {
+	log := g.log.With("client", client.RemoteAddr())
+	defer client.Close()
+	host, err := dial(ctx, g.host)
+	if err != nil {
+		log.Error("dial", "err", err)
+		return
+	}
+	defer host.Close()
+
+	// A TextConn even where the format converts nothing, for the offsets.
+	c := sockets.NewTextConn(client, g.clientFormat)
+	h := sockets.NewTextConn(host, g.hostFormat)
+	defer context.AfterFunc(ctx, func() {
+		c.Close()
+		h.Close()
+	})()
+
+	var wg sync.WaitGroup
+	wg.Go(func() { g.pass(ctx, log, "client to host", h, c) })
+	wg.Go(func() { g.pass(ctx, log, "host to client", c, h) })
+	wg.Wait()
+	fromClient, toClient := c.Offsets()
+	fromHost, toHost := h.Offsets()
+	log.Info("done", "from_client", fromClient, "to_host", toHost, "from_host", fromHost, "to_client", toClient)
+}
+
+// pass carries text from src to dst until src ends, and passes the end on. A
+// failure ends both connections, since a conversation with a hole in it is
+// worse than none.
+func (g *gateway) pass(ctx context.Context, log *slog.Logger, direction string, dst, src *sockets.TextConn) {
+	_, err := io.Copy(dst, src)
+	if err == nil {
+		err = dst.CloseWrite()
+	}
+	if err == nil {
+		return
+	}
+	var fe *sockets.FormatError
+	switch {
+	case ctx.Err() != nil:
+		log.Warn(direction, "err", context.Cause(ctx))
+	case errors.As(err, &fe):
+		log.Error(direction, "op", fe.Op, "encoding", fe.Encoding, "offset", fe.Offset,
+			"bytes", fmt.Sprintf("% x", fe.Bytes), "err", fe.Err)
+	case errors.Is(err, net.ErrClosed):
+		// The other direction failed, and has said so.
+	default:
+		log.Error(direction, "err", err)
+	}
+	dst.Close()
+	src.Close()
+}
