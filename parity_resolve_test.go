@@ -98,24 +98,29 @@ func answerTo(question []byte) []byte {
 	return answer
 }
 
-// blackhole6 is blackhole on a port of [::1].
-func blackhole6(e *env, port int) {
+// blackhole6 is blackhole on a port of [::1], if the port is free.
+func blackhole6(e *env, port int) (free bool) {
 	e.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	e.ok(err)
 	e.onExit(func() { syscall.Close(fd) })
 	sa := &syscall.SockaddrInet6{Port: port}
 	sa.Addr[15] = 1
-	e.ok(syscall.Bind(fd, sa))
+	if err := syscall.Bind(fd, sa); err == syscall.EADDRINUSE {
+		return false
+	} else {
+		e.ok(err)
+	}
 	e.ok(syscall.Listen(fd, 0))
 	for range 100 {
 		c, err := net.DialTimeout("tcp", fmt.Sprintf("[::1]:%d", port), 30*time.Millisecond)
 		if err != nil {
-			return
+			return true
 		}
 		e.onExit(func() { c.Close() })
 	}
 	e.Fatal("the accept queue never fills")
+	return false
 }
 
 func TestParityNames(t *testing.T) {
@@ -224,9 +229,7 @@ func TestParityHappyEyeballs(t *testing.T) {
 			e.ok(err)
 			e.onExit(func() { l.Close() })
 			port := l.Addr().(*net.TCPAddr).Port
-			if probe, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", port)); err == nil {
-				probe.Close()
-				blackhole6(e, port)
+			if blackhole6(e, port) {
 				return l, fmt.Sprintf("both.test:%d", port)
 			}
 		}
@@ -265,8 +268,10 @@ func TestParityHappyEyeballs(t *testing.T) {
 		{"no fallback, no time for the second", func(e *env) {
 			_, address := mute6(e)
 			_, err := e.dialer(net.Dialer{Resolver: e.resolver(), FallbackDelay: -1, Timeout: 200 * time.Millisecond}).dial("tcp", address)
+			// Which address the error names depends on whether the context ends
+			// before or after it is asked, so only the kind is compared.
 			var timeout net.Error
-			e.see("Dial")(errors.As(err, &timeout) && timeout.Timeout(), err.Error())
+			e.see("Dial")(errors.As(err, &timeout) && timeout.Timeout())
 		}},
 		{"both refused", func(e *env) {
 			l, address := mute6(e)
