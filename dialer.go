@@ -68,6 +68,15 @@ type Dialer struct {
 	// Options are set on every socket after Control and before bind, in order.
 	Options []Setting
 
+	// Format is the external format of the streams that Dial and DialContext return, see
+	// TextConn. The zero value is bytes as they are.
+	Format ExternalFormat
+
+	// InputBufferSize and OutputBufferSize are the sizes of user-space buffers, in
+	// bytes on the wire, as TextConn.SetBufferSizes takes them. Zero is none: each
+	// Write is on the wire when it returns.
+	InputBufferSize, OutputBufferSize int
+
 	mptcp mptcpUse
 }
 
@@ -124,8 +133,9 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 // service; a host for "ip"; and a path for unix networks, where a leading "@" is
 // for abstract names. An empty or unspecified host is this one.
 //
-// The result is a *TCPConn, *UDPConn, *IPConn or *UnixConn. Errors are
-// *net.OpError, and the same as package net's.
+// The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn or *StreamConn, or a
+// *TextConn over one if Format says so. Errors are *net.OpError, and the same as
+// package net's.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := d.dialContext(ctx)
 	defer cancel()
@@ -135,17 +145,20 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		r = net.DefaultResolver
 	}
 	trace := httptrace.ContextClientTrace(ctx)
+	format := wireFormat{d.Format, d.InputBufferSize, d.OutputBufferSize}
+	if err := format.checkNetwork(network); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
 	addrs, err := resolve(dnsOnly(ctx, trace), r, "dial", network, address, d.LocalAddr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
 	j := &dialing{Dialer: d, network: network, trace: trace}
-	if network == "tcp" && d.FallbackDelay >= 0 {
-		if primaries, fallbacks := partition(addrs); len(fallbacks) > 0 {
-			return j.race(ctx, primaries, fallbacks)
-		}
+	c, err := j.dial(ctx, addrs)
+	if err != nil {
+		return nil, err
 	}
-	return j.serial(ctx, addrs)
+	return format.wrap(c), nil
 }
 
 // dialContext returns a context that ends when a dial with ctx is to end.
@@ -190,6 +203,16 @@ type dialing struct {
 
 func (j *dialing) opError(addr net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: j.network, Source: j.LocalAddr, Addr: addr, Err: err}
+}
+
+// dial dials addrs, those of both families at a time if that is wanted.
+func (j *dialing) dial(ctx context.Context, addrs []net.Addr) (net.Conn, error) {
+	if j.network == "tcp" && j.FallbackDelay >= 0 {
+		if primaries, fallbacks := partition(addrs); len(fallbacks) > 0 {
+			return j.race(ctx, primaries, fallbacks)
+		}
+	}
+	return j.serial(ctx, addrs)
 }
 
 // race dials the addresses of one family, and those of the other if that takes

@@ -36,6 +36,15 @@ type ListenConfig struct {
 	// Accepted connections inherit most of them from a listener, see tcp(7).
 	Options []Setting
 
+	// Format is the external format of the streams that a listener's Accept returns, see
+	// TextConn. The zero value is bytes as they are.
+	Format ExternalFormat
+
+	// InputBufferSize and OutputBufferSize are the sizes of user-space buffers, in
+	// bytes on the wire, as TextConn.SetBufferSizes takes them. Zero is none: each
+	// Write is on the wire when it returns.
+	InputBufferSize, OutputBufferSize int
+
 	mptcp mptcpUse
 }
 
@@ -136,6 +145,9 @@ func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address strin
 
 func (lc *ListenConfig) resolve(ctx context.Context, network, address string) (net.Addr, error) {
 	err := checkBacklog(lc.Backlog)
+	if err == nil {
+		err = lc.format().checkNetwork(network)
+	}
 	var addrs []net.Addr
 	if err == nil {
 		addrs, err = resolve(ctx, net.DefaultResolver, "listen", network, address, nil)
@@ -166,7 +178,12 @@ func (lc *ListenConfig) open(ctx context.Context, network string, typ, proto int
 func (lc *ListenConfig) newListener(fd *netfd.FD) *listener {
 	l := newListener(fd, lc.Control != nil || len(lc.Options) > 0)
 	l.keepAlive, l.keepAliveConfig = lc.KeepAlive, lc.KeepAliveConfig
+	l.format = lc.format()
 	return l
+}
+
+func (lc *ListenConfig) format() wireFormat {
+	return wireFormat{lc.Format, lc.InputBufferSize, lc.OutputBufferSize}
 }
 
 func (lc *ListenConfig) listenTCP(ctx context.Context, network string, addr *net.TCPAddr) (*TCPListener, error) {

@@ -21,6 +21,7 @@ type listener struct {
 	keepAlive       time.Duration
 	keepAliveConfig net.KeepAliveConfig
 	setDefaults     bool // on each accepted connection
+	format          wireFormat
 
 	// askLocal says that an accepted connection's own address may differ from the
 	// listener's. Besides wildcards it does so for sockets that others had a
@@ -92,10 +93,30 @@ type AcceptConfig struct {
 	// NoWait fails with ErrWouldBlock if no connection is there, whatever Timeout
 	// and deadlines say.
 	NoWait bool
+
+	// Format, InputBufferSize and OutputBufferSize are those of ListenConfig, for
+	// this connection. If all are zero the listener's count.
+	Format                            ExternalFormat
+	InputBufferSize, OutputBufferSize int
 }
 
 // ErrWouldBlock is what a call matches that was not to wait and would have had to.
 var ErrWouldBlock error = syscall.EAGAIN
+
+func (l *listener) acceptConn(config AcceptConfig) (net.Conn, error) {
+	format := wireFormat{config.Format, config.InputBufferSize, config.OutputBufferSize}
+	if format == (wireFormat{}) {
+		format = l.format
+	}
+	if err := format.check(l.fd.Type); err != nil {
+		return nil, opErrorLocal(l.fd, "accept", err)
+	}
+	fd, err := l.acceptWith(config)
+	if err != nil {
+		return nil, err
+	}
+	return format.wrap(newConn(fd)), nil
+}
 
 func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 	m := netfd.GetMsg()
@@ -171,7 +192,7 @@ var _ net.Listener = (*TCPListener)(nil)
 
 func (l *TCPListener) ok() bool { return l != nil && l.l != nil }
 
-// AcceptTCP waits for a connection.
+// AcceptTCP waits for a connection, and returns it without an external format.
 func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
 	if !l.ok() {
 		return nil, syscall.EINVAL
@@ -183,13 +204,13 @@ func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
 	return &TCPConn{conn{fd}}, nil
 }
 
-// Accept waits for a connection, which is a *TCPConn.
+// Accept waits for a connection, which is a *TCPConn, or a *TextConn over one.
 func (l *TCPListener) Accept() (net.Conn, error) {
 	c, err := l.AcceptTCP()
 	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return l.l.format.wrap(c), nil
 }
 
 // AcceptWith is Accept as config says.
@@ -197,11 +218,7 @@ func (l *TCPListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	if !l.ok() {
 		return nil, syscall.EINVAL
 	}
-	fd, err := l.l.acceptWith(config)
-	if err != nil {
-		return nil, err
-	}
-	return newConn(fd), nil
+	return l.l.acceptConn(config)
 }
 
 // Close stops listening. Accepted connections stay open; those that wait to be
@@ -265,7 +282,7 @@ func newUnixListener(l *listener, unlink bool) *UnixListener {
 
 func (l *UnixListener) ok() bool { return l != nil && l.l != nil }
 
-// AcceptUnix waits for a connection.
+// AcceptUnix waits for a connection, and returns it without an external format.
 func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
 	if !l.ok() {
 		return nil, syscall.EINVAL
@@ -277,13 +294,13 @@ func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
 	return &UnixConn{conn{fd}}, nil
 }
 
-// Accept waits for a connection, which is a *UnixConn.
+// Accept waits for a connection, which is a *UnixConn, or a *TextConn over one.
 func (l *UnixListener) Accept() (net.Conn, error) {
 	c, err := l.AcceptUnix()
 	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return l.l.format.wrap(c), nil
 }
 
 // AcceptWith is Accept as config says.
@@ -291,11 +308,7 @@ func (l *UnixListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	if !l.ok() {
 		return nil, syscall.EINVAL
 	}
-	fd, err := l.l.acceptWith(config)
-	if err != nil {
-		return nil, err
-	}
-	return newConn(fd), nil
+	return l.l.acceptConn(config)
 }
 
 // Close stops listening, and removes the socket's file, see SetUnlinkOnClose.
@@ -355,7 +368,7 @@ var _ net.Listener = (*StreamListener)(nil)
 
 func (l *StreamListener) ok() bool { return l != nil && l.l != nil }
 
-// Accept waits for a connection, which is a *StreamConn.
+// Accept waits for a connection, which is a *StreamConn, or a *TextConn over one.
 func (l *StreamListener) Accept() (net.Conn, error) {
 	if !l.ok() {
 		return nil, syscall.EINVAL
@@ -364,7 +377,7 @@ func (l *StreamListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &StreamConn{conn{fd}}, nil
+	return l.l.format.wrap(&StreamConn{conn{fd}}), nil
 }
 
 // AcceptWith is Accept as config says.
@@ -372,11 +385,7 @@ func (l *StreamListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	if !l.ok() {
 		return nil, syscall.EINVAL
 	}
-	fd, err := l.l.acceptWith(config)
-	if err != nil {
-		return nil, err
-	}
-	return newConn(fd), nil
+	return l.l.acceptConn(config)
 }
 
 // Close stops listening.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets/internal/codec"
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // TextConn is a stream connection with an external format: Read yields UTF-8
@@ -71,21 +72,53 @@ func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	return t
 }
 
-// wrapFormat is WithFormat with the buffer sizes of SetBufferSizes.
-func wrapFormat(c net.Conn, f ExternalFormat, in, out int) (net.Conn, error) {
-	if err := f.check(); err != nil {
-		return nil, err
+// wireFormat is what Dialer, ListenConfig and AcceptConfig say of their
+// connections' format. The zero value is bytes as they are, unbuffered.
+type wireFormat struct {
+	format        ExternalFormat
+	input, output int // sizes of SetBufferSizes
+}
+
+// check reports a format that connections of a socket type cannot have. Only
+// streams have one: the records of other sockets would run together.
+func (w wireFormat) check(typ int) error {
+	if w == (wireFormat{}) {
+		return nil
 	}
-	if err := checkBufferSizes(codec.Of(f.Encoding).Name, in, out); err != nil {
-		return nil, err
+	if typ != sys.SOCK_STREAM {
+		return &ArgumentError{Arg: "format", Value: w.format, Why: "only streams have one, not " + typeName(typ) + " sockets"}
 	}
-	if in == 0 && out == 0 {
-		return WithFormat(c, f), nil
+	if err := w.format.check(); err != nil {
+		return err
 	}
-	t := NewTextConn(c, f)
-	t.r.size = in
-	t.w.size.Store(int64(out))
-	return t, nil
+	return checkBufferSizes(codec.Of(w.format.Encoding).Name, w.input, w.output)
+}
+
+// checkNetwork is check for a network that may turn out to be unknown later.
+func (w wireFormat) checkNetwork(network string) error {
+	if w == (wireFormat{}) {
+		return nil
+	}
+	k, err := kindOf(network)
+	if err != nil {
+		return nil
+	}
+	return w.check(k.typ)
+}
+
+// wrap returns c in the format, which check has passed: c itself if that converts
+// and buffers nothing.
+func (w wireFormat) wrap(c net.Conn) net.Conn {
+	switch {
+	case w == (wireFormat{}):
+		return c
+	case w.input == 0 && w.output == 0:
+		return WithFormat(c, w.format)
+	}
+	t := NewTextConn(c, w.format)
+	t.r.size = w.input
+	t.w.size.Store(int64(w.output))
+	return t
 }
 
 // minBufferSize is the least size of a buffer: no character, escape sequence

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/iolib-go/sockets/internal/codec"
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 func parse(t testing.TB, s string) ExternalFormat {
@@ -41,13 +42,18 @@ func TestWrapFormat(t *testing.T) {
 		{"bytes", 1, 0, false, ErrBufferSize},
 	}
 	for _, tt := range tests {
-		c, err := wrapFormat(a, parse(t, tt.format), tt.in, tt.out)
+		w := wireFormat{parse(t, tt.format), tt.in, tt.out}
+		var c net.Conn
+		err := w.check(sys.SOCK_STREAM)
+		if err == nil {
+			c = w.wrap(a)
+		}
 		if !errors.Is(err, tt.reason) || (c == nil) != (err != nil) || c == a != tt.same {
 			t.Errorf("%s, %d, %d: %v, %v", tt.format, tt.in, tt.out, c, err)
 		}
 	}
-	if c, err := wrapFormat(a, ExternalFormat{Newline: 77}, 0, 0); c != nil || !errors.Is(err, ErrFormatOption) {
-		t.Error(c, err)
+	if err := (wireFormat{format: ExternalFormat{Newline: 77}}).check(sys.SOCK_STREAM); !errors.Is(err, ErrFormatOption) {
+		t.Error(err)
 	}
 }
 
