@@ -57,7 +57,26 @@ func (c *conn) LocalAddr() net.Addr {
 	if !c.ok() {
 		return nil
 	}
-	return c.fd.Local()
+	addr := c.fd.Local()
+	if isUnsettled(addr) {
+		if now := localAddr(c.fd); now != nil {
+			c.fd.SetLocal(now)
+			return now
+		}
+	}
+	return addr
+}
+
+// isUnsettled reports whether the kernel has yet to choose a part of addr, as it
+// does when the first message is sent.
+func isUnsettled(addr net.Addr) bool {
+	switch a := addr.(type) {
+	case *net.UDPAddr:
+		return a.Port == 0
+	case *NetlinkAddr:
+		return a.PortID == 0
+	}
+	return false
 }
 
 // RemoteAddr returns the peer's address, also after Close, or nil if there is no
@@ -308,7 +327,7 @@ func (c *UnixConn) setName(m *netfd.Msg, addr *net.UnixAddr) error {
 
 // sendError is FD.SendError, except that package net reports an address of another
 // kind at once and without a system call's name.
-func (c *UnixConn) sendError(call string, err error) error {
+func (c *conn) sendError(call string, err error) error {
 	if err == errOtherUnixNet {
 		return err
 	}

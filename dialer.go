@@ -38,7 +38,7 @@ type Dialer struct {
 	// FallbackDelay is how long to wait for a connection over the family of the
 	// first address before one over the other family is tried as well, RFC 6555.
 	// Zero means 300 milliseconds; negative turns the race off. It applies to
-	// network "tcp".
+	// networks "tcp" and "mptcp".
 	FallbackDelay time.Duration
 
 	// KeepAlive is the time before the first keep-alive probe and between probes.
@@ -129,9 +129,13 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 //
 // The networks are "tcp", "udp" and "ip:" with a protocol's number or name, each
 // also with 4 or 6 for one family ("tcp4", "ip6:icmp"), and "unix", "unixgram" and
-// "unixpacket"; and "vsock", see VsockAddr. Address is host:port, where the host may be a name, and the port a
-// service; a host for "ip"; and a path for unix networks, where a leading "@" is
-// for abstract names. An empty or unspecified host is this one.
+// "unixpacket"; beyond package net, "mptcp", which does not fall back to TCP before
+// the peer is asked, also with 4 or 6, and "vsock".
+//
+// Address is host:port, where the host may be a name, and the port a service; a
+// host for "ip"; a path for unix networks, where a leading "@" is for abstract
+// names; and as VsockAddr prints it for "vsock". An empty or unspecified host is
+// this one.
 //
 // The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn or *StreamConn, or a
 // *TextConn over one if Format says so. Errors are *net.OpError, and the same as
@@ -207,7 +211,7 @@ func (j *dialing) opError(addr net.Addr, err error) error {
 
 // dial dials addrs, those of both families at a time if that is wanted.
 func (j *dialing) dial(ctx context.Context, addrs []net.Addr) (net.Conn, error) {
-	if j.network == "tcp" && j.FallbackDelay >= 0 {
+	if (j.network == "tcp" || j.network == "mptcp") && j.FallbackDelay >= 0 {
 		if primaries, fallbacks := partition(addrs); len(fallbacks) > 0 {
 			return j.race(ctx, primaries, fallbacks)
 		}
@@ -366,10 +370,9 @@ func conn2[C net.Conn](c C, err error) (net.Conn, error) {
 }
 
 // opening is the part of an opening that all kinds of dial share.
-func (d *Dialer) opening(network string, typ, proto int, local, remote net.Addr) *opening {
+func (d *Dialer) opening(k kind, local, remote net.Addr) *opening {
 	o := &opening{
-		network: network, typ: typ, proto: proto,
-		local: plain(local), remote: plain(remote),
+		kind: k, local: plain(local), remote: plain(remote),
 		control: d.ControlContext, options: d.Options,
 		keepAlive: d.KeepAlive, keepAliveConfig: d.KeepAliveConfig,
 	}
@@ -381,24 +384,38 @@ func (d *Dialer) opening(network string, typ, proto int, local, remote net.Addr)
 	return o
 }
 
+func (d *Dialer) open(ctx context.Context, network string, local, remote net.Addr) (*netfd.FD, error) {
+	k, err := kindOf(network)
+	if err != nil {
+		return nil, err
+	}
+	return d.opening(k, local, remote).open(ctx)
+}
+
 func (d *Dialer) dialTCP(ctx context.Context, network string, local, remote *net.TCPAddr) (*TCPConn, error) {
-	if d.MultipathTCP() && sys.IPPROTO_MPTCP > 0 {
-		fd, err := d.openTCP(ctx, network, sys.IPPROTO_MPTCP, local, remote)
+	k, err := kindOf(network)
+	if err != nil {
+		return nil, err
+	}
+	if d.MultipathTCP() && sys.IPPROTO_MPTCP > 0 && k.proto == 0 {
+		multi := k
+		multi.proto = sys.IPPROTO_MPTCP
+		fd, err := d.openTCP(ctx, multi, local, remote)
 		if err == nil {
 			return &TCPConn{conn{fd}}, nil
 		}
 		// Whatever the reason was, TCP may do.
 	}
-	fd, err := d.openTCP(ctx, network, 0, local, remote)
+	fd, err := d.openTCP(ctx, k, local, remote)
 	if err != nil {
 		return nil, err
 	}
 	return &TCPConn{conn{fd}}, nil
 }
 
-func (d *Dialer) openTCP(ctx context.Context, network string, proto int, local, remote *net.TCPAddr) (*netfd.FD, error) {
+func (d *Dialer) openTCP(ctx context.Context, k kind, local, remote *net.TCPAddr) (*netfd.FD, error) {
 	for try := 0; ; try++ {
-		fd, err := d.opening(network, sys.SOCK_STREAM, proto, local, remote).open(ctx)
+		fd, err := d.opening(k, local, remote).open(ctx)
 		if try == 2 || local != nil && local.Port != 0 {
 			return fd, err
 		}
@@ -424,7 +441,7 @@ func selfConnected(fd *netfd.FD) bool {
 }
 
 func (d *Dialer) dialUDP(ctx context.Context, network string, local, remote *net.UDPAddr) (*UDPConn, error) {
-	fd, err := d.opening(network, sys.SOCK_DGRAM, 0, local, remote).open(ctx)
+	fd, err := d.open(ctx, network, local, remote)
 	if err != nil {
 		return nil, err
 	}
@@ -432,37 +449,41 @@ func (d *Dialer) dialUDP(ctx context.Context, network string, local, remote *net
 }
 
 func (d *Dialer) dialIP(ctx context.Context, network string, local, remote *net.IPAddr) (*IPConn, error) {
-	base, proto, err := parseIPNetwork(network)
+	k, err := kindOfIP(network)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := d.opening(base, sys.SOCK_RAW, proto, local, remote).open(ctx)
+	fd, err := d.opening(k, local, remote).open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &IPConn{conn{fd}}, nil
 }
 
-func parseIPNetwork(network string) (base string, proto int, err error) {
-	base, proto, err = parseNetwork(network)
-	if err == nil && base[0] != 'i' {
+// kindOfIP is kindOf for raw IP sockets only.
+func kindOfIP(network string) (kind, error) {
+	k, err := kindOf(network)
+	if err == nil && k.typ != sys.SOCK_RAW {
 		err = net.UnknownNetworkError(network)
 	}
-	return base, proto, err
+	return k, err
 }
 
 func (d *Dialer) dialUnix(ctx context.Context, network string, local, remote *net.UnixAddr) (*UnixConn, error) {
-	typ := unixType(network)
+	k, err := kindOf(network)
+	if err != nil {
+		return nil, err
+	}
 	if local != nil && local.Name == "" {
 		local = nil
 	}
 	if remote != nil && remote.Name == "" {
 		remote = nil
 	}
-	if remote == nil && (typ != sys.SOCK_DGRAM || local == nil) {
+	if remote == nil && (k.stream() || local == nil) {
 		return nil, errMissingAddress()
 	}
-	fd, err := d.opening(network, typ, 0, local, remote).open(ctx)
+	fd, err := d.opening(k, local, remote).open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -474,21 +495,11 @@ func (d *Dialer) dialVsock(ctx context.Context, network string, remote *VsockAdd
 	if !ok && d.LocalAddr != nil {
 		return nil, &net.AddrError{Err: "mismatched local address type", Addr: d.LocalAddr.String()}
 	}
-	fd, err := d.opening(network, sys.SOCK_STREAM, 0, local, remote).open(ctx)
+	fd, err := d.open(ctx, network, local, remote)
 	if err != nil {
 		return nil, err
 	}
 	return &StreamConn{conn{fd}}, nil
-}
-
-func unixType(network string) int {
-	switch network {
-	case "unix":
-		return sys.SOCK_STREAM
-	case "unixgram":
-		return sys.SOCK_DGRAM
-	}
-	return sys.SOCK_SEQPACKET
 }
 
 // dialed is the end of every function that dials one kind of socket.

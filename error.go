@@ -94,6 +94,15 @@ func opErrorTo(fd *netfd.FD, to net.Addr, err error) error {
 	return &net.OpError{Op: "write", Net: fd.Network, Source: fd.Local(), Addr: to, Err: err}
 }
 
+// namedError names the system call that would have refused an address with the
+// bare errno err. Package net has one exception.
+func namedError(call string, err error) error {
+	if err == errOtherUnixNet {
+		return err
+	}
+	return netfd.CallError(call, err)
+}
+
 // isErrno reports whether err is errno, or a system call's error with it.
 func isErrno(err error, errno syscall.Errno) bool {
 	return err != nil && errors.Is(err, errno)

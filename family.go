@@ -110,16 +110,20 @@ func (a *LinkAddr) String() string {
 	if a == nil {
 		return "<nil>"
 	}
-	return fmt.Sprintf("%d/%#04x/%d/%d/%s", a.Interface, a.Protocol, a.HardwareType, a.PacketType, a.HardwareAddr)
+	return fmt.Sprintf("%d/%#06x/%d/%d/%s", a.Interface, a.Protocol, a.HardwareType, a.PacketType, a.HardwareAddr)
 }
 
 func (a *LinkAddr) addressFamily() int { return sys.AF_PACKET }
 
+// maxHardwareAddr is the kernel's MAX_ADDR_LEN. struct sockaddr_ll has room for 8
+// octets only, and is longer where they do not do, as for InfiniBand.
+const maxHardwareAddr = 32
+
 // encode makes a struct sockaddr_ll.
 func (a *LinkAddr) encode(sa *sys.Sockaddr) error {
-	var b [20]byte
-	if len(a.HardwareAddr) > 8 {
-		return &net.AddrError{Err: "hardware address longer than 8 octets", Addr: a.String()}
+	var b [12 + maxHardwareAddr]byte
+	if len(a.HardwareAddr) > maxHardwareAddr {
+		return &net.AddrError{Err: "hardware address longer than 32 octets", Addr: a.String()}
 	}
 	if a.Interface < 0 || a.Interface > math.MaxInt32 {
 		return &net.AddrError{Err: "interface index out of range", Addr: a.String()}
@@ -129,7 +133,7 @@ func (a *LinkAddr) encode(sa *sys.Sockaddr) error {
 	binary.NativeEndian.PutUint16(b[8:], a.HardwareType)
 	b[10] = a.PacketType
 	b[11] = byte(copy(b[12:], a.HardwareAddr))
-	return sa.SetFamily(sys.AF_PACKET, b[:])
+	return sa.SetFamily(sys.AF_PACKET, b[:12+max(8, len(a.HardwareAddr))])
 }
 
 // RawAddr is an address of a family that this package does not know.
@@ -139,7 +143,7 @@ type RawAddr struct {
 }
 
 // Network returns the family's number, "af38".
-func (a *RawAddr) Network() string { return familyName(a.Family) }
+func (a *RawAddr) Network() string { return "af" + strconv.Itoa(a.Family) }
 
 // String returns the octets in hexadecimal.
 func (a *RawAddr) String() string {
@@ -170,7 +174,7 @@ func decodeKernelAddr(sa *sys.Sockaddr) net.Addr {
 	case family == sys.AF_NETLINK && len(b) >= 12:
 		return &NetlinkAddr{PortID: binary.NativeEndian.Uint32(b[4:]), Groups: binary.NativeEndian.Uint32(b[8:])}
 	case family == sys.AF_PACKET && len(b) >= 12:
-		n := min(int(b[11]), 8, len(b)-12)
+		n := min(int(b[11]), len(b)-12)
 		return &LinkAddr{
 			Protocol:     binary.BigEndian.Uint16(b[2:]),
 			Interface:    int(int32(binary.NativeEndian.Uint32(b[4:]))),
@@ -284,19 +288,31 @@ func parseLinkAddr(s string) (net.Addr, error) {
 func parseInternetAddr(network, s string) (net.Addr, error) {
 	switch network {
 	case "ip":
+		if s == "" {
+			return new(net.IPAddr), nil
+		}
 		ip, err := netip.ParseAddr(s)
 		return ipAddrFromAddr(ip), err
 	case "tcp":
-		ap, err := netip.ParseAddrPort(s)
+		ap, err := parseAddrPort(s)
 		return net.TCPAddrFromAddrPort(ap), err
 	case "udp":
-		ap, err := netip.ParseAddrPort(s)
+		ap, err := parseAddrPort(s)
 		return net.UDPAddrFromAddrPort(ap), err
 	}
 	return nil, net.UnknownNetworkError(network)
 }
 
-// parseHardwareAddr takes addresses of any length up to 8 octets, unlike
+// parseAddrPort is netip.ParseAddrPort that takes ":80", too, for no IP address.
+func parseAddrPort(s string) (netip.AddrPort, error) {
+	if port, ok := strings.CutPrefix(s, ":"); ok {
+		n, err := strconv.ParseUint(port, 10, 16)
+		return netip.AddrPortFrom(netip.Addr{}, uint16(n)), err
+	}
+	return netip.ParseAddrPort(s)
+}
+
+// parseHardwareAddr takes addresses of any length up to 32 octets, unlike
 // net.ParseMAC.
 func parseHardwareAddr(s string) (net.HardwareAddr, error) {
 	if s == "" {
@@ -305,7 +321,7 @@ func parseHardwareAddr(s string) (net.HardwareAddr, error) {
 	var hw net.HardwareAddr
 	for _, octet := range strings.Split(s, ":") {
 		n, err := strconv.ParseUint(octet, 16, 8)
-		if err != nil || len(octet) != 2 || len(hw) == 8 {
+		if err != nil || len(octet) != 2 || len(hw) == maxHardwareAddr {
 			return nil, errMalformed
 		}
 		hw = append(hw, byte(n))

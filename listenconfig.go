@@ -74,13 +74,14 @@ func ListenPacket(network, address string) (net.PacketConn, error) {
 }
 
 // Listen listens for connections to address on network: "tcp", "tcp4", "tcp6",
-// "unix", "unixpacket" or "vsock". Of a host name's addresses one is used. No host, or an
-// unspecified one, is every address of this host, IPv4 and IPv6 unless network
-// says which; port 0, or none, is one that the kernel chooses. A unix listener
-// without a name gets an abstract one.
+// "unix" or "unixpacket"; beyond package net, "mptcp", also with 4 or 6, which does
+// not make do with TCP, and "vsock". Of a host name's addresses one is used. No
+// host, or an unspecified one, is every address of this host, IPv4 and IPv6 unless
+// network says which; port 0, or none, is one that the kernel chooses. A unix
+// listener without a name gets an abstract one.
 //
-// The result is a *TCPListener or *UnixListener. Errors are *net.OpError, and the
-// same as package net's. The end of ctx gives up the look-up of a host name, and
+// The result is a *TCPListener, *UnixListener or *StreamListener. Errors are
+// *net.OpError, and the same as package net's. The end of ctx gives up the look-up of a host name, and
 // does not affect the listener.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	addr, err := lc.resolve(ctx, network, address)
@@ -158,11 +159,18 @@ func (lc *ListenConfig) resolve(ctx context.Context, network, address string) (n
 	return preferIPv4(addrs), nil
 }
 
-// open is the part that all kinds of listening share.
-func (lc *ListenConfig) open(ctx context.Context, network string, typ, proto int, local net.Addr) (*netfd.FD, error) {
+func (lc *ListenConfig) open(ctx context.Context, network string, local net.Addr) (*netfd.FD, error) {
+	k, err := kindOf(network)
+	if err != nil {
+		return nil, err
+	}
+	return lc.openKind(ctx, k, local)
+}
+
+// openKind is the part that all kinds of listening share.
+func (lc *ListenConfig) openKind(ctx context.Context, k kind, local net.Addr) (*netfd.FD, error) {
 	o := &opening{
-		network: network, typ: typ, proto: proto,
-		local: local, listen: true, backlog: lc.Backlog,
+		kind: k, local: local, listen: true, backlog: lc.Backlog,
 		options:   lc.Options,
 		keepAlive: lc.KeepAlive, keepAliveConfig: lc.KeepAliveConfig,
 	}
@@ -187,14 +195,20 @@ func (lc *ListenConfig) format() wireFormat {
 }
 
 func (lc *ListenConfig) listenTCP(ctx context.Context, network string, addr *net.TCPAddr) (*TCPListener, error) {
-	if lc.MultipathTCP() && sys.IPPROTO_MPTCP > 0 {
-		fd, err := lc.open(ctx, network, sys.SOCK_STREAM, sys.IPPROTO_MPTCP, addr)
+	k, err := kindOf(network)
+	if err != nil {
+		return nil, err
+	}
+	if lc.MultipathTCP() && sys.IPPROTO_MPTCP > 0 && k.proto == 0 {
+		multi := k
+		multi.proto = sys.IPPROTO_MPTCP
+		fd, err := lc.openKind(ctx, multi, addr)
 		if err == nil {
 			return &TCPListener{lc.newListener(fd)}, nil
 		}
 		// Whatever the reason was, TCP may do.
 	}
-	fd, err := lc.open(ctx, network, sys.SOCK_STREAM, 0, addr)
+	fd, err := lc.openKind(ctx, k, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +216,7 @@ func (lc *ListenConfig) listenTCP(ctx context.Context, network string, addr *net
 }
 
 func (lc *ListenConfig) listenUDP(ctx context.Context, network string, addr *net.UDPAddr) (*UDPConn, error) {
-	fd, err := lc.open(ctx, network, sys.SOCK_DGRAM, 0, addr)
+	fd, err := lc.open(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -210,11 +224,11 @@ func (lc *ListenConfig) listenUDP(ctx context.Context, network string, addr *net
 }
 
 func (lc *ListenConfig) listenIP(ctx context.Context, network string, addr *net.IPAddr) (*IPConn, error) {
-	base, proto, err := parseIPNetwork(network)
+	k, err := kindOfIP(network)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := lc.open(ctx, base, sys.SOCK_RAW, proto, addr)
+	fd, err := lc.openKind(ctx, k, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +237,7 @@ func (lc *ListenConfig) listenIP(ctx context.Context, network string, addr *net.
 
 // listenUnix takes network "unixgram" as well, as package net does for Listen.
 func (lc *ListenConfig) listenUnix(ctx context.Context, network string, addr *net.UnixAddr) (*UnixListener, error) {
-	fd, err := lc.open(ctx, network, unixType(network), 0, addr)
+	fd, err := lc.open(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +245,7 @@ func (lc *ListenConfig) listenUnix(ctx context.Context, network string, addr *ne
 }
 
 func (lc *ListenConfig) listenVsock(ctx context.Context, network string, addr *VsockAddr) (*StreamListener, error) {
-	fd, err := lc.open(ctx, network, sys.SOCK_STREAM, 0, addr)
+	fd, err := lc.open(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +255,7 @@ func (lc *ListenConfig) listenVsock(ctx context.Context, network string, addr *V
 // listenUnixgram takes networks "unix" and "unixpacket" as well, as package net
 // does for ListenPacket.
 func (lc *ListenConfig) listenUnixgram(ctx context.Context, network string, addr *net.UnixAddr) (*UnixConn, error) {
-	fd, err := lc.open(ctx, network, unixType(network), 0, addr)
+	fd, err := lc.open(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}

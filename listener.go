@@ -79,7 +79,7 @@ func (l *listener) accepted(m *netfd.Msg, s int, err error) (*netfd.FD, error) {
 		fd.Close()
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
-	fd.SetAddrs(local, decodeAddr(fd, &m.Name), false)
+	fd.SetAddrs(orNameless(fd, local), orNameless(fd, decodeAddr(fd, &m.Name)), false)
 	return fd, nil
 }
 

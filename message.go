@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -56,6 +57,9 @@ func (f MsgFlags) String() string {
 		if f&(1<<i) != 0 {
 			names = append(names, name)
 		}
+	}
+	if rest := f >> len(msgFlagNames); rest != 0 {
+		names = append(names, fmt.Sprintf("%#x", int(rest<<len(msgFlagNames))))
 	}
 	return strings.Join(names, "|")
 }
@@ -125,11 +129,11 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 	m := netfd.GetMsg()
 	defer m.Free()
 	if addr != nil {
-		if c.fd.Type == sys.SOCK_STREAM || c.fd.Type == sys.SOCK_SEQPACKET {
+		if c.fd.IsStream() {
 			return 0, net.ErrWriteToConnected
 		}
 		if err := encodeFor(&m.Name, c.fd, addr); err != nil {
-			return 0, netfd.CallError("sendto", err)
+			return 0, c.sendError("sendto", err)
 		}
 	}
 	if c.fd.Type == sys.SOCK_STREAM {
@@ -213,7 +217,7 @@ func (c *UnixConn) Disconnect() error {
 }
 
 func notDatagram(fd *netfd.FD) error {
-	return &RoleError{Socket: familyName(fd.Family) + " " + typeName(fd.Type) + " socket", Role: "socket that changes its peer", Why: "it is no datagram socket"}
+	return &RoleError{Socket: kindName(fd), Role: "socket that changes its peer", Why: "it is no datagram socket"}
 }
 
 func (c *conn) setPeer(addr net.Addr) error {
@@ -237,7 +241,7 @@ func (c *conn) setPeer(addr net.Addr) error {
 			return nil
 		}
 	}
-	return socketError("connect", c.fd, addr, netfd.CallError("connect", err))
+	return socketError("connect", c.fd, addr, namedError("connect", err))
 }
 
 func (c *conn) removePeer() error {
@@ -245,6 +249,9 @@ func (c *conn) removePeer() error {
 		return syscall.EINVAL
 	}
 	err := c.fd.Disconnect()
-	c.fd.SetAddrs(localAddr(c.fd), nil, false)
+	if local := localAddr(c.fd); local != nil {
+		// The peer is gone even if the port is lost.
+		c.fd.SetAddrs(local, nil, false)
+	}
 	return socketError("disconnect", c.fd, nil, err)
 }

@@ -2,8 +2,10 @@ package sockets
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,9 +17,7 @@ import (
 // one kind of socket all fill one in, so that there is one path from a network's
 // name to a descriptor.
 type opening struct {
-	network string // as errors and Network() tell it
-	typ     int
-	proto   int
+	kind
 	local   net.Addr // nil: the kernel chooses
 	remote  net.Addr // nil: listen
 	listen  bool
@@ -32,17 +32,10 @@ type opening struct {
 // open makes the socket and gives it its addresses. The socket is in the poller.
 // Errors come without *net.OpError.
 func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
-	family, v6only := sys.AF_UNIX, false
-	switch {
-	case o.network == "vsock":
-		family = sys.AF_VSOCK
-	case !isUnixNetwork(o.network):
-		if o.remote != nil && !sys.ConnectsWildcard && isWildcard(o.remote) {
-			o.remote = loopback(o.network, o.remote)
-		}
-		family, v6only = favoriteFamily(o.network, o.local, o.remote, o.listen)
+	if o.family == sys.AF_UNSPEC && o.remote != nil && !sys.ConnectsWildcard && isWildcard(o.remote) {
+		o.remote = loopback(o.network, o.remote)
 	}
-	fd, err := openSocket(o.network, family, o.typ, o.proto, v6only)
+	fd, err := o.socket(o.local, o.remote, o.listen)
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +51,69 @@ func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
 	return fd, nil
 }
 
-// openSocket makes a bare socket with the options that package net gives to every
-// one of its kind.
-func openSocket(network string, family, typ, proto int, v6only bool) (*netfd.FD, error) {
-	fd, err := netfd.Socket(family, typ, proto, network)
+// kind is what a network's name says about a socket.
+type kind struct {
+	network    string // as errors and Network() tell it, without a protocol
+	family     int    // AF_UNSPEC: IPv4 or IPv6, as the addresses need it
+	typ, proto int
+}
+
+// kindOf tells the kind of a network by its name, of which it knows package net's
+// and ours.
+func kindOf(network string) (kind, error) {
+	k := kind{network: network}
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+		k.typ = sys.SOCK_STREAM
+	case "mptcp", "mptcp4", "mptcp6":
+		k.network, k.typ, k.proto = network[len("mp"):], sys.SOCK_STREAM, sys.IPPROTO_MPTCP
+	case "udp", "udp4", "udp6":
+		k.typ = sys.SOCK_DGRAM
+	case "unix":
+		k.family, k.typ = sys.AF_UNIX, sys.SOCK_STREAM
+	case "unixgram":
+		k.family, k.typ = sys.AF_UNIX, sys.SOCK_DGRAM
+	case "unixpacket":
+		k.family, k.typ = sys.AF_UNIX, sys.SOCK_SEQPACKET
+	case "vsock":
+		k.family, k.typ = sys.AF_VSOCK, sys.SOCK_STREAM
+	default:
+		// "ip4:icmp"
+		i := strings.LastIndexByte(network, ':')
+		if i < 0 || network[:i] != "ip" && network[:i] != "ip4" && network[:i] != "ip6" {
+			return k, net.UnknownNetworkError(network)
+		}
+		var err error
+		if k.proto, err = protocol(network[i+1:]); err != nil {
+			return k, err
+		}
+		k.network, k.typ = network[:i], sys.SOCK_RAW
+	}
+	return k, nil
+}
+
+// stream reports whether connections are accepted on sockets of this kind.
+func (k kind) stream() bool { return k.typ == sys.SOCK_STREAM || k.typ == sys.SOCK_SEQPACKET }
+
+// socket makes a bare socket for the addresses, of which either may be nil, with
+// the options that package net gives to every one of its kind.
+func (k kind) socket(local, remote net.Addr, listen bool) (*netfd.FD, error) {
+	family, v6only := k.family, false
+	if family == sys.AF_UNSPEC {
+		family, v6only = favoriteFamily(k.network, local, remote, listen)
+	}
+	if family < 0 || k.proto < 0 {
+		return nil, errors.ErrUnsupported // by this system, see package sys
+	}
+	fd, err := netfd.Socket(family, k.typ, k.proto, k.network)
 	if err != nil {
 		return nil, err
 	}
-	if family == sys.AF_INET6 && typ != sys.SOCK_RAW && sys.MapsIPv4 {
+	if family == sys.AF_INET6 && k.typ != sys.SOCK_RAW && sys.MapsIPv4 {
 		// Whatever the system's default; some systems refuse to change it.
 		fd.SetsockoptInt(sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, boolint(v6only))
 	}
-	if (typ == sys.SOCK_DGRAM || typ == sys.SOCK_RAW) && family != sys.AF_UNIX {
+	if (k.typ == sys.SOCK_DGRAM || k.typ == sys.SOCK_RAW) && family != sys.AF_UNIX {
 		if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_BROADCAST, 1); err != nil {
 			fd.Close()
 			return nil, err
@@ -83,10 +127,6 @@ func boolint(on bool) int {
 		return 1
 	}
 	return 0
-}
-
-func isUnixNetwork(network string) bool {
-	return network == "unix" || network == "unixgram" || network == "unixpacket"
 }
 
 // loopback is where a connection to the wildcard address goes.
@@ -182,9 +222,8 @@ func (o *opening) openActive(ctx context.Context, fd *netfd.FD) error {
 }
 
 func (o *opening) openPassive(ctx context.Context, fd *netfd.FD) error {
-	stream := o.typ != sys.SOCK_DGRAM && o.typ != sys.SOCK_RAW
 	local := o.local
-	if stream {
+	if o.stream() {
 		if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
 			return err
 		}
@@ -213,7 +252,7 @@ func (o *opening) openPassive(ctx context.Context, fd *netfd.FD) error {
 	if err := bind(fd, &sa, local); err != nil {
 		return err
 	}
-	if stream {
+	if o.stream() {
 		if err := fd.Listen(backlog(o.backlog)); err != nil {
 			return err
 		}
@@ -267,4 +306,13 @@ func localAddr(fd *netfd.FD) net.Addr {
 		return nil
 	}
 	return decodeAddr(fd, &sa)
+}
+
+// orNameless returns addr, or if that is nil what stands for the address of a
+// socket in a family whose sockets have none: users of net.Conn rely on one.
+func orNameless(fd *netfd.FD, addr net.Addr) net.Addr {
+	if addr == nil {
+		return &RawAddr{Family: fd.Family}
+	}
+	return addr
 }

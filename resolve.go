@@ -16,28 +16,6 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// parseNetwork splits "ip4:icmp" into the network and its protocol. Networks of
-// the other kinds have none.
-func parseNetwork(network string) (base string, proto int, err error) {
-	switch network {
-	case "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "unix", "unixgram", "unixpacket":
-		return network, 0, nil
-	}
-	i := strings.LastIndexByte(network, ':')
-	if i < 0 {
-		return "", 0, net.UnknownNetworkError(network)
-	}
-	switch network[:i] {
-	case "ip", "ip4", "ip6":
-		proto, err := protocol(network[i+1:])
-		if err != nil {
-			return "", 0, err
-		}
-		return network[:i], proto, nil
-	}
-	return "", 0, net.UnknownNetworkError(network)
-}
-
 // protocol returns the number of an internet protocol given by number or name.
 func protocol(s string) (int, error) {
 	if n, ok := decimal(s); ok {
@@ -90,31 +68,28 @@ var protocols = sync.OnceValue(func() map[string]int {
 // resolve returns the addresses that address stands for, at least one. hint is the
 // local address of a dial, which leaves only those of its own kind and family.
 func resolve(ctx context.Context, r *net.Resolver, op, network, address string, hint net.Addr) ([]net.Addr, error) {
-	base := network
-	if network != "vsock" {
-		var err error
-		if base, _, err = parseNetwork(network); err != nil {
-			return nil, err
-		}
+	k, err := kindOf(network)
+	if err != nil {
+		return nil, err
 	}
 	if op == "dial" && address == "" {
 		return nil, errMissingAddress()
 	}
-	switch base {
-	case "unix", "unixgram", "unixpacket":
-		addr := &net.UnixAddr{Name: address, Net: base}
-		if op == "dial" && hint != nil && hint.Network() != base {
+	switch k.family {
+	case sys.AF_UNIX:
+		addr := &net.UnixAddr{Name: address, Net: network}
+		if op == "dial" && hint != nil && hint.Network() != network {
 			return nil, &net.AddrError{Err: "mismatched local address type", Addr: hint.String()}
 		}
 		return []net.Addr{addr}, nil
-	case "vsock":
+	case sys.AF_VSOCK:
 		addr, err := resolveVsock(op, address)
 		if err != nil {
 			return nil, err
 		}
 		return []net.Addr{addr}, nil
 	}
-	addrs, err := resolveInternet(ctx, r, base, address)
+	addrs, err := resolveInternet(ctx, r, k.network, address)
 	if err != nil || op != "dial" || hint == nil {
 		return addrs, err
 	}

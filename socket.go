@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,23 +28,32 @@ import (
 // leaves the Socket as it was.
 //
 // Methods may be called concurrently; of several that take a role one succeeds.
+// While Connect waits, the others fail with EALREADY, and Close ends it.
 type Socket struct {
 	fd atomic.Pointer[netfd.FD] // nil once moved or closed
+
+	bound atomic.Bool // by Bind
+
+	mu         sync.Mutex // held while a role is taken, but not while Connect waits
+	connecting bool
+	deadline   time.Time
+	expire     *time.Timer             // ends the Connect that waits
+	giveUp     context.CancelCauseFunc // ends it at once
 }
 
 var _ syscall.Conn = (*Socket)(nil)
 
-// New makes a socket for one of the networks of Dialer, "mptcp", "mptcp4", "mptcp6"
-// or "vsock". Without a family in its name, an internet socket is IPv6 and speaks
-// IPv4 as well, if the system allows. A TCP socket starts with NoDelay and KeepAlive
-// on, as package net's connections do, and ReuseAddr, so that a server can start
-// again while connections of the last one linger.
+// New makes a socket for one of the networks of Dialer.DialContext. Without a
+// family in its name, an internet socket is IPv6 and speaks IPv4 as well, if the
+// system allows. A TCP socket starts with NoDelay and KeepAlive on, as package
+// net's connections do, and ReuseAddr, so that a server can start again while
+// connections of the last one linger; other sockets start without ReuseAddr.
 func New(network string) (*Socket, error) {
 	k, err := kindOf(network)
 	if err != nil {
 		return nil, &net.OpError{Op: "socket", Net: network, Err: err}
 	}
-	fd, err := openSocket(k.network, k.family, k.typ, k.proto, k.v6only)
+	fd, err := k.socket(nil, nil, true)
 	if err == nil && isTCP(fd) {
 		// Here rather than when a role is taken, so that the caller can change it.
 		fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1)
@@ -52,10 +63,19 @@ func New(network string) (*Socket, error) {
 }
 
 // NewRaw makes a socket of any family, type and protocol that the kernel knows,
-// see socket(2), and leaves its options as they are. Flags may not be part of typ.
+// see socket(2), and leaves its options as they are. It is close-on-exec and
+// non-blocking without flags in typ.
 func NewRaw(domain, typ, proto int) (*Socket, error) {
-	fd, err := netfd.Socket(domain, typ, proto, networkName(domain, typ, proto))
-	return wrapSocket(networkName(domain, typ, proto), fd, err)
+	network := networkName(domain, typ, proto)
+	fd, err := netfd.Socket(domain, typ, proto, network)
+	if err == nil {
+		// The kernel takes the flags out of typ, and makes a datagram socket of a
+		// raw one in the unix domain.
+		if t, err := fd.GetsockoptInt(sys.SOL_SOCKET, sys.SO_TYPE); err == nil && t != typ {
+			fd.Type, fd.Network = t, networkName(domain, t, proto)
+		}
+	}
+	return wrapSocket(network, fd, err)
 }
 
 func wrapSocket(network string, fd *netfd.FD, err error) (*Socket, error) {
@@ -70,44 +90,6 @@ func wrapSocket(network string, fd *netfd.FD, err error) (*Socket, error) {
 	s := new(Socket)
 	s.fd.Store(fd)
 	return s, nil
-}
-
-// kind is what a network's name says about a socket.
-type kind struct {
-	network            string // without the protocol
-	family, typ, proto int
-	v6only             bool
-}
-
-func kindOf(network string) (kind, error) {
-	k := kind{network: network, family: sys.AF_UNIX}
-	switch network {
-	case "unix", "unixgram", "unixpacket":
-		k.typ = unixType(network)
-		return k, nil
-	case "vsock":
-		k.family, k.typ = sys.AF_VSOCK, sys.SOCK_STREAM
-		return k, nil
-	}
-	base := network
-	if strings.HasPrefix(network, "mptcp") {
-		base, k.proto = network[1:], sys.IPPROTO_MPTCP
-		base = strings.Replace(base, "ptcp", "tcp", 1)
-	}
-	base, proto, err := parseNetwork(base)
-	if err != nil {
-		return k, err
-	}
-	switch base[0] {
-	case 't':
-		k.typ = sys.SOCK_STREAM
-	case 'u':
-		k.typ = sys.SOCK_DGRAM
-	default:
-		k.typ, k.proto, k.network = sys.SOCK_RAW, proto, base
-	}
-	k.family, k.v6only = favoriteFamily(base, nil, nil, true)
-	return k, nil
 }
 
 // networkName returns the name for a socket that came without one: package net's
@@ -141,10 +123,25 @@ func (s *Socket) use() (*netfd.FD, error) {
 	return nil, net.ErrClosed
 }
 
-// move takes fd out of s. It fails if somebody else was faster.
+// lock is use for a call that takes a role, which unlock ends.
+func (s *Socket) lock() (*netfd.FD, error) {
+	s.mu.Lock()
+	fd, err := s.use()
+	if err == nil && s.connecting {
+		err = os.NewSyscallError("connect", sys.EALREADY)
+	}
+	return fd, err
+}
+
+func (s *Socket) unlock() { s.mu.Unlock() }
+
+// move takes fd out of s. It fails if Close was faster.
 func (s *Socket) move(fd *netfd.FD) error {
 	if !s.fd.CompareAndSwap(fd, nil) {
 		return net.ErrClosed
+	}
+	if fd.Local() == nil {
+		fd.SetLocal(orNameless(fd, localAddr(fd)))
 	}
 	return nil
 }
@@ -178,19 +175,23 @@ func (s *Socket) bind(fd *netfd.FD, addr net.Addr) error {
 	}
 	var sa sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
-		return netfd.CallError("bind", err)
+		return namedError("bind", err)
 	}
 	if err := fd.Bind(&sa); err != nil {
 		return err
 	}
-	fd.SetAddrs(localAddr(fd), fd.Remote(), fd.Connected())
+	s.bound.Store(true)
+	fd.SetLocal(localAddr(fd))
 	return nil
 }
 
 // Connect gives the socket a peer, waits until the connection stands, or ctx ends,
 // and returns it. On a datagram socket there is nothing to wait for. A unix stream
 // whose peer has no room for another connection tries again until ctx ends, which
-// Dial does not. See connect(2).
+// Dial does not; the error is ErrWouldBlock then. See connect(2).
+//
+// After an error the Socket is as before the call, and may be connected elsewhere,
+// as far as the system allows; Linux does, others want a new socket.
 //
 // The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn, *StreamConn or
 // *PacketConn.
@@ -199,10 +200,15 @@ func (s *Socket) Connect(ctx context.Context, addr net.Addr) (net.Conn, error) {
 		panic("nil context")
 	}
 	addr = plain(addr)
-	fd, err := s.use()
+	ctx, fd, err := s.startConnecting(ctx)
 	var c net.Conn
 	if err == nil {
-		c, err = s.connect(ctx, fd, addr)
+		var peer sys.Sockaddr
+		peer, err = connect(ctx, fd, addr)
+		if err == context.Canceled && context.Cause(ctx) == os.ErrDeadlineExceeded {
+			err = os.ErrDeadlineExceeded
+		}
+		c, err = s.stopConnecting(fd, addr, &peer, err)
 	}
 	if err != nil {
 		return nil, socketError("dial", fd, addr, mapErr(err))
@@ -210,21 +216,75 @@ func (s *Socket) Connect(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	return c, nil
 }
 
-func (s *Socket) connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (net.Conn, error) {
+// startConnecting returns the descriptor, and a context that ends with ctx and at
+// the deadline, the latter with the cause os.ErrDeadlineExceeded. Unless it fails,
+// stopConnecting must follow.
+func (s *Socket) startConnecting(ctx context.Context) (context.Context, *netfd.FD, error) {
+	fd, err := s.lock()
+	defer s.unlock()
+	if err != nil {
+		return nil, fd, err
+	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	s.connecting, s.giveUp = true, giveUp
+	s.expire = time.AfterFunc(math.MaxInt64, func() { giveUp(os.ErrDeadlineExceeded) })
+	s.resetExpire()
+	return ctx, fd, nil
+}
+
+// stopConnecting makes a connection of the outcome of connect.
+func (s *Socket) stopConnecting(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr, err error) (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire.Stop()
+	s.giveUp(nil)
+	s.connecting, s.expire, s.giveUp = false, nil, nil
+	if err != nil {
+		return nil, err
+	}
+	return s.connected(fd, addr, peer)
+}
+
+// resetExpire makes the Connect that waits end at the deadline. s.mu is held.
+func (s *Socket) resetExpire() {
+	if !s.connecting {
+		return
+	}
+	left := time.Duration(math.MaxInt64)
+	if !s.deadline.IsZero() {
+		left = time.Until(s.deadline)
+	}
+	if left <= 0 {
+		s.giveUp(os.ErrDeadlineExceeded)
+	}
+	s.expire.Reset(left)
+}
+
+// connect gives fd a peer and returns the peer's address as the kernel has it. A
+// failure leaves fd without one.
+func connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (peer sys.Sockaddr, err error) {
 	if addr == nil {
-		return nil, errMissingAddress()
+		return peer, errMissingAddress()
 	}
-	var sa sys.Sockaddr
+	var sa, local sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
-		return nil, netfd.CallError("connect", err)
+		return peer, namedError("connect", err)
 	}
+	if err := ctx.Err(); err != nil {
+		return peer, err
+	}
+	if fd.IsStream() && fd.Peername(&peer) == nil {
+		return peer, os.NewSyscallError("connect", sys.EISCONN)
+	}
+	fd.Sockname(&local)
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		peer, err := fd.Connect(ctx, &sa)
 		if err == nil {
-			return s.connected(fd, addr, &peer)
+			return peer, nil
 		}
 		if !isErrno(err, sys.EAGAIN) {
-			return nil, err
+			fd.Unconnect(&local)
+			return peer, err
 		}
 		// Nothing tells when the peer has room again.
 		select {
@@ -233,19 +293,19 @@ func (s *Socket) connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (net.
 			if ctx.Err() == context.Canceled {
 				err = ctx.Err()
 			}
-			return nil, err
+			return peer, err
 		}
 	}
 }
 
 // connected gives the socket the role of a connection to addr, which the kernel
-// calls peer.
+// calls peer. s.mu is held.
 func (s *Socket) connected(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr) (net.Conn, error) {
 	remote := decodeAddr(fd, peer)
 	if remote == nil {
 		remote = addr
 	}
-	local := localAddr(fd)
+	local := orNameless(fd, localAddr(fd))
 	if err := s.move(fd); err != nil {
 		return nil, err
 	}
@@ -258,7 +318,8 @@ func (s *Socket) connected(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr) (net
 // reports the error if there is one.
 func (s *Socket) ConnectNoWait(addr net.Addr) (net.Conn, error) {
 	addr = plain(addr)
-	fd, err := s.use()
+	fd, err := s.lock()
+	defer s.unlock()
 	var c net.Conn
 	if err == nil {
 		c, err = s.connectNoWait(fd, addr)
@@ -275,7 +336,10 @@ func (s *Socket) connectNoWait(fd *netfd.FD, addr net.Addr) (net.Conn, error) {
 	}
 	var sa, peer sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
-		return nil, netfd.CallError("connect", err)
+		return nil, namedError("connect", err)
+	}
+	if fd.IsStream() && fd.Peername(&peer) == nil {
+		return nil, os.NewSyscallError("connect", sys.EISCONN)
 	}
 	if err := fd.StartConnect(&sa); err != nil {
 		return nil, err
@@ -288,7 +352,8 @@ func (s *Socket) connectNoWait(fd *netfd.FD, addr net.Addr) (net.Conn, error) {
 // as many as the system allows. The result is a *TCPListener, *UnixListener or
 // *StreamListener. See listen(2).
 func (s *Socket) Listen(backlog int) (net.Listener, error) {
-	fd, err := s.use()
+	fd, err := s.lock()
+	defer s.unlock()
 	var l net.Listener
 	if err == nil {
 		l, err = s.listen(fd, backlog)
@@ -312,14 +377,15 @@ func (s *Socket) listen(fd *netfd.FD, n int) (net.Listener, error) {
 	if err := s.move(fd); err != nil {
 		return nil, err
 	}
-	return newRoleListener(newListener(fd, true), true), nil
+	return newRoleListener(newListener(fd, true), s.bound.Load()), nil
 }
 
 // Conn gives the socket the role of a connection: for a descriptor that was handed
 // over connected, and for datagrams. The result is of the types that Connect
 // returns. It fails on a socket that listens.
 func (s *Socket) Conn() (net.Conn, error) {
-	fd, err := s.use()
+	fd, err := s.lock()
+	defer s.unlock()
 	if err == nil && listening(fd) {
 		err = &RoleError{Socket: s.String(), Role: "connection", Why: "it listens"}
 	}
@@ -335,7 +401,8 @@ func (s *Socket) Conn() (net.Conn, error) {
 // PacketConn gives the socket the role of one that sends and receives messages.
 // The result is a *UDPConn, *IPConn, *UnixConn or *PacketConn. It fails on a stream.
 func (s *Socket) PacketConn() (net.PacketConn, error) {
-	fd, err := s.use()
+	fd, err := s.lock()
+	defer s.unlock()
 	if err == nil && fd.Type == sys.SOCK_STREAM {
 		err = &RoleError{Socket: s.String(), Role: "packet connection", Why: "it is a stream"}
 	}
@@ -362,8 +429,9 @@ func (s *Socket) PacketConn() (net.PacketConn, error) {
 // descriptor that was handed over. Accepted TCP connections get package net's
 // defaults, and a *UnixListener does not remove the socket's file unless told to.
 func (s *Socket) Listener() (net.Listener, error) {
-	fd, err := s.use()
-	if err == nil && !listening(fd) {
+	fd, err := s.lock()
+	defer s.unlock()
+	if err == nil && fd.KnowsListening() && !listening(fd) {
 		err = &RoleError{Socket: s.String(), Role: "listener", Why: "it does not listen"}
 	}
 	if err == nil {
@@ -432,12 +500,16 @@ func listening(fd *netfd.FD) bool {
 	return err == nil && v != 0
 }
 
-// SetDeadline makes Connect fail with os.ErrDeadlineExceeded once t has passed. A
-// zero t means to wait as long as the context of Connect says.
+// SetDeadline makes Connect fail with os.ErrDeadlineExceeded once t has passed, also
+// one that waits already. A zero t means to wait as long as the context of Connect
+// says. The connection starts without a deadline.
 func (s *Socket) SetDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	fd, err := s.use()
 	if err == nil {
-		err = fd.SetDeadline(t)
+		s.deadline = t
+		s.resetExpire()
 	}
 	return socketError("set", fd, nil, err)
 }
@@ -474,12 +546,17 @@ func (s *Socket) Close() error {
 }
 
 // LocalAddr returns the local address, nil if there is none, or if the Socket is
-// empty.
+// empty. It asks the kernel.
 func (s *Socket) LocalAddr() net.Addr {
-	if fd := s.fd.Load(); fd != nil {
-		return fd.Local()
+	fd := s.fd.Load()
+	if fd == nil {
+		return nil
 	}
-	return nil
+	addr := localAddr(fd)
+	if addr == nil || isUnbound(addr) && fd.Remote() == nil {
+		return nil
+	}
+	return addr
 }
 
 // RemoteAddr returns the peer's address, nil if there is none, or if the Socket is
@@ -535,8 +612,8 @@ func (s *Socket) String() string {
 		return "closed socket"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s socket", familyName(fd.Family), typeName(fd.Type))
-	local, remote := fd.Local(), fd.Remote()
+	b.WriteString(kindName(fd))
+	local, remote := s.LocalAddr(), fd.Remote()
 	switch {
 	case listening(fd):
 		fmt.Fprintf(&b, " listening on %v", local)
@@ -544,7 +621,7 @@ func (s *Socket) String() string {
 		fmt.Fprintf(&b, " connected from %v to %v", local, remote)
 	case remote != nil:
 		fmt.Fprintf(&b, " connected to %v", remote)
-	case local != nil && !isUnbound(local):
+	case local != nil:
 		fmt.Fprintf(&b, " bound to %v", local)
 	default:
 		b.WriteString(", unbound")
@@ -560,6 +637,11 @@ func isUnbound(addr net.Addr) bool {
 	}
 	ip, port, _, ok := ipParts(addr)
 	return ok && port == 0 && ip.IsUnspecified()
+}
+
+// kindName returns what is printed for the kind of socket that fd is.
+func kindName(fd *netfd.FD) string {
+	return familyName(fd.Family) + " " + typeName(fd.Type) + " socket"
 }
 
 func typeName(typ int) string {
@@ -579,15 +661,18 @@ func typeName(typ int) string {
 // Pair makes two connected unix sockets, of network "unix", "unixgram" or
 // "unixpacket". They have no names. See socketpair(2).
 func Pair(network string) (a, b *UnixConn, err error) {
-	err = checkNetwork(network, "unix", "unixgram", "unixpacket")
+	k, err := kindOf(network)
+	if err == nil && k.family != sys.AF_UNIX {
+		err = net.UnknownNetworkError(network)
+	}
 	var fds [2]int
 	if err == nil {
 		var errno syscall.Errno
-		fds, errno = sys.Socketpair(sys.AF_UNIX, unixType(network), 0)
+		fds, errno = sys.Socketpair(k.family, k.typ, k.proto)
 		err = netfd.CallError("socketpair", errnoErr(errno))
 	}
 	if err == nil {
-		a, b, err = newPair(network, fds)
+		a, b, err = newPair(k, fds)
 	}
 	if err != nil {
 		return nil, nil, &net.OpError{Op: "socketpair", Net: network, Err: err}
@@ -595,10 +680,10 @@ func Pair(network string) (a, b *UnixConn, err error) {
 	return a, b, nil
 }
 
-func newPair(network string, fds [2]int) (a, b *UnixConn, err error) {
+func newPair(k kind, fds [2]int) (a, b *UnixConn, err error) {
 	var ends [2]*netfd.FD
 	for i, s := range fds {
-		fd, err := netfd.New(s, sys.AF_UNIX, unixType(network), 0, network)
+		fd, err := netfd.New(s, k.family, k.typ, k.proto, k.network)
 		if err == nil {
 			if err = fd.Init(); err != nil {
 				fd.Close()
@@ -612,7 +697,7 @@ func newPair(network string, fds [2]int) (a, b *UnixConn, err error) {
 			}
 			return nil, nil, err
 		}
-		unnamed := func() net.Addr { return &net.UnixAddr{Name: sys.UnnamedUnix, Net: network} }
+		unnamed := func() net.Addr { return &net.UnixAddr{Name: sys.UnnamedUnix, Net: k.network} }
 		fd.SetAddrs(unnamed(), unnamed(), true)
 		ends[i] = fd
 	}
@@ -629,8 +714,13 @@ func With[C io.Closer](c C, err error, f func(c C) error) (result error) {
 		return err
 	}
 	defer func() {
-		// f may have closed it, and a Socket may have moved.
-		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		err := c.Close()
+		switch {
+		case err == nil, errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed):
+			// f may have closed it.
+		case result == nil:
+			result = err
+		default:
 			result = errors.Join(result, err)
 		}
 	}()

@@ -91,8 +91,15 @@ func (fd *FD) Init() error {
 		return nil
 	}
 	f := os.NewFile(uintptr(fd.sysfd), "socket")
+	if f == nil {
+		return ErrPoller
+	}
 	// NewFile says nothing if epoll_ctl fails; deadlines do.
-	if f == nil || f.SetDeadline(time.Time{}) != nil {
+	if f.SetDeadline(time.Time{}) != nil {
+		// f owns the descriptor, and would close its number once more when it is
+		// collected.
+		f.Close()
+		fd.sysfd = -1
 		return ErrPoller
 	}
 	raw, err := f.SyscallConn()
@@ -119,8 +126,29 @@ func (fd *FD) Remote() net.Addr { return fd.addrs.Load().remote }
 // may be given. Accepted and adopted sockets are not connected in this sense.
 func (fd *FD) Connected() bool { return fd.addrs.Load().connected }
 
-// zeroIsEOF reports whether reading nothing means the end: a datagram may be empty.
-func (fd *FD) zeroIsEOF() bool { return fd.Type != sys.SOCK_DGRAM && fd.Type != sys.SOCK_RAW }
+// SetLocal changes the local address alone.
+func (fd *FD) SetLocal(local net.Addr) {
+	for {
+		old := fd.addrs.Load()
+		if fd.addrs.CompareAndSwap(old, &addrs{local, old.remote, old.connected}) {
+			return
+		}
+	}
+}
+
+// IsStream reports whether connections come before data, which may end: reading
+// nothing means the end. A datagram may be empty.
+func (fd *FD) IsStream() bool { return fd.Type != sys.SOCK_DGRAM && fd.Type != sys.SOCK_RAW }
+
+// KnowsListening reports whether SO_ACCEPTCONN tells if connections are accepted on
+// sockets of this family. Linux's AF_ALG for one accepts without listening.
+func (fd *FD) KnowsListening() bool {
+	switch fd.Family {
+	case sys.AF_INET, sys.AF_INET6, sys.AF_UNIX, sys.AF_VSOCK:
+		return true
+	}
+	return false
+}
 
 // Read reads from a socket that is in the poller.
 func (fd *FD) Read(b []byte) (int, error) {
@@ -129,7 +157,7 @@ func (fd *FD) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	if err == io.EOF {
-		if fd.zeroIsEOF() {
+		if fd.IsStream() {
 			return 0, io.EOF
 		}
 		return 0, nil

@@ -28,6 +28,9 @@ type Msg struct {
 	flags  int
 	n      int
 	errno  syscall.Errno
+	done   int  // of b, by the calls that take several turns
+	all    bool // fill b
+	urgent bool // do not wait
 	hdr    sys.Msghdr
 	octet  [1]byte
 	fn     func(uintptr) bool // m.run
@@ -42,11 +45,13 @@ const (
 	sendmsg
 	accept
 	connected
+	sendall
+	recvstream
 )
 
 var callNames = [...]string{
 	recvfrom: "recvfrom", sendto: "sendto", recvmsg: "recvmsg", sendmsg: "sendmsg",
-	accept: "accept4", connected: "connect",
+	accept: "accept4", connected: "connect", sendall: "sendto", recvstream: "recvfrom",
 }
 
 var msgs = sync.Pool{New: func() any {
@@ -65,6 +70,7 @@ func GetMsg() *Msg {
 // Free gives m back; nothing in it may be used any more.
 func (m *Msg) Free() {
 	m.b, m.oob = nil, nil
+	m.all, m.urgent = false, false
 	m.hdr.Reset()
 	msgs.Put(m)
 }
@@ -86,6 +92,10 @@ func (m *Msg) run(s uintptr) bool {
 			m.n, m.errno = sys.Accept(s, &m.Name)
 		case connected:
 			return m.connected(s)
+		case sendall:
+			return m.sendAll(s)
+		case recvstream:
+			return m.recvStream(s)
 		}
 		switch m.errno {
 		case sys.EINTR:
@@ -94,22 +104,27 @@ func (m *Msg) run(s uintptr) bool {
 			if m.call != accept {
 				return true
 			}
-		case sys.EAGAIN:
-			return m.flags&sys.MSG_DONTWAIT != 0
 		default:
-			return true
+			return m.settled()
 		}
 	}
+}
+
+// settled reports whether the last call's outcome is the caller's: EAGAIN is only
+// if there is to be no waiting.
+func (m *Msg) settled() bool {
+	return m.errno != sys.EAGAIN || m.urgent || m.flags&sys.MSG_DONTWAIT != 0
 }
 
 // do runs m until it is settled.
 func (m *Msg) do(fd *FD, c call, b, oob []byte, flags int) (int, error) {
 	m.call, m.b, m.oob, m.flags, m.errno = c, b, oob, flags, 0
-	m.OOBN, m.Flags = 0, 0
+	m.OOBN, m.Flags, m.done = 0, 0, 0
 	var err error
-	if c == sendto || c == sendmsg || c == connected {
+	switch c {
+	case sendto, sendmsg, sendall, connected:
 		err = fd.RawWrite(m.fn)
-	} else {
+	default:
 		err = fd.RawRead(m.fn)
 	}
 	if err != nil {
@@ -124,7 +139,7 @@ func (m *Msg) do(fd *FD, c call, b, oob []byte, flags int) (int, error) {
 // RecvFrom receives one message into b; m.Name is the sender.
 func (fd *FD) RecvFrom(m *Msg, b []byte, flags int) (int, error) {
 	n, err := m.do(fd, recvfrom, b, nil, flags)
-	if err == nil && n == 0 && fd.zeroIsEOF() {
+	if err == nil && n == 0 && fd.IsStream() {
 		err = io.EOF
 	}
 	return n, err
@@ -143,7 +158,7 @@ func (fd *FD) RecvMsg(m *Msg, b, oob []byte, flags int) (int, error) {
 		b = m.octet[:]
 	}
 	n, err := m.do(fd, recvmsg, b, oob, flags)
-	if err == nil && n == 0 && fd.zeroIsEOF() {
+	if err == nil && n == 0 && fd.IsStream() {
 		err = io.EOF
 	}
 	return n, err

@@ -2,93 +2,86 @@ package netfd
 
 import (
 	"io"
-	"os"
-	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // SendAll sends all of b on a stream, in one go as seen by other writers. With an
-// error, or MSG_DONTWAIT, it tells how much was sent.
-func (fd *FD) SendAll(m *Msg, b []byte, flags int) (sent int, err error) {
-	var errno syscall.Errno
-	err = fd.RawWrite(func(s uintptr) bool {
-		for {
-			var n int
-			n, errno = sys.Sendto(s, b[sent:], flags, &m.Name)
-			switch {
-			case errno == sys.EINTR:
-				continue
-			case errno == sys.EAGAIN:
-				return flags&sys.MSG_DONTWAIT != 0
-			case errno != 0:
-				return true
-			}
-			if sent += n; sent == len(b) {
-				return true
-			}
-		}
-	})
-	if err == nil && errno != 0 {
-		err = os.NewSyscallError("sendto", errno)
-	}
-	return sent, err
+// error, which is EAGAIN if flags have MSG_DONTWAIT and there is no more room, it
+// tells how much was sent.
+func (fd *FD) SendAll(m *Msg, b []byte, flags int) (int, error) {
+	_, err := m.do(fd, sendall, b, nil, flags)
+	return m.done, err
 }
 
-// RecvStream receives from a stream. With all it fills b, which must not be empty,
-// and with an error tells how much it received; urgent data is not waited for.
-func (fd *FD) RecvStream(m *Msg, b []byte, flags int, all, urgent bool) (got int, err error) {
-	var errno syscall.Errno
-	eof := false
-	err = fd.RawRead(func(s uintptr) bool {
-		for {
-			at := got
-			if flags&sys.MSG_PEEK != 0 {
-				at = 0 // the queue has it all, each time
-			}
-			var n int
-			n, errno = sys.Recvfrom(s, b[at:], flags, &m.Name)
-			switch {
-			case errno == sys.EINTR:
-				continue
-			case errno == sys.EAGAIN:
-				return urgent || flags&sys.MSG_DONTWAIT != 0
-			case errno != 0:
-				return true
-			case n == 0:
-				eof = true
-				return true
-			}
-			got = at + n
-			if !all || got == len(b) {
-				return true
-			}
-			if flags&sys.MSG_PEEK != 0 {
-				// Peeking again gives the same until more arrives, of which the
-				// poller will tell, as of the end.
-				if flags&sys.MSG_DONTWAIT != 0 {
-					return true
-				}
-				if sys.PeerEnded(s) {
-					return true
-				}
-				return false
-			}
+// sendAll is one turn of SendAll.
+func (m *Msg) sendAll(s uintptr) bool {
+	for {
+		b, flags := m.b[m.done:], m.flags
+		if flags&sys.MSG_OOB != 0 && len(b) > 1 {
+			// The kernel marks the last byte of what it takes in one call, which
+			// need not be all.
+			b, flags = b[:len(b)-1], flags&^sys.MSG_OOB
 		}
-	})
+		var n int
+		n, m.errno = sys.Sendto(s, b, flags, &m.Name)
+		if m.errno == sys.EINTR {
+			continue
+		}
+		if m.errno != 0 {
+			return m.settled()
+		}
+		if m.done += n; m.done == len(m.b) {
+			return true
+		}
+	}
+}
+
+// RecvStream receives from a stream into b, which must not be empty. With all it
+// fills b, unless the stream ends, and with an error tells how much it received.
+// urgent data is not waited for.
+func (fd *FD) RecvStream(m *Msg, b []byte, flags int, all, urgent bool) (int, error) {
+	m.all, m.urgent = all && !urgent, urgent
+	_, err := m.do(fd, recvstream, b, nil, flags)
 	switch {
-	case err != nil:
-		return got, err
-	case errno != 0 && (got == 0 || errno != sys.EAGAIN):
-		return got, os.NewSyscallError("recvfrom", errno)
-	case eof && got == 0:
+	case m.errno == sys.EAGAIN && m.done > 0 && m.settled():
+		return m.done, nil // MSG_DONTWAIT ends WaitAll
+	case err == nil && m.done == 0:
 		return 0, io.EOF
 	}
-	return got, nil
+	return m.done, err
+}
+
+// recvStream is one turn of RecvStream.
+func (m *Msg) recvStream(s uintptr) bool {
+	peek := m.flags&sys.MSG_PEEK != 0
+	for {
+		if peek {
+			m.done = 0 // each time the queue is seen from its start
+		}
+		var n int
+		n, m.errno = sys.Recvfrom(s, m.b[m.done:], m.flags, &m.Name)
+		if m.errno == sys.EINTR {
+			continue
+		}
+		if m.errno != 0 {
+			return m.settled()
+		}
+		m.done += n
+		if n == 0 || !m.all || m.done == len(m.b) {
+			return true
+		}
+		if peek {
+			// The same again until more arrives, or the end, of which the poller
+			// will tell.
+			return m.flags&sys.MSG_DONTWAIT != 0 || sys.PeerEnded(s)
+		}
+	}
 }
 
 // Disconnect leaves a datagram socket without a peer, but with its port, which the
-// kernel takes away unless bind was called with it.
+// kernel takes away unless bind was called with it. In the moment between, another
+// socket may get the port; the error is EADDRINUSE then.
 func (fd *FD) Disconnect() error {
 	var before, after sys.Sockaddr
 	if err := fd.Sockname(&before); err != nil {
@@ -109,4 +102,19 @@ func (fd *FD) Disconnect() error {
 	}
 	after.SetPort(port)
 	return fd.Bind(&after)
+}
+
+// Unconnect takes back a connect that failed or was given up, so that another may
+// follow. The socket keeps the port in local, which the kernel takes away if it
+// was the kernel that chose it. It is best effort: what remains, the next connect
+// tells.
+func (fd *FD) Unconnect(local *sys.Sockaddr) {
+	fd.control("connect", sys.Disconnect)
+	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 || local.Port() == 0 {
+		return
+	}
+	var now sys.Sockaddr
+	if fd.Sockname(&now) == nil && now.Port() == 0 {
+		fd.Bind(local)
+	}
 }
