@@ -424,7 +424,7 @@ func (c *TextConn) CloseWrite() error {
 	c.w.mu.Lock()
 	defer c.w.unlock()
 	err := c.w.end()
-	return join(err, cw.CloseWrite())
+	return joinErrors(err, cw.CloseWrite())
 }
 
 func (c *TextConn) unsupported() error {
@@ -448,7 +448,7 @@ func (c *TextConn) Close() error {
 		return c.conn.Close()
 	}
 	err := c.endForClose()
-	return join(err, c.conn.Close())
+	return joinErrors(err, c.conn.Close())
 }
 
 func (c *TextConn) endForClose() error {
@@ -475,8 +475,8 @@ func (c *TextConn) limitWrites() {
 	}
 }
 
-// join is errors.Join that leaves a single error as it is.
-func join(a, b error) error {
+// joinErrors is errors.Join that leaves a single error as it is.
+func joinErrors(a, b error) error {
 	switch {
 	case a == nil:
 		return b

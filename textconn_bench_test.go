@@ -32,8 +32,8 @@ const (
 	benchSize = 64 << 10
 )
 
-// loopback returns the two ends of a TCP connection.
-func loopback(b testing.TB) (near, far *net.TCPConn) {
+// tcpEnds returns the two ends of a TCP connection.
+func tcpEnds(b testing.TB) (near, far *net.TCPConn) {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -69,7 +69,7 @@ func BenchmarkTextConnRead(b *testing.B) {
 			{"textconn", func(c net.Conn) io.Reader { return sockets.NewTextConn(c, f) }},
 		} {
 			b.Run("enc="+bt.format+"/text="+bt.name+"/impl="+impl.name, func(b *testing.B) {
-				near, far := loopback(b)
+				near, far := tcpEnds(b)
 				go func() {
 					for {
 						if _, err := far.Write(wire); err != nil {
@@ -114,7 +114,7 @@ func BenchmarkTextConnWrite(b *testing.B) {
 			{"textconn", func(c net.Conn) io.Writer { return sockets.NewTextConn(c, f) }},
 		} {
 			b.Run("enc="+bt.format+"/text="+bt.name+"/impl="+impl.name, func(b *testing.B) {
-				near, far := loopback(b)
+				near, far := tcpEnds(b)
 				go io.Copy(discard{}, far)
 				w := impl.wrap(near)
 				b.SetBytes(int64(len(text)))

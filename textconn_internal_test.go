@@ -57,19 +57,19 @@ func TestWrapFormat(t *testing.T) {
 	}
 }
 
-// source is a connection of which Read repeats data for ever, and which
+// textSource is a connection of which Read repeats data for ever, and which
 // throws away what is written.
-type source struct {
+type textSource struct {
 	net.Conn
 	data []byte
 }
 
-func (s source) Read(p []byte) (int, error)  { return copy(p, s.data), nil }
-func (s source) Write(p []byte) (int, error) { return len(p), nil }
+func (s textSource) Read(p []byte) (int, error)  { return copy(p, s.data), nil }
+func (s textSource) Write(p []byte) (int, error) { return len(p), nil }
 
 func TestRule32AnIdleConnCostsItsStruct(t *testing.T) {
 	// Two characters and the beginning of a third, which stays behind.
-	s := source{data: []byte("\x83e\x83X\x83")}
+	s := textSource{data: []byte("\x83e\x83X\x83")}
 	for _, size := range []int{1, 3, 100, 512, 4096} {
 		c := NewTextConn(s, parse(t, "shift_jis"))
 		p := make([]byte, size)
@@ -86,7 +86,7 @@ func TestRule32AnIdleConnCostsItsStruct(t *testing.T) {
 		}
 	}
 	// What is too much for p stays in a block, and that goes back.
-	c := NewTextConn(source{data: bytes.Repeat([]byte("\x83e"), 2000)}, parse(t, "shift_jis"))
+	c := NewTextConn(textSource{data: bytes.Repeat([]byte("\x83e"), 2000)}, parse(t, "shift_jis"))
 	p := make([]byte, 4096)
 	if _, err := c.Read(p); err != nil {
 		t.Fatal(err)
@@ -131,8 +131,8 @@ func TestReadAndWriteDoNotAllocate(t *testing.T) {
 			} else {
 				src = []byte(text)
 			}
-			c := NewTextConn(source{data: wire[:n]}, f)
-			p := make([]byte, 1<<16) // all of wire, which source begins anew each time
+			c := NewTextConn(textSource{data: wire[:n]}, f)
+			p := make([]byte, 1<<16) // all of wire, which textSource begins anew each time
 			if allocs := testing.AllocsPerRun(50, func() {
 				for range 4 {
 					if _, err := c.Read(p); err != nil {
@@ -147,7 +147,7 @@ func TestReadAndWriteDoNotAllocate(t *testing.T) {
 			}
 		}
 	}
-	c := NewTextConn(source{}, parse(t, "utf-16"))
+	c := NewTextConn(textSource{}, parse(t, "utf-16"))
 	if allocs := testing.AllocsPerRun(50, func() { c.WriteString(text) }); allocs > 0 {
 		t.Errorf("WriteString: %v allocations", allocs)
 	}
@@ -158,7 +158,7 @@ func TestRule33TablesAreMadeOnce(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for range 50 {
-			c := NewTextConn(source{data: []byte("x")}, parse(t, "big5,strict"))
+			c := NewTextConn(textSource{data: []byte("x")}, parse(t, "big5,strict"))
 			if _, err := io.ReadFull(c, make([]byte, 10)); err != nil {
 				t.Fatal(err)
 			}

@@ -39,7 +39,7 @@ func tool(t *testing.T, name string) string {
 	return ""
 }
 
-func listen(t *testing.T) net.Listener {
+func listenLocal(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -143,7 +143,7 @@ func TestPythonReadsAndWritesTheSame(t *testing.T) {
 		}
 		t.Run(tt.format, func(t *testing.T) {
 			t.Parallel()
-			l := listen(t)
+			l := listenLocal(t)
 			result := python(t, l, "echo", tt.python, newlineOf(tt.format), tt.text)
 			c := accept(t, l, tt.format)
 			mustWrite(t, c, tt.text)
@@ -171,7 +171,7 @@ func TestIconvReadsAndWritesTheSame(t *testing.T) {
 		t.Run(tt.format, func(t *testing.T) {
 			t.Parallel()
 			wire := strings.ReplaceAll(tt.text, "\n", newlineOf(tt.format))
-			l := listen(t)
+			l := listenLocal(t)
 			dialled, err := net.Dial("tcp", l.Addr().String())
 			if err != nil {
 				t.Fatal(err)
@@ -219,7 +219,7 @@ func TestIconvReadsAndWritesTheSame(t *testing.T) {
 }
 
 func TestBufioScannerOverTextConn(t *testing.T) {
-	l := listen(t)
+	l := listenLocal(t)
 	result := python(t, l, "tell", "cp932", "\r\n", "一行目\n二行目 ABC\n\n四行目\n")
 	c := accept(t, l, "shift_jis,crlf,strict")
 	var got []string
@@ -237,7 +237,7 @@ func TestBufioScannerOverTextConn(t *testing.T) {
 }
 
 func TestTextprotoOverTextConn(t *testing.T) {
-	l := listen(t)
+	l := listenLocal(t)
 	result := python(t, l, "tell", "euc_jp", "\r\n", "220-ようこそ\n220 どうぞ\nSubject: 件名\nX-Name: 名前\n\n..本文\n.\n")
 	c := accept(t, l, "euc-jp,crlf,strict")
 	tp := textproto.NewConn(c)
@@ -268,7 +268,7 @@ func TestSMTPOverTextConn(t *testing.T) {
 	} {
 		t.Run(tt.format, func(t *testing.T) {
 			message := "Subject: 会議\n\n.本文は\nこれです\n"
-			l := listen(t)
+			l := listenLocal(t)
 			result := python(t, l, "smtp", tt.python, "\r\n", strings.TrimSuffix(message, "\n"))
 			client, err := smtp.NewClient(accept(t, l, tt.format), "localhost")
 			if err != nil {
@@ -300,7 +300,7 @@ func TestSMTPOverTextConn(t *testing.T) {
 }
 
 func TestJSONOverTextConn(t *testing.T) {
-	l := listen(t)
+	l := listenLocal(t)
 	result := python(t, l, "tell", "utf-16", "\n", `{"名": "値😀", "n": [1, 2]}`+"\n"+`{"名": "二つ目"}`+"\n")
 	c := accept(t, l, "utf-16,strict")
 	dec := json.NewDecoder(c)
@@ -329,7 +329,7 @@ func TestJSONOverTextConn(t *testing.T) {
 }
 
 func TestCSVOverTextConn(t *testing.T) {
-	l := listen(t)
+	l := listenLocal(t)
 	result := python(t, l, "tell", "gb18030", "\r\n", "名称,\"数量,\n单位\"\n苹果,\"3\"\n")
 	c := accept(t, l, "gb18030,crlf,strict")
 	got, err := csv.NewReader(c).ReadAll()
@@ -351,7 +351,7 @@ func TestCSVOverTextConn(t *testing.T) {
 }
 
 func TestTemplateOverTextConn(t *testing.T) {
-	l := listen(t)
+	l := listenLocal(t)
 	result := python(t, l, "tell", "cp1140", "\u0085", "Straße\n")
 	c := accept(t, l, "cp1140,nel,strict")
 	name, err := io.ReadAll(c)
@@ -388,7 +388,7 @@ func TestHTTPOverTextConn(t *testing.T) {
 		{"shift_jis,crlf,strict", "cp932", "\r\n", "世界"},
 	} {
 		t.Run(tt.format, func(t *testing.T) {
-			l := listen(t)
+			l := listenLocal(t)
 			served := make(chan string, 1)
 			srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, err := io.ReadAll(r.Body)

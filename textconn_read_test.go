@@ -530,9 +530,9 @@ func TestReadReportsNoProgress(t *testing.T) {
 	}
 }
 
-// TestReadBuffers reads the same stream into buffers of all sizes that
+// TestTextConnReadBuffers reads the same stream into buffers of all sizes that
 // matter: those that serve as scratch space themselves, and smaller ones.
-func TestReadBuffers(t *testing.T) {
+func TestTextConnReadBuffers(t *testing.T) {
 	const line = "plain line\r\nテスト\r\nend\r\r\n\r"
 	for _, f := range []string{"shift_jis,crlf", "utf-16le,crlf", "utf-8,crlf", "iso-2022-jp,crlf", "gb18030,crlf,strict"} {
 		for _, size := range []int{1, 3, 63, 511, 512, 513, 4096, 1 << 16} {

@@ -264,8 +264,8 @@ func (w *textWriter) idle() bool {
 
 // end sends everything: what is buffered, and what the format owes.
 func (w *textWriter) end() error {
-	err := join(w.takeErr(), w.finish())
-	return join(err, w.send())
+	err := joinErrors(w.takeErr(), w.finish())
+	return joinErrors(err, w.send())
 }
 
 // writeRaw implements the Write of Raw with w.mu held.

@@ -497,12 +497,16 @@ func TestRule31ReadAndWriteAtOnce(t *testing.T) {
 	}
 }
 
-// rot13 is an encoding that x/text does not have.
-type rot13 struct{}
+// rot13Encoding is an encoding that x/text does not have.
+type rot13Encoding struct{}
 
-func (rot13) NewDecoder() *encoding.Decoder { return &encoding.Decoder{Transformer: rot13Coder{}} }
-func (rot13) NewEncoder() *encoding.Encoder { return &encoding.Encoder{Transformer: rot13Coder{}} }
-func (rot13) String() string                { return "rot 13" }
+func (rot13Encoding) NewDecoder() *encoding.Decoder {
+	return &encoding.Decoder{Transformer: rot13Coder{}}
+}
+func (rot13Encoding) NewEncoder() *encoding.Encoder {
+	return &encoding.Encoder{Transformer: rot13Coder{}}
+}
+func (rot13Encoding) String() string { return "rot 13" }
 
 type rot13Coder struct{ transform.NopResetter }
 
@@ -528,7 +532,7 @@ func (rot13Coder) Transform(dst, src []byte, atEOF bool) (int, int, error) {
 }
 
 func TestRule33AnyEncoding(t *testing.T) {
-	f := sockets.ExternalFormat{Encoding: rot13{}, Newline: sockets.NewlineCRLF}
+	f := sockets.ExternalFormat{Encoding: rot13Encoding{}, Newline: sockets.NewlineCRLF}
 	if got := f.String(); got != "rot 13,crlf" {
 		t.Error(got)
 	}
@@ -568,13 +572,13 @@ func TestRule33AnyEncoding(t *testing.T) {
 	}
 	wantFormatError(t, err, "write", 1, "é", sockets.ErrUnencodable)
 
-	if err := sockets.RegisterEncoding("rot-13", rot13{}); err != nil {
+	if err := sockets.RegisterEncoding("rot-13", rot13Encoding{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := sockets.RegisterEncoding("ROT13", rot13{}); err == nil {
+	if err := sockets.RegisterEncoding("ROT13", rot13Encoding{}); err == nil {
 		t.Error("the name is taken")
 	}
-	if err := sockets.RegisterEncoding("utf-8", rot13{}); err == nil {
+	if err := sockets.RegisterEncoding("utf-8", rot13Encoding{}); err == nil {
 		t.Error("the name is taken")
 	}
 	got, err := sockets.ParseFormat("rot13,crlf,strict")
