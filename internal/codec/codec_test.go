@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/text/encoding"
 )
 
 // sample is text with characters of every length that c can write.
@@ -288,9 +287,9 @@ func TestEveryRune(t *testing.T) {
 			enc := c.Encoding.NewEncoder()
 			var st state
 			room := make([]byte, 64)
-			src := make([]byte, 0, 64)
+			src, theirs := make([]byte, 0, 64), make([]byte, 64)
 			for r := rune(0); r <= utf8.MaxRune; r += step {
-				if r >= 0xd800 && r < 0xe000 || r >= 0x30000 && r%101 != 0 {
+				if r >= 0xd800 && r < 0xe000 || r >= 0x30000 && r%101 != 0 || r >= 0x10000 && c.kind == kindSingle && r%101 != 0 {
 					continue
 				}
 				m.start(&st)
@@ -304,7 +303,9 @@ func TestEveryRune(t *testing.T) {
 					t.Fatalf("%U: run %x, alone %x", r, room[:nd], got)
 				}
 				if c.kind != kindISO2022JP && c.kind != kindHZ {
-					want, err := enc.Bytes(src[:len(src)-9])
+					enc.Reset()
+					nd, _, err := enc.Transform(theirs, src[:len(src)-9], true)
+					want := theirs[:nd]
 					if err != nil {
 						want = nil
 					}
@@ -342,6 +343,9 @@ func TestEveryPair(t *testing.T) {
 			for lead := range 256 {
 				alone := oneShot(Format{Charset: c, Strict: true}, []byte{byte(lead)})
 				for trail := range 256 {
+					if c.kind == kindSingle && trail != lead {
+						continue // one after the other is enough
+					}
 					wire := []byte{byte(lead), byte(trail), '\n', 'z', 'z', 'z', 'z', 'z', 'z', 'z', 'z'}
 					got := oneShot(Format{Charset: c}, wire).Text
 					want, err := dec.Bytes(wire)
@@ -430,7 +434,3 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
-
-// rot is an encoding that x/text does not have: ASCII turned by 13, with a
-// genuine U+FFFD, and a mark that costs two bytes.
-var _ encoding.Encoding = encoding.Nop
