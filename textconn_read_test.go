@@ -151,6 +151,10 @@ func TestRule05CRWaitsForTheNextCharacter(t *testing.T) {
 	s.reads = []scripted{{"\r", io.EOF}}
 	wantRead(t, c, "\r")
 
+	// What cannot become a "\n" is enough of the next character.
+	c, _ = play(t, "shift_jis,crlf", data("a\r\x83")...)
+	wantRead(t, c, "a\r")
+
 	c, s = play(t, "utf-8,crlf", data("x\r")...)
 	wantRead(t, c, "x")
 	if err := c.SetReadFormat(format(t, "utf-8")); err != nil {
@@ -233,6 +237,7 @@ func TestRule08MalformedIsReplacedAndNothingElseSwallowed(t *testing.T) {
 		{"iso-2022-jp", "\x1b$B$\x1b(Babc", "\ufffdabc"},
 		{"iso-2022-jp", "\x1b$B\x24\x01\x24\n$\"", "\ufffd\x01\ufffd\n$\""},
 		{"iso-2022-jp", "\x1bZ\x0e\x80", "\ufffdZ\ufffd\ufffd"},
+		{"iso-2022-jp", "01234567\x0f9abcdefg", "01234567\ufffd9abcdefg"},
 		{"hz-gb-2312", "~x~{V\nP~{VP\r", "\ufffdx\ufffd\nP中\r"},
 	} {
 		c, _ := play(t, tt.format, data(tt.wire)...)

@@ -154,6 +154,15 @@ func TestRule19ARuneCutByTwoWritesIsJoined(t *testing.T) {
 			}
 		}
 	}
+	// What follows may be plain text.
+	for _, tt := range []struct{ format, first, second, wire string }{
+		{"us-ascii", "\xe3", "ab", "?ab"}, {"utf-8,crlf", "\xe3\x81", "ab", "\ufffdab"}, {"us-ascii,nvt", "\r", "ab", "\r\x00ab"},
+	} {
+		c, s := play(t, tt.format)
+		mustWrite(t, c, tt.first)
+		mustWrite(t, c, tt.second)
+		wantWire(t, s, tt.wire)
+	}
 	for _, tt := range []struct{ format, wire string }{
 		{"shift_jis", "a?"}, {"utf-16be", "\x00a\xff\xfd"}, {"cp037", "\x81\x3f"}, {"utf-8,crlf", "a\ufffd"},
 	} {
@@ -225,6 +234,18 @@ func TestRule21CharactersThatAreLacking(t *testing.T) {
 	wantFormatError(t, err, "write", 1, "अ", sockets.ErrUnencodable)
 	mustWrite(t, c, "b")
 	wantWire(t, s, "ab")
+	// An overlong form is not the character it spells.
+	for _, f := range []string{"gbk,strict", "euc-jp,strict", "windows-1251,strict", "iso-2022-jp,strict", "hz-gb-2312,strict", "utf-16le,strict", "utf-8,strict"} {
+		for _, overlong := range []string{"\xe0\x90\x90", "\xc1\x81"} { // U+0410, U+0041
+			c, s := play(t, f)
+			n, err := c.Write([]byte(overlong + " some more text"))
+			if n != 0 {
+				t.Errorf("%s: count %d", f, n)
+			}
+			wantFormatError(t, err, "write", 0, overlong[:1], sockets.ErrMalformed)
+			wantWire(t, s, "")
+		}
+	}
 	// Malformed UTF-8 is an error for Unicode encodings, too.
 	for _, f := range []string{"utf-16le,strict", "gb18030,strict", "utf-8,strict"} {
 		c, _ := play(t, f)
@@ -237,6 +258,11 @@ func TestRule22ShiftsInTextAreLacking(t *testing.T) {
 	c, s := play(t, "iso-2022-jp")
 	mustWrite(t, c, "AB\x1b$B12\x0e\x0f\n")
 	wantWire(t, s, "AB?$B12??\n")
+	for _, shift := range []string{"\x1b", "\x0e", "\x0f"} {
+		c, s := play(t, "iso-2022-jp")
+		mustWrite(t, c, "01234567"+shift+"9abcdefg")
+		wantWire(t, s, "01234567?9abcdefg")
+	}
 	c, _ = play(t, "iso-2022-jp,strict")
 	_, err := c.Write([]byte("AB\x1b$B12"))
 	wantFormatError(t, err, "write", 2, "\x1b", sockets.ErrUnencodable)
