@@ -26,10 +26,11 @@ import (
 //
 // Multiple goroutines may invoke methods on a TextConn simultaneously.
 type TextConn struct {
-	conn   net.Conn
-	r      textReader
-	w      textWriter
-	closed atomic.Bool
+	conn    net.Conn
+	r       textReader
+	w       textWriter
+	closing atomic.Bool // Close has been called
+	closed  atomic.Bool // and conn is closed
 
 	// writeDeadline is the user's, in nanoseconds of Unix time, 0 for none.
 	writeDeadline atomic.Int64
@@ -116,7 +117,7 @@ func (w wireFormat) wrap(c net.Conn) net.Conn {
 		return WithFormat(c, w.format)
 	}
 	t := NewTextConn(c, w.format)
-	t.r.size = w.input
+	t.r.size.Store(int64(w.input))
 	t.w.size.Store(int64(w.output))
 	return t
 }
@@ -152,10 +153,7 @@ func (c *TextConn) SetBufferSizes(input, output int) error {
 	if err := checkBufferSizes("", input, output); err != nil {
 		return err
 	}
-	c.r.mu.Lock()
-	c.r.size = input
-	c.r.mu.Unlock()
-
+	c.r.size.Store(int64(input))
 	c.w.mu.Lock()
 	defer c.w.unlock()
 	c.w.size.Store(int64(output))
@@ -180,7 +178,8 @@ func (c *TextConn) SetReadFormat(f ExternalFormat) error {
 
 // SetWriteFormat sends what the format before still owes, like an escape
 // sequence back to ASCII or the replacement of an unfinished character, and
-// makes f the format of all text that follows.
+// makes f the format of all text that follows, with a byte order mark of its
+// own if it has one.
 //
 // If sending fails, f is the format all the same, and the unsent bytes go first
 // at the next Write.
@@ -202,7 +201,7 @@ func (c *TextConn) SetWriteFormat(f ExternalFormat) error {
 // them, again and again: Skip, SetReadFormat or Raw go past them.
 func (c *TextConn) Read(p []byte) (int, error) {
 	if c.closed.Load() {
-		return 0, c.closedRead(p)
+		return 0, c.closedRead()
 	}
 	if len(p) == 0 {
 		return 0, nil
@@ -212,9 +211,9 @@ func (c *TextConn) Read(p []byte) (int, error) {
 	return c.r.read(p)
 }
 
-// closedRead has the connection say that it is closed.
-func (c *TextConn) closedRead(p []byte) error {
-	if _, err := c.conn.Read(p); err != nil {
+// closedRead has the closed connection say so in its own words.
+func (c *TextConn) closedRead() error {
+	if _, err := c.conn.Read(nil); err != nil {
 		return err
 	}
 	return net.ErrClosed
@@ -235,15 +234,15 @@ func (c *TextConn) closedRead(p []byte) error {
 // Write, the count is 0 and the beginning is dropped.
 func (c *TextConn) Write(p []byte) (int, error) {
 	if c.closed.Load() {
-		return 0, c.closedWrite(p)
+		return 0, c.closedWrite()
 	}
 	c.w.mu.Lock()
 	defer c.w.unlock()
 	return c.w.write(p)
 }
 
-func (c *TextConn) closedWrite(p []byte) error {
-	if _, err := c.conn.Write(p); err != nil {
+func (c *TextConn) closedWrite() error {
+	if _, err := c.conn.Write(nil); err != nil {
 		return err
 	}
 	return net.ErrClosed
@@ -352,7 +351,7 @@ type rawText struct{ c *TextConn }
 
 func (r rawText) Read(p []byte) (int, error) {
 	if r.c.closed.Load() {
-		return 0, r.c.closedRead(p)
+		return 0, r.c.closedRead()
 	}
 	r.c.r.mu.Lock()
 	defer r.c.r.mu.Unlock()
@@ -361,7 +360,7 @@ func (r rawText) Read(p []byte) (int, error) {
 
 func (r rawText) Write(p []byte) (int, error) {
 	if r.c.closed.Load() {
-		return 0, r.c.closedWrite(p)
+		return 0, r.c.closedWrite()
 	}
 	r.c.w.mu.Lock()
 	defer r.c.w.unlock()
@@ -444,10 +443,11 @@ const closeLimit = 5 * time.Second
 // longer than the write deadline and 5 seconds. The connection is closed
 // whatever fails on the way.
 func (c *TextConn) Close() error {
-	if c.closed.Swap(true) {
+	if c.closing.Swap(true) {
 		return c.conn.Close()
 	}
 	err := c.endForClose()
+	defer c.closed.Store(true)
 	return joinErrors(err, c.conn.Close())
 }
 

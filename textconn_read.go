@@ -23,11 +23,11 @@ type textReader struct {
 	format codec.Format
 	broken error // there is no format
 
-	wire  []byte // in block, in own or in small
-	block *block // from the pool, nil if wire is elsewhere
-	own   []byte // the input buffer that the user asked for
-	size  int    // and its size, 0 for none
-	text  []byte // of a character that p had no room for, usually in carry
+	wire  []byte       // in block, in own or in small
+	block *block       // from the pool, nil if wire is elsewhere
+	own   []byte       // the input buffer that the user asked for
+	size  atomic.Int64 // and its size, 0 for none
+	text  []byte       // of a character that p had no room for, usually in carry
 	eof   bool
 	err   error // of a read that had data as well
 	empty int   // reads without data or error in a row
@@ -155,7 +155,7 @@ func (r *textReader) consume(n int) {
 // it adds them to wire. An error that comes with bytes is kept for later.
 func (r *textReader) fill(p []byte) (int, error) {
 	switch {
-	case r.size > 0:
+	case r.size.Load() > 0:
 		return 0, r.fillOwn()
 	case len(p) < scratchSize || r.block != nil:
 		return 0, r.fillSmall()
@@ -202,7 +202,7 @@ func (r *textReader) fillSmall() error {
 
 // fillOwn reads into the buffer of the size that the user chose.
 func (r *textReader) fillOwn() error {
-	size := max(r.size, len(r.wire)+minBufferSize)
+	size := max(int(r.size.Load()), len(r.wire)+minBufferSize)
 	if len(r.own) < size {
 		own := make([]byte, size)
 		copy(own, r.wire)

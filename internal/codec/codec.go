@@ -118,9 +118,9 @@ func (st *state) initial() bool { return st.mode == 0 && !st.mark }
 // machine converts one encoding. It is immutable; all memory is in state.
 //
 // The run methods are the fast path. They convert whole, well-formed
-// characters and stop in front of everything else, also for want of room, and
-// they never consume bytes that stand for no text. The single-character
-// methods are the whole truth.
+// characters and stop in front of everything else, also for want of room. What
+// they consume ends with the bytes of a character: the decoder may have to give
+// back a CR. The single-character methods are the whole truth.
 type machine interface {
 	start(st *state)
 	// plain returns how many leading bytes of b are the same as text and on the wire.

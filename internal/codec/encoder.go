@@ -17,7 +17,6 @@ type Encoder struct {
 	afterCR bool // the last rune was CR; in style NEL it is still to be written
 	nStub   uint8
 	nBad    uint8
-	subLen  [2]uint8
 	stub    [utf8.UTFMax]byte // the beginning of a rune that the last Encode ended in
 	bad     [utf8.UTFMax]byte
 	sub     [2]rune // instead of an unencodable rune, of malformed UTF-8

@@ -17,6 +17,7 @@ type foreignDecoder struct {
 	out     []byte // decoded, line ends converted, not yet delivered
 	cr      bool   // a CR is held until the next character is known
 	stuck   int    // malformed bytes that the transformer is past, but not the caller
+	ended   bool   // the transformer knows that the input has ended
 	outBuf  [foreignChar]byte
 	tmp     [foreignChar]byte
 }
@@ -64,6 +65,12 @@ func (d *Decoder) decodeForeign(dst, src []byte, eof bool) (nDst, nSrc int, stat
 		if nSrc == len(src) {
 			if eof && f.cr {
 				f.take("\r", d)
+				continue
+			}
+			if eof && !f.ended {
+				f.ended = true
+				nd, _, _ := f.t.Transform(f.tmp[:], nil, true)
+				d.foldForeign(f.tmp[:nd])
 				continue
 			}
 			return nDst, nSrc, More
