@@ -62,8 +62,8 @@ func makesSocket(sig *types.Signature) bool {
 		if !ok || named.Obj().Pkg() == nil || named.Obj().Pkg().Path() != "net" {
 			continue
 		}
-		switch name := named.Obj().Name(); {
-		case name == "Conn", name == "Listener", name == "PacketConn", overrides[name] == "sockets":
+		name := named.Obj().Name()
+		if name == "Conn" || name == "Listener" || name == "PacketConn" || overrides[name] == "sockets" {
 			return true
 		}
 	}
@@ -86,31 +86,31 @@ func generate(net *types.Package, r releases) (map[string][]byte, error) {
 
 	files := make(map[string][]byte)
 	var err error
-	add := func(name string, constraints []string, provider string, objs []types.Object) {
+	add := func(name, constraint, provider string, objs []types.Object) {
 		if err == nil {
-			files[name], err = source(constraints, provider, objs)
+			files[name], err = source(constraint, provider, objs)
 		}
 	}
 	for p, objs := range parts {
-		var constraints []string
-		base := ""
+		base, newer := "", ""
 		if p.release > 0 {
 			tag := fmt.Sprintf("go1.%d", p.release)
-			constraints, base = append(constraints, tag), tag+"_"
+			base, newer = tag+"_", tag+" && "
 		}
 		switch p.provider {
 		case "net":
-			add(base+"net.go", constraints, "net", objs)
+			add(base+"net.go", strings.TrimSuffix(newer, " && "), "net", objs)
 		case "sockets":
-			add(base+"sockets.go", append(constraints, "("+supported+")"), "sockets", objs)
-			add(base+"other.go", append(constraints, "!("+supported+")"), "net", objs)
+			add(base+"sockets.go", newer+"("+supported+")", "sockets", objs)
+			add(base+"other.go", newer+"!("+supported+")", "net", objs)
 		}
 	}
 	return files, err
 }
 
-// source returns one file, in which provider provides each of net's objs.
-func source(constraints []string, provider string, objs []types.Object) ([]byte, error) {
+// source returns one file, in which provider provides each of net's objs. The
+// build constraint may be empty.
+func source(constraint, provider string, objs []types.Object) ([]byte, error) {
 	std := make(map[string]bool) // the packages imported besides sockets
 	if provider == "net" {
 		std["net"] = true
@@ -156,11 +156,7 @@ func source(constraints []string, provider string, objs []types.Object) ([]byte,
 
 	var b bytes.Buffer
 	b.WriteString(header)
-	if len(constraints) > 0 {
-		constraint := strings.Join(constraints, " && ")
-		if len(constraints) == 1 && strings.HasPrefix(constraint, "(") {
-			constraint = constraint[1 : len(constraint)-1]
-		}
+	if constraint != "" {
 		fmt.Fprintf(&b, "\n//go:build %s\n", constraint)
 	}
 	b.WriteString("\npackage compat\n\nimport (\n")
