@@ -13,15 +13,7 @@ func benchmark(b *testing.B, f func(b *testing.B, dialed, accepted net.Conn)) {
 	for _, network := range []string{"tcp", "unix"} {
 		for _, im := range []*impl{netImpl, sockImpl} {
 			b.Run(fmt.Sprintf("impl=%s/network=%s", im.name, network), func(b *testing.B) {
-				address := "127.0.0.1:0"
-				if network == "unix" {
-					address = shortDir(b) + "/l"
-				}
-				l, err := im.listen(network, address)
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer l.Close()
+				l := benchListener(b, im, network)
 				dialed, err := im.dial(network, l.Addr().String())
 				if err != nil {
 					b.Fatal(err)
@@ -37,6 +29,20 @@ func benchmark(b *testing.B, f func(b *testing.B, dialed, accepted net.Conn)) {
 			})
 		}
 	}
+}
+
+func benchListener(b *testing.B, im *impl, network string) net.Listener {
+	b.Helper()
+	address := "127.0.0.1:0"
+	if network == "unix" {
+		address = shortDir(b) + "/l"
+	}
+	l, err := im.listen(network, address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { l.Close() })
+	return l
 }
 
 // BenchmarkPingPong sends 64 octets there and back; both ends wait in the poller.
@@ -121,15 +127,7 @@ func BenchmarkAccept(b *testing.B) {
 	for _, network := range []string{"tcp", "unix"} {
 		for _, im := range []*impl{netImpl, sockImpl} {
 			b.Run(fmt.Sprintf("impl=%s/network=%s", im.name, network), func(b *testing.B) {
-				address := "127.0.0.1:0"
-				if network == "unix" {
-					address = shortDir(b) + "/l"
-				}
-				l, err := im.listen(network, address)
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer l.Close()
+				l := benchListener(b, im, network)
 				b.ReportAllocs()
 				for b.Loop() {
 					c, err := im.dial(network, l.Addr().String())
