@@ -513,6 +513,18 @@ func TestParityDialEnds(t *testing.T) {
 		d = e.dialer(net.Dialer{LocalAddr: foreignAddr{}})
 		e.see("DialTCP")(d.dialTCP(context.Background(), "tcp", netip.AddrPort{}, l.Addr().(*net.TCPAddr).AddrPort()))
 	})
+	add("to itself", func(e *env) {
+		for range 10 { // the port may be taken before it is used
+			self := &net.TCPAddr{IP: net.IP{127, 0, 0, 1}, Port: unusedPort(e)}
+			if c, err := e.dialTCP("tcp", self, self); err == nil {
+				e.see("DialTCP")(c, err)
+				e.send(c, "echo")
+				e.see("Read")(c.Read(make([]byte, 8)))
+				return
+			}
+		}
+		e.Errorf("%s: no connection to itself", e.name)
+	})
 	add("cancelled while connecting", func(e *env) {
 		addr := blackhole(e)
 		ctx, cancel := context.WithCancelCause(context.Background())

@@ -212,6 +212,26 @@ func TestParityOptions(t *testing.T) {
 			e.see("MultipathTCP")(s.(tcpConn).MultipathTCP())
 		})
 	}
+	for _, godebug := range []string{"multipathtcp=0", "multipathtcp=1", "multipathtcp=2", "multipathtcp=3"} {
+		add("GODEBUG "+godebug, func(e *env) {
+			old, had := os.LookupEnv("GODEBUG")
+			e.ok(os.Setenv("GODEBUG", godebug))
+			if had {
+				defer os.Setenv("GODEBUG", old)
+			} else {
+				defer os.Unsetenv("GODEBUG")
+			}
+			e.see("MultipathTCP")(e.listenConfig(net.ListenConfig{}).MultipathTCP())
+			l, err := e.listen("tcp", "127.0.0.1:0")
+			e.ok(err)
+			defer l.Close()
+			e.seeOptions("listener", l)
+			c, err := e.dial("tcp", l.Addr().String())
+			e.ok(err)
+			defer c.Close()
+			e.seeOptions("dialed", c)
+		})
+	}
 	add("tcp4 and tcp6 share a port", func(e *env) {
 		l, err := e.listen("tcp4", ":0")
 		e.ok(err)
