@@ -213,19 +213,27 @@ type (
 	}
 )
 
+func (a *tcpAddr4) set(sa *sys.Sockaddr) {
+	ip, port := sa.Inet4()
+	a.ip = ip
+	a.IP, a.Port = a.ip[:], int(port)
+}
+
+func (a *tcpAddr6) set(sa *sys.Sockaddr) {
+	ip, port, scope := sa.Inet6()
+	a.ip = ip
+	a.IP, a.Port, a.Zone = a.ip[:], int(port), zoneName(scope)
+}
+
 func decodeTCPAddr(sa *sys.Sockaddr) net.Addr {
 	switch sa.Family() {
 	case sys.AF_INET:
 		a := new(tcpAddr4)
-		var port uint16
-		a.ip, port = sa.Inet4()
-		a.IP, a.Port = a.ip[:], int(port)
+		a.set(sa)
 		return &a.TCPAddr
 	case sys.AF_INET6:
 		a := new(tcpAddr6)
-		ip, port, scope := sa.Inet6()
-		a.ip = ip
-		a.IP, a.Port, a.Zone = a.ip[:], int(port), zoneName(scope)
+		a.set(sa)
 		return &a.TCPAddr
 	}
 	return nil
@@ -302,26 +310,6 @@ func decodeAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 		return &net.UnixAddr{Name: name, Net: unixNet(fd.Type)}
 	}
 	return decodeKernelAddr(sa)
-}
-
-// copyAddr returns an address of its own, so that who changes one in place does
-// not change it for others.
-func copyAddr(addr net.Addr) net.Addr {
-	switch a := addr.(type) {
-	case *net.TCPAddr:
-		if len(a.IP) == net.IPv4len {
-			c := &tcpAddr4{TCPAddr: *a}
-			c.IP = c.ip[:copy(c.ip[:], a.IP)]
-			return &c.TCPAddr
-		}
-		c := &tcpAddr6{TCPAddr: *a}
-		c.IP = c.ip[:copy(c.ip[:], a.IP)]
-		return &c.TCPAddr
-	case *net.UnixAddr:
-		c := *a
-		return &c
-	}
-	return addr
 }
 
 func errnoErr(errno syscall.Errno) error {

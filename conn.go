@@ -168,29 +168,13 @@ var (
 	_ io.WriterTo   = (*TCPConn)(nil)
 )
 
-// ReadFrom sends what r gives until io.EOF.
-func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) {
-	if !c.ok() {
-		return 0, syscall.EINVAL
-	}
-	n, err := io.Copy(onlyWriter{c}, r)
-	return n, opError(c.fd, "readfrom", err)
-}
+// ReadFrom sends what r gives until io.EOF, without copying it where Copy can do
+// without.
+func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(c, r) }
 
-// WriteTo gives w what is received until the peer ends it.
-func (c *TCPConn) WriteTo(w io.Writer) (int64, error) {
-	if !c.ok() {
-		return 0, syscall.EINVAL
-	}
-	n, err := io.Copy(w, onlyReader{c})
-	return n, opError(c.fd, "writeto", err)
-}
-
-// onlyWriter and onlyReader hide every other method from io.Copy.
-type (
-	onlyWriter struct{ io.Writer }
-	onlyReader struct{ io.Reader }
-)
+// WriteTo gives w what is received until the peer ends it, without copying it
+// where Copy can do without.
+func (c *TCPConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(c, w) }
 
 // UnixConn is a connection, or a datagram socket, in the unix domain. It has the
 // methods of net.UnixConn.

@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"sync"
@@ -27,7 +28,8 @@ type listener struct {
 	// listener's. Besides wildcards it does so for sockets that others had a
 	// hand on: transparent proxies and BPF programs bring connections from
 	// everywhere, see IP_TRANSPARENT in ip(7) and BPF_PROG_TYPE_SK_LOOKUP.
-	askLocal atomic.Bool
+	askLocal  atomic.Bool
+	lastLocal atomic.Pointer[localName] // the last answer
 
 	// turn holds one token while a call waits in the kernel. Waiting for the
 	// token instead of the descriptor's lock lets AcceptWith give up.
@@ -69,18 +71,69 @@ func (l *listener) accepted(m *netfd.Msg, s int, err error) (*netfd.FD, error) {
 	if l.setDefaults && isTCP(fd) {
 		setTCPDefaults(fd, l.keepAlive, l.keepAliveConfig)
 	}
-	var local net.Addr
+	local := l.fd.Local()
 	if l.askLocal.Load() {
-		local = localAddr(fd)
-	} else {
-		local = copyAddr(l.fd.Local())
+		local = l.askedLocal(fd)
 	}
 	if err := fd.Init(); err != nil {
 		fd.Close()
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
-	fd.SetAddrs(orNameless(fd, local), orNameless(fd, decodeAddr(fd, &m.Name)), false)
+	local = orNameless(fd, local)
+	if !storeAccepted(fd, local, &m.Name) {
+		fd.SetAddrs(local, orNameless(fd, decodeAddr(fd, &m.Name)), false)
+	}
 	return fd, nil
+}
+
+// localName is an address as the kernel and as package net have it.
+type localName struct {
+	sa   sys.Sockaddr
+	addr net.Addr
+}
+
+// askedLocal asks the kernel for fd's own address. Most connections have the same
+// one as the last, so they share it: nobody may modify it.
+func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
+	var sa sys.Sockaddr
+	if fd.Sockname(&sa) != nil {
+		return nil
+	}
+	if last := l.lastLocal.Load(); last != nil && bytes.Equal(last.sa.Bytes(), sa.Bytes()) {
+		return last.addr
+	}
+	addr := decodeAddr(fd, &sa)
+	l.lastLocal.Store(&localName{sa, addr})
+	return addr
+}
+
+// storeAccepted records fd's addresses in one allocation, if it is a TCP
+// connection.
+func storeAccepted(fd *netfd.FD, local net.Addr, peer *sys.Sockaddr) bool {
+	if fd.Type != sys.SOCK_STREAM {
+		return false
+	}
+	switch peer.Family() {
+	case sys.AF_INET:
+		a := new(struct {
+			netfd.Addrs
+			remote tcpAddr4
+		})
+		a.remote.set(peer)
+		a.Local, a.Remote = local, &a.remote.TCPAddr
+		fd.StoreAddrs(&a.Addrs)
+	case sys.AF_INET6:
+		a := new(struct {
+			netfd.Addrs
+			remote tcpAddr6
+		})
+		a.remote.set(peer)
+		a.Local, a.Remote = local, &a.remote.TCPAddr
+		fd.StoreAddrs(&a.Addrs)
+	default:
+		return false
+	}
+	return true
 }
 
 // AcceptConfig says how AcceptWith accepts one connection. The zero value makes it

@@ -546,13 +546,15 @@ func (s *Socket) Close() error {
 }
 
 // LocalAddr returns the local address, nil if there is none, or if the Socket is
-// empty. It asks the kernel.
+// empty.
 func (s *Socket) LocalAddr() net.Addr {
 	fd := s.fd.Load()
 	if fd == nil {
 		return nil
 	}
-	addr := localAddr(fd)
+	// Not what the kernel says now, which is a port that the socket has lost after
+	// a connect failed.
+	addr := fd.Local()
 	if addr == nil || isUnbound(addr) && fd.Remote() == nil {
 		return nil
 	}

@@ -29,10 +29,10 @@ var ErrPoller = errors.New("sockets: the runtime poller refused the descriptor")
 
 // FD is a socket's descriptor.
 type FD struct {
-	file  *os.File        // nil while bare
-	raw   syscall.RawConn // of file
-	sysfd int             // while bare, otherwise -1
-	addrs atomic.Pointer[addrs]
+	file  *os.File // nil while bare
+	sysfd int      // while bare, otherwise -1
+	addrs atomic.Pointer[Addrs]
+	more  atomic.Pointer[more] // nil until needed: most connections never do
 
 	// Family, Type and Proto are the arguments of socket(2).
 	Family, Type, Proto int
@@ -41,13 +41,37 @@ type FD struct {
 	Network string
 }
 
-type addrs struct {
-	local, remote net.Addr
-	connected     bool
+// more is what an FD has besides reading and writing.
+type more struct {
+	raw syscall.RawConn // of file
+
+	// unread is what a transfer took from the socket and could not deliver.
+	unread atomic.Pointer[pipe]
+}
+
+// need returns fd.more of an FD in the poller.
+func (fd *FD) need() *more {
+	if m := fd.more.Load(); m != nil {
+		return m
+	}
+	m := new(more)
+	m.raw, _ = fd.file.SyscallConn() // fails for a nil file alone
+	if !fd.more.CompareAndSwap(nil, m) {
+		return fd.more.Load()
+	}
+	return m
+}
+
+// Addrs are the addresses of the two ends, nil where there is none.
+type Addrs struct {
+	Local, Remote net.Addr
+
+	// Connected says that connect chose the peer.
+	Connected bool
 }
 
 // noAddrs serves sockets before anything is known about them.
-var noAddrs addrs
+var noAddrs Addrs
 
 // New returns a bare FD that owns sysfd, which must be non-blocking. It moves a
 // descriptor below 3 out of the way, because os.File raises SIGPIPE for 1 and 2.
@@ -102,35 +126,35 @@ func (fd *FD) Init() error {
 		fd.sysfd = -1
 		return ErrPoller
 	}
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	fd.file, fd.raw, fd.sysfd = f, raw, -1
+	fd.file, fd.sysfd = f, -1
 	return nil
 }
 
 // SetAddrs records the addresses of the two ends, nil where there is none, and
 // whether a peer was chosen by connect.
 func (fd *FD) SetAddrs(local, remote net.Addr, connected bool) {
-	fd.addrs.Store(&addrs{local, remote, connected})
+	fd.StoreAddrs(&Addrs{local, remote, connected})
 }
 
+// StoreAddrs is SetAddrs for addresses that are part of a larger allocation. a
+// must not change any more.
+func (fd *FD) StoreAddrs(a *Addrs) { fd.addrs.Store(a) }
+
 // Local returns the local address, also after Close.
-func (fd *FD) Local() net.Addr { return fd.addrs.Load().local }
+func (fd *FD) Local() net.Addr { return fd.addrs.Load().Local }
 
 // Remote returns the peer's address, also after Close.
-func (fd *FD) Remote() net.Addr { return fd.addrs.Load().remote }
+func (fd *FD) Remote() net.Addr { return fd.addrs.Load().Remote }
 
 // Connected reports whether connect chose the peer, so that no other destination
 // may be given. Accepted and adopted sockets are not connected in this sense.
-func (fd *FD) Connected() bool { return fd.addrs.Load().connected }
+func (fd *FD) Connected() bool { return fd.addrs.Load().Connected }
 
 // SetLocal changes the local address alone.
 func (fd *FD) SetLocal(local net.Addr) {
 	for {
 		old := fd.addrs.Load()
-		if fd.addrs.CompareAndSwap(old, &addrs{local, old.remote, old.connected}) {
+		if fd.addrs.CompareAndSwap(old, &Addrs{local, old.Remote, old.Connected}) {
 			return
 		}
 	}
@@ -152,6 +176,11 @@ func (fd *FD) KnowsListening() bool {
 
 // Read reads from a socket that is in the poller.
 func (fd *FD) Read(b []byte) (int, error) {
+	if fd.hasUnread() {
+		if n, err := fd.readUnread(b, false); n > 0 || err != nil {
+			return n, err
+		}
+	}
 	n, err := fd.file.Read(b)
 	if err == nil {
 		return n, nil
@@ -189,6 +218,7 @@ func (fd *FD) Close() error {
 		return nil
 	}
 	err := fd.file.Close()
+	fd.dropUnread()
 	if err == nil {
 		return nil
 	}
@@ -214,7 +244,7 @@ func (fd *FD) SetWriteDeadline(t time.Time) error { return pollError(fd.file.Set
 // not close it.
 func (fd *FD) Control(f func(sysfd uintptr)) error {
 	if fd.file != nil {
-		return pollError(fd.raw.Control(f))
+		return pollError(fd.need().raw.Control(f))
 	}
 	if fd.sysfd < 0 {
 		return net.ErrClosed
@@ -241,7 +271,7 @@ func (fd *FD) RawRead(f func(sysfd uintptr) bool) error {
 	if fd.file == nil {
 		return fd.rawBare(f)
 	}
-	return pollError(fd.raw.Read(f))
+	return pollError(fd.need().raw.Read(f))
 }
 
 // RawWrite is RawRead for output.
@@ -249,7 +279,7 @@ func (fd *FD) RawWrite(f func(sysfd uintptr) bool) error {
 	if fd.file == nil {
 		return fd.rawBare(f)
 	}
-	return pollError(fd.raw.Write(f))
+	return pollError(fd.need().raw.Write(f))
 }
 
 // rawBare calls f once: a bare descriptor cannot wait.

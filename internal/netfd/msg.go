@@ -138,6 +138,11 @@ func (m *Msg) do(fd *FD, c call, b, oob []byte, flags int) (int, error) {
 
 // RecvFrom receives one message into b; m.Name is the sender.
 func (fd *FD) RecvFrom(m *Msg, b []byte, flags int) (int, error) {
+	if fd.hasUnread() {
+		if n, err := fd.readUnread(b, flags&sys.MSG_PEEK != 0); n > 0 || err != nil {
+			return n, err
+		}
+	}
 	n, err := m.do(fd, recvfrom, b, nil, flags)
 	if err == nil && n == 0 && fd.IsStream() {
 		err = io.EOF
@@ -156,6 +161,12 @@ func (fd *FD) SendTo(m *Msg, b []byte, flags int) (int, error) {
 func (fd *FD) RecvMsg(m *Msg, b, oob []byte, flags int) (int, error) {
 	if len(b) == 0 && len(oob) > 0 && fd.Type != sys.SOCK_DGRAM {
 		b = m.octet[:]
+	}
+	if fd.hasUnread() {
+		m.OOBN, m.Flags = 0, 0
+		if n, err := fd.readUnread(b, flags&sys.MSG_PEEK != 0); n > 0 || err != nil {
+			return n, err
+		}
 	}
 	n, err := m.do(fd, recvmsg, b, oob, flags)
 	if err == nil && n == 0 && fd.IsStream() {

@@ -41,6 +41,19 @@ func (m *Msg) sendAll(s uintptr) bool {
 // fills b, unless the stream ends, and with an error tells how much it received.
 // urgent data is not waited for.
 func (fd *FD) RecvStream(m *Msg, b []byte, flags int, all, urgent bool) (int, error) {
+	if fd.hasUnread() && !urgent {
+		n, err := fd.readUnread(b, flags&sys.MSG_PEEK != 0)
+		if n > 0 && n < len(b) && all && flags&sys.MSG_PEEK == 0 {
+			rest, err := fd.RecvStream(m, b[n:], flags, all, urgent)
+			if err == io.EOF {
+				err = nil
+			}
+			return n + rest, err
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
 	m.all, m.urgent = all && !urgent, urgent
 	_, err := m.do(fd, recvstream, b, nil, flags)
 	switch {
@@ -110,11 +123,9 @@ func (fd *FD) Disconnect() error {
 // tells.
 func (fd *FD) Unconnect(local *sys.Sockaddr) {
 	fd.control("connect", sys.Disconnect)
-	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 || local.Port() == 0 {
-		return
-	}
-	var now sys.Sockaddr
-	if fd.Sockname(&now) == nil && now.Port() == 0 {
+	if (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && local.Port() != 0 {
+		// Linux goes on naming a port that it has taken away. Where it has not,
+		// this fails.
 		fd.Bind(local)
 	}
 }

@@ -1,0 +1,233 @@
+package sockets
+
+import (
+	"io"
+	"math"
+	"net"
+	"os"
+	"reflect"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Copy is io.Copy that leaves the work to the kernel wherever it can, by
+// sendfile(2) and splice(2): between stream connections of this package and of
+// package net, those of the unix domain included, and files and pipes of package
+// os, in any combination. src may be an *io.LimitedReader on one of these.
+// Everything else is left to io.Copy: TLS connections, and types that embed one of
+// the above, which may have a Read or Write of their own.
+//
+// The deadlines of both ends apply. The count is what dst has taken; if that
+// fails, more may have left src. A connection of this package keeps it for the
+// next call that reads; of what comes from a connection of package net up to
+// 1 MiB is lost, where io.Copy loses up to its buffer.
+//
+// The errors are those of dst.ReadFrom, or of src.WriteTo if dst is no connection
+// of this package.
+func Copy(dst io.Writer, src io.Reader) (int64, error) {
+	n, handled, err := transfer(dst, src)
+	if handled {
+		return n, transferError(dst, src, err)
+	}
+	m, err := io.Copy(dst, src)
+	return n + m, err
+}
+
+// readFrom is ReadFrom of self, which is c's exported type.
+func (c *conn) readFrom(self net.Conn, r io.Reader) (int64, error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	n, handled, err := transfer(self, r)
+	if !handled {
+		var m int64
+		m, err = io.Copy(connOnly{self}, r)
+		n += m
+	}
+	return n, opError(c.fd, "readfrom", err)
+}
+
+// writeTo is WriteTo of self, which is c's exported type.
+func (c *conn) writeTo(self net.Conn, w io.Writer) (int64, error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	n, handled, err := transfer(w, self)
+	if !handled {
+		var m int64
+		m, err = io.Copy(w, connOnly{self})
+		n += m
+	}
+	return n, opError(c.fd, "writeto", err)
+}
+
+// connOnly hides from io.Copy what a connection has beyond net.Conn. A ReadFrom
+// that wraps one of ours, like that of package http, may hand us one back.
+type connOnly struct{ net.Conn }
+
+// endKind says what a transfer may do with one of its ends.
+type endKind uint8
+
+const (
+	noEnd      endKind = iota // nothing: it has to be called
+	socketEnd                 // a stream
+	fileEnd                   // whatever package os opens
+	foreignEnd                // sendfile from, the way package net does
+)
+
+// transfer moves octets from r to w inside the kernel, and tells an
+// *io.LimitedReader about it. If it is not handled, the rest has to be copied.
+// Errors come without *net.OpError.
+func transfer(w io.Writer, r io.Reader) (written int64, handled bool, err error) {
+	if !sys.HasSendfile && !sys.HasSplice {
+		return 0, false, nil
+	}
+	limit := int64(math.MaxInt64)
+	if lr, ok := r.(*io.LimitedReader); ok {
+		if lr.N <= 0 {
+			return 0, true, nil
+		}
+		defer func() { lr.N -= written }()
+		limit, r = lr.N, lr.R
+	}
+	src, from := sourceOf(r)
+	if from == noEnd {
+		return 0, false, nil
+	}
+	dst, to := destinationOf(w)
+	if to == noEnd {
+		return 0, false, nil
+	}
+
+	// Nobody knows what a file is. The kernel refuses what it is not made for
+	// before anything has moved, and a refusal costs less than to ask.
+	if from != socketEnd && to == socketEnd {
+		written, handled, err = netfd.Sendfile(dst, src, limit)
+	}
+	if !handled && from != foreignEnd && (from == fileEnd || to == fileEnd) {
+		var n int64
+		n, handled, err = netfd.SpliceDirect(dst, src, limit-written)
+		written += n
+	}
+	if !handled && from == socketEnd {
+		var n int64
+		n, handled, err = netfd.Splice(dst, src, limit-written)
+		written += n
+	}
+	return written, handled, err
+}
+
+// sourceOf returns r as the end of a transfer.
+//
+// That r has a SyscallConn method is not enough: a TLS connection may have one
+// for the benefit of those who set options, and what is in its socket is not what
+// Read returns. So only types whose Read is known to be read(2) are taken, and for
+// others just sendfile is tried, which refuses all but files.
+func sourceOf(r io.Reader) (netfd.End, endKind) {
+	if c := connOf(r); c != nil {
+		return connEnd(c)
+	}
+	if r, ok := r.(syscall.Conn); ok {
+		if end, kind := foreign(r); kind != noEnd {
+			return end, kind
+		}
+		if raw, err := r.SyscallConn(); err == nil {
+			return netfd.End{Raw: raw}, foreignEnd
+		}
+	}
+	return netfd.End{}, noEnd
+}
+
+// destinationOf returns w as the end of a transfer.
+func destinationOf(w io.Writer) (netfd.End, endKind) {
+	if c := connOf(w); c != nil {
+		return connEnd(c)
+	}
+	if w, ok := w.(syscall.Conn); ok {
+		return foreign(w)
+	}
+	return netfd.End{}, noEnd
+}
+
+func connEnd(c *conn) (netfd.End, endKind) {
+	// Spliced packets would lose their bounds.
+	if !c.ok() || c.fd.Type != sys.SOCK_STREAM || c.fd.Family != sys.AF_UNIX && !isTCP(c.fd) {
+		return netfd.End{}, noEnd
+	}
+	return c.fd.End(), socketEnd
+}
+
+// connOf returns the core of a connection of this package, nil for others.
+func connOf(x any) *conn {
+	switch x := x.(type) {
+	case connOnly:
+		return connOf(x.Conn)
+	case *TCPConn:
+		return &x.conn
+	case *UnixConn:
+		return &x.conn
+	case *StreamConn:
+		return &x.conn
+	}
+	return nil
+}
+
+// foreign returns a value of package net or os as the end of a transfer.
+func foreign(c syscall.Conn) (netfd.End, endKind) {
+	kind := noEnd
+	switch c := c.(type) {
+	case *net.TCPConn:
+		kind = socketEnd
+	case *net.UnixConn:
+		if a := c.LocalAddr(); a != nil && a.Network() == "unix" {
+			kind = socketEnd
+		}
+	case *os.File:
+		kind = fileEnd
+	default:
+		// What io.Copy gets from their own ReadFrom and WriteTo: a struct that
+		// hides the one or the other.
+		switch reflect.TypeOf(c).PkgPath() {
+		case "net":
+			kind = socketEnd
+		case "os":
+			kind = fileEnd
+		}
+	}
+	if kind == noEnd {
+		return netfd.End{}, noEnd
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return netfd.End{}, noEnd
+	}
+	return netfd.End{Raw: raw, File: kind == fileEnd}, kind
+}
+
+// transferError makes the error of a transfer what dst.ReadFrom or src.WriteTo
+// would have made of it.
+func transferError(dst io.Writer, src io.Reader, err error) error {
+	if err == nil {
+		return nil
+	}
+	if lr, ok := src.(*io.LimitedReader); ok {
+		src = lr.R
+	}
+	if c := connOf(dst); c != nil {
+		return opError(c.fd, "readfrom", err)
+	}
+	if c := connOf(src); c != nil {
+		return opError(c.fd, "writeto", err)
+	}
+	op, c := "readfrom", net.Conn(nil)
+	if d, ok := dst.(net.Conn); ok {
+		c = d
+	} else if s, ok := src.(net.Conn); ok {
+		op, c = "writeto", s
+	} else {
+		return err // from file to file
+	}
+	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}

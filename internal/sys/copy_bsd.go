@@ -1,0 +1,74 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package sys
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// HasSplice says that there is no splice(2).
+const HasSplice = false
+
+// Splice answers ENOSYS.
+func Splice(dst, src uintptr, max int) (int, syscall.Errno) { return -1, ENOSYS }
+
+// Tee answers ENOSYS.
+func Tee(dst, src uintptr, max int) (int, syscall.Errno) { return -1, ENOSYS }
+
+// Pipe answers ENOSYS.
+func Pipe(size int) (r, w int, e syscall.Errno) { return -1, -1, ENOSYS }
+
+// WaitReadable has nothing to wait for without splice(2).
+func WaitReadable(fd uintptr) bool { return true }
+
+// WaitWritable has nothing to wait for without splice(2).
+func WaitWritable(fd uintptr) bool { return true }
+
+// Iovecs is the scratch memory of Readv and Writev.
+type Iovecs struct {
+	bufs [][]byte
+}
+
+func (v *Iovecs) set(bufs [][]byte) {
+	v.bufs = v.bufs[:0]
+	for _, b := range bufs {
+		if len(b) == 0 {
+			continue
+		}
+		v.bufs = append(v.bufs, b[:min(len(b), maxIovec)])
+		if len(v.bufs) == MaxIovecs || len(b) > maxIovec {
+			return
+		}
+	}
+}
+
+// Readv reads into bufs, one after the other. v is scratch memory. See readv(2).
+func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
+	v.set(bufs)
+	defer clear(v.bufs) // the pool that v is kept in must not hold on to them
+	n, _, _, _, err := unix.RecvmsgBuffers(int(fd), v.bufs, nil, 0)
+	return n, errno(err)
+}
+
+// Writev writes bufs, as many as one call takes. v is scratch memory. See
+// writev(2).
+func Writev(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
+	v.set(bufs)
+	defer clear(v.bufs) // the pool that v is kept in must not hold on to them
+	n, err := unix.SendmsgBuffers(int(fd), v.bufs, nil, nil, 0)
+	return n, errno(err)
+}
+
+// Read reads from a descriptor. See read(2).
+func Read(fd uintptr, b []byte) (int, syscall.Errno) {
+	n, err := unix.Read(int(fd), b)
+	return n, errno(err)
+}
+
+// Write writes to a descriptor. See write(2).
+func Write(fd uintptr, b []byte) (int, syscall.Errno) {
+	n, err := unix.Write(int(fd), b)
+	return n, errno(err)
+}

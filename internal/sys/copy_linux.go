@@ -1,0 +1,121 @@
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// HasSendfile and HasSplice say which ways there are to move data between
+// descriptors inside the kernel.
+const (
+	HasSendfile = true
+	HasSplice   = true
+)
+
+// Sendfile moves up to max octets from src's file offset on, which moves along,
+// to dst. 0 is the end of src. See sendfile(2).
+func Sendfile(dst, src uintptr, max int) (int, syscall.Errno) {
+	n, _, errno := unix.Syscall6(unix.SYS_SENDFILE, dst, src, 0, uintptr(max), 0, 0)
+	return result(n, errno)
+}
+
+// Splice moves up to max octets from src to dst, one of which is a pipe. It never
+// waits for a pipe. 0 is the end of src. See splice(2).
+func Splice(dst, src uintptr, max int) (int, syscall.Errno) {
+	n, _, errno := unix.Syscall6(unix.SYS_SPLICE, src, 0, dst, 0, uintptr(max), unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+	return result(n, errno)
+}
+
+// Tee copies up to max octets from one pipe to another. See tee(2).
+func Tee(dst, src uintptr, max int) (int, syscall.Errno) {
+	n, err := unix.Tee(int(src), int(dst), max, unix.SPLICE_F_NONBLOCK)
+	return int(n), errno(err)
+}
+
+// Pipe makes a pipe, non-blocking and close-on-exec, with room for size octets if
+// the system grants them. See pipe(2), and F_SETPIPE_SZ in fcntl(2).
+func Pipe(size int) (r, w int, e syscall.Errno) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, -1, errno(err)
+	}
+	// Refused to a user who has many pipes; a small one works as well.
+	unix.FcntlInt(uintptr(p[0]), unix.F_SETPIPE_SZ, size)
+	return p[0], p[1], 0
+}
+
+// WaitReadable reports whether a read from fd would not wait, or would fail. A
+// descriptor in blocking mode is waited for.
+func WaitReadable(fd uintptr) bool { return wait(fd, unix.POLLIN) }
+
+// WaitWritable is WaitReadable for writing.
+func WaitWritable(fd uintptr) bool { return wait(fd, unix.POLLOUT) }
+
+func wait(fd uintptr, events int16) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: events}}
+	n, err := unix.Poll(p[:], 0)
+	if err != nil || n > 0 {
+		return true
+	}
+	if flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+		return err != nil
+	}
+	for {
+		if _, err := unix.Poll(p[:], -1); err != unix.EINTR {
+			return true
+		}
+	}
+}
+
+// Iovecs is the scratch memory of Readv and Writev.
+type Iovecs struct {
+	iov []unix.Iovec
+}
+
+// set makes v of as many of bufs as one call takes, and returns how many those are.
+func (v *Iovecs) set(bufs [][]byte) {
+	v.iov = v.iov[:0]
+	for _, b := range bufs {
+		if len(b) == 0 {
+			continue
+		}
+		iov := unix.Iovec{Base: unsafe.SliceData(b)}
+		iov.SetLen(min(len(b), maxIovec))
+		v.iov = append(v.iov, iov)
+		if len(v.iov) == MaxIovecs || len(b) > maxIovec {
+			return
+		}
+	}
+}
+
+// Readv reads into bufs, one after the other. v is scratch memory. See readv(2).
+func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
+	return v.call(unix.SYS_READV, fd, bufs)
+}
+
+// Writev writes bufs, as many as one call takes. v is scratch memory. See
+// writev(2).
+func Writev(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
+	return v.call(unix.SYS_WRITEV, fd, bufs)
+}
+
+func (v *Iovecs) call(trap, fd uintptr, bufs [][]byte) (int, syscall.Errno) {
+	v.set(bufs)
+	n, _, errno := unix.Syscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(v.iov))), uintptr(len(v.iov)))
+	clear(v.iov) // the pool that v is kept in must not hold on to the buffers
+	return result(n, errno)
+}
+
+// Read reads from a descriptor. See read(2).
+func Read(fd uintptr, b []byte) (int, syscall.Errno) {
+	n, err := unix.Read(int(fd), b)
+	return n, errno(err)
+}
+
+// Write writes to a descriptor. See write(2).
+func Write(fd uintptr, b []byte) (int, syscall.Errno) {
+	n, err := unix.Write(int(fd), b)
+	return n, errno(err)
+}

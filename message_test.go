@@ -1,0 +1,663 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
+)
+
+// wantReceive calls ReceiveFrom with room for size bytes.
+func wantReceive(t *testing.T, c messenger, size int, flags sockets.MsgFlags, want string) {
+	t.Helper()
+	b := make([]byte, size)
+	n, _, err := c.ReceiveFrom(b, flags)
+	if got := string(b[:n]); got != want || err != nil {
+		t.Errorf("ReceiveFrom with %q got %q, %v; want %q", flags, got, err, want)
+	}
+}
+
+func send(t *testing.T, c messenger, text string, flags sockets.MsgFlags) {
+	t.Helper()
+	if n, err := c.SendTo([]byte(text), nil, flags); n != len(text) || err != nil {
+		t.Fatalf("SendTo with %q sent %d, %v", flags, n, err)
+	}
+}
+
+func TestMsgFlagsString(t *testing.T) {
+	tests := []struct {
+		flags sockets.MsgFlags
+		want  string
+	}{
+		{0, ""},
+		{sockets.Peek, "Peek"},
+		{sockets.Peek | sockets.NoSignal, "Peek|NoSignal"},
+		{sockets.DontWait | 1<<12, "DontWait|0x1000"},
+	}
+	for _, tt := range tests {
+		if got := tt.flags.String(); got != tt.want {
+			t.Errorf("%d prints as %q, want %q", int(tt.flags), got, tt.want)
+		}
+	}
+}
+
+// TestMsgFlagsMisused passes flags to the calls that they are not for.
+func TestMsgFlagsMisused(t *testing.T) {
+	a, b := dialed(t, "tcp4")
+	for _, flags := range []sockets.MsgFlags{sockets.Peek, sockets.WaitAll, sockets.NoSignal | sockets.Peek, 1 << 20} {
+		_, err := a.SendTo([]byte("x"), nil, flags)
+		wantError(t, err, "write", syscall.EINVAL)
+		var arg *sockets.ArgumentError
+		if !errors.As(err, &arg) || arg.Arg != "flags" || arg.Value != flags {
+			t.Errorf("SendTo with %v: %v, want an ArgumentError", flags, err)
+		}
+	}
+	for _, flags := range []sockets.MsgFlags{sockets.DontRoute, sockets.Confirm, sockets.More, 1 << 20} {
+		_, _, err := b.ReceiveFrom(make([]byte, 1), flags)
+		wantError(t, err, "read", syscall.EINVAL)
+	}
+	check(t, a.Close())
+	if n, _, err := b.ReceiveFrom(make([]byte, 1), 0); n != 0 || err != io.EOF {
+		t.Errorf("received %d, %v; want nothing to have been sent", n, err)
+	}
+}
+
+// TestMessageNetworks sends and receives on every kind of connection, with the
+// flags that all of them know.
+func TestMessageNetworks(t *testing.T) {
+	pairs := map[string]func(t *testing.T) (a, b messenger){}
+	for _, network := range []string{"tcp4", "tcp6", "unix", "unixpacket"} {
+		pairs[network] = func(t *testing.T) (a, b messenger) { return dialed(t, network) }
+	}
+	for _, network := range []string{"udp4", "udp6"} {
+		pairs[network] = func(t *testing.T) (a, b messenger) {
+			b = packets(t, network)
+			c, err := sockets.Dial(network, b.LocalAddr().String())
+			check(t, err)
+			closeLater(t, c)
+			return c.(messenger), b
+		}
+	}
+	pairs["unixgram"] = func(t *testing.T) (a, b messenger) {
+		x, y, err := sockets.Pair("unixgram")
+		check(t, err)
+		closeLater(t, x)
+		closeLater(t, y)
+		return x, y
+	}
+	for network, pair := range pairs {
+		t.Run(network, func(t *testing.T) {
+			a, b := pair(t)
+			_, _, err := b.ReceiveFrom(make([]byte, 9), sockets.DontWait)
+			wantError(t, err, "read", sockets.ErrWouldBlock)
+			_, _, err = b.ReceiveFrom(make([]byte, 9), sockets.DontWait|sockets.Peek|sockets.WaitAll)
+			wantError(t, err, "read", sockets.ErrWouldBlock)
+			send(t, a, "message", sockets.NoSignal)
+			wantReceive(t, b, 9, sockets.Peek, "message")
+			wantReceive(t, b, 7, sockets.Peek|sockets.WaitAll, "message")
+			wantReceive(t, b, 7, sockets.WaitAll, "message")
+			send(t, a, "again", sockets.DontWait)
+			wantReceive(t, b, 9, sockets.NoSignal, "again")
+
+			check(t, b.SetReadDeadline(time.Unix(1, 0)))
+			_, _, err = b.ReceiveFrom(make([]byte, 9), 0)
+			wantError(t, err, "read", os.ErrDeadlineExceeded)
+			check(t, a.SetWriteDeadline(time.Unix(1, 0)))
+			_, err = a.SendTo([]byte("late"), nil, 0)
+			wantError(t, err, "write", os.ErrDeadlineExceeded)
+
+			check(t, a.Close())
+			_, err = a.SendTo([]byte("x"), nil, 0)
+			wantError(t, err, "write", net.ErrClosed)
+			_, _, err = a.ReceiveFrom(make([]byte, 9), 0)
+			wantError(t, err, "read", net.ErrClosed)
+			_, err = a.SendTo([]byte("x"), b.LocalAddr(), 0)
+			if !errors.Is(err, net.ErrClosed) && !errors.Is(err, net.ErrWriteToConnected) {
+				t.Errorf("SendTo an address after Close: %v", err)
+			}
+		})
+	}
+}
+
+// TestMessageAddresses compares the destinations that SendTo takes.
+func TestMessageAddresses(t *testing.T) {
+	udp := packets(t, "udp4")
+	udp6 := packets(t, "udp6")
+	gram := packets(t, "unixgram")
+	tcp, _ := dialed(t, "tcp4")
+	packet, _ := dialed(t, "unixpacket")
+	var addrError *net.AddrError
+	tests := []struct {
+		name string
+		c    messenger
+		to   net.Addr
+		want any // an error to match, or a pointer to one
+	}{
+		{"none", udp, nil, syscall.EDESTADDRREQ},
+		{"typed nil", udp, (*net.UDPAddr)(nil), syscall.EDESTADDRREQ},
+		{"TCP address", udp, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &addrError},
+		{"unix address", udp, &net.UnixAddr{Name: "@x", Net: "unixgram"}, &addrError},
+		{"IPv6 address", udp, &net.UDPAddr{IP: net.IPv6loopback, Port: 1}, &addrError},
+		{"malformed IP address", udp, &net.UDPAddr{IP: net.IP{1, 2, 3}, Port: 1}, &addrError},
+		{"port 65536", udp, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 65536}, syscall.EINVAL},
+		{"IPv4 address of an IPv6 socket", udp6, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, syscall.ENETUNREACH},
+		{"UDP address", gram, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &addrError},
+		{"stream's unix address", gram, &net.UnixAddr{Name: "@x", Net: "unix"}, syscall.EAFNOSUPPORT},
+		{"unix address of nobody", gram, &net.UnixAddr{Name: "@nobody", Net: "unixgram"}, syscall.ECONNREFUSED},
+		{"path with a NUL", gram, &net.UnixAddr{Name: "a\x00b", Net: "unixgram"}, &addrError},
+		{"name too long", gram, &net.UnixAddr{Name: strings.Repeat("x", 109), Net: "unixgram"}, syscall.EINVAL},
+		{"stream", tcp, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, net.ErrWriteToConnected},
+		{"sequenced packets", packet, &net.UnixAddr{Name: "@x", Net: "unixpacket"}, net.ErrWriteToConnected},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n, err := tt.c.SendTo([]byte("x"), tt.to, 0)
+			var op *net.OpError
+			if n != 0 || !errors.As(err, &op) || op.Op != "write" {
+				t.Fatalf("sent %d, %v; want an error of write", n, err)
+			}
+			if isNil(op.Addr) && op.Addr != nil {
+				t.Errorf("the error has a typed nil address")
+			}
+			switch want := tt.want.(type) {
+			case error:
+				if !errors.Is(err, want) {
+					t.Errorf("error %v, want %v", err, want)
+				}
+			default:
+				if !errors.As(err, want) {
+					t.Errorf("error %v, want a %T", err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestConnectedSendTo sends elsewhere from a socket with a peer: the kernel allows
+// it for UDP.
+func TestConnectedSendTo(t *testing.T) {
+	a, b, third := packets(t, "udp4"), packets(t, "udp4"), packets(t, "udp4")
+	check(t, a.(*sockets.UDPConn).Connect(b.LocalAddr()))
+	_, err := a.SendTo([]byte("third"), third.LocalAddr(), 0)
+	check(t, err)
+	wantReceive(t, third, 9, 0, "third")
+	send(t, a, "peer", 0)
+	wantReceive(t, b, 9, 0, "peer")
+}
+
+// TestUrgentData follows one urgent byte through a TCP stream, RFC 9293 section
+// 3.8.5.
+func TestUrgentData(t *testing.T) {
+	t.Run("none", func(t *testing.T) {
+		_, b := dialed(t, "tcp4")
+		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.OutOfBand)
+		wantError(t, err, "read", syscall.EINVAL)
+	})
+	t.Run("apart", func(t *testing.T) {
+		a, b := dialed(t, "tcp4")
+		send(t, a, "ab!", sockets.OutOfBand)
+		send(t, a, "cd", 0)
+		// The stream stops at the mark once.
+		wantReceive(t, b, 2, sockets.WaitAll, "ab")
+		wantReceive(t, b, 8, sockets.OutOfBand|sockets.Peek, "!")
+		wantReceive(t, b, 8, sockets.OutOfBand|sockets.WaitAll, "!")
+		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.OutOfBand)
+		wantError(t, err, "read", syscall.EINVAL)
+		wantReceive(t, b, 2, sockets.WaitAll, "cd")
+	})
+	t.Run("inline", func(t *testing.T) {
+		a, b := dialed(t, "tcp4")
+		check(t, sockets.OOBInline.Set(b, true))
+		send(t, a, "ab!", sockets.OutOfBand)
+		send(t, a, "cd", 0)
+		wantReceive(t, b, 5, sockets.WaitAll, "ab!cd")
+		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.OutOfBand)
+		wantError(t, err, "read", syscall.EINVAL)
+	})
+	t.Run("unix", func(t *testing.T) {
+		a, b := dialed(t, "unix")
+		if _, err := a.SendTo([]byte("ab!"), nil, sockets.OutOfBand); errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("this kernel has no urgent data on unix sockets:", err)
+		}
+		wantReceive(t, b, 8, sockets.OutOfBand, "!")
+		wantReceive(t, b, 8, 0, "ab")
+	})
+	t.Run("datagram", func(t *testing.T) {
+		a, b := packets(t, "udp4"), packets(t, "udp4")
+		_, err := a.SendTo([]byte("x"), b.LocalAddr(), sockets.OutOfBand)
+		wantError(t, err, "write", syscall.EOPNOTSUPP)
+	})
+}
+
+// TestUrgentDataOfMany sends so much that the kernel takes it in parts: the last
+// byte alone is urgent, and nothing else is missing from the stream.
+func TestUrgentDataOfMany(t *testing.T) {
+	a, b := dialed(t, "tcp4")
+	check(t, sockets.SendBuffer.Set(a, 4096))
+	data := append(bytes.Repeat([]byte("."), 1<<20), '!')
+	sent := make(chan error, 1)
+	go func() {
+		n, err := a.SendTo(data, nil, sockets.OutOfBand)
+		if err == nil && n != len(data) {
+			err = io.ErrShortWrite
+		}
+		sent <- err
+		a.Close()
+	}()
+	got, err := io.ReadAll(b)
+	check(t, err)
+	check(t, <-sent)
+	if diff := cmp.Diff(len(data)-1, len(got)); diff != "" || bytes.IndexByte(got, '!') >= 0 {
+		t.Errorf("the stream has another length than all but the urgent byte (-want +got):\n%s", diff)
+	}
+}
+
+// TestWaitAll ends the wait for a full buffer in every way there is.
+func TestWaitAll(t *testing.T) {
+	for _, flags := range []sockets.MsgFlags{sockets.WaitAll, sockets.WaitAll | sockets.Peek} {
+		for _, network := range []string{"tcp4", "unix"} {
+			t.Run(network+" "+flags.String(), func(t *testing.T) {
+				t.Run("full", func(t *testing.T) {
+					a, b := dialed(t, network)
+					e := &env{TB: t, impl: sockImpl}
+					send(t, a, "first ", 0)
+					e.whileBlocked(func(seeFunc) { wantReceive(t, b, 12, flags, "first second") }, func() {
+						send(t, a, "second third", 0)
+					})
+				})
+				t.Run("end of the stream", func(t *testing.T) {
+					a, b := dialed(t, network)
+					e := &env{TB: t, impl: sockImpl}
+					send(t, a, "last", 0)
+					e.whileBlocked(func(seeFunc) { wantReceive(t, b, 12, flags, "last") }, func() {
+						check(t, a.Close())
+					})
+					if flags&sockets.Peek != 0 {
+						wantReceive(t, b, 12, 0, "last")
+					}
+					n, _, err := b.ReceiveFrom(make([]byte, 1), flags)
+					if n != 0 || err != io.EOF {
+						t.Errorf("after the end %d, %v; want EOF", n, err)
+					}
+				})
+				t.Run("deadline", func(t *testing.T) {
+					a, b := dialed(t, network)
+					send(t, a, "some", 0)
+					// The data has arrived before the time starts.
+					wantReceive(t, b, 4, sockets.Peek|sockets.WaitAll, "some")
+					check(t, b.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
+					buf := make([]byte, 12)
+					n, _, err := b.ReceiveFrom(buf, flags)
+					wantError(t, err, "read", os.ErrDeadlineExceeded)
+					if got := string(buf[:n]); got != "some" {
+						t.Errorf("received %q by the deadline, want some", got)
+					}
+				})
+				t.Run("without waiting", func(t *testing.T) {
+					a, b := dialed(t, network)
+					send(t, a, "some", 0)
+					wantReceive(t, b, 4, sockets.Peek|sockets.WaitAll, "some")
+					wantReceive(t, b, 12, flags|sockets.DontWait, "some")
+				})
+				t.Run("closed", func(t *testing.T) {
+					_, b := dialed(t, network)
+					e := &env{TB: t, impl: sockImpl}
+					var err error
+					e.whileBlocked(func(seeFunc) { _, _, err = b.ReceiveFrom(make([]byte, 1), flags) }, func() {
+						check(t, b.Close())
+					})
+					wantError(t, err, "read", net.ErrClosed)
+				})
+			})
+		}
+	}
+}
+
+// TestWaitAllReset breaks the connection in the middle.
+func TestWaitAllReset(t *testing.T) {
+	a, b := dialed(t, "tcp4")
+	e := &env{TB: t, impl: sockImpl}
+	send(t, a, "some", 0)
+	buf := make([]byte, 12)
+	var n int
+	var err error
+	e.whileBlocked(func(seeFunc) { n, _, err = b.ReceiveFrom(buf, sockets.WaitAll) }, func() {
+		check(t, a.(*sockets.TCPConn).SetLinger(0))
+		check(t, a.Close())
+	})
+	wantError(t, err, "read", syscall.ECONNRESET)
+	if got := string(buf[:n]); got != "some" {
+		t.Errorf("received %q before the reset, want some", got)
+	}
+}
+
+// TestSendToBlocked fills the stream and waits for room, or the end of time.
+func TestSendToBlocked(t *testing.T) {
+	a, b := dialed(t, "tcp4")
+	data := bytes.Repeat([]byte("x"), 16<<20)
+	check(t, a.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
+	n, err := a.SendTo(data, nil, 0)
+	wantError(t, err, "write", os.ErrDeadlineExceeded)
+	if n == 0 || n == len(data) {
+		t.Fatalf("sent %d of %d by the deadline", n, len(data))
+	}
+	check(t, a.SetWriteDeadline(time.Time{}))
+	go func() {
+		a.SendTo(data[n:], nil, 0)
+		a.Close()
+	}()
+	if got, err := io.Copy(io.Discard, b); got != int64(len(data)) || err != nil {
+		t.Errorf("received %d, %v; want %d", got, err, len(data))
+	}
+}
+
+// TestMore counts segments: what More holds back goes with what follows.
+func TestMore(t *testing.T) {
+	for _, tt := range []struct {
+		flags sockets.MsgFlags
+		want  uint32
+	}{{sockets.More, 1}, {0, 2}} {
+		a, b := dialed(t, "tcp4")
+		send(t, a, "first", tt.flags)
+		send(t, a, "second", 0)
+		wantReceive(t, b, 11, sockets.WaitAll, "firstsecond")
+		info, err := sockets.ConnectionInfo.Get(a)
+		check(t, err)
+		if info.DataSegsSent != tt.want {
+			t.Errorf("%d segments with flags %q, want %d", info.DataSegsSent, tt.flags, tt.want)
+		}
+	}
+}
+
+// TestNoSignal writes where nobody reads any more, in a process in which SIGPIPE
+// has its default effect.
+func TestNoSignal(t *testing.T) {
+	a, b, err := sockets.Pair("unix")
+	check(t, err)
+	closeLater(t, a)
+	check(t, b.Close())
+	_, err = a.SendTo([]byte("x"), nil, sockets.NoSignal)
+	wantError(t, err, "write", syscall.EPIPE)
+	_, err = a.SendTo([]byte("x"), nil, 0)
+	wantError(t, err, "write", syscall.EPIPE)
+}
+
+func TestReceiveFromEmpty(t *testing.T) {
+	a, b := packets(t, "udp4"), packets(t, "udp4")
+	_, err := a.SendTo(nil, b.LocalAddr(), 0)
+	check(t, err)
+	_, err = a.SendTo([]byte("x"), b.LocalAddr(), 0)
+	check(t, err)
+	n, from, err := b.ReceiveFrom(make([]byte, 4), 0)
+	if n != 0 || from == nil || err != nil {
+		t.Errorf("empty datagram: %d from %v, %v", n, from, err)
+	}
+	// Whether there is a message, without taking it.
+	_, _, err = b.ReceiveFrom(nil, sockets.Peek)
+	wantError(t, err, "read", io.ErrShortBuffer)
+	wantReceive(t, b, 4, 0, "x")
+
+	c, d := dialed(t, "unixpacket")
+	check(t, c.Close())
+	if n, _, err := d.ReceiveFrom(make([]byte, 4), 0); n != 0 || err != io.EOF {
+		t.Errorf("end of sequenced packets: %d, %v; want EOF", n, err)
+	}
+	_, f := dialed(t, "tcp4")
+	if n, _, err := f.ReceiveFrom(nil, 0); n != 0 || err != nil {
+		t.Errorf("stream into an empty buffer: %d, %v", n, err)
+	}
+}
+
+// TestMessageAllocs wants no allocation where no address is made.
+func TestMessageAllocs(t *testing.T) {
+	info, _ := debug.ReadBuildInfo()
+	if info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("the race detector makes sync.Pool forget at random")
+	}
+	stream, streamPeer := dialed(t, "tcp4")
+	x, y, err := sockets.Pair("unixgram")
+	check(t, err)
+	closeLater(t, x)
+	closeLater(t, y)
+	udp, sink := packets(t, "udp4"), packets(t, "udp4")
+	to := sink.LocalAddr()
+	b := make([]byte, 64)
+	for name, f := range map[string]func(){
+		"stream": func() {
+			stream.SendTo(b, nil, sockets.NoSignal)
+			streamPeer.ReceiveFrom(b, sockets.WaitAll)
+		},
+		"datagram": func() {
+			x.SendTo(b, nil, 0)
+			y.ReceiveFrom(b, 0)
+		},
+		"datagram to an address": func() {
+			udp.SendTo(b, to, 0)
+			sink.Read(b)
+		},
+	} {
+		if n := testing.AllocsPerRun(200, f); n != 0 {
+			t.Errorf("%s: %v allocations, want none", name, n)
+		}
+	}
+}
+
+// TestPeer gives UDP sockets one peer after the other.
+func TestPeer(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6", "unixgram"} {
+		t.Run(network, func(t *testing.T) {
+			a, b, third := packets(t, network), packets(t, network), packets(t, network)
+			local := a.LocalAddr()
+			type connector interface {
+				Connect(net.Addr) error
+				Disconnect() error
+			}
+			c := a.(connector)
+			wantAddrs := func(remote net.Addr) {
+				t.Helper()
+				if diff := cmp.Diff([]net.Addr{local, remote}, []net.Addr{a.LocalAddr(), a.RemoteAddr()}); diff != "" {
+					t.Errorf("local and remote address (-want +got):\n%s", diff)
+				}
+			}
+			for _, peer := range []messenger{b, third} {
+				check(t, c.Connect(peer.LocalAddr()))
+				wantAddrs(peer.LocalAddr())
+				_, err := a.Write([]byte("hello"))
+				check(t, err)
+				wantReceive(t, peer, 9, 0, "hello")
+				_, err = a.(net.PacketConn).WriteTo([]byte("x"), b.LocalAddr())
+				wantError(t, err, "write", net.ErrWriteToConnected)
+			}
+			check(t, c.Disconnect())
+			wantAddrs(nil)
+			check(t, c.Disconnect())
+			_, err := a.Write([]byte("x"))
+			var op *net.OpError
+			if !errors.As(err, &op) {
+				t.Errorf("Write without a peer: %v", err)
+			}
+			for _, peer := range []messenger{b, third} {
+				_, err := peer.SendTo([]byte("still here"), local, 0)
+				check(t, err)
+				wantReceive(t, a, 10, 0, "still here")
+			}
+			check(t, a.Close())
+			wantError(t, c.Connect(b.LocalAddr()), "connect", net.ErrClosed)
+			wantError(t, c.Disconnect(), "disconnect", net.ErrClosed)
+			wantAddrs(nil)
+		})
+	}
+}
+
+// TestDisconnectKeepsPort disconnects sockets whose port the kernel chose, one at
+// the connect and one at a bind.
+func TestDisconnectKeepsPort(t *testing.T) {
+	b := packets(t, "udp4")
+	for name, d := range map[string]sockets.Dialer{
+		"automatic": {},
+		"bound":     {LocalAddr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := d.Dial("udp4", b.LocalAddr().String())
+			check(t, err)
+			closeLater(t, c)
+			local := c.LocalAddr().(*net.UDPAddr)
+			u := c.(*sockets.UDPConn)
+			check(t, u.Disconnect())
+			if got := u.LocalAddr().(*net.UDPAddr).Port; got != local.Port {
+				t.Errorf("port %d after Disconnect, want %d", got, local.Port)
+			}
+			_, err = b.SendTo([]byte("x"), local, 0)
+			check(t, err)
+			wantReceive(t, u, 1, 0, "x")
+			if u.RemoteAddr() != nil {
+				t.Errorf("peer %v after Disconnect", u.RemoteAddr())
+			}
+		})
+	}
+}
+
+// TestConnectRefused leaves the peer there was.
+func TestConnectRefused(t *testing.T) {
+	a, b := packets(t, "udp4"), packets(t, "udp4")
+	u := a.(*sockets.UDPConn)
+	check(t, u.Connect(b.LocalAddr()))
+	var addrError *net.AddrError
+	for _, to := range []net.Addr{nil, (*net.UDPAddr)(nil), &net.TCPAddr{Port: 1}, &net.UDPAddr{IP: net.IPv6loopback, Port: 1}} {
+		err := u.Connect(to)
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Op != "connect" || isNil(to) != (op.Addr == nil) || !isNil(to) && !errors.As(err, &addrError) {
+			t.Errorf("Connect(%v): %v, want *net.AddrError", to, err)
+		}
+	}
+	if diff := cmp.Diff(b.LocalAddr(), u.RemoteAddr()); diff != "" {
+		t.Errorf("peer (-want +got):\n%s", diff)
+	}
+
+	stream, _ := dialed(t, "unix")
+	for name, err := range map[string]error{
+		"connect":    stream.(*sockets.UnixConn).Connect(&net.UnixAddr{Name: "@x", Net: "unix"}),
+		"disconnect": stream.(*sockets.UnixConn).Disconnect(),
+	} {
+		wantError(t, err, name, errors.ErrUnsupported)
+		var role *sockets.RoleError
+		if !errors.As(err, &role) || role.Socket != "unix stream socket" {
+			t.Errorf("%s of a stream: %v, want a RoleError", name, err)
+		}
+	}
+}
+
+// TestDisconnectedName keeps the name of a unix datagram socket.
+func TestDisconnectedName(t *testing.T) {
+	path := filepath.Join(shortDir(t), "a")
+	a, err := sockets.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	check(t, err)
+	closeLater(t, a)
+	b := packets(t, "unixgram")
+	check(t, a.Connect(b.LocalAddr()))
+	check(t, a.Disconnect())
+	if got := a.LocalAddr().String(); got != path {
+		t.Errorf("name %q after Disconnect, want %q", got, path)
+	}
+	_, err = b.SendTo([]byte("x"), a.LocalAddr(), 0)
+	check(t, err)
+	wantReceive(t, a, 1, 0, "x")
+}
+
+// TestZeroConns calls the methods of values that this package did not make.
+func TestZeroConns(t *testing.T) {
+	for _, c := range []messenger{
+		new(sockets.TCPConn), new(sockets.UDPConn), new(sockets.IPConn), new(sockets.UnixConn), new(sockets.StreamConn), new(sockets.PacketConn),
+	} {
+		calls := map[string]error{
+			"SendTo":      errOf(c.SendTo(nil, nil, 0)),
+			"ReceiveFrom": func() error { _, _, err := c.ReceiveFrom(nil, 0); return err }(),
+			"Close":       c.Close(),
+		}
+		if p, ok := c.(interface {
+			Connect(net.Addr) error
+			Disconnect() error
+		}); ok {
+			calls["Connect"], calls["Disconnect"] = p.Connect(nil), p.Disconnect()
+		}
+		if p, ok := c.(net.PacketConn); ok {
+			_, _, calls["ReadFrom"] = p.ReadFrom(nil)
+			calls["WriteTo"] = errOf(p.WriteTo(nil, nil))
+		}
+		for name, err := range calls {
+			if !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("%T.%s: %v, want EINVAL", c, name, err)
+			}
+		}
+	}
+	for _, l := range []acceptor{
+		new(sockets.TCPListener), new(sockets.UnixListener), new(sockets.StreamListener), (*sockets.StreamListener)(nil),
+	} {
+		for name, err := range map[string]error{
+			"Accept":      errOf(l.Accept()),
+			"AcceptWith":  errOf(l.AcceptWith(sockets.AcceptConfig{})),
+			"SetDeadline": l.SetDeadline(time.Time{}),
+			"File":        errOf(l.File()),
+			"SyscallConn": errOf(l.SyscallConn()),
+			"Close":       l.Close(),
+		} {
+			if !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("%T.%s: %v, want EINVAL", l, name, err)
+			}
+		}
+	}
+}
+
+// TestMethodSets checks that types have no methods that could not work.
+func TestMessageMethods(t *testing.T) {
+	type connector interface{ Connect(net.Addr) error }
+	type closeWriter interface{ CloseWrite() error }
+	type lingerer interface{ SetLinger(int) error }
+	type readerFrom interface {
+		ReadFrom(io.Reader) (int64, error)
+	}
+	for _, c := range []any{new(sockets.TCPConn), new(sockets.StreamConn), new(sockets.IPConn), new(sockets.PacketConn)} {
+		if _, ok := c.(connector); ok {
+			t.Errorf("%T has Connect", c)
+		}
+	}
+	for _, c := range []any{new(sockets.UDPConn), new(sockets.IPConn), new(sockets.PacketConn)} {
+		if _, ok := c.(closeWriter); ok {
+			t.Errorf("%T has CloseWrite", c)
+		}
+		if _, ok := c.(lingerer); ok {
+			t.Errorf("%T has SetLinger", c)
+		}
+	}
+	if _, ok := any(new(sockets.StreamConn)).(net.PacketConn); ok {
+		t.Error("StreamConn is a net.PacketConn")
+	}
+	if _, ok := any(new(sockets.UnixConn)).(readerFrom); ok {
+		t.Error("UnixConn is an io.ReaderFrom")
+	}
+}
+
+// TestDialContextOfSocket compares Connect with a Dialer, which leads to the same.
+func TestDialContextOfSocket(t *testing.T) {
+	l := listen4(t)
+	check(t, l.Close())
+	_, want := sockets.Dial("tcp4", l.Addr().String())
+	_, got := newRoleless(t, "tcp4").Connect(context.Background(), l.Addr())
+	if want == nil || got == nil || want.Error() != strings.Replace(got.Error(), "tcp4 ", "tcp4 ", 1) {
+		t.Errorf("Connect says %v, Dial %v", got, want)
+	}
+}
