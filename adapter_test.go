@@ -30,13 +30,13 @@ func TestMethodSets(t *testing.T) {
 		extra      []string
 	}{
 		{new(sockets.TCPConn), new(net.TCPConn), slices.Concat(messages, buffers)},
-		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, peer)},
+		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, peer, []string{"ReadSendError", "SetOffload"})},
 		{new(sockets.IPConn), new(net.IPConn), slices.Concat(messages, batches, peer)},
 		{new(sockets.UnixConn), new(net.UnixConn), slices.Concat(messages, batches, buffers, descriptors, peer)},
 		{new(sockets.TCPListener), new(net.TCPListener), []string{"AcceptWith"}},
 		{new(sockets.UnixListener), new(net.UnixListener), []string{"AcceptWith"}},
 		{new(sockets.Dialer), new(net.Dialer), nil},
-		{new(sockets.ListenConfig), new(net.ListenConfig), nil},
+		{new(sockets.ListenConfig), new(net.ListenConfig), []string{"ListenGroup", "ListenPacketGroup"}},
 	}
 	for _, tt := range tests {
 		ours, nets := reflect.TypeOf(tt.ours), reflect.TypeOf(tt.nets)

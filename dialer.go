@@ -77,6 +77,10 @@ type Dialer struct {
 	// Write is on the wire when it returns.
 	InputBufferSize, OutputBufferSize int
 
+	// Offload turns segmentation offload on for UDP, where the system has it; see
+	// UDPConn.SetOffload. It changes nothing for other networks.
+	Offload bool
+
 	mptcp mptcpUse
 }
 
@@ -373,7 +377,7 @@ func conn2[C net.Conn](c C, err error) (net.Conn, error) {
 func (d *Dialer) opening(k kind, local, remote net.Addr) *opening {
 	o := &opening{
 		kind: k, local: plain(local), remote: plain(remote),
-		control: d.ControlContext, options: d.Options,
+		control: d.ControlContext, options: d.Options, offload: d.Offload,
 		keepAlive: d.KeepAlive, keepAliveConfig: d.KeepAliveConfig,
 	}
 	if o.control == nil && d.Control != nil {

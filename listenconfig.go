@@ -45,6 +45,10 @@ type ListenConfig struct {
 	// Write is on the wire when it returns.
 	InputBufferSize, OutputBufferSize int
 
+	// Offload turns segmentation offload on for UDP, where the system has it; see
+	// UDPConn.SetOffload. It changes nothing for other networks.
+	Offload bool
+
 	mptcp mptcpUse
 }
 
@@ -172,6 +176,7 @@ func (lc *ListenConfig) openKind(ctx context.Context, k kind, local net.Addr) (*
 	o := &opening{
 		kind: k, local: local, listen: true, backlog: lc.Backlog,
 		options:   lc.Options,
+		offload:   lc.Offload,
 		keepAlive: lc.KeepAlive, keepAliveConfig: lc.KeepAliveConfig,
 	}
 	if lc.Control != nil {

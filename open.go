@@ -22,6 +22,7 @@ type opening struct {
 	remote  net.Addr // nil: listen
 	listen  bool
 	backlog int // of a listening stream
+	offload bool
 
 	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
 	options         []Setting
@@ -39,9 +40,12 @@ func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.listen {
+	err = o.offloads(fd)
+	switch {
+	case err != nil:
+	case o.listen:
 		err = o.openPassive(ctx, fd)
-	} else {
+	default:
 		err = o.openActive(ctx, fd)
 	}
 	if err != nil {

@@ -34,6 +34,9 @@ type FD struct {
 	addrs atomic.Pointer[Addrs]
 	more  atomic.Pointer[more] // nil until needed: most connections never do
 
+	offload             atomic.Pointer[offload] // nil unless turned on
+	heldRead, heldWrite atomic.Uintptr          // see hold
+
 	// Family, Type and Proto are the arguments of socket(2).
 	Family, Type, Proto int
 

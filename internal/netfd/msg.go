@@ -23,6 +23,7 @@ type Msg struct {
 	// Flags are the flags that came with a message, MSG_TRUNC and others.
 	Flags int
 
+	fd     *FD
 	call   call
 	b, oob []byte
 	flags  int
@@ -34,12 +35,14 @@ type Msg struct {
 	hdr    sys.Msghdr
 	octet  [1]byte
 	fn     func(uintptr) bool // m.run
+	one    *single            // for splitOne
 }
 
 type call uint8
 
 const (
 	recvfrom call = iota
+	read
 	sendto
 	recvmsg
 	sendmsg
@@ -50,7 +53,7 @@ const (
 )
 
 var callNames = [...]string{
-	recvfrom: "recvfrom", sendto: "sendto", recvmsg: "recvmsg", sendmsg: "sendmsg",
+	recvfrom: "recvfrom", read: "read", sendto: "sendto", recvmsg: "recvmsg", sendmsg: "sendmsg",
 	accept: "accept4", connected: "connect", sendall: "sendto", recvstream: "recvfrom",
 }
 
@@ -69,7 +72,7 @@ func GetMsg() *Msg {
 
 // Free gives m back; nothing in it may be used any more.
 func (m *Msg) Free() {
-	m.b, m.oob = nil, nil
+	m.fd, m.b, m.oob = nil, nil, nil
 	m.all, m.urgent = false, false
 	m.hdr.Reset()
 	msgs.Put(m)
@@ -80,11 +83,17 @@ func (m *Msg) Free() {
 func (m *Msg) run(s uintptr) bool {
 	for {
 		switch m.call {
-		case recvfrom:
+		case recvfrom, read:
+			if m.fd.offload.Load() != nil {
+				return m.splitOne(s)
+			}
 			m.n, m.errno = sys.Recvfrom(s, m.b, m.flags, &m.Name)
 		case sendto:
 			m.n, m.errno = sys.Sendto(s, m.b, m.flags, &m.Name)
 		case recvmsg:
+			if m.fd.offload.Load() != nil {
+				return m.splitOne(s)
+			}
 			m.n, m.OOBN, m.Flags, m.errno = sys.Recvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
 		case sendmsg:
 			m.n, m.errno = sys.Sendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
@@ -118,7 +127,7 @@ func (m *Msg) settled() bool {
 
 // do runs m until it is settled.
 func (m *Msg) do(fd *FD, c call, b, oob []byte, flags int) (int, error) {
-	m.call, m.b, m.oob, m.flags, m.errno = c, b, oob, flags, 0
+	m.fd, m.call, m.b, m.oob, m.flags, m.errno = fd, c, b, oob, flags, 0
 	m.OOBN, m.Flags, m.done = 0, 0, 0
 	var err error
 	switch c {
@@ -148,6 +157,11 @@ func (fd *FD) RecvFrom(m *Msg, b []byte, flags int) (int, error) {
 		err = io.EOF
 	}
 	return n, err
+}
+
+// ReadMessage is RecvFrom for a caller that calls it a read.
+func (fd *FD) ReadMessage(m *Msg, b []byte) (int, error) {
+	return m.do(fd, read, b, nil, 0)
 }
 
 // SendTo sends b to m.Name.

@@ -1,0 +1,278 @@
+package sockets
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Message is one message of ReadBatch and WriteBatch: the type of packages
+// golang.org/x/net/ipv4 and ipv6.
+//
+// Buffers hold the data, one after the other; OOB is the control data or, to
+// receive, room for them. Addr is the destination, nil on a connected socket, or
+// the sender. N and NN tell how much there is in Buffers and OOB afterwards, Flags
+// what recvmsg(2) says: MSG_TRUNC if the data were longer than Buffers.
+type Message = netfd.Message
+
+// ReadBatch receives datagrams into ms and returns how many: at least one, for which
+// it waits, and no more than are there. flags are those of recvmsg(2).
+//
+// The senders' addresses are made anew, unless Addr still holds one that an earlier
+// ReadBatch put there, which is changed then. So who uses ms again and again saves
+// the allocations, and who keeps an address sets Addr to nil, or copies the address
+// and its IP. No two messages of a batch share an address.
+//
+// An error after the first datagram is left to the next call. Several goroutines
+// may call ReadBatch and the other methods that receive; each datagram goes to one.
+func (c *UDPConn) ReadBatch(ms []Message, flags int) (int, error) {
+	return readBatch(&c.conn, ms, flags, reuseUDPAddr)
+}
+
+// WriteBatch sends the datagrams ms in order, and returns how many were sent. flags
+// are those of sendmsg(2).
+//
+// It waits for room. Should a datagram fail, it returns the number of those before,
+// without an error unless that is 0, and the next call, which starts with the failed
+// one, returns the error. So nothing is sent twice if the caller goes on from
+// ms[n:], and passes over ms[0] only when there is an error. A connected socket
+// also reports, once and instead of sending, that its peer refused an earlier
+// datagram.
+func (c *UDPConn) WriteBatch(ms []Message, flags int) (int, error) {
+	return writeBatch(&c.conn, ms, flags, encodeUDPAddr)
+}
+
+// ReadBatch is described at UDPConn. Packets of IPv4 start with their header.
+func (c *IPConn) ReadBatch(ms []Message, flags int) (int, error) {
+	return readBatch(&c.conn, ms, flags, reuseIPAddr)
+}
+
+// WriteBatch is described at UDPConn. The kernel adds the IP header.
+func (c *IPConn) WriteBatch(ms []Message, flags int) (int, error) {
+	return writeBatch(&c.conn, ms, flags, encodeIPAddr)
+}
+
+// ReadBatch is described at UDPConn. Senders without a name have a nil Addr, and
+// received descriptors are close-on-exec.
+//
+// On a "unixpacket" connection it receives a single message, and the end is
+// io.EOF in a *net.OpError. A "unix" stream has no messages; there it fails with
+// errors.ErrUnsupported.
+func (c *UnixConn) ReadBatch(ms []Message, flags int) (int, error) {
+	if !c.ok() || len(ms) == 0 || c.fd.Type == sys.SOCK_DGRAM {
+		return readBatch(&c.conn, ms, flags|sys.MSG_CMSG_CLOEXEC, reuseUnixAddr)
+	}
+	if c.fd.Type == sys.SOCK_STREAM {
+		return 0, opError(c.fd, "read", errors.ErrUnsupported)
+	}
+	// A row of messages would not tell whether one is empty or the end.
+	n, err := readBatch(&c.conn, ms[:1], flags|sys.MSG_CMSG_CLOEXEC, reuseUnixAddr)
+	if err == nil && ms[0].N == 0 {
+		return 0, readError(c.fd, io.EOF)
+	}
+	return n, err
+}
+
+// WriteBatch is described at UDPConn. On a "unix" stream, which has no messages, it
+// fails with errors.ErrUnsupported.
+func (c *UnixConn) WriteBatch(ms []Message, flags int) (int, error) {
+	if c.ok() && len(ms) > 0 && c.fd.Type == sys.SOCK_STREAM {
+		return 0, opErrorTo(c.fd, plain(ms[0].Addr), errors.ErrUnsupported)
+	}
+	return writeBatch(&c.conn, ms, flags, encodeUnixAddr)
+}
+
+// ReadBatch is described at UDPConn.
+func (c *PacketConn) ReadBatch(ms []Message, flags int) (int, error) {
+	return readBatch(&c.conn, ms, flags, func(fd *netfd.FD, sa *sys.Sockaddr, _ []Message, _ int) net.Addr {
+		return decodeAddr(fd, sa)
+	})
+}
+
+// WriteBatch is described at UDPConn.
+func (c *PacketConn) WriteBatch(ms []Message, flags int) (int, error) {
+	return writeBatch(&c.conn, ms, flags, func(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
+		if addr = plain(addr); addr == nil {
+			return nil
+		}
+		return netfd.CallError("sendmmsg", encodeFor(sa, fd, addr))
+	})
+}
+
+// A senderFunc returns the address in sa for ms[i], which may still hold that of an
+// earlier message.
+type senderFunc func(fd *netfd.FD, sa *sys.Sockaddr, ms []Message, i int) net.Addr
+
+func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	if len(ms) == 0 {
+		return 0, nil
+	}
+	b := netfd.GetBatch(c.fd, ms, flags)
+	n, err := b.Recv()
+	for i := range ms[:n] {
+		ms[i].Addr = sender(c.fd, b.Sender(i), ms, i)
+	}
+	b.Free()
+	return n, readError(c.fd, err)
+}
+
+func writeBatch(c *conn, ms []Message, flags int, encode netfd.EncodeFunc) (int, error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	if len(ms) == 0 {
+		return 0, nil
+	}
+	b := netfd.GetBatch(c.fd, ms, flags)
+	n, err := b.Send(encode)
+	b.Free()
+	if n > 0 || err == nil {
+		return n, nil
+	}
+	return 0, opErrorTo(c.fd, plain(ms[0].Addr), err)
+}
+
+func encodeUDPAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
+	a, ok := addr.(*net.UDPAddr)
+	switch {
+	case addr == nil || ok && a == nil:
+		return nil
+	case !ok:
+		return syscall.EINVAL
+	}
+	return netfd.CallError("sendmmsg", encodeIP(sa, fd.Family, a.IP, a.Port, a.Zone))
+}
+
+func encodeIPAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
+	a, ok := addr.(*net.IPAddr)
+	switch {
+	case addr == nil || ok && a == nil:
+		return nil
+	case !ok:
+		return syscall.EINVAL
+	}
+	return netfd.CallError("sendmmsg", encodeIP(sa, fd.Family, a.IP, 0, a.Zone))
+}
+
+func encodeUnixAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
+	a, ok := addr.(*net.UnixAddr)
+	switch {
+	case addr == nil || ok && a == nil:
+		return nil
+	case !ok:
+		return syscall.EINVAL
+	case a.Net != unixNet(fd.Type):
+		return errOtherUnixNet
+	}
+	return netfd.CallError("sendmmsg", encodeAddr(sa, sys.AF_UNIX, a))
+}
+
+// reusable is the memory for the octets of an IP that ReadBatch made. An address
+// from elsewhere does not have it behind its IP, and so is never changed.
+type reusable [32]byte
+
+const (
+	reusableMark = "\x00ReadBatch\xff"
+	markAt       = net.IPv6len
+	indexAt      = markAt + len(reusableMark) // of the message that had it last
+)
+
+func (r *reusable) ip(i int) net.IP {
+	copy(r[markAt:], reusableMark)
+	binary.NativeEndian.PutUint32(r[indexAt:], uint32(i))
+	return r[:0:len(r)]
+}
+
+// reuse returns the memory behind ip for message i, nil if it is not ours or if an
+// earlier message of this batch has it.
+func reuse(ip net.IP, ms []Message, i int) net.IP {
+	if cap(ip) != len(reusable{}) {
+		return nil
+	}
+	r := (*reusable)(ip[:len(reusable{})])
+	if string(r[markAt:indexAt]) != reusableMark {
+		return nil
+	}
+	if last := int(binary.NativeEndian.Uint32(r[indexAt:])); last < i {
+		if other, _, _, ok := ipParts(plain(ms[last].Addr)); ok && cap(other) == len(r) && (*reusable)(other[:len(r)]) == r {
+			return nil
+		}
+	}
+	binary.NativeEndian.PutUint32(r[indexAt:], uint32(i))
+	return ip[:0]
+}
+
+func reuseUDPAddr(_ *netfd.FD, sa *sys.Sockaddr, ms []Message, i int) net.Addr {
+	a, _ := ms[i].Addr.(*net.UDPAddr)
+	var ip net.IP
+	if a != nil {
+		ip = reuse(a.IP, ms, i)
+	}
+	if ip == nil {
+		made := new(struct {
+			net.UDPAddr
+			octets reusable
+		})
+		a, ip = &made.UDPAddr, made.octets.ip(i)
+	}
+	switch sa.Family() {
+	case sys.AF_INET:
+		octets, port := sa.Inet4()
+		a.IP, a.Port, a.Zone = append(ip, octets[:]...), int(port), ""
+	case sys.AF_INET6:
+		octets, port, scope := sa.Inet6()
+		a.IP, a.Port, a.Zone = append(ip, octets[:]...), int(port), zoneName(scope)
+	default:
+		return nil
+	}
+	return a
+}
+
+func reuseIPAddr(_ *netfd.FD, sa *sys.Sockaddr, ms []Message, i int) net.Addr {
+	a, _ := ms[i].Addr.(*net.IPAddr)
+	var ip net.IP
+	if a != nil {
+		ip = reuse(a.IP, ms, i)
+	}
+	if ip == nil {
+		made := new(struct {
+			net.IPAddr
+			octets reusable
+		})
+		a, ip = &made.IPAddr, made.octets.ip(i)
+	}
+	switch sa.Family() {
+	case sys.AF_INET:
+		octets, _ := sa.Inet4()
+		a.IP, a.Zone = append(ip, octets[:]...), ""
+	case sys.AF_INET6:
+		octets, _, scope := sa.Inet6()
+		a.IP, a.Zone = append(ip, octets[:]...), zoneName(scope)
+	default:
+		return nil
+	}
+	return a
+}
+
+// reuseUnixAddr keeps an address that is right, as it needs no change.
+func reuseUnixAddr(fd *netfd.FD, sa *sys.Sockaddr, ms []Message, i int) net.Addr {
+	if a, ok := ms[i].Addr.(*net.UnixAddr); ok && a != nil && a.Net == unixNet(fd.Type) {
+		var same sys.Sockaddr
+		if same.SetUnix(a.Name) == 0 && a.Name != "" && bytes.Equal(same.Bytes(), sa.Bytes()) {
+			return a
+		}
+	}
+	if a := decodeUnixAddr(sa, fd.Type); a != nil {
+		return a
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package sockets
+
+import (
+	"context"
+	"net"
+	"syscall"
+
+	"golang.org/x/net/bpf"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// ListenGroup is Listen for n listeners on one address, among which the kernel
+// shares out the connections, SO_REUSEPORT. With port 0 it chooses one for all.
+//
+// Each has a queue of its own, so n goroutines accept without contending for it;
+// and what is in the queue when a listener is closed is lost. See socket(7).
+func (lc *ListenConfig) ListenGroup(ctx context.Context, network, address string, n int) ([]net.Listener, error) {
+	return listenGroup(lc, network, address, n, func(group *ListenConfig, address string) (net.Listener, net.Addr, error) {
+		l, err := group.Listen(ctx, network, address)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, l.Addr(), nil
+	})
+}
+
+// ListenPacketGroup is ListenPacket for n sockets on one address, among which the
+// kernel shares out the peers, SO_REUSEPORT. With port 0 it chooses one for all.
+// Datagrams of one peer go to one socket as long as the group stays the same.
+func (lc *ListenConfig) ListenPacketGroup(ctx context.Context, network, address string, n int) ([]net.PacketConn, error) {
+	return listenGroup(lc, network, address, n, func(group *ListenConfig, address string) (net.PacketConn, net.Addr, error) {
+		c, err := group.ListenPacket(ctx, network, address)
+		if err != nil {
+			return nil, nil, err
+		}
+		return c, c.LocalAddr(), nil
+	})
+}
+
+func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, address string, n int, open func(*ListenConfig, string) (M, net.Addr, error)) (members []M, err error) {
+	if n < 1 {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: &ArgumentError{Arg: "group size", Value: n, Why: "must be positive"}}
+	}
+	group := *lc
+	group.Options = append([]Setting{ReusePort.With(true)}, lc.Options...)
+	for range n {
+		m, addr, err := open(&group, address)
+		if err != nil {
+			for _, m := range members {
+				m.Close()
+			}
+			return nil, err
+		}
+		members = append(members, m)
+		address = addr.String() // with the port that the first was given
+	}
+	return members, nil
+}
+
+// SteerByCPU makes the kernel give what arrives to the member of a group that has
+// the number of the CPU which received it, modulo the group's size, counting from 0
+// in the order of ListenGroup or ListenPacketGroup. member is any of the group. It
+// serves well if each member is read by a thread bound to its CPU.
+//
+// Systems without it answer errors.ErrUnsupported. See SO_ATTACH_REUSEPORT_CBPF in
+// socket(7).
+func SteerByCPU(member syscall.Conn, size int) error {
+	err := steerByCPU(member, size)
+	if err == nil {
+		return nil
+	}
+	op := &net.OpError{Op: "set", Addr: optionAddr(member), Err: err}
+	if op.Addr != nil {
+		op.Net = op.Addr.Network()
+	}
+	return op
+}
+
+func steerByCPU(member syscall.Conn, size int) error {
+	if size < 1 {
+		return &ArgumentError{Arg: "group size", Value: size, Why: "must be positive"}
+	}
+	program, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtCPUID},
+		bpf.ALUOpConstant{Op: bpf.ALUOpMod, Val: uint32(size)},
+		bpf.RetA{},
+	})
+	if err != nil {
+		return err
+	}
+	rc, err := member.SyscallConn()
+	if err != nil {
+		return closedError(err)
+	}
+	if cerr := rc.Control(func(s uintptr) { err = sys.AttachReusePort(s, program) }); cerr != nil {
+		return closedError(cerr)
+	}
+	return syscallError("setsockopt", err)
+}

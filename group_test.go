@@ -1,0 +1,156 @@
+package sockets_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"testing"
+
+	. "github.com/iolib-go/sockets"
+)
+
+func TestListenPacketGroup(t *testing.T) {
+	const n = 4
+	group, err := new(ListenConfig).ListenPacketGroup(t.Context(), "udp4", "127.0.0.1:0", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan int, 100)
+	done := make(chan struct{})
+	for i, c := range group {
+		if c.LocalAddr().String() != group[0].LocalAddr().String() {
+			t.Errorf("member %d has %v, want %v", i, c.LocalAddr(), group[0].LocalAddr())
+		}
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for {
+				if _, _, err := c.ReadFrom(make([]byte, 10)); err != nil {
+					return
+				}
+				got <- i
+			}
+		}()
+	}
+	// Every peer has one member, and all together have more than one.
+	seen := make(map[int]bool)
+	for range 64 {
+		a := connectUDP(t, &Dialer{}, "udp4", group[0].LocalAddr())
+		member := -1
+		for range 3 {
+			if _, err := a.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			i := <-got
+			if member >= 0 && i != member {
+				t.Errorf("datagrams of one peer went to %d and %d", member, i)
+			}
+			member = i
+		}
+		seen[member] = true
+	}
+	if len(seen) < 2 {
+		t.Errorf("64 peers went to the members %v", seen)
+	}
+	for _, c := range group {
+		c.Close()
+		<-done
+	}
+}
+
+func TestListenGroup(t *testing.T) {
+	for _, multipath := range []bool{false, true} {
+		t.Run(fmt.Sprintf("multipath=%v", multipath), func(t *testing.T) {
+			lc := new(ListenConfig)
+			lc.SetMultipathTCP(multipath)
+			group, err := lc.ListenGroup(t.Context(), "tcp", "127.0.0.1:0", 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(lc.Options) != 0 {
+				t.Errorf("the ListenConfig now has %v", lc.Options)
+			}
+			accepted := make(chan int)
+			for i, l := range group {
+				go func() {
+					for {
+						c, err := l.Accept()
+						if err != nil {
+							accepted <- -1
+							return
+						}
+						c.Close()
+						accepted <- i
+					}
+				}()
+			}
+			for range 20 {
+				c, err := Dial("tcp", group[0].Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-accepted
+				c.Close()
+			}
+			for _, l := range group {
+				l.Close()
+			}
+			for range group {
+				<-accepted
+			}
+		})
+	}
+}
+
+func TestListenGroupErrors(t *testing.T) {
+	lc := new(ListenConfig)
+	if _, err := lc.ListenGroup(t.Context(), "tcp", "127.0.0.1:0", 0); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("no members: %v, want EINVAL", err)
+	}
+	// Somebody outside the group has the port.
+	c := openUDP(t, "udp4")
+	_, err := lc.ListenPacketGroup(t.Context(), "udp4", c.LocalAddr().String(), 2)
+	var op *net.OpError
+	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) || op.Op != "listen" {
+		t.Errorf("port in use: %v, want EADDRINUSE", err)
+	}
+}
+
+func TestSteerByCPU(t *testing.T) {
+	group, err := new(ListenConfig).ListenPacketGroup(t.Context(), "udp4", "127.0.0.1:0", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members []*UDPConn
+	for _, c := range group {
+		defer c.Close()
+		members = append(members, c.(*UDPConn))
+	}
+	// With one slot everything goes to the first.
+	if err := SteerByCPU(members[1], 1); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	limitTime(t, members[0])
+	for range 20 {
+		a := connectUDP(t, &Dialer{}, "udp4", members[0].LocalAddr())
+		if _, err := a.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := members[0].ReadFrom(make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := SteerByCPU(members[0], 2); err != nil {
+		t.Error(err)
+	}
+	if err := SteerByCPU(members[0], 0); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("size 0: %v, want EINVAL", err)
+	}
+	members[0].Close()
+	var op *net.OpError
+	if err := SteerByCPU(members[0], 2); !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) {
+		t.Errorf("after Close: %v", err)
+	}
+}

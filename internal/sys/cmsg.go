@@ -1,0 +1,59 @@
+package sys
+
+import "encoding/binary"
+
+// Cmsg is a control message, cmsg(3). Its slices are parts of what it was found in.
+type Cmsg struct {
+	Level, Type int
+	Data        []byte
+	Whole       []byte // with header and padding
+}
+
+// SegmentSize returns the size of the datagrams that make up a merged one, 0 if
+// the control data do not tell that it is merged. See udp(7), UDP_GRO.
+func SegmentSize(oob []byte) int {
+	for c, rest, ok := NextCmsg(oob); ok; c, rest, ok = NextCmsg(rest) {
+		if isSegmentSize(c) {
+			return int(int32(binary.NativeEndian.Uint32(c.Data)))
+		}
+	}
+	return 0
+}
+
+func isSegmentSize(c Cmsg) bool {
+	return c.Level == SOL_UDP && c.Type == UDP_GRO && len(c.Data) == 4
+}
+
+// CopyCmsgs copies the control messages of src but the segment size to dst, and
+// returns the length of what was copied; all is false if something did not fit.
+func CopyCmsgs(dst, src []byte) (n int, all bool) {
+	for c, rest, ok := NextCmsg(src); ok; c, rest, ok = NextCmsg(rest) {
+		if isSegmentSize(c) {
+			continue
+		}
+		if len(dst)-n < len(c.Whole) {
+			return n, false
+		}
+		n += copy(dst[n:], c.Whole)
+	}
+	return n, true
+}
+
+// HasSegmentSize reports whether control data to be sent say how to cut up what
+// goes with them. See udp(7), UDP_SEGMENT.
+func HasSegmentSize(oob []byte) bool {
+	for c, rest, ok := NextCmsg(oob); ok; c, rest, ok = NextCmsg(rest) {
+		if c.Level == SOL_UDP && c.Type == UDP_SEGMENT {
+			return true
+		}
+	}
+	return false
+}
+
+// AppendSegmentSize appends the control message that has a datagram cut up into
+// such of the given size.
+func AppendSegmentSize(oob []byte, size int) []byte {
+	oob, data := AppendCmsg(oob, SOL_UDP, UDP_SEGMENT, 2)
+	binary.NativeEndian.PutUint16(data, uint16(size))
+	return oob
+}

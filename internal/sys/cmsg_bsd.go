@@ -1,0 +1,25 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+// Levels and types of control messages, and options to do with them. A negative
+// number is of a message that this system lacks, or that looks different here.
+const (
+	SOL_UDP         = -1
+	UDP_SEGMENT     = -1
+	UDP_GRO         = -1
+	IP_PKTINFO      = -1
+	IP_RECVDSTADDR  = unix.IP_RECVDSTADDR // as IP_SENDSRCADDR, the source to send from
+	IPV6_PKTINFO    = unix.IPV6_PKTINFO
+	IP_TOS          = unix.IP_TOS
+	IPV6_TCLASS     = unix.IPV6_TCLASS
+	SCM_TIMESTAMP   = -1
+	SCM_TIMESTAMPNS = -1
+	SO_RXQ_OVFL     = -1
+	IP_RECVERR      = -1
+	IPV6_RECVERR    = -1
+	MSG_ERRQUEUE    = 0
+	MSG_CTRUNC      = unix.MSG_CTRUNC
+)

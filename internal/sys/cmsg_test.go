@@ -1,0 +1,93 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd
+
+package sys
+
+import (
+	"bytes"
+	"testing"
+)
+
+func TestCmsgs(t *testing.T) {
+	var all []byte
+	for i, n := range []int{0, 1, 4, 7, 8, 17} {
+		var data []byte
+		all, data = AppendCmsg(all, 1, i, n)
+		if len(data) != n {
+			t.Fatalf("message %d has room for %d octets, want %d", i, len(data), n)
+		}
+		for k := range data {
+			data[k] = byte(n)
+		}
+	}
+	i := 0
+	for c, rest, ok := NextCmsg(all); ok; c, rest, ok = NextCmsg(rest) {
+		want := []int{0, 1, 4, 7, 8, 17}[i]
+		if c.Level != 1 || c.Type != i || !bytes.Equal(c.Data, bytes.Repeat([]byte{byte(want)}, want)) || len(c.Whole) != CmsgSpace(want) {
+			t.Errorf("message %d: %+v", i, c)
+		}
+		i++
+	}
+	if i != 6 {
+		t.Errorf("found %d messages, want 6", i)
+	}
+	to := make([]byte, len(all))
+	if n, complete := CopyCmsgs(to, all); n != len(all) || !complete || !bytes.Equal(to, all) {
+		t.Errorf("copied %d of %d octets, all %v", n, len(all), complete)
+	}
+	if n, complete := CopyCmsgs(to[:len(all)-1], all); n != len(all)-CmsgSpace(17) || complete {
+		t.Errorf("with little room copied %d of %d octets, all %v", n, len(all), complete)
+	}
+}
+
+// A control message without padding behind it, as a caller may make it, gets some.
+func TestAppendCmsgPads(t *testing.T) {
+	all, _ := AppendCmsg(nil, 1, 1, 1)
+	short := all[:len(all)-(CmsgSpace(1)-CmsgSpace(0))+1]
+	all, _ = AppendCmsg(bytes.Clone(short), 1, 2, 4)
+	_, rest, ok := NextCmsg(all)
+	if c, _, ok2 := NextCmsg(rest); !ok || !ok2 || c.Type != 2 {
+		t.Errorf("%x does not hold two messages", all)
+	}
+}
+
+func FuzzNextCmsg(f *testing.F) {
+	one, _ := AppendCmsg(nil, 1, 2, 3)
+	two, _ := AppendCmsg(bytes.Clone(one), 41, 50, 20)
+	f.Add([]byte{})
+	f.Add(one)
+	f.Add(two)
+	if SOL_UDP >= 0 {
+		three, data := AppendCmsg(bytes.Clone(one), SOL_UDP, UDP_GRO, 4)
+		data[0] = 5
+		f.Add(three)
+		f.Add(AppendSegmentSize(bytes.Clone(two), 1200))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		seen := 0
+		for c, rest, ok := NextCmsg(b); ok; c, rest, ok = NextCmsg(rest) {
+			if len(c.Data) > len(c.Whole) || len(c.Whole) == 0 {
+				t.Fatalf("message %+v", c)
+			}
+			seen += len(c.Whole)
+		}
+		if seen > len(b) {
+			t.Fatalf("%d octets of messages in %d", seen, len(b))
+		}
+		SegmentSize(b)
+		HasSegmentSize(b)
+		to := make([]byte, len(b))
+		n, all := CopyCmsgs(to, b)
+		if n > seen || !all {
+			t.Fatalf("copied %d octets of %d, all %v", n, seen, all)
+		}
+		if SegmentSize(to[:n]) != 0 {
+			t.Fatal("the segment size was copied")
+		}
+		// No room is too little for a panic.
+		for room := range len(b) {
+			if n, _ := CopyCmsgs(to[:room], b); n > room {
+				t.Fatalf("copied %d octets into %d", n, room)
+			}
+		}
+	})
+}

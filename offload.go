@@ -1,0 +1,70 @@
+package sockets
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// SetOffload turns segmentation offload on or off, which moves many datagrams
+// through the kernel as one: see UDP_SEGMENT and UDP_GRO in udp(7). Nothing changes
+// but the speed. What is sent and received are single datagrams.
+//
+//   - WriteBatch joins consecutive messages that go to one peer with equal OOB, and
+//     are of equal length, but for the last, which may be shorter. Where the kernel
+//     refuses that, the messages are sent singly, and later ones like them as well.
+//   - Every method that receives takes merged datagrams apart, with equal senders
+//     and control data. What has been received and not been read yet waits in the
+//     UDPConn, where a passed deadline and Close apply to it; SyscallConn and File
+//     give access to the socket itself, and see neither that nor where merged
+//     datagrams come apart.
+//
+// It is best turned on before anything is received, as by the Offload of a
+// ListenConfig or Dialer: who calls it while datagrams are being read may have one
+// cut short. Turned off, messages are sent singly again, and merged datagrams are
+// still taken apart.
+//
+// A system without offload answers errors.ErrUnsupported.
+func (c *UDPConn) SetOffload(on bool) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.setError(setOffload(c.fd, on))
+}
+
+func setOffload(fd *netfd.FD, on bool) error {
+	err := fd.SetOffload(on)
+	if errors.Is(err, syscall.ENOPROTOOPT) {
+		return errors.ErrUnsupported // before Linux 5.0
+	}
+	return err
+}
+
+// offloads turns offload on for a socket being opened, if it is a UDP one and the
+// system can.
+func (o *opening) offloads(fd *netfd.FD) error {
+	if !o.offload || fd.Type != sys.SOCK_DGRAM || fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 {
+		return nil
+	}
+	if err := setOffload(fd, true); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// Read receives a datagram; what does not fit in b is lost. With no room in b it
+// returns at once and receives none.
+func (c *UDPConn) Read(b []byte) (int, error) {
+	if len(b) == 0 || !c.ok() {
+		return c.conn.Read(b)
+	}
+	m := netfd.GetMsg()
+	n, err := c.fd.ReadMessage(m, b)
+	m.Free()
+	if err != nil {
+		return n, opError(c.fd, "read", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,212 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	. "github.com/iolib-go/sockets"
+)
+
+// netns runs functions on a thread in a network namespace of its own.
+type netns struct {
+	tid  int
+	work chan func()
+}
+
+// newNetns skips the test if the namespace is not to be had.
+func newNetns(t testing.TB) *netns {
+	t.Helper()
+	ns := &netns{work: make(chan func())}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock it: the thread ends with us
+		ns.tid = unix.Gettid()
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		started <- err
+		if err != nil {
+			return
+		}
+		for f := range ns.work {
+			f()
+		}
+	}()
+	if err := <-started; err != nil {
+		t.Skip("a network namespace needs privileges: ", err)
+	}
+	t.Cleanup(func() { close(ns.work) })
+	return ns
+}
+
+func (ns *netns) do(f func()) {
+	done := make(chan struct{})
+	ns.work <- func() { defer close(done); f() }
+	<-done
+}
+
+// ip runs ip(8) in the namespace.
+func (ns *netns) ip(t testing.TB, args string) {
+	t.Helper()
+	var out []byte
+	var err error
+	ns.do(func() { out, err = exec.Command("ip", strings.Fields(args)...).CombinedOutput() })
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("there is no ip(8)")
+	}
+	if err != nil {
+		t.Skipf("ip %s: %v: %s", args, err, out)
+	}
+}
+
+func (ns *netns) listen(t testing.TB, lc *ListenConfig, network, address string) *UDPConn {
+	t.Helper()
+	var c net.PacketConn
+	var err error
+	ns.do(func() { c, err = lc.ListenPacket(context.Background(), network, address) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	limitTime(t, c)
+	return c.(*UDPConn)
+}
+
+func (ns *netns) dial(t testing.TB, d *Dialer, to net.Addr) *UDPConn {
+	t.Helper()
+	var c net.Conn
+	var err error
+	ns.do(func() { c, err = d.Dial("udp", to.String()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	limitTime(t, c)
+	return c.(*UDPConn)
+}
+
+// vethPair returns two namespaces with a cable between them, whose ends have the
+// addresses 10.9.0.1 and .2, fd00:9::1 and ::2.
+func vethPair(t testing.TB, mtu int) (a, b *netns) {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/ns/net"); err != nil {
+		t.Skip("no network namespaces: ", err)
+	}
+	a, b = newNetns(t), newNetns(t)
+	a.ip(t, fmt.Sprintf("link add v type veth peer name v netns %d", b.tid))
+	for i, ns := range []*netns{a, b} {
+		ns.ip(t, fmt.Sprintf("link set v mtu %d up", mtu))
+		ns.ip(t, fmt.Sprintf("addr add 10.9.0.%d/24 dev v", i+1))
+		ns.ip(t, fmt.Sprintf("addr add fd00:9::%d/64 dev v nodad", i+1))
+	}
+	return a, b
+}
+
+func TestOffloadPropertyVeth(t *testing.T) {
+	here, there := vethPair(t, 1500)
+	for _, addr := range []struct{ here, there string }{{"10.9.0.1:0", "10.9.0.2:0"}, {"[fd00:9::1]:0", "[fd00:9::2]:0"}} {
+		for _, offload := range []struct{ send, receive bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+			for _, connected := range []bool{false, true} {
+				name := fmt.Sprintf("%s/send=%v,receive=%v,connected=%v", addr.there, offload.send, offload.receive, connected)
+				t.Run(name, func(t *testing.T) {
+					p := newProperty(t, 5000) // more than the MTU, which is sent in fragments
+					for range 2 {
+						p.receivers = append(p.receivers, there.listen(t, &ListenConfig{Offload: offload.receive}, "udp", addr.there))
+					}
+					if connected {
+						p.receivers, p.connected = p.receivers[:1], true
+						p.sender = here.dial(t, &Dialer{Offload: offload.send}, p.receivers[0].LocalAddr())
+					} else {
+						p.sender = here.listen(t, &ListenConfig{Offload: offload.send}, "udp", addr.here)
+					}
+					for _, r := range p.receivers {
+						p.to = append(p.to, r.LocalAddr().(*net.UDPAddr))
+					}
+					for range 8 {
+						p.round(t)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Segments must fit in the MTU of the path. Where they do not, they are sent
+// singly, in fragments, to that peer, and joined to others.
+func TestOffloadAboveMTU(t *testing.T) {
+	here, there := vethPair(t, 1500)
+	lc := &ListenConfig{Offload: true}
+	a, b := here.listen(t, lc, "udp4", "0.0.0.0:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
+	other := there.listen(t, lc, "udp4", "10.9.0.2:0")
+	for _, size := range []int{1472, 1473, 4000} {
+		out := numbered(b.LocalAddr(), equalSizes(5, size)...)
+		for range 2 {
+			if n, err := a.WriteBatch(out, 0); n != 5 || err != nil {
+				t.Fatalf("WriteBatch of %d octets = %d, %v, want 5, nil", size, n, err)
+			}
+			in := roomFor(5, size)
+			receiveBatch(t, b, in)
+			if diff := cmp.Diff(dataOf(out), textsOf(in)); diff != "" {
+				t.Errorf("received (-want +got):\n%s", diff)
+			}
+		}
+	}
+	for _, to := range []*UDPConn{b, other} {
+		sendBatch(t, a, numbered(to.LocalAddr(), equalSizes(5, 1472)...))
+		if n, size := rawReceive(t, to); n != 5*1472 || size != 1472 {
+			t.Errorf("sent %d octets in parts of %d, want %d in parts of 1472", n, size, 5*1472)
+		}
+	}
+
+	// No fragments: what does not fit is the caller's error, and what does is sent.
+	if err := MTUDiscover.Set(a, MTUDiscoveryDo); err != nil {
+		t.Fatal(err)
+	}
+	ms := numbered(b.LocalAddr(), 100, 100, 1473, 1473, 100)
+	if n, err := a.WriteBatch(ms, 0); n != 2 || err != nil {
+		t.Fatalf("WriteBatch = %d, %v, want 2, nil", n, err)
+	}
+	for range 2 {
+		if n, err := a.WriteBatch(ms[2:], 0); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
+			t.Fatalf("WriteBatch above the MTU = %d, %v, want 0, EMSGSIZE", n, err)
+		}
+	}
+	sendBatch(t, a, ms[4:])
+	in := roomFor(3, 200)
+	receiveBatch(t, b, in)
+	if diff := cmp.Diff(append(dataOf(ms[:2]), dataOf(ms[4:])...), textsOf(in)); diff != "" {
+		t.Errorf("received (-want +got):\n%s", diff)
+	}
+}
+
+func TestSendErrorTooLong(t *testing.T) {
+	here, _ := vethPair(t, 1500)
+	a := here.dial(t, &Dialer{}, &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 9})
+	if err := ReceiveError.Set(a, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := MTUDiscover.Set(a, MTUDiscoveryDo); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Write(make([]byte, 2000)); !errors.Is(err, syscall.EMSGSIZE) {
+		t.Fatalf("Write: %v, want EMSGSIZE", err)
+	}
+	_, report, err := a.ReadSendError(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Err != syscall.EMSGSIZE || report.MTU != 1500 || report.Reporter.IsValid() || report.Addr.String() != "10.9.0.2:9" {
+		t.Errorf("report %+v, want EMSGSIZE with MTU 1500 of our own for 10.9.0.2:9", report)
+	}
+}

@@ -1,0 +1,192 @@
+package sockets_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	. "github.com/iolib-go/sockets"
+)
+
+// setOptions sets options for what control data tell, and skips the test where
+// they are missing.
+func setOptions(t testing.TB, c syscall.Conn, options ...Option[bool]) {
+	t.Helper()
+	for _, o := range options {
+		if err := o.Set(c, true); errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func readInfo(t testing.TB, c *UDPConn) (PacketInfo, *net.UDPAddr) {
+	t.Helper()
+	oob := make([]byte, MaxPacketInfo)
+	_, oobn, _, from, err := c.ReadMsgUDP(make([]byte, 100), oob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParsePacketInfo(oob[:oobn])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, from
+}
+
+// A server on the wildcard address answers from the address that it was asked at.
+func TestPacketInfoReply(t *testing.T) {
+	tests := []struct {
+		name, listen, dial string
+		options            []Option[bool]
+		local              string
+	}{
+		{"IPv4", "0.0.0.0:0", "127.0.0.2", []Option[bool]{ReceivePacketInfo}, "127.0.0.2"},
+		{"IPv6", "[::]:0", "::1", []Option[bool]{ReceivePacketInfo6}, "::1"},
+		{"mapped", "[::]:0", "127.0.0.2", []Option[bool]{ReceivePacketInfo6}, "::ffff:127.0.0.2"},
+		{"mapped, of IPv4", "[::]:0", "127.0.0.2", []Option[bool]{ReceivePacketInfo}, "127.0.0.2"},
+	}
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Skip("no loopback interface called lo: ", err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			network := "udp"
+			if tt.name == "IPv4" {
+				network = "udp4"
+			}
+			pc, err := ListenPacket(network, tt.listen)
+			if err != nil {
+				t.Skip(err)
+			}
+			defer pc.Close()
+			server := pc.(*UDPConn)
+			setOptions(t, server, tt.options...)
+			ap := netip.AddrPortFrom(netip.MustParseAddr(tt.dial), uint16(server.LocalAddr().(*net.UDPAddr).Port))
+			client := connectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
+			limitTime(t, client, server)
+			if _, err := client.Write([]byte("?")); err != nil {
+				t.Fatal(err)
+			}
+			got, from := readInfo(t, server)
+			local := netip.MustParseAddr(tt.local)
+			want := PacketInfo{Local: local, Destination: local, Interface: lo.Index}
+			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				t.Fatalf("PacketInfo (-want +got):\n%s", diff)
+			}
+			if _, _, err := server.WriteMsgUDP([]byte("!"), got.Append(nil), from); err != nil {
+				t.Fatal(err)
+			}
+			// A connected socket receives from its peer's address only.
+			b := make([]byte, 10)
+			if n, err := client.Read(b); err != nil || string(b[:n]) != "!" {
+				t.Errorf("answer %q, %v", b[:n], err)
+			}
+		})
+	}
+}
+
+func TestPacketInfoTOS(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6", "udp"} {
+		t.Run(network, func(t *testing.T) {
+			a, b := openUDP(t, network), openUDP(t, network)
+			limitTime(t, a, b)
+			switch network {
+			case "udp4":
+				setOptions(t, b, ReceiveTOS)
+			case "udp6":
+				setOptions(t, b, ReceiveTrafficClass)
+			default:
+				setOptions(t, b, ReceiveTOS, ReceiveTrafficClass)
+			}
+			to := toLoopback(b.LocalAddr())
+			for _, tos := range []uint8{2, 0xb8, 0} {
+				oob := PacketInfo{TOS: tos, HasTOS: true}.Append(nil)
+				if _, _, err := a.WriteMsgUDP(nil, oob, to); err != nil {
+					t.Fatal(err)
+				}
+				p, _ := readInfo(t, b)
+				if diff := cmp.Diff(PacketInfo{TOS: tos, HasTOS: true}, p, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+					t.Errorf("PacketInfo (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestPacketInfoTime(t *testing.T) {
+	for _, o := range []Option[bool]{Timestamp, TimestampNS} {
+		t.Run(o.String(), func(t *testing.T) {
+			c := openUDP(t, "udp4")
+			limitTime(t, c)
+			setOptions(t, c, o)
+			before := time.Now().Add(-time.Second)
+			if _, err := c.WriteTo(nil, c.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			if p, _ := readInfo(t, c); p.Time.Before(before) || p.Time.After(time.Now().Add(time.Second)) {
+				t.Errorf("received at %v, now it is %v", p.Time, time.Now())
+			}
+		})
+	}
+}
+
+func TestPacketInfoAppendLeavesGroupsAlone(t *testing.T) {
+	p := PacketInfo{Local: netip.MustParseAddr("ff02::1")}
+	if oob := p.Append(nil); len(oob) != 0 {
+		t.Errorf("a multicast group as source: %x", oob)
+	}
+	if oob := (PacketInfo{}).Append(nil); len(oob) != 0 {
+		t.Errorf("the zero PacketInfo asks for %x", oob)
+	}
+}
+
+func TestParsePacketInfoMalformed(t *testing.T) {
+	info := PacketInfo{Local: netip.MustParseAddr("::1"), Interface: 1}.Append(nil)
+	both := PacketInfo{TOS: 1, HasTOS: true}.Append(info)
+	if _, err := ParsePacketInfo(both); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, len(info) - 24 - 1, len(info) - 24, len(info) - 24 + 19, len(info) + 1} {
+		if p, err := ParsePacketInfo(both[:n]); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%d of %d octets: %+v, %v, want EINVAL", n, len(both), p, err)
+		}
+	}
+}
+
+// What Append writes, ParsePacketInfo reads, and nothing makes it panic.
+func FuzzParsePacketInfo(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(PacketInfo{Local: netip.MustParseAddr("127.0.0.1"), Interface: 7}.Append(nil))
+	f.Add(PacketInfo{Local: netip.MustParseAddr("::1"), Interface: 7, TOS: 3, HasTOS: true}.Append(nil))
+	f.Fuzz(func(t *testing.T, oob []byte) {
+		p, err := ParsePacketInfo(oob)
+		if err != nil {
+			return
+		}
+		if p.Local.IsMulticast() {
+			p.Local = netip.Addr{}
+		}
+		p.Local = p.Local.WithZone("") // zones come and go with interfaces
+		p.Destination, p.Time, p.Dropped = netip.Addr{}, time.Time{}, 0
+		if !p.Local.IsValid() && p.Interface != 0 {
+			return // asked for in both families, which leaves a wildcard
+		}
+		if !p.Local.IsValid() {
+			p.Interface = 0
+		}
+		again, err := ParsePacketInfo(p.Append(nil))
+		again.Local, again.Destination = again.Local.WithZone(""), netip.Addr{}
+		if diff := cmp.Diff(p, again, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+			t.Errorf("read back %v (-want +got):\n%s", err, diff)
+		}
+	})
+}

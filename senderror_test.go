@@ -1,0 +1,84 @@
+package sockets_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+
+	. "github.com/iolib-go/sockets"
+)
+
+func TestReadSendError(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6"} {
+		t.Run(network, func(t *testing.T) {
+			gone, c := openUDP(t, network), openUDP(t, network)
+			limitTime(t, c)
+			option := ReceiveError
+			if network == "udp6" {
+				option = ReceiveError6
+			}
+			setOptions(t, c, option)
+			b := make([]byte, 100)
+			if _, _, err := c.ReadSendError(b); !errors.Is(err, syscall.EAGAIN) {
+				t.Errorf("ReadSendError of an empty queue: %v, want EAGAIN", err)
+			}
+			to := gone.LocalAddr().(*net.UDPAddr)
+			gone.Close()
+			if _, err := c.WriteTo([]byte("hello"), to); err != nil {
+				t.Fatal(err)
+			}
+			// The report wakes readers, and stays in the queue.
+			if _, _, err := c.ReadFrom(b); !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Fatalf("ReadFrom: %v, want ECONNREFUSED", err)
+			}
+			n, report, err := c.ReadSendError(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := SendError{Addr: to.AddrPort(), Err: syscall.ECONNREFUSED, Reporter: to.AddrPort().Addr(), Type: 3, Code: 3}
+			if network == "udp6" {
+				want.Type, want.Code = 1, 4
+			}
+			want.Addr = netip.AddrPortFrom(want.Addr.Addr().Unmap(), want.Addr.Port())
+			want.Reporter = want.Reporter.Unmap()
+			if *report != want || string(b[:n]) != "hello" {
+				t.Errorf("report %+v about %q, want %+v about hello", *report, b[:n], want)
+			}
+			if !errors.Is(report, syscall.ECONNREFUSED) {
+				t.Errorf("%v does not match ECONNREFUSED", report)
+			}
+			c.Close()
+			if _, _, err := c.ReadSendError(b); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("ReadSendError after Close: %v", err)
+			}
+		})
+	}
+	if _, _, err := new(UDPConn).ReadSendError(nil); err != syscall.EINVAL {
+		t.Errorf("ReadSendError of the zero value: %v", err)
+	}
+}
+
+// A reader that waits for datagrams does not keep reports from being read.
+func TestReadSendErrorBesideReader(t *testing.T) {
+	gone, c := openUDP(t, "udp4"), openUDP(t, "udp4")
+	setOptions(t, c, ReceiveError)
+	to := gone.LocalAddr()
+	gone.Close()
+	done := make(chan error)
+	go func() {
+		_, _, err := c.ReadFrom(make([]byte, 10))
+		done <- err
+	}()
+	waitBlocked(t, c)
+	if _, _, err := c.ReadSendError(nil); !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("ReadSendError: %v, want EAGAIN", err)
+	}
+	if _, err := c.WriteTo([]byte("x"), to); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("the reader got %v, want ECONNREFUSED", err)
+	}
+}
