@@ -11,8 +11,8 @@ import (
 	"golang.org/x/text/encoding"
 )
 
-// pipes makes connections for nettest, over TCP and over net.Pipe.
-func pipes(wrap func(net.Conn) net.Conn) map[string]nettest.MakePipe {
+// textPipes makes connections for nettest, over TCP and over net.Pipe.
+func textPipes(wrap func(net.Conn) net.Conn) map[string]nettest.MakePipe {
 	finish := func(a, b net.Conn) (net.Conn, net.Conn, func(), error) {
 		ta, tb := wrap(a), wrap(b)
 		return ta, tb, func() { ta.Close(); tb.Close() }, nil
@@ -40,7 +40,7 @@ func pipes(wrap func(net.Conn) net.Conn) map[string]nettest.MakePipe {
 }
 
 func TestConnWithTheIdentityCodec(t *testing.T) {
-	for name, pipe := range pipes(func(c net.Conn) net.Conn {
+	for name, pipe := range textPipes(func(c net.Conn) net.Conn {
 		return sockets.NewTextConn(c, sockets.ExternalFormat{Encoding: encoding.Nop})
 	}) {
 		t.Run(name, func(t *testing.T) { nettest.TestConn(t, pipe) })
@@ -48,7 +48,7 @@ func TestConnWithTheIdentityCodec(t *testing.T) {
 }
 
 func TestConnWithUTF16(t *testing.T) {
-	for name, pipe := range pipes(func(c net.Conn) net.Conn {
+	for name, pipe := range textPipes(func(c net.Conn) net.Conn {
 		return &latin1Conn{Conn: sockets.NewTextConn(c, format(t, "utf-16"))}
 	}) {
 		t.Run(name, func(t *testing.T) { nettest.TestConn(t, pipe) })

@@ -1,7 +1,8 @@
 package sockets
 
 import (
-	"net"
+	"errors"
+	"fmt"
 	"os"
 	"syscall"
 
@@ -9,134 +10,344 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// fileAddr is the address in errors about a file that is no socket of use.
-type fileAddr string
+// MaxDescriptors is how many descriptors one message carries, SCM_RIGHTS in unix(7).
+const MaxDescriptors = sys.MaxRights
 
-func (fileAddr) Network() string  { return "file+net" }
-func (f fileAddr) String() string { return string(f) }
+// What may be wrong with a message that was received for its descriptors or its
+// credentials. Errors of ReceiveFD and its likes match one or two of them.
+var (
+	// ErrNoDescriptor means that none came, but plain data.
+	ErrNoDescriptor = errors.New("sockets: no descriptor came")
 
-func fileError(f *os.File, err error) error {
-	return &net.OpError{Op: "file", Net: "file+net", Addr: fileAddr(f.Name()), Err: err}
+	// ErrTooManyDescriptors means that more came than were asked for.
+	ErrTooManyDescriptors = errors.New("sockets: too many descriptors came")
+
+	// ErrDescriptorsLost means that the kernel could not give all of them, and has
+	// discarded the rest: this process has no more numbers, and the error matches
+	// syscall.EMFILE as well, or a security policy forbids it.
+	ErrDescriptorsLost = errors.New("sockets: descriptors were lost")
+
+	// ErrMessageTooLong means that the message is longer than the buffer.
+	ErrMessageTooLong = errors.New("sockets: message longer than the buffer")
+
+	// ErrUnknownControl means that control data came that are neither descriptors
+	// nor what PassCred, PassPIDFD and PassSecurity ask for.
+	ErrUnknownControl = errors.New("sockets: unknown control data came")
+
+	// ErrNoCredentials means that no credentials came: PassCred is off.
+	ErrNoCredentials = errors.New("sockets: no credentials came")
+)
+
+// ControlError reports what is wrong with the control data of a message. All
+// descriptors that came are closed.
+type ControlError struct {
+	Descriptors int   // how many came
+	Max         int   // how many were asked for
+	Err         error // ErrNoDescriptor, ErrTooManyDescriptors, ...
+	Errno       error // why descriptors were lost, syscall.EMFILE, or nil
 }
 
-// FileConn returns a connection on a copy of f's descriptor; the caller closes
-// both. The socket becomes non-blocking, for f as well. The result is a *TCPConn,
-// *UDPConn, *IPConn or *UnixConn, and a TCP connection gets the defaults of a new
-// one: no delay, keep-alive.
-func FileConn(f *os.File) (net.Conn, error) {
-	fd, err := adoptFile(f)
-	if err != nil {
-		return nil, fileError(f, err)
+func (e *ControlError) Error() string {
+	s := fmt.Sprintf("%v (asked for %d, got %d)", e.Err, e.Max, e.Descriptors)
+	if e.Errno != nil {
+		s += ": " + e.Errno.Error()
 	}
-	switch fd.Local().(type) {
-	case *net.TCPAddr:
-		setTCPDefaults(fd, 0, net.KeepAliveConfig{})
-		return &TCPConn{conn{fd}}, nil
-	case *net.UDPAddr:
-		return &UDPConn{conn{fd}}, nil
-	case *net.IPAddr:
-		return &IPConn{conn{fd}}, nil
-	case *net.UnixAddr:
-		return &UnixConn{conn{fd}}, nil
-	}
-	fd.Close()
-	return nil, fileError(f, syscall.EINVAL)
+	return s
 }
 
-// FileListener returns a listener on a copy of f's descriptor; the caller closes
-// both. The socket becomes non-blocking, for f as well. A *UnixListener does not
-// remove the socket's file unless told to.
-func FileListener(f *os.File) (net.Listener, error) {
-	fd, err := adoptFile(f)
-	if err != nil {
-		return nil, fileError(f, err)
+// Unwrap returns Err and Errno.
+func (e *ControlError) Unwrap() []error {
+	if e.Errno == nil {
+		return []error{e.Err}
 	}
-	l := newListener(fd, true)
-	l.setDefaults = true
-	switch fd.Local().(type) {
-	case *net.TCPAddr:
-		return &TCPListener{l}, nil
-	case *net.UnixAddr:
-		return newUnixListener(l, false), nil
-	}
-	fd.Close()
-	return nil, fileError(f, syscall.EINVAL)
+	return []error{e.Err, e.Errno}
 }
 
-// FilePacketConn returns a datagram socket on a copy of f's descriptor; the caller
-// closes both. The socket becomes non-blocking, for f as well.
-func FilePacketConn(f *os.File) (net.PacketConn, error) {
-	fd, err := adoptFile(f)
-	if err != nil {
-		return nil, fileError(f, err)
-	}
-	switch fd.Local().(type) {
-	case *net.UDPAddr:
-		return &UDPConn{conn{fd}}, nil
-	case *net.IPAddr:
-		return &IPConn{conn{fd}}, nil
-	case *net.UnixAddr:
-		return &UnixConn{conn{fd}}, nil
-	}
-	fd.Close()
-	return nil, fileError(f, syscall.EINVAL)
+// DescriptorError reports a descriptor that cannot be sent, mostly because it is
+// closed.
+type DescriptorError struct {
+	Index int // of the argument
+	Err   error
 }
 
-// adoptFile duplicates f's descriptor and finds out what kind of socket it is, as
-// far as package net knows them.
-func adoptFile(f *os.File) (*netfd.FD, error) {
+func (e *DescriptorError) Error() string {
+	return fmt.Sprintf("sockets: descriptor %d cannot be sent: %v", e.Index, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *DescriptorError) Unwrap() error { return e.Err }
+
+// SendFD sends a copy of f's descriptor, with one octet of data. f may be any file
+// or socket: an *os.File, whatever has a descriptor in this package or in package
+// net, c itself.
+//
+// The caller keeps f and may close it once SendFD returns; the peer's copy stays
+// open. File offset, options and the non-blocking mode belong to both.
+//
+// It obeys the write deadline and may be called concurrently; the octet does not
+// come between those of another Write. A datagram socket must be connected. The
+// error matches syscall.ETOOMANYREFS if too many descriptors are under way, and is
+// a *DescriptorError if f is closed. See SCM_RIGHTS in unix(7).
+func (c *UnixConn) SendFD(f syscall.Conn) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	r := netfd.GetRights()
+	defer r.Free()
+	err := addDescriptor(r, 0, f)
+	if err == nil {
+		_, err = c.fd.SendRights(r, zeroOctet)
+	}
+	return opError(c.fd, "write", sendError(err, f))
+}
+
+// zeroOctet is the data that travel with a descriptor.
+var zeroOctet = make([]byte, 1)
+
+// SendFDs sends b together with copies of the descriptors of fds, and returns how
+// much of b was sent. Of a stream, the descriptors go with the first octet. Without
+// any it sends b alone; if b is empty, an octet of zero goes with them that is not
+// counted, except on a datagram socket, where a message may be empty.
+//
+// More than MaxDescriptors are refused before anything is sent: a message is one,
+// and only the peers know how to divide theirs. With an error, the descriptors were
+// sent if n is not 0. Otherwise it is as SendFD.
+func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	r := netfd.GetRights()
+	defer r.Free()
+	if len(fds) > MaxDescriptors {
+		err = &ArgumentError{Arg: "number of descriptors", Value: len(fds), Why: fmt.Sprintf("at most %d go into a message", MaxDescriptors)}
+	}
+	for i := 0; i < len(fds) && err == nil; i++ {
+		err = addDescriptor(r, i, fds[i])
+	}
+	if err == nil {
+		n, err = c.fd.SendRights(r, b)
+	}
+	return n, opError(c.fd, "write", sendError(err, fds...))
+}
+
+func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
+	if f == nil {
+		return &DescriptorError{i, syscall.EINVAL}
+	}
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return nil, os.NewSyscallError("fcntl", syscall.EBADF)
+		return &DescriptorError{i, innerError(err)}
 	}
-	nfd, errno := -1, syscall.EBADF
-	// Not f.Fd, which would make the socket blocking for a moment. A closed file
-	// does not call back, and keeps EBADF.
-	raw.Control(func(s uintptr) { nfd, errno = sys.Dup(s) })
-	if errno != 0 {
-		return nil, os.NewSyscallError("fcntl", errno)
-	}
-	fd, err := adopt(nfd)
-	if err != nil {
-		sys.Close(nfd)
-		return nil, err
-	}
-	if err := fd.Init(); err != nil {
-		fd.Close()
-		return nil, err
-	}
-	return fd, nil
+	r.Add(raw)
+	return nil
 }
 
-// adopt returns a bare FD for sysfd, which stays the caller's if it fails.
-func adopt(sysfd int) (*netfd.FD, error) {
-	if errno := sys.SetNonblock(sysfd); errno != 0 {
-		return nil, os.NewSyscallError("setnonblock", errno)
+// sendError turns the error for a descriptor that was closed into ours.
+func sendError(err error, fds ...syscall.Conn) error {
+	held, ok := err.(*netfd.HeldError)
+	if !ok {
+		return err
 	}
-	s := uintptr(sysfd)
-	typ, errno := sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_TYPE)
-	if errno != 0 {
-		return nil, os.NewSyscallError("getsockopt", errno)
+	return &DescriptorError{held.Index, heldError(fds[held.Index], held.Err)}
+}
+
+// heldError returns why f's descriptor was not to be had.
+func heldError(f syscall.Conn, err error) error {
+	if _, ok := f.(*os.File); ok {
+		// Package os has an error for this that matches nothing.
+		return os.ErrClosed
 	}
-	var local, remote sys.Sockaddr
-	if errno := sys.Getsockname(s, &local); errno != 0 {
-		return nil, os.NewSyscallError("getsockname", errno)
+	return innerError(err)
+}
+
+// ReceiveFD receives one descriptor and the octet that comes with it. The file is
+// the caller's to close, and close-on-exec from the start.
+//
+// Data without a descriptor stay in the queue for Read: the error matches
+// ErrNoDescriptor, or is io.EOF at the end. So does a message of more than an octet,
+// for ReceiveFDs: ErrMessageTooLong. Otherwise the octet is taken and what came with
+// it is closed: ErrTooManyDescriptors, ErrDescriptorsLost, ErrUnknownControl. The
+// errors but io.EOF are *net.OpError. Credentials and the like that come with the
+// descriptor are discarded. On systems other than Linux every message is taken.
+//
+// It obeys the read deadline, may be called concurrently, and does not go together
+// with PeekOffset.
+func (c *UnixConn) ReceiveFD() (*os.File, error) {
+	if !c.ok() {
+		return nil, syscall.EINVAL
 	}
-	sys.Getpeername(s, &remote) // none if it is not connected
-	switch local.Family() {
-	case sys.AF_INET, sys.AF_INET6, sys.AF_UNIX:
-	default:
-		return nil, syscall.EPROTONOSUPPORT
-	}
-	proto, _ := sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_PROTOCOL)
-	fd, err := netfd.New(sysfd, local.Family(), typ, proto, "")
+	fd, err := c.receiveFD()
 	if err != nil {
-		return nil, err
+		return nil, opError(c.fd, "read", err)
 	}
-	laddr := decodeAddr(fd, &local)
-	if laddr != nil {
-		fd.Network = laddr.Network()
+	return receivedFile(fd), nil
+}
+
+func (c *UnixConn) receiveFD() (int, error) {
+	r := netfd.GetRights()
+	defer r.Free()
+	if err := c.fd.TakeRight(r); err != nil {
+		return -1, err
 	}
-	fd.SetAddrs(laddr, decodeAddr(fd, &remote), false)
-	return fd, nil
+	if !r.Single() {
+		err := controlError(r, 1, 1)
+		r.CloseAll()
+		return -1, err
+	}
+	return r.Rights[0], nil
+}
+
+// receivedFile returns the file of a descriptor that was received.
+func receivedFile(fd int) *os.File { return os.NewFile(uintptr(fd), "received") }
+
+// ReceiveSocket is ReceiveFD for a socket, which is made non-blocking; options stay
+// as they are. If the descriptor is none, it is closed, and the error matches
+// syscall.ENOTSOCK.
+func (c *UnixConn) ReceiveSocket() (*Socket, error) {
+	if !c.ok() {
+		return nil, syscall.EINVAL
+	}
+	sysfd, err := c.receiveFD()
+	if err != nil {
+		return nil, opError(c.fd, "read", err)
+	}
+	s, err := fromFD(sysfd)
+	if err != nil {
+		sys.Close(sysfd)
+		return nil, opError(c.fd, "read", err)
+	}
+	return s, nil
+}
+
+// ReceiveFDs receives data into b, and up to max descriptors that come with them,
+// possibly none. The files are the caller's to close, and close-on-exec from the
+// start.
+//
+// On a stream, descriptors come with the octets they were sent with, but what was
+// sent before without descriptors may come in front of these in the same call, and
+// what was sent after never does: they belong to the end of what is received, or to
+// an earlier octet if b was too short for the rest. b must not be empty there.
+//
+// With an error there are no files, all descriptors that came are closed, and n
+// octets of b are received as ever: the stream goes on behind them. It is io.EOF at
+// the end of a stream, or else a *net.OpError that matches ErrTooManyDescriptors,
+// ErrDescriptorsLost, ErrUnknownControl or, where the rest of a message is lost,
+// ErrMessageTooLong. Credentials and the like are discarded.
+//
+// It obeys the read deadline and may be called concurrently.
+func (c *UnixConn) ReceiveFDs(b []byte, max int) (n int, fds []*os.File, err error) {
+	if !c.ok() {
+		return 0, nil, syscall.EINVAL
+	}
+	if err := c.checkReceive(b, max); err != nil {
+		return 0, nil, opError(c.fd, "read", err)
+	}
+	r := netfd.GetRights()
+	defer r.Free()
+	n, err = c.fd.RecvRights(r, b)
+	if err != nil {
+		return n, nil, opError(c.fd, "read", err)
+	}
+	if err := controlError(r, 0, max); err != nil {
+		r.CloseAll()
+		return n, nil, opError(c.fd, "read", err)
+	}
+	if len(r.Rights) == 0 {
+		return n, nil, nil
+	}
+	fds = make([]*os.File, len(r.Rights))
+	for i, fd := range r.Rights {
+		fds[i] = receivedFile(fd)
+	}
+	return n, fds, nil
+}
+
+// checkReceive refuses what could only lose data.
+func (c *UnixConn) checkReceive(b []byte, max int) error {
+	if max < 0 {
+		return &ArgumentError{Arg: "number of descriptors", Value: max, Why: "must not be negative"}
+	}
+	if len(b) == 0 && c.fd.Type == sys.SOCK_STREAM {
+		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "control data come with an octet of a stream"}
+	}
+	return nil
+}
+
+// controlError says what is wrong with a message that should have brought between
+// min and max descriptors, and nil if nothing is.
+func controlError(r *netfd.Rights, min, max int) error {
+	e := &ControlError{Descriptors: len(r.Rights), Max: max}
+	switch {
+	case r.Truncated:
+		e.Err = ErrDescriptorsLost
+		if r.Limit != 0 {
+			e.Errno = r.Limit
+		}
+	case r.Unknown:
+		e.Err = ErrUnknownControl
+	case len(r.Rights) > max:
+		e.Err = ErrTooManyDescriptors
+	case len(r.Rights) < min:
+		e.Err = ErrNoDescriptor
+	case r.Short:
+		e.Err = ErrMessageTooLong
+	default:
+		return nil
+	}
+	return e
+}
+
+// SendCred sends b with credentials, which the kernel checks: a process may send its
+// own, and with CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID others' as well. The zero
+// Ucred stands for this process and its effective user and group. A receiver with
+// PassCred gets credentials with every message, so that it takes this only to send
+// others. It returns how much of b was sent. Linux only.
+func (c *UnixConn) SendCred(b []byte, cred Ucred) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	if sys.SCM_CREDENTIALS < 0 {
+		return 0, opError(c.fd, "write", errors.ErrUnsupported)
+	}
+	if cred == (Ucred{}) {
+		cred = Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	}
+	r := netfd.GetRights()
+	defer r.Free()
+	n, err = c.fd.SendCred(r, b, sys.Ucred{PID: cred.PID, UID: cred.UID, GID: cred.GID})
+	return n, opError(c.fd, "write", err)
+}
+
+// ReceiveCred receives data into b and the credentials of who sent them: an octet
+// of a stream never comes together with one of another sender. PassCred must be on
+// since before they were sent; for the peer as of connect, see PeerCred.
+//
+// With an error, n octets of b are received as ever. It matches ErrNoCredentials if
+// none came, and ErrTooManyDescriptors, with all of them closed, if descriptors
+// did; ReadMsgUnix receives both. Otherwise it is as ReceiveFDs. Linux only.
+func (c *UnixConn) ReceiveCred(b []byte) (n int, cred Ucred, err error) {
+	if !c.ok() {
+		return 0, Ucred{}, syscall.EINVAL
+	}
+	if sys.SCM_CREDENTIALS < 0 {
+		return 0, Ucred{}, opError(c.fd, "read", errors.ErrUnsupported)
+	}
+	if err := c.checkReceive(b, 0); err != nil {
+		return 0, Ucred{}, opError(c.fd, "read", err)
+	}
+	r := netfd.GetRights()
+	defer r.Free()
+	n, err = c.fd.RecvRights(r, b)
+	if err != nil {
+		return n, Ucred{}, opError(c.fd, "read", err)
+	}
+	err = controlError(r, 0, 0)
+	r.CloseAll()
+	if err == nil && !r.HasCred {
+		err = &ControlError{Err: ErrNoCredentials}
+	}
+	if err != nil {
+		return n, Ucred{}, opError(c.fd, "read", err)
+	}
+	return n, Ucred{PID: r.Cred.PID, UID: r.Cred.UID, GID: r.Cred.GID}, nil
 }

@@ -1,0 +1,315 @@
+package sockets
+
+import (
+	"math"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// fileAddr is the address in errors about a file that is no socket of use.
+type fileAddr string
+
+func (fileAddr) Network() string  { return "file+net" }
+func (f fileAddr) String() string { return string(f) }
+
+func fileError(f *os.File, err error) error {
+	return &net.OpError{Op: "file", Net: "file+net", Addr: fileAddr(f.Name()), Err: err}
+}
+
+// FileConn returns a connection on a copy of f's descriptor; the caller closes
+// both. The socket becomes non-blocking, for f as well. The result is a *TCPConn,
+// *UDPConn, *IPConn or *UnixConn, and a TCP connection gets the defaults of a new
+// one: no delay, keep-alive.
+func FileConn(f *os.File) (net.Conn, error) {
+	fd, err := adoptFile(f)
+	if err != nil {
+		return nil, fileError(f, err)
+	}
+	switch fd.Local().(type) {
+	case *net.TCPAddr:
+		setTCPDefaults(fd, 0, net.KeepAliveConfig{})
+		return &TCPConn{conn{fd}}, nil
+	case *net.UDPAddr:
+		return &UDPConn{conn{fd}}, nil
+	case *net.IPAddr:
+		return &IPConn{conn{fd}}, nil
+	case *net.UnixAddr:
+		return &UnixConn{conn{fd}}, nil
+	}
+	fd.Close()
+	return nil, fileError(f, syscall.EINVAL)
+}
+
+// FileListener returns a listener on a copy of f's descriptor; the caller closes
+// both. The socket becomes non-blocking, for f as well. A *UnixListener does not
+// remove the socket's file unless told to.
+func FileListener(f *os.File) (net.Listener, error) {
+	fd, err := adoptFile(f)
+	if err != nil {
+		return nil, fileError(f, err)
+	}
+	l := newListener(fd, true)
+	l.setDefaults = true
+	switch fd.Local().(type) {
+	case *net.TCPAddr:
+		return &TCPListener{l}, nil
+	case *net.UnixAddr:
+		return newUnixListener(l, false), nil
+	}
+	fd.Close()
+	return nil, fileError(f, syscall.EINVAL)
+}
+
+// FilePacketConn returns a datagram socket on a copy of f's descriptor; the caller
+// closes both. The socket becomes non-blocking, for f as well.
+func FilePacketConn(f *os.File) (net.PacketConn, error) {
+	fd, err := adoptFile(f)
+	if err != nil {
+		return nil, fileError(f, err)
+	}
+	switch fd.Local().(type) {
+	case *net.UDPAddr:
+		return &UDPConn{conn{fd}}, nil
+	case *net.IPAddr:
+		return &IPConn{conn{fd}}, nil
+	case *net.UnixAddr:
+		return &UnixConn{conn{fd}}, nil
+	}
+	fd.Close()
+	return nil, fileError(f, syscall.EINVAL)
+}
+
+// adoptFile duplicates f's descriptor and finds out what kind of socket it is, as
+// far as package net knows them.
+func adoptFile(f *os.File) (*netfd.FD, error) {
+	return adoptCopy(f, func(p *probed) error {
+		switch p.family {
+		case sys.AF_INET, sys.AF_INET6, sys.AF_UNIX:
+			return nil
+		case sys.AF_NETLINK, sys.AF_PACKET:
+			return syscall.EPROTONOSUPPORT
+		}
+		return os.NewSyscallError("getsockname", syscall.EAFNOSUPPORT)
+	})
+}
+
+// adoptCopy returns an FD with a copy of f's descriptor, if check has nothing
+// against the socket.
+func adoptCopy(f *os.File, check func(*probed) error) (fd *netfd.FD, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", syscall.EBADF)
+	}
+	err = os.NewSyscallError("fcntl", syscall.EBADF)
+	// Not f.Fd, which would make the socket blocking for a moment. A closed file
+	// does not call back, and keeps the error.
+	raw.Control(func(s uintptr) { fd, err = adopt(int(s), check) })
+	return fd, err
+}
+
+// adopt returns an FD with a copy of sysfd, if check has nothing against the
+// socket. sysfd stays the caller's. The socket becomes non-blocking, unless it
+// fails.
+func adopt(sysfd int, check func(*probed) error) (*netfd.FD, error) {
+	p, err := probe(sysfd)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(p); err != nil {
+		return nil, err
+	}
+	nfd, errno := sys.Dup(uintptr(sysfd))
+	if errno != 0 {
+		return nil, os.NewSyscallError("fcntl", errno)
+	}
+	// Where package net asks getsockname, it has set the mode before. We do it last,
+	// for it is the one thing that somebody else sees.
+	nonblocking, errno := sys.Nonblocking(nfd)
+	if errno == 0 && !nonblocking {
+		errno = sys.SetNonblock(nfd)
+	}
+	if errno != 0 {
+		sys.Close(nfd)
+		return nil, os.NewSyscallError("setnonblock", errno)
+	}
+	fd, err := p.own(nfd)
+	if err != nil && !nonblocking {
+		sys.SetBlocking(sysfd)
+	}
+	return fd, err
+}
+
+// probed is what a socket tells about itself.
+type probed struct {
+	family, typ, proto int
+	local, remote      sys.Sockaddr // no address if there is none
+}
+
+// probe finds out what kind of socket sysfd is, and changes nothing.
+func probe(sysfd int) (*probed, error) {
+	s := uintptr(sysfd)
+	p := new(probed)
+	var errno syscall.Errno
+	if p.typ, errno = sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_TYPE); errno != 0 {
+		return nil, os.NewSyscallError("getsockopt", errno)
+	}
+	nameErrno := sys.Getsockname(s, &p.local)
+	if p.family, errno = sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_DOMAIN); errno != 0 {
+		// Only the address tells.
+		if nameErrno != 0 {
+			return nil, os.NewSyscallError("getsockname", nameErrno)
+		}
+		p.family = p.local.Family()
+	}
+	p.proto, _ = sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_PROTOCOL)
+	sys.Getpeername(s, &p.remote) // none if it is not connected
+	return p, nil
+}
+
+// own makes sysfd, which must be non-blocking, an FD in the poller. It closes sysfd
+// if it fails.
+func (p *probed) own(sysfd int) (*netfd.FD, error) {
+	fd, err := netfd.New(sysfd, p.family, p.typ, p.proto, networkName(p.family, p.typ, p.proto))
+	if err != nil {
+		return nil, err
+	}
+	if err := fd.Init(); err != nil {
+		fd.Close()
+		return nil, err
+	}
+	laddr := decodeAddr(fd, &p.local)
+	if laddr != nil {
+		fd.Network = laddr.Network()
+	}
+	raddr := decodeAddr(fd, &p.remote)
+	if n, ok := raddr.(*NetlinkAddr); ok && *n == (NetlinkAddr{}) {
+		raddr = nil // what getpeername says of a socket without a peer, too
+	}
+	fd.SetAddrs(laddr, raddr, false)
+	return fd, nil
+}
+
+// anySocket has nothing against any socket.
+func anySocket(*probed) error { return nil }
+
+// FromFD makes a Socket of descriptor fd and takes it: the caller must not use the
+// number any more, whose place is free for another file. If FromFD fails, fd is the
+// caller's as before. Family, type, protocol, addresses and whether the socket
+// listens or is connected are found out; options stay as they are.
+//
+// The numbers 0, 1 and 2 go on to exist as the null device, so that no file that is
+// opened later becomes the standard input, output or error of this program or of
+// one that it starts. To serve a connection that inetd(8) hands over on all three,
+// take 0, and the others as well unless the peer is to read what is printed there.
+//
+// The socket becomes non-blocking, for everybody who shares it: other processes,
+// and other descriptors of this one. See SetBlocking.
+//
+// The error matches syscall.EBADF if fd is not open, and syscall.ENOTSOCK if it is
+// no socket.
+func FromFD(fd int) (*Socket, error) {
+	s, err := fromFD(fd)
+	if err != nil {
+		return nil, &net.OpError{Op: "file", Net: "file+net", Addr: fileAddr("descriptor " + strconv.Itoa(fd)), Err: err}
+	}
+	return s, nil
+}
+
+func fromFD(sysfd int) (*Socket, error) {
+	if sysfd < 0 || sysfd > math.MaxInt32 {
+		// The kernel would take the low 32 bits.
+		return nil, os.NewSyscallError("getsockopt", syscall.EBADF)
+	}
+	null := -1
+	if sysfd <= 2 {
+		var errno syscall.Errno
+		if null, errno = sys.OpenNull(); errno != 0 {
+			return nil, os.NewSyscallError("open", errno)
+		}
+		defer sys.Close(null)
+	}
+	fd, err := adopt(sysfd, anySocket)
+	if err != nil {
+		return nil, err
+	}
+	if null < 0 {
+		sys.Close(sysfd)
+	} else {
+		sys.Dup2(null, sysfd)
+	}
+	return adopted(fd), nil
+}
+
+// FromFile makes a Socket of a copy of f's descriptor, as FromFD does; the caller
+// closes both. It works with os.Stdin, too, which stays what it is, except that it
+// becomes non-blocking, for which package os is not prepared: use only the Socket
+// then, or SetBlocking when it is no longer used.
+func FromFile(f *os.File) (*Socket, error) {
+	fd, err := adoptCopy(f, anySocket)
+	if err != nil {
+		return nil, fileError(f, err)
+	}
+	return adopted(fd), nil
+}
+
+// adopted returns fd as a Socket. Somebody else made it, so that its peer counts
+// as chosen by connect if it has one.
+func adopted(fd *netfd.FD) *Socket {
+	fd.SetAddrs(fd.Local(), fd.Remote(), fd.Remote() != nil)
+	s := new(Socket)
+	s.fd.Store(fd)
+	return s
+}
+
+// Blocking reports whether the open file behind c is in blocking mode, which is
+// true of most files and of sockets that come from other programs.
+func Blocking(c syscall.Conn) (on bool, err error) {
+	err = controlMode(c, func(fd int) syscall.Errno {
+		nonblocking, errno := sys.Nonblocking(fd)
+		on = !nonblocking
+		return errno
+	})
+	return on, err
+}
+
+// SetBlocking puts the open file behind c in blocking mode, or takes it out of it,
+// for everybody who shares it: other descriptors for the same file, in this process
+// and in others. Sockets and pipes of a Go program are non-blocking, and calls on
+// them ignore deadlines and Close otherwise, so this is for a file that one shares
+// with others, before they get it back:
+//
+//	was, err := sockets.Blocking(os.Stdin)
+//	...
+//	c, err := sockets.FileConn(os.Stdin)
+//	...
+//	c.Close()
+//	sockets.SetBlocking(os.Stdin, was)
+func SetBlocking(c syscall.Conn, on bool) error {
+	return controlMode(c, func(fd int) syscall.Errno {
+		if on {
+			return sys.SetBlocking(fd)
+		}
+		return sys.SetNonblock(fd)
+	})
+}
+
+// controlMode calls f with the descriptor of c.
+func controlMode(c syscall.Conn, f func(fd int) syscall.Errno) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var errno syscall.Errno
+	if err := raw.Control(func(fd uintptr) { errno = f(int(fd)) }); err != nil {
+		return err
+	}
+	if errno != 0 {
+		return os.NewSyscallError("fcntl", errno)
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Installs the programs that the tests talk to, on Debian and its kin. It does
+# nothing for those that are there.
+set -eu
+
+missing=
+need() { # program, package
+	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need python3 python3
+need socat socat
+need systemd-socket-activate systemd
+
+if [ -n "$missing" ]; then
+	sudo=
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	export DEBIAN_FRONTEND=noninteractive
+	$sudo apt-get update
+	# The list is words on purpose.
+	# shellcheck disable=SC2086
+	$sudo apt-get install -y --no-install-recommends $missing
+fi

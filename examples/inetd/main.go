@@ -1,0 +1,60 @@
+// Inetd is a program that a super-server starts for each connection, with the
+// connection as its standard input: it answers every line with the line in upper
+// case.
+//
+//	socat TCP-LISTEN:7777,reuseaddr,fork EXEC:./inetd,nofork
+//	systemd-socket-activate --inetd -a -l 7777 ./inetd
+//
+// Or as a line of inetd.conf(5):
+//
+//	7777 stream tcp nowait nobody /usr/local/bin/inetd inetd
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"log"
+	"net"
+	"strings"
+
+	"github.com/iolib-go/sockets"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("inetd: ")
+	c, err := connection()
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = sockets.With(c, nil, serve)
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// connection returns the connection on descriptor 0. Descriptor 1 is the same, and
+// becomes the null device, so that nothing printed by mistake reaches the peer.
+// Descriptor 2 stays what it is: where inetd makes it the connection, too, the peer
+// sees errors.
+func connection() (net.Conn, error) {
+	s, err := sockets.FromFD(0)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if out, err := sockets.FromFD(1); err == nil {
+		out.Close()
+	}
+	return s.Conn()
+}
+
+func serve(c net.Conn) error {
+	lines := bufio.NewScanner(c)
+	for lines.Scan() {
+		if _, err := fmt.Fprintln(c, strings.ToUpper(lines.Text())); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}

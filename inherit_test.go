@@ -1,0 +1,522 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/iolib-go/sockets"
+)
+
+func init() { children["inherited"] = printInherited }
+
+// printInherited prints what this process inherits, and what of it a child of its
+// own would.
+func printInherited() error {
+	if len(os.Args) > 2 && os.Args[2] == "pid" {
+		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+	}
+	socks, err := sockets.Inherited()
+	var lines []string
+	for _, s := range socks {
+		what := "file"
+		var c syscall.Conn = s.File
+		if s.Socket != nil {
+			what, c = s.Socket.String(), s.Socket
+		}
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return err
+		}
+		raw.Control(func(fd uintptr) {
+			if flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+				what += fmt.Sprintf(", flags %#x, %v", flags, err)
+			}
+		})
+		lines = append(lines, s.Name+": "+what)
+		if err := s.Close(); err != nil {
+			return err
+		}
+	}
+	var ie *sockets.InheritError
+	if errors.As(err, &ie) {
+		lines = append(lines, fmt.Sprintf("InheritError in %s", ie.Variable))
+		if errors.Is(err, syscall.EBADF) {
+			lines = append(lines, "EBADF")
+		}
+	} else if err != nil {
+		return err
+	}
+	for _, kv := range os.Environ() {
+		if strings.Contains(kv, "LISTEN_") {
+			lines = append(lines, "still set: "+kv)
+		}
+	}
+	if again, err := sockets.Inherited(); again != nil || err != nil {
+		lines = append(lines, fmt.Sprintf("the second time %v, %v", again, err))
+	}
+	return json.NewEncoder(os.Stdout).Encode(lines)
+}
+
+// inherited runs cmd and returns what it prints.
+func inherited(tb testing.TB, cmd *exec.Cmd) (lines []string) {
+	tb.Helper()
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("%v, output %q", err, out)
+	}
+	if err := json.Unmarshal(out, &lines); err != nil {
+		tb.Fatalf("%v, output %q", err, out)
+	}
+	return lines
+}
+
+func TestInherited(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	lf, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lf.Close()
+	pipe := pipes(t, 1)[0]
+	listening := "ipv4 stream socket listening on " + l.Addr().String()
+	two := []*os.File{lf, pipe}
+	tests := []struct {
+		name  string
+		env   []string
+		noPID bool
+		files []*os.File
+		want  []string
+	}{
+		{"nothing", nil, false, nil, nil},
+		{"two", []string{"LISTEN_FDS=2"}, false, two, []string{"unknown: " + listening, "unknown: file"}},
+		{"names", []string{"LISTEN_FDS=2", "LISTEN_FDNAMES=web:pipe"}, false, two, []string{"web: " + listening, "pipe: file"}},
+		{"fewer names", []string{"LISTEN_FDS=2", "LISTEN_FDNAMES=web"}, false, two, []string{"web: " + listening, "unknown: file"}},
+		{"an empty name", []string{"LISTEN_FDS=2", "LISTEN_FDNAMES=:pipe"}, false, two, []string{": " + listening, "pipe: file"}},
+		{"more names", []string{"LISTEN_FDS=1", "LISTEN_FDNAMES=web:pipe"}, false, two, []string{"InheritError in LISTEN_FDNAMES"}},
+		{"fewer than there are", []string{"LISTEN_FDS=1"}, false, two, []string{"unknown: " + listening}},
+		{"more than there are", []string{"LISTEN_FDS=3"}, false, two, []string{"InheritError in LISTEN_FDS", "EBADF"}},
+		{"a hole", []string{"LISTEN_FDS=2"}, false, []*os.File{nil, lf}, []string{"InheritError in LISTEN_FDS", "EBADF"}},
+		{"far too many", []string{"LISTEN_FDS=2147483000"}, false, two, []string{"InheritError in LISTEN_FDS", "EBADF"}},
+		{"beyond int", []string{"LISTEN_FDS=99999999999999999999"}, false, two, []string{"InheritError in LISTEN_FDS"}},
+		{"zero", []string{"LISTEN_FDS=0"}, false, two, []string{"InheritError in LISTEN_FDS"}},
+		{"negative", []string{"LISTEN_FDS=-1"}, false, two, []string{"InheritError in LISTEN_FDS"}},
+		{"no number", []string{"LISTEN_FDS=two"}, false, two, []string{"InheritError in LISTEN_FDS"}},
+		{"empty", []string{"LISTEN_FDS="}, false, two, []string{"InheritError in LISTEN_FDS"}},
+		{"no count", []string{"LISTEN_FDNAMES=web"}, false, two, nil},
+		{"no pid", []string{"LISTEN_FDS=2"}, true, two, nil},
+		{"another's pid", []string{"LISTEN_PID=1", "LISTEN_FDS=2", "LISTEN_PIDFDID=7"}, true, two, nil},
+		{"no pid number", []string{"LISTEN_PID=x", "LISTEN_FDS=2"}, true, two, []string{"InheritError in LISTEN_PID"}},
+		{"another's files", []string{"SOCKETS_LISTEN_IDS=3,1.2,3.4", "LISTEN_FDS=2"}, true, two, nil},
+		{"another's files, own pid", []string{"SOCKETS_LISTEN_IDS=3,1.2,3.4", "LISTEN_FDS=1"}, false, two, []string{"unknown: " + listening}},
+		{"garbage", []string{"SOCKETS_LISTEN_IDS=0,", "LISTEN_FDS=2"}, true, two, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := childCommand(t, "inherited")
+			if !tt.noPID {
+				cmd = childCommand(t, "inherited", "pid")
+			}
+			cmd.Env = append(cmd.Env, tt.env...)
+			cmd.ExtraFiles = tt.files
+			if diff := cmp.Diff(tt.want, inherited(t, cmd)); diff != "" {
+				t.Errorf("mismatch (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPassTo(t *testing.T) {
+	checkNoLeak(t)
+	l, err := sockets.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	std, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer std.Close()
+	pipe := pipes(t, 1)[0]
+	named := []sockets.Named{
+		{Name: "web", Conn: l.(syscall.Conn)},
+		{Name: "", Conn: std.(*net.UDPConn)},
+		{Name: "pipe", Conn: pipe},
+	}
+	want := []string{
+		"web: ipv4 stream socket listening on " + l.Addr().String(),
+		"unknown: ipv4 datagram socket bound to " + std.LocalAddr().String(),
+		"pipe: file",
+	}
+	t.Run("alone", func(t *testing.T) {
+		cmd := childCommand(t, "inherited")
+		if err := sockets.PassTo(cmd, named...); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
+			t.Errorf("mismatch (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("through a shell", func(t *testing.T) {
+		cmd := childCommand(t, "inherited")
+		cmd.Args = append([]string{"sh", "-c", `"$@"; exit`, cmd.Path, cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
+		if err := sockets.PassTo(cmd, named...); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
+			t.Errorf("mismatch (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("beside other files", func(t *testing.T) {
+		cmd := childCommand(t, "inherited")
+		cmd.ExtraFiles = []*os.File{pipe, nil}
+		if err := sockets.PassTo(cmd, named...); err != nil {
+			t.Fatal(err)
+		}
+		sockets.ClosePassed(cmd)
+		if cmd.ExtraFiles[0] != pipe || !isOpen(int(pipe.Fd())) {
+			t.Fatal("ClosePassed closed a file that was there before")
+		}
+		cmd = childCommand(t, "inherited")
+		cmd.ExtraFiles = []*os.File{pipe, nil}
+		if err := sockets.PassTo(cmd, named...); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
+			t.Errorf("mismatch (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("nothing", func(t *testing.T) {
+		cmd := childCommand(t, "inherited")
+		cmd.Env = append(cmd.Env, "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "LISTEN_PID=1")
+		if err := sockets.PassTo(cmd); err != nil {
+			t.Fatal(err)
+		}
+		if got := inherited(t, cmd); got != nil {
+			t.Errorf("the child inherits %q", got)
+		}
+	})
+	t.Run("service", func(t *testing.T) {
+		cmd := childCommand(t, "inherited")
+		if err := sockets.PassToService(cmd, named...); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		cmd.Env = append(cmd.Env, "SOCKETS_LISTEN_IDS=") // as a program that knows of none
+		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
+			t.Errorf("mismatch (-want +got):\n%s", diff)
+		}
+	})
+	// All that time the listener is what it was.
+	withFD(t, l.(syscall.Conn), func(fd int) error {
+		if !nonblocking(t, fd) {
+			t.Error("the listener is blocking now")
+		}
+		return nil
+	})
+	if err := l.(*sockets.TCPListener).SetDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Accept: %v", err)
+	}
+}
+
+func TestPassToErrors(t *testing.T) {
+	checkNoLeak(t)
+	s, err := sockets.New("tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	closed, err := sockets.New("tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	ok := sockets.Named{Name: "ok", Conn: s}
+	tests := []struct {
+		name  string
+		socks []sockets.Named
+		want  error
+	}{
+		{"colon", []sockets.Named{ok, {"a:b", s}}, syscall.EINVAL},
+		{"control character", []sockets.Named{ok, {"a\nb", s}}, syscall.EINVAL},
+		{"not ASCII", []sockets.Named{ok, {"é", s}}, syscall.EINVAL},
+		{"long", []sockets.Named{ok, {strings.Repeat("x", 256), s}}, syscall.EINVAL},
+		{"nil", []sockets.Named{ok, {"x", nil}}, syscall.EINVAL},
+		{"closed", []sockets.Named{ok, {"x", closed}}, net.ErrClosed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := exec.Command("/bin/true")
+			if err := sockets.PassTo(cmd, tt.socks...); !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if cmd.ExtraFiles != nil || cmd.Env != nil {
+				t.Error("the command has changed")
+			}
+		})
+	}
+	t.Run("no such program", func(t *testing.T) {
+		if err := sockets.PassToService(exec.Command("no such program"), ok); !errors.Is(err, exec.ErrNotFound) {
+			t.Errorf("%v, want ErrNotFound", err)
+		}
+	})
+	t.Run("started", func(t *testing.T) {
+		cmd := exec.Command("/bin/true")
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		if err := sockets.PassTo(cmd, ok); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%v, want EINVAL", err)
+		}
+	})
+}
+
+func TestNotify(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range []string{shortDir(t) + "/notify", "@sockets test " + strconv.Itoa(os.Getpid())} {
+		t.Run(name[:1], func(t *testing.T) {
+			manager, err := net.ListenPacket("unixgram", name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer manager.Close()
+			manager.SetDeadline(time.Now().Add(time.Minute))
+			t.Setenv("NOTIFY_SOCKET", name)
+			received := func() string {
+				buf := make([]byte, 1000)
+				n, _, err := manager.ReadFrom(buf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(buf[:n])
+			}
+			sent, err := sockets.Notify(ctx, sockets.NotifyReady, sockets.NotifyMainPID(123), sockets.NotifyStatus("two\nlines"))
+			if !sent || err != nil {
+				t.Fatalf("Notify: %t, %v", sent, err)
+			}
+			if diff := cmp.Diff("READY=1\nMAINPID=123\nSTATUS=two lines\n", received()); diff != "" {
+				t.Errorf("message mismatch (-want +got):\n%s", diff)
+			}
+			var before, after unix.Timespec
+			if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &before); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := sockets.Notify(ctx, sockets.NotifyReloading()); err != nil {
+				t.Fatal(err)
+			}
+			unix.ClockGettime(unix.CLOCK_MONOTONIC, &after)
+			var usec int64
+			if _, err := fmt.Sscanf(received(), "RELOADING=1\nMONOTONIC_USEC=%d\n", &usec); err != nil {
+				t.Fatal(err)
+			}
+			if usec < before.Nano()/1000 || usec > after.Nano()/1000 {
+				t.Errorf("MONOTONIC_USEC=%d, not between %d and %d", usec, before.Nano()/1000, after.Nano()/1000)
+			}
+			// Until the manager's queue is full.
+			ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+			defer cancel()
+			for err == nil {
+				_, err = sockets.Notify(ctx, sockets.NotifyStopping)
+			}
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("with a full queue: %v", err)
+			}
+			manager.Close()
+			if _, err := sockets.Notify(context.Background(), sockets.NotifyReady); err == nil {
+				t.Error("Notify without a manager succeeded")
+			}
+		})
+	}
+	t.Run("none", func(t *testing.T) {
+		t.Setenv("NOTIFY_SOCKET", "")
+		if sent, err := sockets.Notify(ctx, sockets.NotifyReady); sent || err != nil {
+			t.Errorf("%t, %v", sent, err)
+		}
+	})
+	t.Run("unknown", func(t *testing.T) {
+		t.Setenv("NOTIFY_SOCKET", "vsock:2:1234")
+		if _, err := sockets.Notify(ctx, sockets.NotifyReady); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%v, want ErrUnsupported", err)
+		}
+	})
+}
+
+// need skips the test if a program is missing that ci/install-tools.sh installs.
+func need(tb testing.TB, program string) string {
+	tb.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		const hint = "%v; install it with: sh ci/install-tools.sh"
+		if os.Getenv("CI") == "true" {
+			tb.Fatalf(hint, err)
+		}
+		tb.Skipf(hint, err)
+	}
+	return path
+}
+
+// TestSocketActivate is started by systemd's program.
+func TestSocketActivate(t *testing.T) {
+	activate := need(t, "systemd-socket-activate")
+	cmd := childCommand(t, "inherited")
+	path := shortDir(t) + "/activate"
+	args := append([]string{"-l", path, "-l", "@" + path, "--fdname=first:second", "-E", "SOCKETS_TEST_CHILD", cmd.Path}, cmd.Args[1:]...)
+	activated := exec.CommandContext(t.Context(), activate, args...)
+	activated.Env, activated.Stderr = cmd.Env, os.Stderr
+	out, err := activated.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := activated.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer activated.Wait()
+	defer activated.Process.Kill()
+	// It waits for a connection before it starts anything.
+	var c net.Conn
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if c, err = net.Dial("unix", path); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	defer c.Close()
+	b, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatalf("%v, output %q", err, b)
+	}
+	want := []string{"first: unix stream socket listening on " + path, "second: unix stream socket listening on @" + path}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mismatch (-want +got):\n%s", diff)
+	}
+}
+
+// sdListenFDs is sd_listen_fds(3) in Python, with what it finds printed.
+const sdListenFDs = `
+import os, socket
+if os.environ.get("LISTEN_PID") != str(os.getpid()):
+    raise SystemExit("LISTEN_PID=%s in process %d" % (os.environ.get("LISTEN_PID"), os.getpid()))
+names = os.environ["LISTEN_FDNAMES"].split(":")
+for i in range(int(os.environ["LISTEN_FDS"])):
+    s = socket.socket(fileno=3+i)
+    print(names[i], *s.getsockname(), s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+`
+
+func TestPassToPython(t *testing.T) {
+	python := need(t, "python3")
+	l, err := sockets.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	cmd := exec.CommandContext(t.Context(), python, "-c", sdListenFDs)
+	if err := sockets.PassToService(cmd, sockets.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
+		t.Fatal(err)
+	}
+	defer sockets.ClosePassed(cmd)
+	out, err := cmd.CombinedOutput()
+	want := fmt.Sprintf("web 127.0.0.1 %d 1\n", l.Addr().(*net.TCPAddr).Port)
+	if err != nil || string(out) != want {
+		t.Errorf("%v, printed %q, want %q", err, out, want)
+	}
+}
+
+// exchange receives a descriptor with data, sends them back and ends with a message
+// that has nothing to do with descriptors.
+const exchange = `
+import os, socket
+s = socket.socket(fileno=3)
+for _ in range(4):
+    data, fds, flags, addr = socket.recv_fds(s, 100, 253)
+    socket.send_fds(s, [data[::-1]], fds)
+    for fd in fds:
+        os.close(fd)
+s.sendall(b"done")
+`
+
+func TestPython(t *testing.T) {
+	python := need(t, "python3")
+	for _, network := range unixNetworks {
+		t.Run(network, func(t *testing.T) {
+			checkNoLeak(t)
+			a, b := pair(t, network)
+			var errs strings.Builder
+			cmd := exec.CommandContext(t.Context(), python, "-c", exchange)
+			cmd.Stderr = &errs
+			// The shortest way to a descriptor 3 that Python may block on.
+			if err := sockets.SetBlocking(b, true); err != nil {
+				t.Fatal(err)
+			}
+			if err := sockets.PassTo(cmd, sockets.Named{Conn: b}); err != nil {
+				t.Fatal(err)
+			}
+			err := cmd.Start()
+			sockets.ClosePassed(cmd)
+			b.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("python: %v\n%s", err, &errs)
+				}
+			}()
+			for _, n := range []int{1, 2, 100, 253} {
+				files := pipes(t, n)
+				if _, err := a.SendFDs([]byte("data"), conns(files)...); err != nil {
+					t.Fatal(err)
+				}
+				buf := make([]byte, 100)
+				n, fds, err := a.ReceiveFDs(buf, 253)
+				if err != nil || string(buf[:n]) != "atad" {
+					t.Fatalf("received %q, %v", buf[:n], err)
+				}
+				if diff := cmp.Diff(idsOf(t, files), idsOf(t, fds)); diff != "" {
+					t.Errorf("files mismatch (-want +got):\n%s", diff)
+				}
+				closeFiles(fds)
+			}
+			if f, err := a.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+				t.Errorf("ReceiveFD: %v, %v", f, err)
+			}
+			buf := make([]byte, 100)
+			if n, err := a.Read(buf); err != nil || string(buf[:n]) != "done" {
+				t.Errorf("read %q, %v", buf[:n], err)
+			}
+		})
+	}
+}

@@ -1,0 +1,337 @@
+package netfd
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Rights is a message with descriptors, or with credentials, under way. It is kept
+// in a pool as Msg is.
+type Rights struct {
+	sys.Received // of the last receive
+
+	// Truncated says that control data were lost, and Limit why if it was for
+	// want of descriptor numbers.
+	Truncated bool
+	Limit     syscall.Errno
+
+	// Short says that the data of a message did not fit.
+	Short bool
+
+	fd    *FD
+	conns []syscall.RawConn // whose descriptors are sent
+	held  int               // of conns
+	heldE error             // why the next one is not held
+	data  []byte            // of the control message, for the descriptors
+	b     []byte
+	octet [1]byte
+	n     int // octets of b sent, or received
+	errno syscall.Errno
+	done  bool
+	s     uintptr
+	hdr   sys.Msghdr
+	name  sys.Sockaddr
+
+	oob    []byte // control data to send, part of buffer
+	buffer [controlSize / 8]uint64
+	fds    [sys.MaxRights]int // memory of Received.Rights
+
+	receiveFn, takeFn, sendFn func(uintptr) bool // r.receive and so on
+	holdFn                    func(uintptr)
+}
+
+// controlSize has room for everything that a message of the unix domain brings at
+// once: descriptors, credentials, a pidfd, a security label. So if control data
+// are cut off, the buffer was not the reason.
+const controlSize = 4096
+
+var rights = sync.Pool{New: func() any {
+	r := new(Rights)
+	r.receiveFn, r.takeFn, r.sendFn, r.holdFn = r.receive, r.take, r.send, r.hold
+	return r
+}}
+
+// GetRights returns a Rights with nothing in it. Free gives it back.
+func GetRights() *Rights {
+	r := rights.Get().(*Rights)
+	r.Rights = r.fds[:0]
+	r.PIDFD = -1
+	return r
+}
+
+// Free gives r back. Descriptors in it that are still the receiver's stay open.
+func (r *Rights) Free() {
+	clear(r.conns)
+	r.fd, r.conns, r.heldE, r.data, r.b, r.oob = nil, r.conns[:0], nil, nil, nil, nil
+	r.hdr.Reset()
+	rights.Put(r)
+}
+
+func (r *Rights) control() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&r.buffer)), controlSize)
+}
+
+// CloseAll closes the descriptors that were received.
+func (r *Rights) CloseAll() {
+	for _, fd := range r.Rights {
+		sys.Close(fd)
+	}
+	r.Rights = r.Rights[:0]
+	r.closePIDFD()
+}
+
+func (r *Rights) closePIDFD() {
+	if r.PIDFD >= 0 {
+		sys.Close(r.PIDFD)
+		r.PIDFD = -1
+	}
+}
+
+// Add adds the descriptor of c, which must not be nil, to what is sent.
+func (r *Rights) Add(c syscall.RawConn) { r.conns = append(r.conns, c) }
+
+// HeldError reports a descriptor that could not be sent because it could not be
+// kept open meanwhile.
+type HeldError struct {
+	Index int // in the order of Add
+	Err   error
+}
+
+func (e *HeldError) Error() string { return fmt.Sprintf("descriptor %d: %v", e.Index, e.Err) }
+
+// SendRights sends all of b with the descriptors that were added, in one go as
+// seen by other writers; of a stream, they go with the first octet. Nobody can
+// close them while the system call runs. On other than datagram sockets an octet
+// of zero carries them if b is empty, and is not counted. The error is a
+// *HeldError if a descriptor was gone.
+func (fd *FD) SendRights(r *Rights, b []byte) (int, error) {
+	if len(r.conns) > 0 {
+		r.oob, r.data = sys.AppendRights(r.control()[:0], len(r.conns))
+	}
+	return r.write(fd, b)
+}
+
+// SendCred is SendRights with credentials.
+func (fd *FD) SendCred(r *Rights, b []byte, c sys.Ucred) (int, error) {
+	r.oob = sys.AppendCred(r.control()[:0], c)
+	return r.write(fd, b)
+}
+
+func (r *Rights) write(fd *FD, b []byte) (int, error) {
+	r.fd, r.b, r.n, r.errno, r.heldE = fd, b, 0, 0, nil
+	uncounted := len(b) == 0 && len(r.oob) > 0 && fd.Type != sys.SOCK_DGRAM
+	if uncounted {
+		r.octet[0] = 0
+		r.b = r.octet[:]
+	}
+	r.name.Reset()
+	err := fd.RawWrite(r.sendFn)
+	if uncounted {
+		r.n = 0
+	}
+	switch {
+	case err != nil:
+	case r.heldE != nil:
+		err = r.heldE
+	case r.errno != 0:
+		err = os.NewSyscallError("sendmsg", r.errno)
+	}
+	return r.n, err
+}
+
+// send sends what is left and reports whether the matter is settled.
+func (r *Rights) send(s uintptr) bool {
+	r.s, r.done, r.held = s, false, 0
+	if r.n > 0 {
+		// They went with the first octet of a stream.
+		clear(r.conns)
+		r.conns = r.conns[:0]
+	}
+	r.holdNext()
+	return r.done
+}
+
+// hold is called with a descriptor that stays open until it returns.
+func (r *Rights) hold(sysfd uintptr) {
+	sys.PutRight(r.data, r.held, sysfd)
+	r.held++
+	r.holdNext()
+}
+
+// holdNext calls hold with the next descriptor, and sends once all are held.
+func (r *Rights) holdNext() {
+	i := r.held
+	if i == len(r.conns) {
+		r.sendmsg()
+		return
+	}
+	err := r.conns[i].Control(r.holdFn)
+	if r.held > i {
+		return
+	}
+	if err == nil {
+		err = syscall.EBADF
+	}
+	r.heldE, r.done = &HeldError{i, err}, true
+}
+
+func (r *Rights) sendmsg() {
+	for {
+		n, errno := sys.Sendmsg(r.s, &r.hdr, r.b[r.n:], r.oob, sys.MSG_NOSIGNAL, &r.name)
+		switch errno {
+		case 0:
+			r.n += n
+			if r.n < len(r.b) && n > 0 {
+				r.oob = nil // and the rest alone
+				continue
+			}
+		case sys.EINTR:
+			continue
+		case sys.EAGAIN:
+			return
+		}
+		r.errno, r.done = errno, true
+		return
+	}
+}
+
+// RecvRights receives one message into b, and the descriptors that come with it
+// into r. Closing them is up to the caller, also if something else is wrong with
+// the message; after an error there are none. A pidfd is closed already.
+func (fd *FD) RecvRights(r *Rights, b []byte) (int, error) {
+	r.fd, r.b = fd, b
+	return r.read(r.receiveFn)
+}
+
+// TakeRight receives a descriptor with the octet that carries it, of which r tells
+// as after RecvRights. Plain data, and a message of more than an octet, are left in
+// the queue, where the system allows to look first.
+func (fd *FD) TakeRight(r *Rights) error {
+	r.fd, r.b = fd, r.octet[:]
+	_, err := r.read(r.takeFn)
+	return err
+}
+
+func (r *Rights) read(f func(uintptr) bool) (int, error) {
+	r.n, r.errno = 0, 0
+	err := r.fd.RawRead(f)
+	switch {
+	case err != nil:
+	case r.errno != 0:
+		err = os.NewSyscallError("recvmsg", r.errno)
+	case r.ended():
+		err = io.EOF
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.n, nil
+}
+
+// ended reports whether what was received is the end. A sequenced packet may be
+// empty and carry descriptors, nothing else tells it from the end.
+func (r *Rights) ended() bool {
+	return r.n == 0 && len(r.b) > 0 && r.fd.IsStream() && len(r.Rights) == 0 && !r.Truncated
+}
+
+func (r *Rights) receive(s uintptr) bool { return r.recvmsg(s, 0) }
+
+func (r *Rights) take(s uintptr) bool {
+	switch {
+	case !sys.LeavesPlain:
+		return r.recvmsg(s, 0)
+	case r.fd.Type == sys.SOCK_STREAM:
+		return r.takeStream(s)
+	}
+	return r.takeMessage(s)
+}
+
+// takeStream first receives no octets, which takes descriptors off the front of the
+// queue, if there are any, and no data. MSG_PEEK would not do: looking at one octet
+// shows descriptors of a later one, too.
+func (r *Rights) takeStream(s uintptr) bool {
+	r.b = r.octet[:0]
+	if !r.recvmsg(s, 0) {
+		return false
+	}
+	r.b = r.octet[:]
+	flags := 0
+	if r.plain() {
+		flags = sys.MSG_PEEK // to tell data from the end
+	}
+	return r.errno != 0 || r.recvOctet(s, flags)
+}
+
+func (r *Rights) takeMessage(s uintptr) bool {
+	if !r.recvmsg(s, sys.MSG_PEEK) {
+		return false
+	}
+	if r.errno != 0 || r.plain() || r.Short {
+		return true
+	}
+	return r.recvOctet(s, 0)
+}
+
+// plain reports whether nothing but data was received.
+func (r *Rights) plain() bool { return len(r.Rights) == 0 && !r.Truncated && !r.Unknown }
+
+// recvOctet receives the octet of what recvmsg has begun with, and reports whether
+// the matter is settled.
+func (r *Rights) recvOctet(s uintptr, flags int) bool {
+	for {
+		n, errno := sys.Recvfrom(s, r.octet[:], flags, &r.name)
+		switch {
+		case errno == 0:
+			r.n = n
+			return true
+		case errno == sys.EINTR:
+		case errno == sys.EAGAIN && r.plain():
+			return false // whoever shares the socket was faster
+		default:
+			r.CloseAll()
+			r.errno = errno
+			return true
+		}
+	}
+}
+
+// Single reports whether one descriptor was received, and nothing is wrong.
+func (r *Rights) Single() bool {
+	return len(r.Rights) == 1 && !r.Truncated && !r.Unknown && !r.Short
+}
+
+// recvmsg receives and reports whether the matter is settled.
+func (r *Rights) recvmsg(s uintptr, flags int) bool {
+	for {
+		n, oobn, rflags, errno := sys.Recvmsg(s, &r.hdr, r.b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, &r.name)
+		switch errno {
+		case sys.EINTR:
+			continue
+		case sys.EAGAIN:
+			return false
+		}
+		r.n, r.errno = n, errno
+		if errno != 0 {
+			return true
+		}
+		r.Rights = r.Rights[:0]
+		r.Parse(r.control()[:oobn])
+		r.closePIDFD()
+		r.Truncated, r.Limit = rflags&sys.MSG_CTRUNC != 0, 0
+		r.Short = rflags&sys.MSG_TRUNC != 0
+		if r.Truncated {
+			// Before any is closed, for then there would be room again.
+			var spare int
+			if spare, r.Limit = sys.Dup(s); r.Limit == 0 {
+				sys.Close(spare)
+			}
+		}
+		return true
+	}
+}

@@ -1,0 +1,31 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package sys
+
+import (
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Control messages of the unix domain, unix(4). A negative one does not exist, or
+// is not what Linux calls by that name.
+const (
+	SCM_RIGHTS      = unix.SCM_RIGHTS
+	SCM_CREDENTIALS = -1
+	SCM_PIDFD       = -2
+	SCM_SECURITY    = -3
+)
+
+// LeavesPlain says that one may find out whether descriptors come next without
+// taking data. Looking at them gives the kernel's own form of them here, or nothing.
+const LeavesPlain = false
+
+var started = time.Now()
+
+// MonotonicUsec returns microseconds of a clock that never goes back.
+func MonotonicUsec() int64 { return time.Since(started).Microseconds() }
+
+// Dup2 makes to, which need not be open, a copy of from that exec keeps. See dup(2).
+func Dup2(from, to int) syscall.Errno { return errno(unix.Dup2(from, to)) }

@@ -1,0 +1,31 @@
+package sys
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Control messages of the unix domain, unix(7). A negative one does not exist.
+const (
+	SCM_RIGHTS      = unix.SCM_RIGHTS
+	SCM_CREDENTIALS = unix.SCM_CREDENTIALS
+	SCM_PIDFD       = unix.SCM_PIDFD
+	SCM_SECURITY    = unix.SCM_SECURITY
+)
+
+// LeavesPlain says that one may find out whether descriptors come next without
+// taking data.
+const LeavesPlain = true
+
+// MonotonicUsec returns the time of CLOCK_MONOTONIC in microseconds.
+func MonotonicUsec() int64 {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
+		return 0
+	}
+	return ts.Nano() / 1000
+}
+
+// Dup2 makes to, which need not be open, a copy of from that exec keeps. See dup(2).
+func Dup2(from, to int) syscall.Errno { return errno(unix.Dup3(from, to, 0)) }

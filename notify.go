@@ -1,0 +1,75 @@
+package sockets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// NotifyState is something to tell the service manager, an assignment of
+// sd_notify(3) such as "WATCHDOG=1".
+type NotifyState string
+
+// What needs no further value.
+const (
+	// NotifyReady says that the service has started, or has reloaded.
+	NotifyReady NotifyState = "READY=1"
+
+	// NotifyStopping says that the service is about to end.
+	NotifyStopping NotifyState = "STOPPING=1"
+)
+
+// NotifyReloading says that the service is taking up a new configuration, from now
+// on until it says NotifyReady.
+func NotifyReloading() NotifyState {
+	return NotifyState("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(sys.MonotonicUsec(), 10))
+}
+
+// NotifyMainPID says which process is the service, for one that hands itself over.
+func NotifyMainPID(pid int) NotifyState { return NotifyState("MAINPID=" + strconv.Itoa(pid)) }
+
+// NotifyStatus tells in one line of text how the service is doing.
+func NotifyStatus(text string) NotifyState {
+	// A line break would begin another assignment.
+	return NotifyState("STATUS=" + strings.ReplaceAll(text, "\n", " "))
+}
+
+// Notify tells the service manager all of states in one message. It reports false,
+// and no error, if there is none: NOTIFY_SOCKET is not set. That stays set, for
+// programs that this one starts. It waits while the manager's queue is full, until
+// ctx ends. See sd_notify(3).
+func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
+	name := os.Getenv("NOTIFY_SOCKET")
+	if name == "" || len(states) == 0 {
+		return false, nil
+	}
+	if name[0] != '/' && name[0] != '@' {
+		return false, fmt.Errorf("sockets: NOTIFY_SOCKET=%q: %w", name, errors.ErrUnsupported)
+	}
+	var d Dialer
+	c, err := d.DialContext(ctx, "unixgram", name)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.SetWriteDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var b strings.Builder
+	for _, s := range states {
+		b.WriteString(string(s))
+		b.WriteByte('\n')
+	}
+	if _, err := c.Write([]byte(b.String())); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return false, err
+	}
+	return true, nil
+}
