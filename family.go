@@ -110,7 +110,7 @@ func (a *LinkAddr) String() string {
 	if a == nil {
 		return "<nil>"
 	}
-	return fmt.Sprintf("%d/%#06x/%d/%d/%s", a.Interface, a.Protocol, a.HardwareType, a.PacketType, a.HardwareAddr)
+	return fmt.Sprintf("%d/%#04x/%d/%d/%s", a.Interface, a.Protocol, a.HardwareType, a.PacketType, a.HardwareAddr)
 }
 
 func (a *LinkAddr) addressFamily() int { return sys.AF_PACKET }

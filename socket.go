@@ -431,7 +431,7 @@ func (s *Socket) PacketConn() (net.PacketConn, error) {
 func (s *Socket) Listener() (net.Listener, error) {
 	fd, err := s.lock()
 	defer s.unlock()
-	if err == nil && fd.KnowsListening() && !listening(fd) {
+	if err == nil && !listening(fd) && (fd.KnowsListening() || !fd.IsStream()) {
 		err = &RoleError{Socket: s.String(), Role: "listener", Why: "it does not listen"}
 	}
 	if err == nil {

@@ -20,14 +20,14 @@ import (
 // An addition has to be a decision: programs ask conns for their methods.
 var promised = map[string][]string{
 	"Dialer":       {"Format", "InputBufferSize", "Offload", "Options", "OutputBufferSize"},
-	"IPConn":       {"ReadBatch", "ReceiveFrom", "SendTo", "WriteBatch"},
-	"ListenConfig": {"Backlog", "Format", "InputBufferSize", "Offload", "Options", "OutputBufferSize"},
+	"IPConn":       {"Connect", "Disconnect", "ReadBatch", "ReceiveFrom", "SendTo", "WriteBatch"},
+	"ListenConfig": {"Backlog", "Format", "InputBufferSize", "ListenGroup", "ListenPacketGroup", "Offload", "Options", "OutputBufferSize"},
 	"TCPConn":      {"ReadBuffers", "ReceiveFrom", "SendTo", "WriteBuffers"},
 	"TCPListener":  {"AcceptWith"},
-	"UDPConn":      {"Connect", "Disconnect", "ReadBatch", "ReceiveFrom", "SendTo", "WriteBatch"},
+	"UDPConn":      {"Connect", "Disconnect", "ReadBatch", "ReadSendError", "ReceiveFrom", "SendTo", "SetOffload", "WriteBatch"},
 	"UnixConn": {
-		"Connect", "Disconnect", "ReadBatch", "ReadBuffers", "ReceiveFD", "ReceiveFDs", "ReceiveFrom",
-		"ReceiveSocket", "SendFD", "SendFDs", "SendTo", "WriteBatch", "WriteBuffers",
+		"Connect", "Disconnect", "ReadBatch", "ReadBuffers", "ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveFrom",
+		"ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendTo", "WriteBatch", "WriteBuffers",
 	},
 	"UnixListener": {"AcceptWith"},
 }
