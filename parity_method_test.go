@@ -135,7 +135,7 @@ func tcpMethods() []method[tcpConn] {
 		{"ReadFrom bad reader", func(e *env, c tcpConn) { e.see("ReadFrom")(c.ReadFrom(badReader{})) }},
 		{"ReadFrom file", func(e *env, c tcpConn) {
 			f := textFile(e, "from a file")
-			e.seeCause("ReadFrom")(c.ReadFrom(f))
+			e.see("ReadFrom")(c.ReadFrom(f))
 		}},
 		{"ReadFrom file at its end", func(e *env, c tcpConn) {
 			f := textFile(e, "from a file")
