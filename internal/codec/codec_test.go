@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -149,13 +150,19 @@ func bytewise(b []byte) [][]byte {
 	return pieces
 }
 
+// formats calls do for all formats that differ in more than a table: of most
+// encodings of one byte, a single style of line ends is enough.
 func formats(t *testing.T, do func(t *testing.T, f Format)) {
+	typical := []string{"cp037", "cp1047", "cp437", "iso-8859-1", "iso-8859-6", "iso-8859-15", "koi8-u", "macintosh", "us-ascii", "windows-1252", "windows-1253", "windows-874"}
 	for _, name := range Names() {
 		if name == "replacement" {
 			continue // has neither characters nor positions
 		}
 		c := Lookup(name)
 		for nl := LF; nl < numNewlines; nl++ {
+			if c.kind == kindSingle && nl != CRLF && !slices.Contains(typical, name) {
+				continue
+			}
 			if nl == NEL && !c.Encodes('\u0085') {
 				continue
 			}
@@ -189,7 +196,10 @@ func TestDecodeIsTheSameForEverySplit(t *testing.T) {
 		if !f.Strict && f.Newline == LF {
 			wires = append(wires, good[:len(good)-1])
 		}
-		for _, wire := range wires {
+		for i, wire := range wires {
+			if i%sparse != 0 {
+				continue
+			}
 			want := oneShot(f, wire)
 			if !utf8.ValidString(want.Text) && f.Charset != Bytes && !f.AsIs() {
 				t.Fatalf("%x decodes to %q, which is not UTF-8", wire, want.Text)
@@ -201,7 +211,7 @@ func TestDecodeIsTheSameForEverySplit(t *testing.T) {
 				}
 			}
 			for i := range wire {
-				check(fmt.Sprintf("split at %d", i), read(f, [][]byte{wire[:i], wire[i:]}, 1<<10))
+				check(fmt.Sprintf("split at %d", i), read(f, [][]byte{wire[:i], wire[i:]}, 1+i%3<<9))
 			}
 			for _, size := range []int{1, 2, 3, 4, 5, 7, 16, 64} {
 				check(fmt.Sprintf("byte by byte into %d", size), read(f, bytewise(wire), size))
@@ -279,9 +289,9 @@ func TestEveryRune(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			step := rune(1)
+			step := rune(sparse)
 			if testing.Short() {
-				step = 7
+				step = 7 * sparse
 			}
 			m := c.machine()
 			enc := c.Encoding.NewEncoder()
@@ -289,8 +299,11 @@ func TestEveryRune(t *testing.T) {
 			room := make([]byte, 64)
 			src, theirs := make([]byte, 0, 64), make([]byte, 64)
 			for r := rune(0); r <= utf8.MaxRune; r += step {
-				if r >= 0xd800 && r < 0xe000 || r >= 0x30000 && r%101 != 0 || r >= 0x10000 && c.kind == kindSingle && r%101 != 0 {
+				if r >= 0xd800 && r < 0xe000 || r >= 0x30000 && r%101 != 0 {
 					continue
+				}
+				if c.kind == kindSingle && r >= 0x3000 && r < 0xf000 && r%17 != 0 || c.kind == kindSingle && r > 0xffff && r%101 != 0 {
+					continue // lacking
 				}
 				m.start(&st)
 				n := m.encodeRune(&st, room, r)
@@ -340,7 +353,7 @@ func TestEveryPair(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			dec := c.Encoding.NewDecoder()
-			for lead := range 256 {
+			for lead := 0; lead < 256; lead += sparse {
 				alone := oneShot(Format{Charset: c, Strict: true}, []byte{byte(lead)})
 				for trail := range 256 {
 					if c.kind == kindSingle && trail != lead {
