@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,6 +53,7 @@ func TestRule17ADeadlineAtEveryByteLosesNothing(t *testing.T) {
 		{"iso-2022-jp,crlf", "aあい¥ﾊ\nい"},
 		{"hz-gb-2312", "中国~\n国☃"},
 		{"cp1047,nel", "A\nB\r\nC\rD"},
+		{"cp1047,nel", "\rA"},
 		{"gb18030,nvt", "中\r😀\n\r\n"},
 		{"utf-8,strict", "aé日😀"},
 		{"utf-8,crlf", "a\xffé\n日\n😀"},
@@ -705,30 +707,35 @@ func TestOutputBuffer(t *testing.T) {
 }
 
 func TestOutputBufferGoesOutWhileAReaderWaits(t *testing.T) {
-	a, b := net.Pipe()
-	defer b.Close()
-	c := sockets.NewTextConn(a, format(t, "utf-16le"))
-	defer c.Close()
-	if err := c.SetBufferSizes(0, 4096); err != nil {
-		t.Fatal(err)
-	}
-	got := make(chan string)
-	go func() {
-		p := make([]byte, 10)
-		n, err := c.Read(p)
-		got <- fmt.Sprintf("%q %v", p[:n], err)
-	}()
-	go c.Write([]byte("?")) // before, while or after the Read begins to wait
-	p := make([]byte, 2)
-	if _, err := io.ReadFull(b, p); err != nil || string(p) != "?\x00" {
-		t.Fatalf("%q, %v", p, err)
-	}
-	if _, err := b.Write([]byte("!\x00")); err != nil {
-		t.Fatal(err)
-	}
-	if s := <-got; s != `"!" <nil>` {
-		t.Error(s)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		c := sockets.NewTextConn(a, format(t, "utf-16le"))
+		defer c.Close()
+		if err := c.SetBufferSizes(0, 4096); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			got := make(chan string)
+			go func() {
+				p := make([]byte, 10)
+				n, err := c.Read(p)
+				got <- fmt.Sprintf("%q %v", p[:n], err)
+			}()
+			synctest.Wait() // the Read waits
+			go c.Write([]byte("?"))
+			p := make([]byte, 2)
+			if _, err := io.ReadFull(b, p); err != nil || string(p) != "?\x00" {
+				t.Fatalf("%q, %v", p, err)
+			}
+			if _, err := b.Write([]byte("!\x00")); err != nil {
+				t.Fatal(err)
+			}
+			if s := <-got; s != `"!" <nil>` {
+				t.Error(s)
+			}
+		}
+	})
 }
 
 func TestBufferSizesThatCannotWork(t *testing.T) {
@@ -743,21 +750,39 @@ func TestBufferSizesThatCannotWork(t *testing.T) {
 }
 
 func TestCloseIsBounded(t *testing.T) {
-	// The peer does not read, so what is buffered cannot go out.
-	a, b := net.Pipe()
-	defer b.Close()
-	c := sockets.NewTextConn(a, format(t, "utf-16"))
-	if err := c.SetBufferSizes(0, 64); err != nil {
-		t.Fatal(err)
-	}
-	mustWrite(t, c, "a")
-	if err := c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error(err)
-	}
-	if _, err := b.Read(make([]byte, 1)); err != io.EOF {
-		t.Error(err)
+	for _, tt := range []struct {
+		name  string
+		limit func(c *sockets.TextConn) error
+		want  time.Duration
+	}{
+		{"no deadline", func(c *sockets.TextConn) error { return nil }, 5 * time.Second},
+		{"late deadline", func(c *sockets.TextConn) error { return c.SetWriteDeadline(time.Now().Add(time.Hour)) }, 5 * time.Second},
+		{"early deadline", func(c *sockets.TextConn) error { return c.SetDeadline(time.Now().Add(time.Second)) }, time.Second},
+	} {
+		for _, buffer := range []int{0, 64} {
+			synctest.Test(t, func(t *testing.T) {
+				// The peer does not read, so what is left cannot go out.
+				a, b := net.Pipe()
+				defer b.Close()
+				c := sockets.NewTextConn(a, format(t, "utf-16"))
+				if err := c.SetBufferSizes(0, buffer); err != nil {
+					t.Fatal(err)
+				}
+				mustWrite(t, c, "\xe3") // a replacement is owed
+				if err := tt.limit(c); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				if err := c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error(err)
+				}
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("%s, buffer %d: %v, want %v", tt.name, buffer, got, tt.want)
+				}
+				if _, err := b.Read(make([]byte, 1)); err != io.EOF {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
