@@ -11,10 +11,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"golang.org/x/text/encoding"
 )
 
 // connPairs makes both ends of each kind of connection.
@@ -186,6 +188,75 @@ func TestForeignEncodingGoesOnBehindMalformedBytes(t *testing.T) {
 			t.Fatal(n, err)
 		}
 	}
+}
+
+// strange hides which encoding of x/text it is.
+type strange struct{ encoding.Encoding }
+
+func TestForeignEncodingIsOnlySlower(t *testing.T) {
+	for _, tt := range []struct{ name, text string }{
+		{"shift_jis", "aテスト\r\nx\r\r\n"}, {"gb18030", "中😀\r\n\r"}, {"utf-16le", "é日\r\n😀"},
+		{"iso-2022-jp", "aあ\r\nいb\r\n"}, {"cp037", "Grüße\r\n"}, {"big5", "Ê̄中\r\n"},
+	} {
+		f := sockets.ExternalFormat{Encoding: strange{mustEncoding(tt.name)}, Newline: sockets.NewlineCRLF}
+		native := format(t, tt.name+",crlf")
+		wire, err := native.Encoding.NewEncoder().Bytes([]byte(strings.ReplaceAll(tt.text, "Ê̄", "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.name == "big5" {
+			wire = append([]byte("\x88\x62"), wire...)
+		}
+		want := strings.ReplaceAll(tt.text, "\r\n", "\n")
+		for cut := range wire {
+			for size := 1; size < 6; size++ {
+				s := &script{reads: []scripted{{string(wire[:cut]), nil}, {"", temporary}, {string(wire[cut:]), io.EOF}}}
+				c := sockets.NewTextConn(s, f)
+				first, err := readable(c, size)
+				if err != temporary {
+					t.Fatal(err)
+				}
+				rest, err := readable(c, size)
+				if first+rest != want || err != io.EOF {
+					t.Fatalf("%s cut at %d: %q and %q, %v; want %q", tt.name, cut, first, rest, err, want)
+				}
+			}
+		}
+		if tt.name == "big5" {
+			continue
+		}
+		for cut := range tt.text {
+			s := &script{}
+			c := sockets.NewTextConn(s, f)
+			mustWrite(t, c, tt.text[:cut])
+			mustWrite(t, c, tt.text[cut:])
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+			wantWire(t, s, string(wire))
+		}
+	}
+	// x/text makes U+FFFD of the bytes, and is past them then; we are not.
+	s := &script{reads: data("\x83e\xff\xffX")}
+	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{mustEncoding("shift_jis")}, Strict: true})
+	for i, want := range []string{"テ", "", "X"} {
+		got, err := readable(c, 10)
+		if got != want {
+			t.Fatalf("%q, want %q", got, want)
+		}
+		if i < 2 {
+			_, again := c.Read(make([]byte, 10))
+			wantFormatError(t, err, "read", int64(2+i), "\xff", sockets.ErrMalformed)
+			wantFormatError(t, again, "read", int64(2+i), "\xff", sockets.ErrMalformed)
+			if n, err := c.Skip(1); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+	}
+	// U+FFFD that the wire really has is text.
+	s = &script{reads: data("\xfd\xff")}
+	c = sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{mustEncoding("utf-16le")}, Strict: true})
+	wantRead(t, c, "\ufffd")
 }
 
 func ExampleWithFormat() {

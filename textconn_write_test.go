@@ -251,7 +251,7 @@ func TestRule21CharactersThatAreLacking(t *testing.T) {
 	// Malformed UTF-8 is an error for Unicode encodings, too.
 	for _, f := range []string{"utf-16le,strict", "gb18030,strict", "utf-8,strict"} {
 		c, _ := play(t, f)
-		_, err := c.Write([]byte("\xed\xa0\x80"))
+		_, err := c.Write([]byte("\xed\xa0\x80 some more text"))
 		wantFormatError(t, err, "write", 0, "\xed", sockets.ErrMalformed)
 	}
 }

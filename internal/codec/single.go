@@ -240,10 +240,11 @@ func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 				v = m.enc.low[uint(c0&0x1f)<<6|uint(c1&0x3f)]
 			} else if c0-0xe0 < 0x10 {
 				c2 := src[nSrc+2]
-				if c1&0xc0 != 0x80 || c2&0xc0 != 0x80 || c0 == 0xe0 && c1 < 0xa0 {
+				if c1&0xc0 != 0x80 || c2&0xc0 != 0x80 {
 					return nDst, nSrc
 				}
-				// Surrogates are not in the table.
+				// Surrogates are not in the rows, nor is what is below 0x800,
+				// as an overlong form would be.
 				if i := m.enc.row[c0<<4|c1>>2&0xf]; i != 0 {
 					v = m.enc.rows[i][c1<<6|c2&0x3f]
 				}
