@@ -60,3 +60,14 @@ func copyASCII(dst, src []byte) int {
 	}
 	return i
 }
+
+// copyWord is copyASCII for up to 8 bytes, which is enough between the words
+// of most languages.
+func copyWord(dst, src []byte) int {
+	if len(src) < 8 || len(dst) < 8 {
+		return copyASCII(dst[:min(len(dst), 7)], src)
+	}
+	w := le.Uint64(src)
+	le.PutUint64(dst, w)
+	return bits.TrailingZeros64(w&asciiMask) >> 3
+}

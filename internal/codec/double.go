@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"math/bits"
 	"sync"
 	"unicode/utf8"
 
@@ -210,22 +209,12 @@ func (m *double) decodeThree(st *state, src []byte) char {
 
 func (m *double) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	for {
-		if nSrc+8 <= len(src) && nDst+8 <= len(dst) {
-			w := le.Uint64(src[nSrc:])
-			le.PutUint64(dst[nDst:], w)
-			n := bits.TrailingZeros64(w&asciiMask) >> 3
-			nSrc += n
-			nDst += n
-			if n == 8 {
-				n = copyASCII(dst[nDst:], src[nSrc:])
-				nSrc += n
-				nDst += n
-			}
-		} else {
-			n := copyASCII(dst[nDst:], src[nSrc:])
-			nSrc += n
-			nDst += n
+		n := copyWord(dst[nDst:], src[nSrc:])
+		if n == 8 {
+			n += copyASCII(dst[nDst+8:], src[nSrc+8:])
 		}
+		nSrc += n
+		nDst += n
 		for {
 			if nSrc+2 > len(src) || nDst+4 > len(dst) {
 				return nDst, nSrc
@@ -271,22 +260,12 @@ func (m *double) encodeRune(st *state, dst []byte, r rune) int {
 
 func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	for {
-		if nSrc+8 <= len(src) && nDst+8 <= len(dst) {
-			w := le.Uint64(src[nSrc:])
-			le.PutUint64(dst[nDst:], w)
-			n := bits.TrailingZeros64(w&asciiMask) >> 3
-			nSrc += n
-			nDst += n
-			if n == 8 {
-				n = copyASCII(dst[nDst:], src[nSrc:])
-				nSrc += n
-				nDst += n
-			}
-		} else {
-			n := copyASCII(dst[nDst:], src[nSrc:])
-			nSrc += n
-			nDst += n
+		n := copyWord(dst[nDst:], src[nSrc:])
+		if n == 8 {
+			n += copyASCII(dst[nDst+8:], src[nSrc+8:])
 		}
+		nSrc += n
+		nDst += n
 		for {
 			if nSrc+3 > len(src) || nDst+2 > len(dst) {
 				return nDst, nSrc
