@@ -149,17 +149,19 @@ func (m *single) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	for nSrc+8 <= len(src) && nDst+25 <= len(dst) {
 		s := src[nSrc : nSrc+8 : nSrc+8]
 		d := dst[nDst : nDst+25 : nDst+25]
-		w := uint64(asciiMask)
 		if mixed == 0 {
-			if w = le.Uint64(s); !m.ascii {
-				w = m.direct8(s)
+			if m.ascii {
+				if w := le.Uint64(s); w&asciiMask == 0 {
+					le.PutUint64(d, w)
+					nSrc += 8
+					nDst += 8
+					continue
+				}
+			} else if m.direct8(d, s) {
+				nSrc += 8
+				nDst += 8
+				continue
 			}
-		}
-		if w&asciiMask == 0 {
-			le.PutUint64(d, w)
-			nSrc += 8
-			nDst += 8
-			continue
 		}
 		mixed = (mixed + 1) & 3
 		e0, e1, e2, e3 := t[s[0]], t[s[1]], t[s[2]], t[s[3]]
@@ -200,12 +202,13 @@ func (m *single) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	return nDst, nSrc
 }
 
-// direct8 returns what the 8 bytes of s are in ASCII, with the top bit set
-// where they are something else.
-func (m *single) direct8(s []byte) uint64 {
+// direct8 decodes the 8 bytes of s to d, and reports whether they are ASCII.
+func (m *single) direct8(d, s []byte) bool {
 	t := &m.direct
-	return uint64(t[s[0]]) | uint64(t[s[1]])<<8 | uint64(t[s[2]])<<16 | uint64(t[s[3]])<<24 |
-		uint64(t[s[4]])<<32 | uint64(t[s[5]])<<40 | uint64(t[s[6]])<<48 | uint64(t[s[7]])<<56
+	_, _ = d[7], s[7]
+	a0, a1, a2, a3, a4, a5, a6, a7 := t[s[0]], t[s[1]], t[s[2]], t[s[3]], t[s[4]], t[s[5]], t[s[6]], t[s[7]]
+	d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7] = a0, a1, a2, a3, a4, a5, a6, a7
+	return (a0|a1|a2|a3|a4|a5|a6|a7)&0x80 == 0
 }
 
 func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
