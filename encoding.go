@@ -39,12 +39,12 @@ type Newline uint8
 // The styles of line ends. In the styles CR, CRLF and NEL the text's own
 // "\r\n" is one line end.
 const (
-	NewlineLF   = Newline(codec.LF)   // LF: nothing is converted
-	NewlineCR   = Newline(codec.CR)   // CR
-	NewlineCRLF = Newline(codec.CRLF) // CR LF
-	NewlineAny  = Newline(codec.Any)  // reads LF, CR and CR LF, writes LF
-	NewlineNEL  = Newline(codec.NEL)  // U+0085, the line end of z/OS
-	NewlineNVT  = Newline(codec.NVT)  // CR LF, and CR NUL for a bare CR: RFC 854, Telnet
+	NewlineLF   Newline = Newline(codec.LF)   // LF: nothing is converted
+	NewlineCR   Newline = Newline(codec.CR)   // CR
+	NewlineCRLF Newline = Newline(codec.CRLF) // CR LF
+	NewlineAny  Newline = Newline(codec.Any)  // reads LF, CR and CR LF, writes LF
+	NewlineNEL  Newline = Newline(codec.NEL)  // U+0085, the line end of z/OS
+	NewlineNVT  Newline = Newline(codec.NVT)  // CR LF, and CR NUL for a bare CR: RFC 854, Telnet
 )
 
 // String returns the name of the style as ParseFormat reads it.
@@ -121,7 +121,7 @@ func (e *FormatError) Temporary() bool { return false }
 // It is the inverse of String.
 //
 // Names are those that IANA, WHATWG, iconv, Python and ICU have for the
-// encodings of x/text, with case, "-", "_" and spaces ignored; EncodingNames
+// encodings of x/text, with case and punctuation ignored; EncodingNames
 // lists the ones that String uses. "iso-8859-1" is ISO 8859-1, not
 // windows-1252; "utf-16" and "utf-32" are big-endian unless a byte order mark
 // says otherwise, and write one; "utf-8-sig" is UTF-8 with a mark. "bytes" is

@@ -36,8 +36,8 @@ var usASCII, _ = ianaindex.IANA.Encoding("us-ascii")
 // rows is the index: IANA's names first, then what the users of iconv, Python
 // and ICU type. x/text's two indexes fill in the rest, see lookup.
 var rows = []row{
-	{"big5", traditionalchinese.Big5, kindDouble, "big5tw csbig5 cnbig5 xxbig5 big5hkscs big5eten", []int{950, 951, 1370, 1375}},
-	{"cp037", charmap.CodePage037, kindSingle, "ebcdiccpus ebcdiccpca ebcdiccpwt ebcdiccpnl csibm037 ebcdicus", []int{37}},
+	{"big5", traditionalchinese.Big5, kindDouble, "big5tw csbig5 cnbig5 xxbig5 big5hkscs hkscs big5eten bigfive", []int{950, 951, 1370, 1375}},
+	{"cp037", charmap.CodePage037, kindSingle, "ebcdiccpus ebcdiccpca ebcdiccpwt ebcdiccpnl csibm037 ebcdicus ibm039", []int{37}},
 	{"cp1047", charmap.CodePage1047, kindSingle, "latin1open ebcdicopensystems", []int{1047, 924}},
 	{"cp1140", charmap.CodePage1140, kindSingle, "ebcdicus37+euro csibm01140", []int{1140}},
 	{"cp437", charmap.CodePage437, kindSingle, "cspc8codepage437 oemus", []int{437}},
@@ -50,36 +50,36 @@ var rows = []row{
 	{"cp863", charmap.CodePage863, kindSingle, "csibm863", []int{863}},
 	{"cp865", charmap.CodePage865, kindSingle, "csibm865", []int{865}},
 	{"cp866", charmap.CodePage866, kindSingle, "csibm866", []int{866}},
-	{"euc-jp", japanese.EUCJP, kindDouble, "eucjp ujis ujiseucjp extendedunixcodepackedformatforjapanese cseucpkdfmtjapanese xeucjp eucjpms", []int{20932, 51932, 954, 33722}},
-	{"euc-kr", korean.EUCKR, kindDouble, "euckr uhc ksc5601 ksc56011987 ksc56011989 korean csksc56011987 cseuckr isoir149 ksx1001 xwindows949", []int{949, 51949, 970, 1363}},
+	{"euc-jp", japanese.EUCJP, kindDouble, "eucjp ujis ujiseucjp extendedunixcodepackedformatforjapanese cseucpkdfmtjapanese xeucjp eucjpms eucjpwin eucjpopen", []int{20932, 51932, 954, 33722}},
+	{"euc-kr", korean.EUCKR, kindDouble, "euckr uhc mscp949 ksc5601 ksc56011987 ksc56011989 korean csksc56011987 cseuckr isoir149 ksx1001 xwindows949", []int{949, 51949, 970, 1363}},
 	{"gb18030", simplifiedchinese.GB18030, kindDouble, "gb180302000 gb180302005 csgb18030", []int{54936, 1392}},
-	{"gbk", simplifiedchinese.GBK, kindDouble, "gb2312 gb231280 gb23121980 euccn xgbk chinese csgb2312 csiso58gb231280 isoir58 eucgb2312cn csgbk xeuccn", []int{936, 1386, 20936, 51936, 1383}},
+	{"gbk", simplifiedchinese.GBK, kindDouble, "gb2312 cngb gb231280 gb23121980 euccn xgbk chinese csgb2312 csiso58gb231280 isoir58 eucgb2312cn csgbk xeuccn", []int{936, 1386, 20936, 51936, 1383}},
 	{"hz-gb-2312", simplifiedchinese.HZGB2312, kindHZ, "hz hzgb hzgb2312 cshzgb2312", []int{52936}},
 	{"iso-2022-jp", japanese.ISO2022JP, kindISO2022JP, "iso2022jp csiso2022jp jis jisencoding jis7", []int{50220, 50221, 50222}},
-	{"iso-8859-1", charmap.ISO8859_1, kindSingle, "latin latin1 l1 isoir100 csisolatin1 88591 8859", []int{819, 28591}},
-	{"iso-8859-2", charmap.ISO8859_2, kindSingle, "latin2 l2 isoir101 csisolatin2 88592", []int{912, 28592}},
-	{"iso-8859-3", charmap.ISO8859_3, kindSingle, "latin3 l3 isoir109 csisolatin3 88593", []int{913, 28593}},
-	{"iso-8859-4", charmap.ISO8859_4, kindSingle, "latin4 l4 isoir110 csisolatin4 88594", []int{914, 28594}},
-	{"iso-8859-5", charmap.ISO8859_5, kindSingle, "cyrillic isoir144 csisolatincyrillic 88595", []int{915, 28595}},
-	{"iso-8859-6", charmap.ISO8859_6, kindSingle, "arabic asmo708 ecma114 isoir127 csisolatinarabic 88596", []int{1089, 28596}},
+	{"iso-8859-1", charmap.ISO8859_1, kindSingle, "iso885911987 latin latin1 l1 iso8859 isoir100 csisolatin1 88591 8859", []int{819, 28591}},
+	{"iso-8859-2", charmap.ISO8859_2, kindSingle, "iso885921987 latin2 l2 isoir101 csisolatin2 88592", []int{912, 28592}},
+	{"iso-8859-3", charmap.ISO8859_3, kindSingle, "iso885931988 latin3 l3 isoir109 csisolatin3 88593", []int{913, 28593}},
+	{"iso-8859-4", charmap.ISO8859_4, kindSingle, "iso885941988 latin4 l4 isoir110 csisolatin4 88594", []int{914, 28594}},
+	{"iso-8859-5", charmap.ISO8859_5, kindSingle, "iso885951988 cyrillic isoir144 csisolatincyrillic 88595", []int{915, 28595}},
+	{"iso-8859-6", charmap.ISO8859_6, kindSingle, "iso885961987 arabic asmo708 ecma114 isoir127 csisolatinarabic 88596", []int{1089, 28596}},
 	{"iso-8859-6-e", charmap.ISO8859_6E, kindSingle, "csiso88596e", nil},
 	{"iso-8859-6-i", charmap.ISO8859_6I, kindSingle, "csiso88596i", nil},
-	{"iso-8859-7", charmap.ISO8859_7, kindSingle, "greek greek8 elot928 ecma118 isoir126 csisolatingreek suneugreek 88597", []int{813, 28597}},
-	{"iso-8859-8", charmap.ISO8859_8, kindSingle, "hebrew visual isoir138 csisolatinhebrew 88598", []int{916, 28598}},
+	{"iso-8859-7", charmap.ISO8859_7, kindSingle, "iso885971987 iso885972003 greek greek8 elot928 ecma118 isoir126 csisolatingreek suneugreek 88597", []int{813, 28597}},
+	{"iso-8859-8", charmap.ISO8859_8, kindSingle, "iso885981988 hebrew visual isoir138 csisolatinhebrew 88598", []int{916, 28598}},
 	{"iso-8859-8-e", charmap.ISO8859_8E, kindSingle, "csiso88598e", nil},
 	{"iso-8859-8-i", charmap.ISO8859_8I, kindSingle, "csiso88598i logical", []int{38598}},
-	{"iso-8859-9", charmap.ISO8859_9, kindSingle, "latin5 l5 isoir148 csisolatin5 88599", []int{920, 28599}},
-	{"iso-8859-10", charmap.ISO8859_10, kindSingle, "latin6 l6 isoir157 csisolatin6", []int{919, 28600}},
+	{"iso-8859-9", charmap.ISO8859_9, kindSingle, "iso885991989 latin5 l5 isoir148 csisolatin5 88599", []int{920, 28599}},
+	{"iso-8859-10", charmap.ISO8859_10, kindSingle, "iso8859101992 latin6 l6 isoir157 csisolatin6", []int{919, 28600}},
 	{"iso-8859-13", charmap.ISO8859_13, kindSingle, "latin7 l7 isoir179 csiso885913", []int{921, 28603}},
-	{"iso-8859-14", charmap.ISO8859_14, kindSingle, "latin8 l8 isoir199 isoceltic csiso885914", []int{28604}},
-	{"iso-8859-15", charmap.ISO8859_15, kindSingle, "latin9 l9 latin0 csiso885915 csisolatin9", []int{923, 28605}},
-	{"iso-8859-16", charmap.ISO8859_16, kindSingle, "latin10 l10 isoir226 csiso885916", []int{28606}},
+	{"iso-8859-14", charmap.ISO8859_14, kindSingle, "iso8859141998 latin8 l8 isoir199 isoceltic csiso885914", []int{28604}},
+	{"iso-8859-15", charmap.ISO8859_15, kindSingle, "iso8859151998 latin9 l9 latin0 csiso885915 csisolatin9", []int{923, 28605}},
+	{"iso-8859-16", charmap.ISO8859_16, kindSingle, "iso8859162001 latin10 l10 isoir226 csiso885916", []int{28606}},
 	{"koi8-r", charmap.KOI8R, kindSingle, "koi koi8 koi8r cskoi8r", []int{20866, 878}},
 	{"koi8-u", charmap.KOI8U, kindSingle, "koi8ru cskoi8u", []int{21866, 1168}},
 	{"macintosh", charmap.Macintosh, kindSingle, "mac macroman xmacroman csmacintosh", []int{10000, 1275}},
 	{"replacement", encoding.Replacement, kindForeign, "", nil},
 	{"shift_jis", japanese.ShiftJIS, kindDouble, "sjis mskanji csshiftjis windows31j cswindows31j xsjis shiftjisx0201 mswin31j xmscp932", []int{932, 943, 942}},
-	{"us-ascii", usASCII, kindSingle, "ascii us isoir6 ansix3.41968 ansix3.41986 iso646us iso646.irv:1991 iso646irv csascii 646", []int{367, 20127}},
+	{"us-ascii", usASCII, kindSingle, "ascii us isoir6 ansix341968 ansix341986 ansix34 iso646us iso646irv1991 iso646irv csascii 646", []int{367, 20127}},
 	{"utf-16", unicode.UTF16(unicode.BigEndian, unicode.UseBOM), kindUTF16, "u16 csutf16", []int{1204}},
 	{"utf-16-expect-bom", unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM), kindUTF16, "", nil},
 	{"utf-16be", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), kindUTF16, "csutf16be utf16bigunmarked unicodebigunmarked unicodefffe iso10646ucs2 csunicode ucs2be unicodebig", []int{1201}},
@@ -92,7 +92,7 @@ var rows = []row{
 	{"utf-32le", utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), kindUTF32, "csutf32le ucs4le", []int{12000, 1234}},
 	{"utf-32le-bom", utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), kindUTF32, "xutf32lebom", nil},
 	{"utf-32le-expect-bom", utf32.UTF32(utf32.LittleEndian, utf32.ExpectBOM), kindUTF32, "", nil},
-	{"utf-8", unicode.UTF8, kindUTF8, "u8 utf unicode11utf8 unicode20utf8 xunicode20utf8 csutf8", []int{65001, 1208}},
+	{"utf-8", unicode.UTF8, kindUTF8, "u8 utf utf8ucs2 utf8ucs4 iso10646utf8 unicode11utf8 unicode20utf8 xunicode20utf8 csutf8", []int{65001, 1208}},
 	{"utf-8-sig", unicode.UTF8BOM, kindUTF8, "utf8bom xutf8bom", nil},
 	{"windows-1250", charmap.Windows1250, kindSingle, "xcp1250 cswindows1250 mswinee", []int{1250}},
 	{"windows-1251", charmap.Windows1251, kindSingle, "xcp1251 cswindows1251 mscyrl", []int{1251}},
@@ -103,7 +103,7 @@ var rows = []row{
 	{"windows-1256", charmap.Windows1256, kindSingle, "xcp1256 cswindows1256 msarab", []int{1256}},
 	{"windows-1257", charmap.Windows1257, kindSingle, "xcp1257 cswindows1257 winbaltrim", []int{1257}},
 	{"windows-1258", charmap.Windows1258, kindSingle, "xcp1258 cswindows1258", []int{1258}},
-	{"windows-874", charmap.Windows874, kindSingle, "cswindows874 tis620 tis6200 tis62025291 tis62025330 cstis620 iso885911 isoir166 thai", []int{874, 28601, 1162}},
+	{"windows-874", charmap.Windows874, kindSingle, "cswindows874 tis620 tis6200 tis62025290 tis62025291 tis62025330 cstis620 iso885911 iso8859112001 isoir166 thai", []int{874, 28601, 1162}},
 	{"x-mac-cyrillic", charmap.MacintoshCyrillic, kindSingle, "maccyrillic xmacukrainian macukrainian", []int{10007, 10017, 1283}},
 	{"x-user-defined", charmap.XUserDefined, kindSingle, "xuserdefined", nil},
 }
@@ -150,11 +150,12 @@ var names = sync.OnceValue(func() *index {
 	return x
 })
 
-// fold drops what spellings of one name differ in: case, and "-", "_", " ".
+// fold drops what spellings of one name differ in: case, and "-", "_", " ", as
+// well as ":" and "." in front of years and parts.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '-' || r == '_' || r == ' ':
+		case r == '-' || r == '_' || r == ' ' || r == ':' || r == '.':
 			return -1
 		case 'A' <= r && r <= 'Z':
 			return r + 'a' - 'A'
