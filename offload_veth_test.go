@@ -96,9 +96,9 @@ func (ns *netns) dial(t testing.TB, d *Dialer, to net.Addr) *UDPConn {
 	return c.(*UDPConn)
 }
 
-// vethPair returns two namespaces with a cable between them, whose ends have the
+// vethNamespaces returns two namespaces with a cable between them, whose ends have the
 // addresses 10.9.0.1 and .2, fd00:9::1 and ::2.
-func vethPair(t testing.TB, mtu int) (a, b *netns) {
+func vethNamespaces(t testing.TB, mtu int) (a, b *netns) {
 	t.Helper()
 	if _, err := os.Stat("/proc/self/ns/net"); err != nil {
 		t.Skip("no network namespaces: ", err)
@@ -114,7 +114,7 @@ func vethPair(t testing.TB, mtu int) (a, b *netns) {
 }
 
 func TestOffloadPropertyVeth(t *testing.T) {
-	here, there := vethPair(t, 1500)
+	here, there := vethNamespaces(t, 1500)
 	for _, addr := range []struct{ here, there string }{{"10.9.0.1:0", "10.9.0.2:0"}, {"[fd00:9::1]:0", "[fd00:9::2]:0"}} {
 		for _, offload := range []struct{ send, receive bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
 			for _, connected := range []bool{false, true} {
@@ -145,7 +145,7 @@ func TestOffloadPropertyVeth(t *testing.T) {
 // Segments must fit in the MTU of the path. Where they do not, they are sent
 // singly, in fragments, to that peer, and joined to others.
 func TestOffloadAboveMTU(t *testing.T) {
-	here, there := vethPair(t, 1500)
+	here, there := vethNamespaces(t, 1500)
 	lc := &ListenConfig{Offload: true}
 	a, b := here.listen(t, lc, "udp4", "0.0.0.0:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
 	other := there.listen(t, lc, "udp4", "10.9.0.2:0")
@@ -191,7 +191,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 }
 
 func TestSendErrorTooLong(t *testing.T) {
-	here, _ := vethPair(t, 1500)
+	here, _ := vethNamespaces(t, 1500)
 	a := here.dial(t, &Dialer{}, &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 9})
 	if err := ReceiveError.Set(a, true); err != nil {
 		t.Fatal(err)

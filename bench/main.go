@@ -1,7 +1,7 @@
 // Command bench compares package sockets with package net and with
 // golang.org/x/net/ipv4, side by side in one process.
 //
-//	go run . [-run regexp] [-rounds n] [-time d] [-list]
+//	go run . [-run regexp] [-rounds n] [-time d] [-cpu] [-list]
 //
 // Each workload is run by every implementation in turn, round after round, so that
 // whatever else the machine does hits all of them. The table tells the median time
@@ -44,6 +44,7 @@ func main() {
 	run := flag.String("run", "", "run only the workloads that match this `regexp`")
 	rounds := flag.Int("rounds", 15, "how often every implementation gets its turn")
 	length := flag.Duration("time", 100*time.Millisecond, "how long a turn takes")
+	flag.BoolVar(&cpu, "cpu", false, "measure the processor time of this process, for a machine that does other things as well")
 	list := flag.Bool("list", false, "list the workloads")
 	flag.Parse()
 	re, err := regexp.Compile(*run)
@@ -101,11 +102,11 @@ func (wl workload) measure(rounds int, length time.Duration) ([]result, error) {
 		defer stop()
 		runs[i] = run
 		for batch[i] = 1; ; batch[i] *= 2 {
-			start := time.Now()
+			start := clock()
 			if _, err := run(batch[i]); err != nil {
 				return nil, fmt.Errorf("%s: %w", im.name, err)
 			}
-			if took := time.Since(start); took > length/4 {
+			if took := clock() - start; took > length/4 {
 				batch[i] = max(1, int(float64(batch[i])*float64(length)/float64(took)))
 				break
 			}
@@ -118,9 +119,9 @@ func (wl workload) measure(rounds int, length time.Duration) ([]result, error) {
 			i := (k + round) % len(runs) // nobody is always behind the same one
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := time.Now()
+			start := clock()
 			n, err := runs[i](batch[i])
-			took := time.Since(start)
+			took := clock() - start
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", wl.impls[i].name, err)
 			}
@@ -141,6 +142,19 @@ func (wl workload) measure(rounds int, length time.Duration) ([]result, error) {
 		}
 	}
 	return results, nil
+}
+
+var (
+	cpu   bool // measure processor time
+	begin = time.Now()
+)
+
+// clock returns how much time has passed since some moment.
+func clock() time.Duration {
+	if cpu {
+		return processorTime()
+	}
+	return time.Since(begin)
 }
 
 func quantile(v []float64, q float64) float64 {

@@ -34,6 +34,7 @@ type FD struct {
 	addrs atomic.Pointer[Addrs]
 	more  atomic.Pointer[more] // nil until needed: most connections never do
 
+	quick               bool                    // see sys.QuickRecvfrom
 	offload             atomic.Pointer[offload] // nil unless turned on
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
@@ -98,6 +99,7 @@ func (fd *FD) Own(sysfd, family, typ, proto int, network string) error {
 		sysfd = up
 	}
 	fd.sysfd, fd.Family, fd.Type, fd.Proto, fd.Network = sysfd, family, typ, proto, network
+	fd.quick = typ == sys.SOCK_DGRAM && (family == sys.AF_INET || family == sys.AF_INET6)
 	fd.addrs.Store(&noAddrs)
 	return nil
 }

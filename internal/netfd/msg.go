@@ -25,6 +25,7 @@ type Msg struct {
 
 	fd     *FD
 	call   call
+	quick  bool
 	b, oob []byte
 	flags  int
 	n      int
@@ -44,6 +45,7 @@ const (
 	recvfrom call = iota
 	read
 	sendto
+	write
 	recvmsg
 	sendmsg
 	accept
@@ -53,7 +55,7 @@ const (
 )
 
 var callNames = [...]string{
-	recvfrom: "recvfrom", read: "read", sendto: "sendto", recvmsg: "recvmsg", sendmsg: "sendmsg",
+	recvfrom: "recvfrom", read: "read", sendto: "sendto", write: "write", recvmsg: "recvmsg", sendmsg: "sendmsg",
 	accept: "accept4", connected: "connect", sendall: "sendto", recvstream: "recvfrom",
 }
 
@@ -87,16 +89,32 @@ func (m *Msg) run(s uintptr) bool {
 			if m.fd.offload.Load() != nil {
 				return m.splitOne(s)
 			}
-			m.n, m.errno = sys.Recvfrom(s, m.b, m.flags, &m.Name)
-		case sendto:
-			m.n, m.errno = sys.Sendto(s, m.b, m.flags, &m.Name)
+			if m.quick {
+				m.n, m.errno = sys.QuickRecvfrom(s, m.b, m.flags, &m.Name)
+			} else {
+				m.n, m.errno = sys.Recvfrom(s, m.b, m.flags, &m.Name)
+			}
+		case sendto, write:
+			if m.quick {
+				m.n, m.errno = sys.QuickSendto(s, m.b, m.flags, &m.Name)
+			} else {
+				m.n, m.errno = sys.Sendto(s, m.b, m.flags, &m.Name)
+			}
 		case recvmsg:
 			if m.fd.offload.Load() != nil {
 				return m.splitOne(s)
 			}
-			m.n, m.OOBN, m.Flags, m.errno = sys.Recvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
+			if m.quick {
+				m.n, m.OOBN, m.Flags, m.errno = sys.QuickRecvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
+			} else {
+				m.n, m.OOBN, m.Flags, m.errno = sys.Recvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
+			}
 		case sendmsg:
-			m.n, m.errno = sys.Sendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
+			if m.quick {
+				m.n, m.errno = sys.QuickSendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
+			} else {
+				m.n, m.errno = sys.Sendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
+			}
 		case accept:
 			m.n, m.errno = sys.Accept(s, &m.Name)
 		case connected:
@@ -125,13 +143,18 @@ func (m *Msg) settled() bool {
 	return m.errno != sys.EAGAIN || m.urgent || m.flags&sys.MSG_DONTWAIT != 0
 }
 
+// maxQuick is how much a call may copy, to or from a UDP socket, without telling the
+// scheduler: some microseconds' worth.
+const maxQuick = 1 << 16
+
 // do runs m until it is settled.
 func (m *Msg) do(fd *FD, c call, b, oob []byte, flags int) (int, error) {
 	m.fd, m.call, m.b, m.oob, m.flags, m.errno = fd, c, b, oob, flags, 0
 	m.OOBN, m.Flags, m.done = 0, 0, 0
+	m.quick = fd.quick && len(b) <= maxQuick
 	var err error
 	switch c {
-	case sendto, sendmsg, sendall, connected:
+	case sendto, write, sendmsg, sendall, connected:
 		err = fd.RawWrite(m.fn)
 	default:
 		err = fd.RawRead(m.fn)
@@ -162,6 +185,11 @@ func (fd *FD) RecvFrom(m *Msg, b []byte, flags int) (int, error) {
 // ReadMessage is RecvFrom for a caller that calls it a read.
 func (fd *FD) ReadMessage(m *Msg, b []byte) (int, error) {
 	return m.do(fd, read, b, nil, 0)
+}
+
+// WriteMessage is SendTo for a caller that calls it a write.
+func (fd *FD) WriteMessage(m *Msg, b []byte) (int, error) {
+	return m.do(fd, write, b, nil, 0)
 }
 
 // SendTo sends b to m.Name.

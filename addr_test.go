@@ -1,0 +1,109 @@
+package sockets_test
+
+import (
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
+)
+
+// TestParseAddr prints addresses and parses them back.
+func TestParseAddr(t *testing.T) {
+	tests := []struct {
+		addr          net.Addr
+		network, text string
+	}{
+		{&sockets.VsockAddr{CID: 2, Port: 1024}, "vsock", "2:1024"},
+		{&sockets.VsockAddr{CID: sockets.VsockAny, Port: sockets.VsockAny}, "vsock", "*:*"},
+		{&sockets.NetlinkAddr{PortID: 77, Groups: 0x11}, "netlink", "77/0x11"},
+		{&sockets.NetlinkAddr{}, "netlink", "0/0x0"},
+		{&sockets.LinkAddr{Interface: 2, Protocol: 0x800, HardwareType: 1, PacketType: 4,
+			HardwareAddr: net.HardwareAddr{2, 0, 0x5e, 0x10, 0, 1}}, "packet", "2/0x0800/1/4/02:00:5e:10:00:01"},
+		{&sockets.LinkAddr{}, "packet", "0/0x0000/0/0/"},
+		{&sockets.LinkAddr{HardwareAddr: make(net.HardwareAddr, 20)}, "packet",
+			"0/0x0000/0/0/00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00"},
+		{&sockets.RawAddr{Family: 38, Data: []byte{0, 0xff}}, "af38", "00ff"},
+		{&sockets.RawAddr{Family: 2, Data: []byte{}}, "af2", ""},
+		{&net.TCPAddr{IP: net.IP{127, 0, 0, 1}, Port: 80}, "tcp", "127.0.0.1:80"},
+		{&net.TCPAddr{Port: 80}, "tcp", ":80"},
+		{&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0", Port: 53}, "udp", "[fe80::1%eth0]:53"},
+		{&net.IPAddr{IP: net.ParseIP("2001:db8::1")}, "ip", "2001:db8::1"},
+		{&net.IPAddr{}, "ip", ""},
+		{&net.UnixAddr{Name: "/tmp/s", Net: "unix"}, "unix", "/tmp/s"},
+		{&net.UnixAddr{Name: "@abstract", Net: "unixgram"}, "unixgram", "@abstract"},
+		{&net.UnixAddr{Name: "", Net: "unixpacket"}, "unixpacket", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.network+" "+tt.text, func(t *testing.T) {
+			if tt.addr.Network() != tt.network || tt.addr.String() != tt.text {
+				t.Errorf("prints as %s %s", tt.addr.Network(), tt.addr)
+			}
+			got, err := sockets.ParseAddr(tt.network, tt.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.addr, got); diff != "" {
+				t.Errorf("parsed back (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseAddrMalformed(t *testing.T) {
+	for _, tt := range []struct{ network, text string }{
+		{"vsock", ""}, {"vsock", "1"}, {"vsock", "1:"}, {"vsock", "-1:1"}, {"vsock", "1:4294967296"}, {"vsock", "1:2:3"},
+		{"netlink", ""}, {"netlink", "1"}, {"netlink", "1/x"}, {"netlink", "4294967296/0"},
+		{"packet", ""}, {"packet", "1/2/3/4"}, {"packet", "-1/0/0/0/"}, {"packet", "2147483648/0/0/0/"}, {"packet", "1/65536/0/0/"},
+		{"packet", "1/0/65536/0/"}, {"packet", "1/0/0/256/"}, {"packet", "1/0/0/0/0"}, {"packet", "1/0/0/0/00:"},
+		{"packet", "1/0/0/0/00-01"},
+		{"af", ""}, {"af38", "0"}, {"af38", "xx"}, {"af65536", ""}, {"af-1", ""},
+		{"tcp", ""}, {"tcp", "127.0.0.1"}, {"tcp", "localhost:80"}, {"tcp", "1.2.3.4:65536"}, {"tcp", ":x"}, {"udp", "[::1]"},
+		{"ip", "localhost"}, {"tcp4", "127.0.0.1:80"}, {"", ""},
+	} {
+		addr, err := sockets.ParseAddr(tt.network, tt.text)
+		var wrong *net.AddrError
+		if addr != nil || !errors.As(err, &wrong) {
+			t.Errorf("ParseAddr(%q, %q) = %v, %v; want *net.AddrError", tt.network, tt.text, addr, err)
+		}
+	}
+}
+
+// TestAddrsOfNil prints nil addresses as package net does.
+func TestAddrsOfNil(t *testing.T) {
+	for _, addr := range []net.Addr{
+		(*sockets.VsockAddr)(nil), (*sockets.NetlinkAddr)(nil), (*sockets.LinkAddr)(nil), (*sockets.RawAddr)(nil),
+	} {
+		if got := addr.String(); got != "<nil>" {
+			t.Errorf("nil %T prints as %q", addr, got)
+		}
+	}
+}
+
+// FuzzParseAddr checks that what was parsed is stable: it prints as something that
+// parses as the same again.
+func FuzzParseAddr(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"vsock", "2:1024"}, {"vsock", "*:*"}, {"netlink", "77/0x11"}, {"packet", "2/0x0800/1/4/02:00:5e:10:00:01"},
+		{"af38", "00ff"}, {"tcp", ":80"}, {"tcp", "[::ffff:1.2.3.4%z]:1"}, {"udp", "[fe80::1%eth0]:53"}, {"ip", "::1"}, {"unix", "@x"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, network, text string) {
+		addr, err := sockets.ParseAddr(network, text)
+		if err != nil {
+			if addr != nil {
+				t.Fatalf("an address with the error: %v", addr)
+			}
+			return
+		}
+		again, err := sockets.ParseAddr(addr.Network(), addr.String())
+		if err != nil {
+			t.Fatalf("%q of %q parsed as %v, which does not parse: %v", text, network, addr, err)
+		}
+		if addr.String() != again.String() || addr.Network() != again.Network() {
+			t.Errorf("%q of %q parsed as %v and then as %v", text, network, addr, again)
+		}
+	})
+}

@@ -1,0 +1,266 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"syscall"
+
+	"github.com/iolib-go/sockets"
+)
+
+// A server and a client in the steps of the socket interface.
+func ExampleSocket() {
+	s, err := sockets.New("tcp4")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close() // does nothing once Listen has taken the descriptor
+	if err := s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+		log.Fatal(err)
+	}
+	l, err := s.Listen(16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	fmt.Println(s)
+
+	c, err := sockets.New("tcp4")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	conn, err := c.Connect(context.Background(), l.Addr())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Println(conn.RemoteAddr().String() == l.Addr().String())
+	// Output:
+	// closed socket
+	// true
+}
+
+func ExampleNew() {
+	for _, network := range []string{"tcp4", "udp6", "unixpacket"} {
+		s, err := sockets.New(network)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(s)
+		s.Close()
+	}
+	// Output:
+	// ipv4 stream socket, unbound
+	// ipv6 datagram socket, unbound
+	// unix seqpacket socket, unbound
+}
+
+// Any family, type and protocol that the kernel knows.
+func ExampleNewRaw() {
+	s, err := sockets.NewRaw(syscall.AF_NETLINK, syscall.SOCK_RAW, syscall.NETLINK_ROUTE)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	fmt.Println(s)
+	c, err := s.PacketConn()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Printf("%T\n", c)
+	// Output:
+	// netlink raw socket, unbound
+	// *sockets.PacketConn
+}
+
+func ExampleSocket_Bind() {
+	s, err := sockets.New("udp4")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	if err := sockets.ReuseAddr.Set(s, true); err != nil {
+		log.Fatal(err)
+	}
+	if err := s.Bind(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.LocalAddr().(*net.UDPAddr).IP)
+	// Output: 127.0.0.1
+}
+
+func ExampleSocket_Listen() {
+	s, err := sockets.New("unix")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Bind(&net.UnixAddr{}); err != nil { // a name of the kernel's choice
+		log.Fatal(err)
+	}
+	l, err := s.Listen(8)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	fmt.Printf("%T %d\n", l, len(l.Addr().String()))
+	// Output: *sockets.UnixListener 6
+}
+
+// A failed Connect leaves the Socket as it was.
+func ExampleSocket_Connect() {
+	l, err := sockets.Listen("unix", "@example-connect")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	s, err := sockets.New("unix")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	for _, name := range []string{"@example-nobody", "@example-connect"} {
+		c, err := s.Connect(context.Background(), &net.UnixAddr{Name: name, Net: "unix"})
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		defer c.Close()
+		fmt.Println("connected to", c.RemoteAddr())
+	}
+	// Output:
+	// dial unix @example-nobody: connect: connection refused
+	// connected to @example-connect
+}
+
+// The first write waits for the connection.
+func ExampleSocket_ConnectNoWait() {
+	l, err := sockets.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	s, err := sockets.New("tcp4")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	c, err := s.ConnectNoWait(l.Addr())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	n, err := c.Write([]byte("hello"))
+	fmt.Println(n, err)
+	// Output: 5 <nil>
+}
+
+func ExamplePair() {
+	a, b, err := sockets.Pair("unix")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	defer b.Close()
+	if _, err := a.Write([]byte("ping")); err != nil {
+		log.Fatal(err)
+	}
+	if err := a.CloseWrite(); err != nil {
+		log.Fatal(err)
+	}
+	text, err := io.ReadAll(b)
+	fmt.Printf("%s %v\n", text, err)
+	// Output: ping <nil>
+}
+
+func ExampleWith() {
+	l, err := sockets.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+
+	c, err := sockets.Dial("tcp", l.Addr().String())
+	err = sockets.With(c, err, func(c net.Conn) error {
+		_, err := io.WriteString(c, "hello")
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	a, err := l.Accept()
+	err = sockets.With(a, err, func(a net.Conn) error {
+		text, err := io.ReadAll(a)
+		fmt.Printf("%s\n", text)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// hello
+	// <nil>
+}
+
+func ExampleDialer() {
+	l, err := sockets.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	d := sockets.Dialer{
+		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)},
+		Options:   []sockets.Setting{sockets.NoDelay.With(false)},
+	}
+	c, err := d.Dial("tcp", l.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	noDelay, err := sockets.NoDelay.Get(c.(syscall.Conn))
+	fmt.Println(c.LocalAddr().(*net.TCPAddr).IP, noDelay, err)
+	// Output: 127.0.0.2 false <nil>
+}
+
+func ExampleListenConfig() {
+	lc := sockets.ListenConfig{
+		Backlog: 64,
+		Options: []sockets.Setting{sockets.BindToDevice.With("lo"), sockets.ReusePort.With(true)},
+	}
+	l, err := lc.Listen(context.Background(), "tcp", "localhost:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	device, err := sockets.BindToDevice.Get(l.(syscall.Conn))
+	fmt.Println(device, err)
+	// Output: lo <nil>
+}
+
+func ExampleTCPListener_AcceptWith() {
+	l, err := sockets.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	_, err = l.AcceptWith(sockets.AcceptConfig{NoWait: true})
+	fmt.Println(errors.Is(err, sockets.ErrWouldBlock))
+	_, err = l.AcceptWith(sockets.AcceptConfig{Timeout: 1})
+	fmt.Println(err.(net.Error).Timeout())
+	// Output:
+	// true
+	// true
+}
+
+func ExampleParseAddr() {
+	addr, err := sockets.ParseAddr("vsock", "2:1024")
+	fmt.Printf("%+v %v\n", *addr.(*sockets.VsockAddr), err)
+	// Output: {CID:2 Port:1024} <nil>
+}

@@ -1,0 +1,186 @@
+//go:build linux
+
+package netfd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// socketPair returns two ends that are in the poller.
+func socketPair(t *testing.T, typ int) (a, b *FD) {
+	t.Helper()
+	fds, errno := sys.Socketpair(sys.AF_UNIX, typ, 0)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	var ends [2]*FD
+	for i := range ends {
+		fd, err := New(fds[i], sys.AF_UNIX, typ, 0, "unix")
+		if err == nil {
+			err = fd.Init()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { fd.Close() })
+		ends[i] = fd
+	}
+	return ends[0], ends[1]
+}
+
+// TestPollerRefuses registers what cannot be polled. The descriptor is closed once,
+// so that another file that gets its number stays open.
+func TestPollerRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := func() int {
+		n, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	fd, err := New(open(), sys.AF_UNIX, sys.SOCK_STREAM, 0, "unix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fd.Init(); !errors.Is(err, ErrPoller) {
+		t.Fatalf("Init of a regular file: %v, want ErrPoller", err)
+	}
+	other := open()
+	defer syscall.Close(other)
+	if err := fd.Close(); err != net.ErrClosed {
+		t.Errorf("Close: %v, want ErrClosed", err)
+	}
+	runtime.GC() // a second owner would close its number
+	runtime.GC()
+	time.Sleep(10 * time.Millisecond) // there is no telling when it has
+	var st syscall.Stat_t
+	if err := syscall.Fstat(other, &st); err != nil {
+		t.Errorf("a stranger's descriptor: %v", err)
+	}
+}
+
+// TestLowDescriptor moves what os.File would treat as standard output.
+func TestLowDescriptor(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	saved, err := syscall.Dup(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.CloseOnExec(saved)
+	defer func() {
+		if err := syscall.Dup3(saved, 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		syscall.Close(saved)
+	}()
+	s, errno := sys.Socket(sys.AF_UNIX, sys.SOCK_STREAM, 0)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	if err := syscall.Dup3(s, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	sys.Close(s)
+	fd, err := New(1, sys.AF_UNIX, sys.SOCK_STREAM, 0, "unix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fd.Close()
+	fd.Control(func(s uintptr) {
+		if s <= 2 {
+			t.Errorf("descriptor %d", s)
+		}
+	})
+}
+
+func TestBare(t *testing.T) {
+	fd, err := Socket(sys.AF_INET, sys.SOCK_DGRAM, 0, "udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := GetMsg()
+	defer m.Free()
+	if _, err := fd.RecvFrom(m, make([]byte, 1), 0); err != os.ErrNoDeadline {
+		t.Errorf("a bare descriptor that would wait: %v, want ErrNoDeadline", err)
+	}
+	if err := fd.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	for range 2 {
+		if err := fd.Close(); err != net.ErrClosed {
+			t.Errorf("second Close: %v, want ErrClosed", err)
+		}
+	}
+	if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != net.ErrClosed {
+		t.Errorf("after Close: %v, want ErrClosed", err)
+	}
+}
+
+func TestSetLocal(t *testing.T) {
+	fd, _ := socketPair(t, sys.SOCK_DGRAM)
+	local, remote := &net.UnixAddr{Name: "@l"}, &net.UnixAddr{Name: "@r"}
+	fd.SetAddrs(nil, remote, true)
+	fd.SetLocal(local)
+	if fd.Local() != local || fd.Remote() != remote || !fd.Connected() {
+		t.Errorf("%v, %v, %v", fd.Local(), fd.Remote(), fd.Connected())
+	}
+}
+
+// TestMsgReuse checks that a pooled message remembers nothing of its last call.
+func TestMsgReuse(t *testing.T) {
+	a, b := socketPair(t, sys.SOCK_STREAM)
+	m := GetMsg()
+	if _, err := a.SendAll(m, []byte("abcdef"), 0); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 4)
+	if n, err := b.RecvStream(m, buf, 0, true, false); n != 4 || err != nil {
+		t.Errorf("received %d, %v; want 4", n, err)
+	}
+	if n, err := b.RecvStream(m, buf, 0, false, false); n != 2 || err != nil {
+		t.Errorf("received %d, %v; want 2", n, err)
+	}
+	if _, err := b.RecvStream(m, buf, sys.MSG_DONTWAIT, true, false); !errors.Is(err, sys.EAGAIN) {
+		t.Errorf("without data: %v, want EAGAIN", err)
+	}
+	a.Close()
+	if n, err := b.RecvStream(m, buf, 0, true, false); n != 0 || err != io.EOF {
+		t.Errorf("at the end %d, %v; want EOF", n, err)
+	}
+	m.Free()
+}
+
+// TestConnectCanceled leaves no deadline behind.
+func TestConnectCanceled(t *testing.T) {
+	a, b := socketPair(t, sys.SOCK_STREAM)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.WaitConnect(ctx); err != context.Canceled {
+		t.Errorf("WaitConnect: %v, want Canceled", err)
+	}
+	if _, err := a.Write([]byte("x")); err != nil {
+		t.Errorf("Write afterwards: %v", err)
+	}
+	if n, err := b.Read(make([]byte, 2)); n != 1 || err != nil {
+		t.Errorf("Read %d, %v", n, err)
+	}
+}
