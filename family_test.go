@@ -55,7 +55,7 @@ func TestVsock(t *testing.T) {
 	closeLater(t, a)
 	_, err = c.Write([]byte("x"))
 	check(t, err)
-	wantRead(t, a, "x")
+	wantMessage(t, a, "x")
 	t.Run("conformance", func(t *testing.T) {
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return pipeThrough(l) })
 	})
@@ -327,7 +327,7 @@ func TestMultipath(t *testing.T) {
 			closeLater(t, a)
 			_, err = c.Write([]byte("x"))
 			check(t, err)
-			wantRead(t, a, "x")
+			wantMessage(t, a, "x")
 			for side, conn := range map[string]net.Conn{"dialed": c, "accepted": a} {
 				if got, err := conn.(*sockets.TCPConn).MultipathTCP(); got != tt.want || err != nil {
 					t.Errorf("%s side uses MPTCP: %v, %v; want %v", side, got, err, tt.want)
