@@ -410,7 +410,9 @@ func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
 	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop6(s, false) }); err != nil {
 		return err
 	}
-	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup6(s, [16]byte(group.To16()), index) })
+	var g [16]byte // the wildcard, which the kernel refuses, for an IP without octets
+	copy(g[:], group)
+	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup6(s, g, index) })
 }
 
 func interfaceIPv4(ifi *net.Interface) (ip [4]byte, err error) {
