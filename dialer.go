@@ -327,8 +327,11 @@ func (j *dialing) traced(ctx context.Context, addr net.Addr) (net.Conn, error) {
 }
 
 // shareOfTime returns the deadline of the first of several attempts: an equal
-// share, but 2 seconds if there is that much.
+// share, but 2 seconds if there is that much. A zero deadline is none.
 func shareOfTime(now, deadline time.Time, several int) (time.Time, error) {
+	if deadline.IsZero() {
+		return deadline, nil
+	}
 	left := deadline.Sub(now)
 	if left <= 0 {
 		return time.Time{}, errTimeout()
