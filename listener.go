@@ -187,7 +187,11 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 	select {
 	case l.turn <- struct{}{}:
 	case <-timer.C:
-		return l.accepted(m, -1, os.ErrDeadlineExceeded)
+		err := l.fd.Control(func(uintptr) {}) // whether the listener is closed
+		if err == nil {
+			err = os.ErrDeadlineExceeded
+		}
+		return l.accepted(m, -1, err)
 	}
 	l.setLimit(limit)
 	s, err := l.fd.Accept(m)

@@ -88,7 +88,7 @@ func TestParityDialTyped(t *testing.T) {
 		ip   net.IP
 	}{
 		{"v4", four}, {"mapped", four.To16()}, {"v6", six}, {"3 bytes", net.IP{1, 2, 3}},
-		{"8 bytes", net.IP{1, 2, 3, 4, 5, 6, 7, 8}},
+		{"8 bytes", net.IP{1, 2, 3, 4, 5, 6, 7, 8}}, {"0 bytes", net.IP{}},
 	}
 	for _, network := range networks["tcp"] {
 		add("DialTCP "+network+" nil", func(e *env) { e.see("DialTCP")(e.dialTCP(network, nil, nil)) })
@@ -423,6 +423,10 @@ type brokenContext struct{ context.Context }
 
 func (brokenContext) Deadline() (time.Time, bool) { return time.Unix(1, 0), false }
 
+type zeroContext struct{ context.Context }
+
+func (zeroContext) Deadline() (time.Time, bool) { return time.Time{}, true }
+
 func TestParityDialEnds(t *testing.T) {
 	refused := func(e *env) string { return fmt.Sprintf("127.0.0.1:%d", unusedPort(e)) }
 	cancelled := func() context.Context {
@@ -472,6 +476,9 @@ func TestParityDialEnds(t *testing.T) {
 		})
 		add(network+", context without a deadline", func(e *env) {
 			e.see("DialContext")(e.dialer(net.Dialer{}).dialContext(brokenContext{context.Background()}, network, addr(e)))
+		})
+		add(network+", context whose deadline is zero", func(e *env) {
+			e.see("DialContext")(e.dialer(net.Dialer{}).dialContext(zeroContext{context.Background()}, network, addr(e)))
 		})
 	}
 	add("typed, cancelled before", func(e *env) {

@@ -276,7 +276,7 @@ func (fd *FD) RawRead(f func(sysfd uintptr) bool) error {
 	if fd.file == nil {
 		return fd.rawBare(f)
 	}
-	return pollError(fd.need().raw.Read(f))
+	return fd.rawError(fd.need().raw.Read(f))
 }
 
 // RawWrite is RawRead for output.
@@ -284,8 +284,23 @@ func (fd *FD) RawWrite(f func(sysfd uintptr) bool) error {
 	if fd.file == nil {
 		return fd.rawBare(f)
 	}
-	return pollError(fd.need().raw.Write(f))
+	return fd.rawError(fd.need().raw.Write(f))
 }
+
+// rawError is pollError for calls that wait, which the poller may refuse to do for
+// an open descriptor as well.
+func (fd *FD) rawError(err error) error {
+	if err == nil || err == os.ErrDeadlineExceeded {
+		return err
+	}
+	if closed := fd.Control(func(uintptr) {}); closed != nil {
+		return closed
+	}
+	return err
+}
+
+// errBare is what package net says, too.
+var errBare = errors.New("waiting for unsupported file type")
 
 // rawBare calls f once: a bare descriptor cannot wait.
 func (fd *FD) rawBare(f func(sysfd uintptr) bool) error {
@@ -294,7 +309,7 @@ func (fd *FD) rawBare(f func(sysfd uintptr) bool) error {
 		return err
 	}
 	if !done {
-		return os.ErrNoDeadline
+		return errBare
 	}
 	return nil
 }
@@ -388,11 +403,12 @@ func (fd *FD) SendError(call string, err error) error {
 	return CallError(call, err)
 }
 
-// pollError takes the error of a RawConn or of a deadline apart. A closed os.File
-// answers with an error there that matches neither os.ErrClosed nor net.ErrClosed.
+// pollError takes the error of a call apart that a descriptor in the poller refuses
+// only once it is closed. A closed os.File answers with an error there that matches
+// neither os.ErrClosed nor net.ErrClosed.
 func pollError(err error) error {
-	if err == nil || err == os.ErrDeadlineExceeded || err == os.ErrNoDeadline {
-		return err
+	if err == nil {
+		return nil
 	}
 	return net.ErrClosed
 }
