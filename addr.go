@@ -78,6 +78,12 @@ func isWildcard(addr net.Addr) bool {
 	return ip == nil || ip.IsUnspecified()
 }
 
+// lacksZone reports whether addr is link-local and does not tell on which link.
+func lacksZone(addr net.Addr) bool {
+	ip, _, zone, _ := ipParts(addr)
+	return zone == "" && ip.To4() == nil && ip.IsLinkLocalUnicast()
+}
+
 func isIPv4(addr net.Addr) bool {
 	ip, _, _, _ := ipParts(addr)
 	return ip.To4() != nil

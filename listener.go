@@ -27,7 +27,8 @@ type listener struct {
 	// askLocal says that an accepted connection's own address may differ from the
 	// listener's. Besides wildcards it does so for sockets that others had a
 	// hand on: transparent proxies and BPF programs bring connections from
-	// everywhere, see IP_TRANSPARENT in ip(7) and BPF_PROG_TYPE_SK_LOOKUP.
+	// everywhere, see IP_TRANSPARENT in ip(7) and BPF_PROG_TYPE_SK_LOOKUP. And
+	// Linux tells no zone of a Multipath TCP listener's link-local address.
 	askLocal  atomic.Bool
 	lastLocal atomic.Pointer[localName] // the last answer
 
@@ -44,7 +45,8 @@ type listener struct {
 // else had access to the descriptor.
 func newListener(fd *netfd.FD, touched bool) *listener {
 	l := &listener{fd: fd, setDefaults: !sys.AcceptInherits, turn: make(chan struct{}, 1)}
-	l.askLocal.Store(touched || fd.Local() == nil || isWildcard(fd.Local()))
+	local := fd.Local()
+	l.askLocal.Store(touched || local == nil || isWildcard(local) || lacksZone(local))
 	return l
 }
 

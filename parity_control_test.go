@@ -90,6 +90,8 @@ func TestParityControl(t *testing.T) {
 		lc := e.listenConfig(net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 			e.see("Read")(c.Read(func(uintptr) bool { return true }))
 			e.see("Write")(c.Write(func(uintptr) bool { return true }))
+			e.see("Read waits")(c.Read(func(uintptr) bool { return false }))
+			e.see("Write waits")(c.Write(func(uintptr) bool { return false }))
 			return nil
 		}})
 		e.see("ListenPacket")(lc.ListenPacket(context.Background(), "udp", "127.0.0.1:0"))
