@@ -359,7 +359,7 @@ func dupFile(fd *netfd.FD) (*os.File, error) {
 			io.Closer
 		})
 	}
-	defer f.Close()
+	f.Close() // before the third copy: descriptors may be scarce
 	defer source.Close()
 	g, err := source.File()
 	if err != nil {

@@ -331,6 +331,17 @@ func exhausted(im *impl) []sight {
 	e.see("FilePacketConn")(e.filePacketConn(f))
 	e.see("Write")(c.Write([]byte("still works")))
 	e.see("Read")(s.Read(make([]byte, 64)))
+	for range 2 {
+		e.ok(unix.Close(fill[0]))
+		fill = fill[1:]
+	}
+	if f, err := c.(anyConn).File(); err != nil {
+		e.see("File, room for two")(err)
+	} else {
+		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+		e.see("File, room for two")(flags&unix.O_NONBLOCK, err)
+		e.ok(f.Close())
+	}
 	for _, fd := range fill {
 		e.ok(unix.Close(fd))
 	}
