@@ -58,6 +58,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case flags.NArg() > 0:
 		return refuse(fmt.Errorf("unexpected argument %q", flags.Arg(0)))
 	}
+	_, port, err := net.SplitHostPort(*addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return refuse(err)
+	}
 	if *dir == "" {
 		*dir = moduleRoot()
 	}

@@ -91,7 +91,10 @@ func TestRun(t *testing.T) {
 		{"no directory", []string{"-dir", "main.go"}, result{Stderr: "quickstart: open main.go: not a directory\n", Status: 2}},
 		{"no files", []string{"-dir", t.TempDir()}, result{Stderr: "quickstart: no files to serve\n", Status: 1}},
 		{"bad address", []string{"-serve", "-addr", "nonsense", "-dir", dir}, result{
-			Stderr: "quickstart: listen tcp: address nonsense: missing port in address\n", Status: 1,
+			Stderr: "quickstart: address nonsense: missing port in address\n", Status: 2,
+		}},
+		{"no such port", []string{"-serve", "-addr", "127.0.0.1:99999", "-dir", dir}, result{
+			Stderr: "quickstart: address 99999: invalid port\n", Status: 2,
 		}},
 	}
 	for _, tt := range tests {
