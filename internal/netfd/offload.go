@@ -372,7 +372,7 @@ func (b *Batch) aim(size int) (direct []Message, room int) {
 	case size == 0:
 		ms = ms[:1]
 	}
-	b.vec.Reset(1, maxBuffers+1)
+	b.vec.Reset(1, min(countBuffers(ms), maxBuffers)+1)
 	b.vec.Add()
 	buffers := 0
 	for i := range ms {
