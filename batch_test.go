@@ -208,7 +208,7 @@ func TestReadBatchAddresses(t *testing.T) {
 				}
 				return got
 			}
-			own := &net.UDPAddr{IP: net.IP{1, 2, 3, 4}, Port: 5}
+			own := &net.UDPAddr{IP: append(make(net.IP, 0, 32), 1, 2, 3, 4), Port: 5} // as roomy as ours
 			ms := roomFor(3, 10)
 			for i := range ms {
 				ms[i].Addr = own
