@@ -75,7 +75,7 @@ func (b *Batch) splits() *offload {
 	if b.flags&sys.MSG_ERRQUEUE != 0 {
 		return nil
 	}
-	return b.fd.offload.Load()
+	return b.fd.offloads()
 }
 
 // Recv receives a message, waiting for it, and what else there is. It sets N, NN and
@@ -119,14 +119,14 @@ func (b *Batch) recv(s uintptr) bool {
 	if b.splits() != nil { // since we began to wait
 		return b.split(s)
 	}
-	if b.errno = take(&b.fd.heldRead); b.errno != 0 {
+	if b.errno = take(&b.fd.need().heldRead); b.errno != 0 {
 		return true
 	}
 	for {
 		b.n, b.errno = sys.Recvmmsg(s, &b.vec, b.flags)
 		switch {
 		case b.n > 0:
-			hold(&b.fd.heldRead, b.errno)
+			hold(&b.fd.need().heldRead, b.errno)
 			b.errno = 0
 			return true
 		case b.errno == sys.EINTR:
@@ -148,7 +148,7 @@ type head struct {
 // Send sends the messages in order, waiting for room, until one fails, and returns
 // how many were sent, and what was the matter with the next.
 func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
-	if errno := take(&b.fd.heldWrite); errno != 0 {
+	if errno := take(&b.fd.need().heldWrite); errno != 0 {
 		return 0, os.NewSyscallError("sendmmsg", errno)
 	}
 	b.step = len(b.ms)
@@ -158,7 +158,7 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 		// reports, once. sendmmsg would keep that to itself and go on.
 		b.step = 1
 	}
-	j := newJoining(b.fd.offload.Load())
+	j := newJoining(b.fd.offloads())
 	for sent < len(b.ms) {
 		encErr := b.pack(sent, encode, &j)
 		b.n, b.errno = 0, 0
@@ -180,7 +180,7 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 				continue
 			}
 			if connected && sent > 0 && b.errno != sys.EAGAIN && b.errno != sys.EINVAL && b.errno != syscall.EMSGSIZE {
-				hold(&b.fd.heldWrite, b.errno)
+				hold(&b.fd.need().heldWrite, b.errno)
 			}
 			return sent, os.NewSyscallError("sendmmsg", b.errno)
 		case encErr != nil:

@@ -34,9 +34,7 @@ type FD struct {
 	addrs atomic.Pointer[Addrs]
 	more  atomic.Pointer[more] // nil until needed: most connections never do
 
-	quick               bool                    // see sys.QuickRecvfrom
-	offload             atomic.Pointer[offload] // nil unless turned on
-	heldRead, heldWrite atomic.Uintptr          // see hold
+	quick bool // see sys.QuickRecvfrom
 
 	// Family, Type and Proto are the arguments of socket(2).
 	Family, Type, Proto int
@@ -51,19 +49,32 @@ type more struct {
 
 	// unread is what a transfer took from the socket and could not deliver.
 	unread atomic.Pointer[pipe]
+
+	offload             atomic.Pointer[offload] // nil unless turned on
+	heldRead, heldWrite atomic.Uintptr          // see hold
 }
 
-// need returns fd.more of an FD in the poller.
+// need returns fd.more, whose raw is nil as long as fd is bare.
 func (fd *FD) need() *more {
 	if m := fd.more.Load(); m != nil {
 		return m
 	}
 	m := new(more)
-	m.raw, _ = fd.file.SyscallConn() // fails for a nil file alone
+	if fd.file != nil {
+		m.raw, _ = fd.file.SyscallConn() // fails for a nil file alone
+	}
 	if !fd.more.CompareAndSwap(nil, m) {
 		return fd.more.Load()
 	}
 	return m
+}
+
+// offloads returns the state of segmentation offload, nil unless it is on.
+func (fd *FD) offloads() *offload {
+	if m := fd.more.Load(); m != nil {
+		return m.offload.Load()
+	}
+	return nil
 }
 
 // Addrs are the addresses of the two ends, nil where there is none.
@@ -132,6 +143,9 @@ func (fd *FD) Init() error {
 		return ErrPoller
 	}
 	fd.file, fd.sysfd = f, -1
+	if m := fd.more.Load(); m != nil {
+		m.raw, _ = f.SyscallConn()
+	}
 	return nil
 }
 

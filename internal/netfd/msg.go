@@ -86,7 +86,7 @@ func (m *Msg) run(s uintptr) bool {
 	for {
 		switch m.call {
 		case recvfrom, read:
-			if m.fd.offload.Load() != nil {
+			if m.fd.offloads() != nil {
 				return m.splitOne(s)
 			}
 			if m.quick {
@@ -101,7 +101,7 @@ func (m *Msg) run(s uintptr) bool {
 				m.n, m.errno = sys.Sendto(s, m.b, m.flags, &m.Name)
 			}
 		case recvmsg:
-			if m.fd.offload.Load() != nil {
+			if m.fd.offloads() != nil {
 				return m.splitOne(s)
 			}
 			if m.quick {

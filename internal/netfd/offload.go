@@ -37,7 +37,7 @@ type offload struct {
 // them. What is received is split again, even after offload was turned off, as the
 // receive queue may hold merged datagrams.
 func (fd *FD) SetOffload(on bool) error {
-	o := fd.offload.Load()
+	o := fd.offloads()
 	if !on {
 		if o != nil {
 			o.off.Store(true)
@@ -50,8 +50,8 @@ func (fd *FD) SetOffload(on bool) error {
 	if o == nil {
 		// Readers must know before the first merged datagram can arrive.
 		o = new(offload)
-		if !fd.offload.CompareAndSwap(nil, o) {
-			o = fd.offload.Load()
+		if !fd.need().offload.CompareAndSwap(nil, o) {
+			o = fd.offloads()
 		}
 	}
 	if err := fd.SetsockoptInt(sys.SOL_UDP, sys.UDP_GRO, 1); err != nil {
@@ -239,10 +239,10 @@ func (g *merged) free() {
 // split receives as recv does, and takes merged datagrams apart. What does not fit
 // in the batch waits for the next reader.
 func (b *Batch) split(s uintptr) bool {
-	o := b.fd.offload.Load()
+	o := b.fd.offloads()
 	b.n, b.errno = 0, 0
 	b.senders, b.sender = b.senders[:0], b.sender[:0]
-	if b.errno = take(&b.fd.heldRead); b.errno != 0 {
+	if b.errno = take(&b.fd.need().heldRead); b.errno != 0 {
 		return true
 	}
 	for b.n < len(b.ms) {
@@ -257,7 +257,7 @@ func (b *Batch) split(s uintptr) bool {
 		case errno == 0, errno == sys.EINTR:
 		case b.n > 0:
 			if errno != sys.EAGAIN {
-				hold(&b.fd.heldRead, errno)
+				hold(&b.fd.need().heldRead, errno)
 			}
 			return true
 		case errno == sys.EAGAIN && b.flags&sys.MSG_DONTWAIT == 0:
