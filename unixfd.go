@@ -163,12 +163,16 @@ func heldError(f syscall.Conn, err error) error {
 // ReceiveFD receives one descriptor and the octet that comes with it. The file is
 // the caller's to close, and close-on-exec from the start.
 //
-// Data without a descriptor stay in the queue for Read: the error matches
-// ErrNoDescriptor, or is io.EOF at the end. So does a message of more than an octet,
-// for ReceiveFDs: ErrMessageTooLong. Otherwise the octet is taken and what came with
-// it is closed: ErrTooManyDescriptors, ErrDescriptorsLost, ErrUnknownControl. The
-// errors but io.EOF are *net.OpError. Credentials and the like that come with the
-// descriptor are discarded. On systems other than Linux every message is taken.
+// Data without a descriptor are left for Read: the error matches ErrNoDescriptor, or
+// is io.EOF at the end. So is a message of more than an octet, for ReceiveFDs:
+// ErrMessageTooLong. Otherwise the octet is taken and what came with it is closed:
+// ErrTooManyDescriptors, ErrDescriptorsLost, ErrUnknownControl. The errors but io.EOF
+// are *net.OpError. Credentials and the like that come with the descriptor are
+// discarded.
+//
+// The first octet that is left of a stream waits in c, where every method finds it,
+// but not who reads from the descriptor behind its back. Messages wait in the socket;
+// systems other than Linux cannot tell without taking them.
 //
 // It obeys the read deadline, may be called concurrently, and does not go together
 // with PeekOffset.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -479,6 +480,101 @@ func TestReceiveFDInStep(t *testing.T) {
 	if _, _, err := b.ReceiveFDs(make([]byte, 10), 1); err != io.EOF {
 		t.Errorf("ReceiveFDs at the end: %v, want EOF", err)
 	}
+}
+
+// TestReceiveFDThenRead checks that data which ReceiveFD did not want are the next
+// that any other method receives.
+func TestReceiveFDThenRead(t *testing.T) {
+	const data = "plain data"
+	buf := make([]byte, 100)
+	readRest := func(b *sockets.UnixConn, n int, err error) (string, error) {
+		if err != nil {
+			return "", err
+		}
+		rest, err := io.ReadAll(b)
+		return string(buf[:n]) + string(rest), err
+	}
+	tests := []struct {
+		name string
+		read func(tb testing.TB, b *sockets.UnixConn) (string, error)
+	}{
+		{"Read", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+			n, err := b.Read(buf)
+			return readRest(b, n, err)
+		}},
+		{"Read of one octet", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+			n, err := b.Read(buf[:1])
+			return readRest(b, n, err)
+		}},
+		{"ReadFrom", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+			n, _, err := b.ReadFrom(buf)
+			return readRest(b, n, err)
+		}},
+		{"ReadMsgUnix", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+			n, _, _, _, err := b.ReadMsgUnix(buf, nil)
+			return readRest(b, n, err)
+		}},
+		{"ReceiveFDs", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+			n, _, err := b.ReceiveFDs(buf, 1)
+			return readRest(b, n, err)
+		}},
+		{"ReceiveFrom", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+			if n, _, err := b.ReceiveFrom(buf, sockets.Peek); err != nil || !strings.HasPrefix(data, string(buf[:n])) {
+				return "", fmt.Errorf("peek of %q, %v", buf[:n], err)
+			}
+			n, _, err := b.ReceiveFrom(buf[:len(data)], sockets.WaitAll)
+			return readRest(b, n, err)
+		}},
+		{"ReadBuffers", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+			n, err := b.ReadBuffers(net.Buffers{buf[:3], buf[3:100]})
+			return readRest(b, int(n), err)
+		}},
+		{"Copy", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+			a2, b2 := pair(tb, "unix")
+			n, err := sockets.Copy(a2, b)
+			if n != int64(len(data)) {
+				err = errors.Join(err, fmt.Errorf("copied %d", n))
+			}
+			a2.Close()
+			got, err2 := io.ReadAll(b2)
+			return string(got), errors.Join(err, err2)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			checkNoLeak(t)
+			a, b := pair(t, "unix")
+			if _, err := a.Write([]byte(data)); err != nil {
+				t.Fatal(err)
+			}
+			a.CloseWrite()
+			for range 2 {
+				if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+					t.Fatalf("ReceiveFD: %v", err)
+				}
+			}
+			got, err := tt.read(t, b)
+			if got != data || err != nil {
+				t.Errorf("%q, %v, want %q", got, err, data)
+			}
+		})
+	}
+	t.Run("Close", func(t *testing.T) {
+		checkNoLeak(t)
+		a, b := pair(t, "unix")
+		if _, err := a.Write([]byte(data)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+			t.Fatalf("ReceiveFD: %v", err)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		if n, err := b.Read(buf); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Read after Close: %d, %v", n, err)
+		}
+	})
 }
 
 func TestReceiveFDs(t *testing.T) {

@@ -264,6 +264,10 @@ func Splice(dst, src End, limit int64) (written int64, handled bool, err error) 
 func (t *transfer) drain(s uintptr) bool {
 	t.n, t.errno = 0, 0
 	if t.src.FD != nil {
+		if t.src.FD.hasOctet() {
+			t.errno = sys.ENOSYS // for a Read to get it
+			return true
+		}
 		if p := t.src.FD.takeUnread(); p != nil {
 			t.pipe, t.n = p, p.n
 			return true

@@ -16,6 +16,10 @@ type pipe struct {
 	pipeEnds
 	n       int // octets in it
 	cleanup runtime.Cleanup
+
+	// octet is what is in a pipe that was not made, see keepOctet.
+	inMemory bool
+	octet    byte
 }
 
 type pipeEnds struct{ r, w int }
@@ -45,6 +49,9 @@ func getPipe() *pipe {
 // put gives the pipe back. One with something in it is closed: octets must never
 // show up in another transfer.
 func (p *pipe) put() {
+	if p.inMemory {
+		return
+	}
 	if p.n == 0 {
 		pipes.Put(p)
 		return
@@ -57,6 +64,11 @@ func (p *pipe) put() {
 func (p *pipe) read(b []byte) int {
 	if p.n <= 0 || len(b) == 0 {
 		return 0
+	}
+	if p.inMemory {
+		b[0] = p.octet
+		p.n = 0
+		return 1
 	}
 	for {
 		n, errno := sys.Read(uintptr(p.r), b)
@@ -82,6 +94,21 @@ func (fd *FD) keep(p *pipe) bool {
 	return kept
 }
 
+// keepOctet makes b the first thing that is read from fd. It is called with the read
+// lock held, and when nothing is kept. It needs no descriptors, of which there may
+// be none.
+func (fd *FD) keepOctet(b byte) { fd.keep(&pipe{n: 1, inMemory: true, octet: b}) }
+
+// hasOctet reports whether keepOctet was called since anything was read.
+func (fd *FD) hasOctet() bool {
+	m := fd.more.Load()
+	if m == nil {
+		return false
+	}
+	p := m.unread.Load()
+	return p != nil && p.inMemory
+}
+
 func (fd *FD) hasUnread() bool {
 	m := fd.more.Load()
 	return m != nil && m.unread.Load() != nil
@@ -97,6 +124,10 @@ func (fd *FD) takeUnread() *pipe {
 
 // peek is read, and leaves the octets in the pipe.
 func (p *pipe) peek(b []byte) int {
+	if p.inMemory && p.n > 0 && len(b) > 0 {
+		b[0] = p.octet
+		return 1
+	}
 	q := getPipe()
 	if q == nil {
 		return 0
@@ -115,16 +146,20 @@ func (fd *FD) readUnread(b []byte, peek bool) (n int, err error) {
 		return 0, nil
 	}
 	// Read and not Control: it keeps readers in order and minds the deadline.
-	if err := fd.RawRead(func(uintptr) bool {
+	if err := fd.RawRead(func(s uintptr) bool {
 		p := fd.need().unread.Load()
 		if p == nil {
 			return true
 		}
+		if p.inMemory {
+			// Nobody expects an octet of what came as a whole.
+			n = fd.readMore(s, b[1:], peek)
+		}
 		if peek {
-			n = p.peek(b)
+			n += p.peek(b)
 			return true
 		}
-		n = p.read(b)
+		n += p.read(b)
 		if p.n <= 0 {
 			fd.need().unread.Store(nil)
 			p.put()
@@ -134,6 +169,21 @@ func (fd *FD) readUnread(b []byte, peek bool) (n int, err error) {
 		return 0, err
 	}
 	return n, nil
+}
+
+// readMore reads what there is, or has a look at it, and leaves errors to the next
+// read.
+func (fd *FD) readMore(s uintptr, b []byte, peek bool) int {
+	if len(b) == 0 {
+		return 0
+	}
+	flags := sys.MSG_DONTWAIT
+	if peek {
+		flags |= sys.MSG_PEEK
+	}
+	var from sys.Sockaddr
+	n, _ := sys.Recvfrom(s, b, flags, &from)
+	return max(n, 0)
 }
 
 // dropUnread closes what a closed fd has left.

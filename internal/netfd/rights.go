@@ -61,7 +61,7 @@ var rights = sync.Pool{New: func() any {
 func GetRights() *Rights {
 	r := rights.Get().(*Rights)
 	r.Rights = r.fds[:0]
-	r.PIDFD = -1
+	r.clear()
 	return r
 }
 
@@ -206,12 +206,17 @@ func (r *Rights) sendmsg() {
 // the message; after an error there are none. A pidfd is closed already.
 func (fd *FD) RecvRights(r *Rights, b []byte) (int, error) {
 	r.fd, r.b = fd, b
+	if fd.hasUnread() && !fd.hasOctet() {
+		if n, err := fd.readUnread(b, false); n > 0 || err != nil {
+			return n, err
+		}
+	}
 	return r.read(r.receiveFn)
 }
 
 // TakeRight receives a descriptor with the octet that carries it, of which r tells
-// as after RecvRights. Plain data, and a message of more than an octet, are left in
-// the queue, where the system allows to look first.
+// as after RecvRights. Plain data are left for the next read, and so is a message
+// of more than an octet, except where the system does not allow to look first.
 func (fd *FD) TakeRight(r *Rights) error {
 	r.fd, r.b = fd, r.octet[:]
 	_, err := r.read(r.takeFn)
@@ -240,70 +245,85 @@ func (r *Rights) ended() bool {
 	return r.n == 0 && len(r.b) > 0 && r.fd.IsStream() && len(r.Rights) == 0 && !r.Truncated
 }
 
-func (r *Rights) receive(s uintptr) bool { return r.recvmsg(s, 0) }
+func (r *Rights) receive(s uintptr) bool {
+	if len(r.b) == 0 || !r.fd.hasOctet() {
+		return r.recvmsg(s, 0)
+	}
+	b := r.b
+	r.fd.takeUnread().read(b)
+	r.b = b[1:]
+	if len(r.b) == 0 || !r.recvmsg(s, 0) || r.errno != 0 {
+		r.n, r.errno = 0, 0
+	}
+	r.b = b
+	r.n++
+	return true
+}
 
 func (r *Rights) take(s uintptr) bool {
 	switch {
-	case !sys.LeavesPlain:
-		return r.recvmsg(s, 0)
 	case r.fd.Type == sys.SOCK_STREAM:
 		return r.takeStream(s)
+	case sys.PeeksMessages:
+		return r.takeMessage(s)
 	}
-	return r.takeMessage(s)
+	return r.recvmsg(s, 0)
 }
 
-// takeStream first receives no octets, which takes descriptors off the front of the
-// queue, if there are any, and no data. MSG_PEEK would not do: looking at one octet
-// shows descriptors of a later one, too.
+// takeStream gives back an octet without a descriptor. MSG_PEEK would cost another
+// system call, and not do: Linux shows descriptors of a later octet, too.
 func (r *Rights) takeStream(s uintptr) bool {
-	r.b = r.octet[:0]
+	if r.fd.hasUnread() {
+		r.clear()
+		r.n = 1
+		return true
+	}
 	if !r.recvmsg(s, 0) {
 		return false
 	}
-	r.b = r.octet[:]
-	flags := 0
-	if r.plain() {
-		flags = sys.MSG_PEEK // to tell data from the end
+	if r.errno == 0 && r.n > 0 && r.plain() {
+		r.fd.keepOctet(r.octet[0])
 	}
-	return r.errno != 0 || r.recvOctet(s, flags)
+	return true
 }
 
 func (r *Rights) takeMessage(s uintptr) bool {
-	if !r.recvmsg(s, sys.MSG_PEEK) {
-		return false
+	for {
+		if !r.recvmsg(s, sys.MSG_PEEK) {
+			return false
+		}
+		if r.errno != 0 || r.plain() || r.Short {
+			return true
+		}
+		for {
+			_, r.errno = sys.Recvfrom(s, r.octet[:], 0, &r.name)
+			if r.errno != sys.EINTR {
+				break
+			}
+		}
+		if r.errno == 0 {
+			return true
+		}
+		r.CloseAll()
+		if r.errno != sys.EAGAIN {
+			return true
+		}
+		// Somebody else who shares the socket was faster.
 	}
-	if r.errno != 0 || r.plain() || r.Short {
-		return true
-	}
-	return r.recvOctet(s, 0)
 }
 
 // plain reports whether nothing but data was received.
 func (r *Rights) plain() bool { return len(r.Rights) == 0 && !r.Truncated && !r.Unknown }
 
-// recvOctet receives the octet of what recvmsg has begun with, and reports whether
-// the matter is settled.
-func (r *Rights) recvOctet(s uintptr, flags int) bool {
-	for {
-		n, errno := sys.Recvfrom(s, r.octet[:], flags, &r.name)
-		switch {
-		case errno == 0:
-			r.n = n
-			return true
-		case errno == sys.EINTR:
-		case errno == sys.EAGAIN && r.plain():
-			return false // whoever shares the socket was faster
-		default:
-			r.CloseAll()
-			r.errno = errno
-			return true
-		}
-	}
-}
-
 // Single reports whether one descriptor was received, and nothing is wrong.
 func (r *Rights) Single() bool {
 	return len(r.Rights) == 1 && !r.Truncated && !r.Unknown && !r.Short
+}
+
+// clear forgets what was received, which must not be open any more.
+func (r *Rights) clear() {
+	r.Received = sys.Received{Rights: r.Rights[:0], PIDFD: -1}
+	r.Truncated, r.Limit, r.Short = false, 0, false
 }
 
 // recvmsg receives and reports whether the matter is settled.
@@ -320,10 +340,10 @@ func (r *Rights) recvmsg(s uintptr, flags int) bool {
 		if errno != 0 {
 			return true
 		}
-		r.Rights = r.Rights[:0]
+		r.clear()
 		r.Parse(r.control()[:oobn])
 		r.closePIDFD()
-		r.Truncated, r.Limit = rflags&sys.MSG_CTRUNC != 0, 0
+		r.Truncated = rflags&sys.MSG_CTRUNC != 0
 		r.Short = rflags&sys.MSG_TRUNC != 0
 		if r.Truncated {
 			// Before any is closed, for then there would be room again.

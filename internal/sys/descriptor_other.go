@@ -9,7 +9,7 @@ const (
 	SCM_CREDENTIALS = -1
 	SCM_PIDFD       = -2
 	SCM_SECURITY    = -3
-	LeavesPlain     = false
+	PeeksMessages   = false
 )
 
 func Nonblocking(fd int) (bool, syscall.Errno)             { return false, none }

@@ -18,9 +18,9 @@ const (
 	SCM_SECURITY    = -3
 )
 
-// LeavesPlain says that one may find out whether descriptors come next without
-// taking data. Looking at them gives the kernel's own form of them here, or nothing.
-const LeavesPlain = false
+// PeeksMessages says that MSG_PEEK tells whether a message brings descriptors. It
+// gives the kernel's own form of them here, or nothing.
+const PeeksMessages = false
 
 var started = time.Now()
 

@@ -14,9 +14,8 @@ const (
 	SCM_SECURITY    = unix.SCM_SECURITY
 )
 
-// LeavesPlain says that one may find out whether descriptors come next without
-// taking data.
-const LeavesPlain = true
+// PeeksMessages says that MSG_PEEK tells whether a message brings descriptors.
+const PeeksMessages = true
 
 // MonotonicUsec returns the time of CLOCK_MONOTONIC in microseconds.
 func MonotonicUsec() int64 {
