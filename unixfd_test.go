@@ -703,23 +703,37 @@ func TestReceiveFDs(t *testing.T) {
 	})
 }
 
-// TestReceiveUnknownControl has the kernel add what nobody asked this package for.
+// TestReceiveUnknownControl has the kernel add what this package does not know: the
+// number of octets that wait, SO_INQ.
 func TestReceiveUnknownControl(t *testing.T) {
 	checkNoLeak(t)
-	a, b := pair(t, "unixgram")
-	if err := sockets.TimestampNS.Set(b, true); err != nil {
+	a, b := pair(t, "unix")
+	raw, err := b.SyscallConn()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.SendFD(pipes(t, 1)[0]); err != nil {
+	const soINQ = 84 // since Linux 6.17
+	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, soINQ, 1) })
+	if err == unix.ENOPROTOOPT || err == unix.EOPNOTSUPP {
+		t.Skip("the kernel has no SO_INQ for unix sockets")
+	}
+	if err != nil {
 		t.Fatal(err)
+	}
+	for range 2 {
+		if err := a.SendFD(pipes(t, 1)[0]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	n, fds, err := b.ReceiveFDs(make([]byte, 10), 1)
 	defer closeFiles(fds)
-	if err == nil {
-		t.Skip("the kernel gives no time stamps on unix sockets")
-	}
 	if n != 1 || !errors.Is(err, sockets.ErrUnknownControl) {
-		t.Errorf("ReceiveFDs: %d, %v", n, err)
+		t.Errorf("ReceiveFDs: %d, %v, want ErrUnknownControl", n, err)
+	}
+	f, err := b.ReceiveFD()
+	if !errors.Is(err, sockets.ErrUnknownControl) {
+		f.Close()
+		t.Errorf("ReceiveFD: %v, want ErrUnknownControl", err)
 	}
 }
 
