@@ -10,7 +10,7 @@ import (
 )
 
 // operatorTable is the file with the table of operators.
-const operatorTable = "README.operators.md"
+const operatorTable = "README.md"
 
 // TestReadmeOperators checks that the table of operators has every row of TestSeed,
 // and that the examples exist to which it leads.
