@@ -292,6 +292,9 @@ func parseInternetAddr(network, s string) (net.Addr, error) {
 			return new(net.IPAddr), nil
 		}
 		ip, err := netip.ParseAddr(s)
+		if err == nil {
+			err = checkZone(ip)
+		}
 		return ipAddrFromAddr(ip), err
 	case "tcp":
 		ap, err := parseAddrPort(s)
@@ -309,7 +312,20 @@ func parseAddrPort(s string) (netip.AddrPort, error) {
 		n, err := strconv.ParseUint(port, 10, 16)
 		return netip.AddrPortFrom(netip.Addr{}, uint16(n)), err
 	}
-	return netip.ParseAddrPort(s)
+	ap, err := netip.ParseAddrPort(s)
+	if err == nil {
+		err = checkZone(ap.Addr())
+	}
+	return ap, err
+}
+
+// checkZone refuses a zone on an IPv4 address: package net prints both in a form
+// that nothing parses.
+func checkZone(ip netip.Addr) error {
+	if ip.Is4In6() && ip.Zone() != "" {
+		return errMalformed
+	}
+	return nil
 }
 
 // parseHardwareAddr takes addresses of any length up to 32 octets, unlike

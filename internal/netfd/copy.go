@@ -356,8 +356,11 @@ func endError(e End, err error) error {
 	if op, ok := err.(*net.OpError); ok {
 		err = op.Err // from a connection of package net
 	}
-	if err = pollError(err); err == net.ErrClosed && e.File {
+	switch {
+	case err == nil || err == os.ErrDeadlineExceeded || err == os.ErrNoDeadline:
+		return err
+	case e.File:
 		return os.ErrClosed
 	}
-	return err
+	return net.ErrClosed
 }

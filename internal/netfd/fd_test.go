@@ -119,8 +119,8 @@ func TestBare(t *testing.T) {
 	}
 	m := GetMsg()
 	defer m.Free()
-	if _, err := fd.RecvFrom(m, make([]byte, 1), 0); err != os.ErrNoDeadline {
-		t.Errorf("a bare descriptor that would wait: %v, want ErrNoDeadline", err)
+	if _, err := fd.RecvFrom(m, make([]byte, 1), 0); err != errBare {
+		t.Errorf("a bare descriptor that would wait: %v, want %v", err, errBare)
 	}
 	if err := fd.Close(); err != nil {
 		t.Errorf("Close: %v", err)
