@@ -92,8 +92,8 @@ func TestFromFD(t *testing.T) {
 			want: "netlink raw socket bound to 0/0x0", conn: true, pc: true},
 		{name: "packet", domain: unix.AF_PACKET, typ: unix.SOCK_RAW,
 			want: "packet raw socket bound to 0/0x0000/*", conn: true, pc: true},
-		{name: "a family without addresses", domain: unix.AF_ALG, typ: unix.SOCK_SEQPACKET,
-			want: "af38 seqpacket socket, unbound", conn: true},
+		{name: "a family without addresses", domain: unix.AF_XDP, typ: unix.SOCK_RAW,
+			want: "af44 raw socket, unbound", conn: true, pc: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
