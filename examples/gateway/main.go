@@ -59,7 +59,7 @@ func run() error {
 	if g.clientFormat, err = sockets.ParseFormat(*clientFormat); err != nil {
 		return err
 	}
-	l, err := listen(*address)
+	l, err := sockets.Listen("tcp", *address)
 	if err != nil {
 		return err
 	}
@@ -67,16 +67,6 @@ func run() error {
 	defer stop()
 	g.log.Info("listening", "address", l.Addr(), "host", g.host, "format", g.hostFormat)
 	return g.serve(ctx, l)
-}
-
-// listen and dial are the only places that know how connections are made.
-func listen(address string) (net.Listener, error) {
-	return net.Listen("tcp", address)
-}
-
-func dial(ctx context.Context, address string) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp", address)
 }
 
 // gateway carries connections. Its fields are not changed while it serves.
@@ -134,7 +124,8 @@ func isTemporary(err error) bool {
 func (g *gateway) carry(ctx context.Context, client net.Conn) {
 	log := g.log.With("client", client.RemoteAddr())
 	defer client.Close()
-	host, err := dial(ctx, g.host)
+	var d sockets.Dialer
+	host, err := d.DialContext(ctx, "tcp", g.host)
 	if err != nil {
 		log.Error("dial", "err", err)
 		return

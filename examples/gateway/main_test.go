@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -34,13 +33,13 @@ func (l *logBuffer) String() string {
 
 // start runs a gateway to a host that behaves as f says. The result of stop
 // is that of serve.
-func start(t *testing.T, format string, grace time.Duration, f func(c *net.TCPConn)) (client *net.TCPConn, log *logBuffer, stop func() error) {
+func start(t *testing.T, format string, grace time.Duration, f func(c *sockets.TCPConn)) (client *sockets.TCPConn, log *logBuffer, stop func() error) {
 	t.Helper()
 	hf, err := sockets.ParseFormat(format)
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := listen("127.0.0.1:0")
+	host, err := sockets.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +51,9 @@ func start(t *testing.T, format string, grace time.Duration, f func(c *net.TCPCo
 			return
 		}
 		defer c.Close()
-		f(c.(*net.TCPConn))
+		f(c.(*sockets.TCPConn))
 	}()
-	l, err := listen("127.0.0.1:0")
+	l, err := sockets.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +67,7 @@ func start(t *testing.T, format string, grace time.Duration, f func(c *net.TCPCo
 	served := make(chan error, 1)
 	go func() { served <- g.serve(ctx, l) }()
 	stop = sync.OnceValue(func() error { cancel(); return <-served })
-	c, err := dial(t.Context(), l.Addr().String())
+	c, err := sockets.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +78,11 @@ func start(t *testing.T, format string, grace time.Duration, f func(c *net.TCPCo
 		<-done
 	})
 	c.SetDeadline(time.Now().Add(time.Minute))
-	return c.(*net.TCPConn), log, stop
+	return c.(*sockets.TCPConn), log, stop
 }
 
 func TestTextBothWaysAndHalfClose(t *testing.T) {
-	client, log, stop := start(t, "cp1047,nel", time.Minute, func(c *net.TCPConn) {
+	client, log, stop := start(t, "cp1047,nel", time.Minute, func(c *sockets.TCPConn) {
 		got, _ := io.ReadAll(c) // until the client closes its half
 		c.Write(append([]byte("\xc1\x15"), got...))
 		c.CloseWrite()
@@ -113,7 +112,7 @@ func TestErrorsAreLoggedWithTheirOffset(t *testing.T) {
 		{"malformed client", "ok\xff\n", "", `op=read encoding=utf-8 offset=2 bytes=ff`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			client, log, stop := start(t, "shift_jis,crlf,strict", time.Minute, func(c *net.TCPConn) {
+			client, log, stop := start(t, "shift_jis,crlf,strict", time.Minute, func(c *sockets.TCPConn) {
 				io.WriteString(c, tt.answer)
 				io.Copy(io.Discard, c)
 			})
@@ -131,7 +130,7 @@ func TestErrorsAreLoggedWithTheirOffset(t *testing.T) {
 
 func TestShutdownWaitsForConnections(t *testing.T) {
 	hostGo, connected := make(chan struct{}), make(chan struct{})
-	client, _, stop := start(t, "utf-16", time.Minute, func(c *net.TCPConn) {
+	client, _, stop := start(t, "utf-16", time.Minute, func(c *sockets.TCPConn) {
 		c.Read(make([]byte, 100))
 		close(connected)
 		<-hostGo
@@ -161,7 +160,7 @@ func TestShutdownWaitsForConnections(t *testing.T) {
 
 func TestShutdownDoesNotWaitForEver(t *testing.T) {
 	connected := make(chan struct{})
-	client, log, stop := start(t, "utf-16", time.Millisecond, func(c *net.TCPConn) {
+	client, log, stop := start(t, "utf-16", time.Millisecond, func(c *sockets.TCPConn) {
 		c.Read(make([]byte, 100))
 		close(connected)
 		io.Copy(io.Discard, c) // never says anything
