@@ -2,7 +2,6 @@ package sockets
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -24,15 +23,14 @@ type Message = netfd.Message
 // ReadBatch receives datagrams into ms and returns how many: at least one, for which
 // it waits, and no more than are there. flags are those of recvmsg(2).
 //
-// The senders' addresses are made anew, unless Addr still holds one that an earlier
-// ReadBatch put there, which is changed then. So who uses ms again and again saves
-// the allocations, and who keeps an address sets Addr to nil, or copies the address
-// and its IP. No two messages of a batch share an address.
+// Addr keeps the address it holds if that is the sender's, and otherwise gets a new
+// one: no address is ever changed, so it may be kept, and who uses ms again and
+// again for the same peers saves the allocations.
 //
 // An error after the first datagram is left to the next call. Several goroutines
 // may call ReadBatch and the other methods that receive; each datagram goes to one.
 func (c *UDPConn) ReadBatch(ms []Message, flags int) (int, error) {
-	return readBatch(&c.conn, ms, flags, reuseUDPAddr)
+	return readBatch(&c.conn, ms, flags, senderUDPAddr)
 }
 
 // WriteBatch sends the datagrams ms in order, and returns how many were sent. flags
@@ -50,7 +48,7 @@ func (c *UDPConn) WriteBatch(ms []Message, flags int) (int, error) {
 
 // ReadBatch is described at UDPConn. Packets of IPv4 start with their header.
 func (c *IPConn) ReadBatch(ms []Message, flags int) (int, error) {
-	return readBatch(&c.conn, ms, flags, reuseIPAddr)
+	return readBatch(&c.conn, ms, flags, senderIPAddr)
 }
 
 // WriteBatch is described at UDPConn. The kernel adds the IP header.
@@ -66,13 +64,13 @@ func (c *IPConn) WriteBatch(ms []Message, flags int) (int, error) {
 // errors.ErrUnsupported.
 func (c *UnixConn) ReadBatch(ms []Message, flags int) (int, error) {
 	if !c.ok() || len(ms) == 0 || c.fd.Type == sys.SOCK_DGRAM {
-		return readBatch(&c.conn, ms, flags|sys.MSG_CMSG_CLOEXEC, reuseUnixAddr)
+		return readBatch(&c.conn, ms, flags|sys.MSG_CMSG_CLOEXEC, senderUnixAddr)
 	}
 	if c.fd.Type == sys.SOCK_STREAM {
 		return 0, opError(c.fd, "read", errors.ErrUnsupported)
 	}
 	// A row of messages would not tell whether one is empty or the end.
-	n, err := readBatch(&c.conn, ms[:1], flags|sys.MSG_CMSG_CLOEXEC, reuseUnixAddr)
+	n, err := readBatch(&c.conn, ms[:1], flags|sys.MSG_CMSG_CLOEXEC, senderUnixAddr)
 	if err == nil && ms[0].N == 0 {
 		return 0, readError(c.fd, io.EOF)
 	}
@@ -90,7 +88,7 @@ func (c *UnixConn) WriteBatch(ms []Message, flags int) (int, error) {
 
 // ReadBatch is described at UDPConn.
 func (c *PacketConn) ReadBatch(ms []Message, flags int) (int, error) {
-	return readBatch(&c.conn, ms, flags, func(fd *netfd.FD, sa *sys.Sockaddr, _ []Message, _ int) net.Addr {
+	return readBatch(&c.conn, ms, flags, func(fd *netfd.FD, sa *sys.Sockaddr, _ *Message) net.Addr {
 		return decodeAddr(fd, sa)
 	})
 }
@@ -105,9 +103,9 @@ func (c *PacketConn) WriteBatch(ms []Message, flags int) (int, error) {
 	})
 }
 
-// A senderFunc returns the address in sa for ms[i], which may still hold that of an
+// A senderFunc returns the address in sa for m, which may still hold that of an
 // earlier message.
-type senderFunc func(fd *netfd.FD, sa *sys.Sockaddr, ms []Message, i int) net.Addr
+type senderFunc func(fd *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr
 
 func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error) {
 	if !c.ok() {
@@ -119,7 +117,7 @@ func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error)
 	b := netfd.GetBatch(c.fd, ms, flags)
 	n, err := b.Recv()
 	for i := range ms[:n] {
-		ms[i].Addr = sender(c.fd, b.Sender(i), ms, i)
+		ms[i].Addr = sender(c.fd, b.Sender(i), &ms[i])
 	}
 	b.Free()
 	return n, readError(c.fd, err)
@@ -176,96 +174,55 @@ func encodeUnixAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	return netfd.CallError("sendmmsg", encodeAddr(sa, sys.AF_UNIX, a))
 }
 
-// reusable is the memory for the octets of an IP that ReadBatch made. An address
-// from elsewhere does not have it behind its IP, and so is never changed.
-type reusable [32]byte
-
-const (
-	reusableMark = "\x00ReadBatch\xff"
-	markAt       = net.IPv6len
-	indexAt      = markAt + len(reusableMark) // of the message that had it last
-)
-
-func (r *reusable) ip(i int) net.IP {
-	copy(r[markAt:], reusableMark)
-	binary.NativeEndian.PutUint32(r[indexAt:], uint32(i))
-	return r[:0:len(r)]
-}
-
-// reuse returns the memory behind ip for message i, nil if it is not ours or if an
-// earlier message of this batch has it.
-func reuse(ip net.IP, ms []Message, i int) net.IP {
-	if cap(ip) != len(reusable{}) {
-		return nil
-	}
-	r := (*reusable)(ip[:len(reusable{})])
-	if string(r[markAt:indexAt]) != reusableMark {
-		return nil
-	}
-	if last := int(binary.NativeEndian.Uint32(r[indexAt:])); last < i {
-		if other, _, _, ok := ipParts(plain(ms[last].Addr)); ok && cap(other) == len(r) && (*reusable)(other[:len(r)]) == r {
-			return nil
-		}
-	}
-	binary.NativeEndian.PutUint32(r[indexAt:], uint32(i))
-	return ip[:0]
-}
-
-func reuseUDPAddr(_ *netfd.FD, sa *sys.Sockaddr, ms []Message, i int) net.Addr {
-	a, _ := ms[i].Addr.(*net.UDPAddr)
-	var ip net.IP
-	if a != nil {
-		ip = reuse(a.IP, ms, i)
-	}
-	if ip == nil {
-		made := new(struct {
-			net.UDPAddr
-			octets reusable
-		})
-		a, ip = &made.UDPAddr, made.octets.ip(i)
-	}
+// isIPAddr reports whether sa holds this address and port, so that an address that
+// a message has already can stay. It is never changed: libraries keep addresses of
+// earlier batches without a copy.
+func isIPAddr(sa *sys.Sockaddr, ip net.IP, port int, zone string) bool {
 	switch sa.Family() {
 	case sys.AF_INET:
-		octets, port := sa.Inet4()
-		a.IP, a.Port, a.Zone = append(ip, octets[:]...), int(port), ""
+		octets, p := sa.Inet4()
+		return len(ip) == len(octets) && [4]byte(ip) == octets && port == int(p) && zone == ""
 	case sys.AF_INET6:
-		octets, port, scope := sa.Inet6()
-		a.IP, a.Port, a.Zone = append(ip, octets[:]...), int(port), zoneName(scope)
+		octets, p, scope := sa.Inet6()
+		return len(ip) == len(octets) && [16]byte(ip) == octets && port == int(p) && zone == zoneName(scope)
+	}
+	return false
+}
+
+func senderUDPAddr(_ *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr {
+	if a, ok := m.Addr.(*net.UDPAddr); ok && a != nil && isIPAddr(sa, a.IP, a.Port, a.Zone) {
+		return a
+	}
+	a := new(struct {
+		net.UDPAddr
+		octets [16]byte
+	})
+	switch sa.Family() {
+	case sys.AF_INET:
+		ip, port := sa.Inet4()
+		a.IP, a.Port = append(a.octets[:0:len(ip)], ip[:]...), int(port)
+	case sys.AF_INET6:
+		ip, port, scope := sa.Inet6()
+		a.IP, a.Port, a.Zone = append(a.octets[:0], ip[:]...), int(port), zoneName(scope)
 	default:
 		return nil
 	}
-	return a
+	return &a.UDPAddr
 }
 
-func reuseIPAddr(_ *netfd.FD, sa *sys.Sockaddr, ms []Message, i int) net.Addr {
-	a, _ := ms[i].Addr.(*net.IPAddr)
-	var ip net.IP
-	if a != nil {
-		ip = reuse(a.IP, ms, i)
+func senderIPAddr(_ *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr {
+	// The port of a raw socket's sender is its protocol, or nothing.
+	if a, ok := m.Addr.(*net.IPAddr); ok && a != nil && isIPAddr(sa, a.IP, int(sa.Port()), a.Zone) {
+		return a
 	}
-	if ip == nil {
-		made := new(struct {
-			net.IPAddr
-			octets reusable
-		})
-		a, ip = &made.IPAddr, made.octets.ip(i)
+	if a := decodeIPAddr(sa); a != nil {
+		return a
 	}
-	switch sa.Family() {
-	case sys.AF_INET:
-		octets, _ := sa.Inet4()
-		a.IP, a.Zone = append(ip, octets[:]...), ""
-	case sys.AF_INET6:
-		octets, _, scope := sa.Inet6()
-		a.IP, a.Zone = append(ip, octets[:]...), zoneName(scope)
-	default:
-		return nil
-	}
-	return a
+	return nil
 }
 
-// reuseUnixAddr keeps an address that is right, as it needs no change.
-func reuseUnixAddr(fd *netfd.FD, sa *sys.Sockaddr, ms []Message, i int) net.Addr {
-	if a, ok := ms[i].Addr.(*net.UnixAddr); ok && a != nil && a.Net == unixNet(fd.Type) {
+func senderUnixAddr(fd *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr {
+	if a, ok := m.Addr.(*net.UnixAddr); ok && a != nil && a.Net == unixNet(fd.Type) {
 		var same sys.Sockaddr
 		if same.SetUnix(a.Name) == 0 && a.Name != "" && bytes.Equal(same.Bytes(), sa.Bytes()) {
 			return a
