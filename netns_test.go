@@ -308,10 +308,23 @@ func TestPacketSocket(t *testing.T) {
 	if local.String() != want.String() {
 		t.Errorf("local address %v, want %v", local, want)
 	}
-	_, err := a.WriteTo([]byte("payload"), &sockets.LinkAddr{Interface: v0.Index, Protocol: experiment, HardwareAddr: v1.HardwareAddr})
-	check(t, err)
 	buf := make([]byte, 1500)
-	n, from, err := b.ReadFrom(buf)
+	// The kernel drops what is sent before it has noticed that both ends are up, so
+	// frames are sent until one arrives.
+	exchange := func(send func() error, c *sockets.PacketConn) (n int, from net.Addr, err error) {
+		for range 100 {
+			check(t, send())
+			check(t, c.SetReadDeadline(time.Now().Add(300*time.Millisecond)))
+			if n, from, err = c.ReceiveFrom(buf, 0); !errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+		}
+		return n, from, err
+	}
+	n, from, err := exchange(func() error {
+		_, err := a.WriteTo([]byte("payload"), &sockets.LinkAddr{Interface: v0.Index, Protocol: experiment, HardwareAddr: v1.HardwareAddr})
+		return err
+	}, b)
 	check(t, err)
 	if string(buf[:n]) != "payload" {
 		t.Errorf("received %q", buf[:n])
@@ -327,9 +340,10 @@ func TestPacketSocket(t *testing.T) {
 
 	raw := bind(unix.SOCK_RAW, v1)
 	frame := append(append(append([]byte(nil), v0.HardwareAddr...), v1.HardwareAddr...), 0x88, 0xb5, 'x')
-	_, err = raw.SendTo(frame, &sockets.LinkAddr{Interface: v1.Index}, 0)
-	check(t, err)
-	n, from, err = a.ReceiveFrom(buf, 0)
+	n, from, err = exchange(func() error {
+		_, err := raw.SendTo(frame, &sockets.LinkAddr{Interface: v1.Index}, 0)
+		return err
+	}, a)
 	if string(buf[:n]) != "x" || err != nil || from.(*sockets.LinkAddr).Interface != v0.Index {
 		t.Errorf("received %q from %v, %v", buf[:n], from, err)
 	}
