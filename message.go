@@ -165,17 +165,16 @@ func (c *conn) receiveFrom(b []byte, flags MsgFlags) (int, net.Addr, error) {
 	defer m.Free()
 	if c.fd.Type == sys.SOCK_STREAM {
 		if len(b) == 0 {
-			return 0, nil, nil
+			return 0, nil, c.fd.Control(func(uintptr) {}) // whether it is closed
 		}
 		n, err := c.fd.RecvStream(m, b, sysflags, flags&WaitAll != 0, flags&OutOfBand != 0)
 		return n, nil, err
 	}
 	n, err := c.fd.RecvMsg(m, b, nil, sysflags)
-	if err != nil {
-		return n, nil, err
-	}
 	if m.Flags&sys.MSG_TRUNC != 0 {
-		err = io.ErrShortBuffer
+		err = io.ErrShortBuffer // and no end, if there was no room at all
+	} else if err != nil {
+		return n, nil, err
 	}
 	return n, senderAddr(c.fd, &m.Name), err
 }

@@ -383,19 +383,6 @@ func TestMore(t *testing.T) {
 	}
 }
 
-// TestNoSignal writes where nobody reads any more, in a process in which SIGPIPE
-// has its default effect.
-func TestNoSignal(t *testing.T) {
-	a, b, err := sockets.Pair("unix")
-	check(t, err)
-	closeLater(t, a)
-	check(t, b.Close())
-	_, err = a.SendTo([]byte("x"), nil, sockets.NoSignal)
-	wantError(t, err, "write", syscall.EPIPE)
-	_, err = a.SendTo([]byte("x"), nil, 0)
-	wantError(t, err, "write", syscall.EPIPE)
-}
-
 func TestReceiveFromEmpty(t *testing.T) {
 	a, b := packets(t, "udp4"), packets(t, "udp4")
 	_, err := a.SendTo(nil, b.LocalAddr(), 0)
@@ -419,6 +406,25 @@ func TestReceiveFromEmpty(t *testing.T) {
 	_, f := dialed(t, "tcp4")
 	if n, _, err := f.ReceiveFrom(nil, 0); n != 0 || err != nil {
 		t.Errorf("stream into an empty buffer: %d, %v", n, err)
+	}
+}
+
+// TestReceiveFromNothing receives without room: it tells whether there is a record,
+// and whether the connection is closed, as Read does.
+func TestReceiveFromNothing(t *testing.T) {
+	a, b := dialed(t, "unixpacket")
+	send(t, a, "record", 0)
+	for _, flags := range []sockets.MsgFlags{sockets.Peek, 0} {
+		_, _, err := b.ReceiveFrom(nil, flags)
+		wantError(t, err, "read", io.ErrShortBuffer)
+	}
+	_, _, err := b.ReceiveFrom(nil, sockets.DontWait)
+	wantError(t, err, "read", sockets.ErrWouldBlock)
+	for _, network := range []string{"tcp4", "unix"} {
+		_, c := dialed(t, network)
+		check(t, c.Close())
+		_, _, err := c.ReceiveFrom(nil, 0)
+		wantError(t, err, "read", net.ErrClosed)
 	}
 }
 
