@@ -44,7 +44,7 @@ const (
 	// and a UDP socket adds to one datagram until a send without the flag.
 	More
 
-	// NoSignal is always in effect: no send raises SIGPIPE.
+	// NoSignal is always in effect: SendTo never raises SIGPIPE.
 	NoSignal
 )
 
@@ -75,7 +75,6 @@ func (f MsgFlags) system(allowed MsgFlags) (int, error) {
 	if f&^allowed != 0 {
 		return 0, &ArgumentError{Arg: "flags", Value: f, Why: "only " + allowed.String() + " are possible"}
 	}
-	// SIGPIPE is off in Go programs, but for descriptors 1 and 2 of package os.
 	sysflags := 0
 	for i, bit := range [...]int{sys.MSG_PEEK, sys.MSG_OOB, 0, sys.MSG_DONTWAIT, sys.MSG_DONTROUTE, sys.MSG_CONFIRM, sys.MSG_MORE, sys.MSG_NOSIGNAL} {
 		if f&(1<<i) == 0 {
@@ -137,7 +136,8 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 		}
 	}
 	if c.fd.Type == sys.SOCK_STREAM {
-		return c.fd.SendAll(m, b, sysflags)
+		// Only streams raise SIGPIPE, and some families refuse the flag on others.
+		return c.fd.SendAll(m, b, sysflags|sys.MSG_NOSIGNAL)
 	}
 	return c.fd.SendTo(m, b, sysflags)
 }
@@ -192,6 +192,10 @@ func senderAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 
 // Connect makes addr the peer, instead of the one there may be: from then on Write
 // sends there, and only what comes from there is received. Queued datagrams stay.
+//
+// A socket that is not bound to an address goes on sending from the one that the
+// kernel chose for its last peer, if that can reach the new one. Disconnect comes
+// first where it is to be chosen again. After an error the peer is as before.
 func (c *UDPConn) Connect(addr net.Addr) error { return c.setPeer(addr) }
 
 // Disconnect leaves the socket without a peer. It keeps its local port, also one
@@ -224,33 +228,43 @@ func (c *conn) setPeer(addr net.Addr) error {
 		return syscall.EINVAL
 	}
 	addr = plain(addr)
-	err := errMissingAddress()
-	if addr != nil {
-		var sa, peer sys.Sockaddr
-		err = encodeFor(&sa, c.fd, addr)
-		if err == nil {
-			err = c.fd.StartConnect(&sa)
-		}
-		if err == nil {
-			remote := addr
-			if c.fd.Peername(&peer) == nil {
-				remote = decodeAddr(c.fd, &peer)
-			}
-			c.fd.SetAddrs(localAddr(c.fd), remote, true)
-			return nil
-		}
+	if addr == nil {
+		return socketError("connect", c.fd, nil, errMissingAddress())
 	}
-	return socketError("connect", c.fd, addr, namedError("connect", err))
+	defer c.fd.LockPeer()()
+	var sa, peer sys.Sockaddr
+	if err := encodeFor(&sa, c.fd, addr); err != nil {
+		return socketError("connect", c.fd, addr, namedError("connect", err))
+	}
+	if err := c.fd.SetPeer(&sa); err != nil {
+		c.setAddrs(c.fd.Remote(), c.fd.Connected()) // it may have got a port, or lost one
+		return socketError("connect", c.fd, addr, err)
+	}
+	if c.fd.Peername(&peer) == nil {
+		addr = decodeAddr(c.fd, &peer)
+	}
+	c.setAddrs(addr, true)
+	return nil
 }
 
 func (c *conn) removePeer() error {
 	if !c.ok() {
 		return syscall.EINVAL
 	}
+	defer c.fd.LockPeer()()
 	err := c.fd.Disconnect()
-	if local := localAddr(c.fd); local != nil {
+	if err == nil || !errors.Is(err, net.ErrClosed) {
 		// The peer is gone even if the port is lost.
-		c.fd.SetAddrs(local, nil, false)
+		c.setAddrs(nil, false)
 	}
 	return socketError("disconnect", c.fd, nil, err)
+}
+
+// setAddrs records a new peer, and the local address as the kernel has it now.
+func (c *conn) setAddrs(remote net.Addr, connected bool) {
+	local := localAddr(c.fd)
+	if local == nil {
+		local = c.fd.Local() // closed meanwhile
+	}
+	c.fd.SetAddrs(local, remote, connected)
 }

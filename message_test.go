@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -379,6 +380,35 @@ func TestMore(t *testing.T) {
 		check(t, err)
 		if info.DataSegsSent != tt.want {
 			t.Errorf("%d segments with flags %q, want %d", info.DataSegsSent, tt.flags, tt.want)
+		}
+	}
+}
+
+// TestNoSignal writes where nobody reads any more, in a program that asks to be told
+// of SIGPIPE: the kernel sends none.
+func TestNoSignal(t *testing.T) {
+	// A signal of a higher number, which comes after one that was raised before.
+	const last = syscall.SIGWINCH
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGPIPE, last)
+	defer signal.Stop(signals)
+	for _, network := range []string{"unix", "unixgram", "unixpacket"} {
+		for _, flags := range []sockets.MsgFlags{0, sockets.NoSignal} {
+			a, b, err := sockets.Pair(network)
+			check(t, err)
+			closeLater(t, a)
+			check(t, b.Close())
+			_, err = a.SendTo([]byte("x"), nil, flags)
+			if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("SendTo on %s with %q: %v", network, flags, err)
+			}
+			check(t, syscall.Kill(syscall.Getpid(), last))
+			for sig := range signals {
+				if sig == last {
+					break
+				}
+				t.Errorf("SendTo on %s with %q raises a signal: %v", network, flags, sig)
+			}
 		}
 	}
 }

@@ -146,6 +146,31 @@ func (s *Socket) move(fd *netfd.FD) error {
 	return nil
 }
 
+// moveConn is move for a connection, to which somebody may have given a peer by
+// SyscallConn.
+func (s *Socket) moveConn(fd *netfd.FD) error {
+	if err := s.move(fd); err != nil {
+		return err
+	}
+	if peer := peerAddr(fd); peer != nil && fd.Remote() == nil {
+		fd.SetAddrs(fd.Local(), peer, true)
+	}
+	return nil
+}
+
+// peerAddr asks the kernel for the peer's address, nil if there is none.
+func peerAddr(fd *netfd.FD) net.Addr {
+	var sa sys.Sockaddr
+	if fd.Peername(&sa) != nil {
+		return nil
+	}
+	addr := decodeAddr(fd, &sa)
+	if n, ok := addr.(*NetlinkAddr); ok && *n == (NetlinkAddr{}) {
+		return nil // the kernel says so of a socket without a peer, too
+	}
+	return addr
+}
+
 // socketError wraps an error of a method; fd is nil if the Socket was empty.
 func socketError(op string, fd *netfd.FD, addr net.Addr, err error) error {
 	if err == nil {
@@ -261,19 +286,20 @@ func (s *Socket) resetExpire() {
 }
 
 // connect gives fd a peer and returns the peer's address as the kernel has it. A
-// failure leaves fd without one.
+// failure leaves fd as it was.
 func connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (peer sys.Sockaddr, err error) {
 	if addr == nil {
 		return peer, errMissingAddress()
 	}
-	var sa, local sys.Sockaddr
+	var sa, local, old sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
 		return peer, namedError("connect", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return peer, err
 	}
-	if fd.IsStream() && fd.Peername(&peer) == nil {
+	hadPeer := fd.Peername(&old) == nil
+	if fd.IsStream() && hadPeer {
 		return peer, os.NewSyscallError("connect", sys.EISCONN)
 	}
 	fd.Sockname(&local)
@@ -283,7 +309,11 @@ func connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (peer sys.Sockadd
 			return peer, nil
 		}
 		if !isErrno(err, sys.EAGAIN) {
-			fd.Unconnect(&local)
+			if hadPeer {
+				fd.StartConnect(&old)
+			} else {
+				fd.Unconnect(&local)
+			}
 			return peer, err
 		}
 		// Nothing tells when the peer has room again.
@@ -304,6 +334,9 @@ func (s *Socket) connected(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr) (net
 	remote := decodeAddr(fd, peer)
 	if remote == nil {
 		remote = addr
+	}
+	if ip, _, _, ok := ipParts(remote); ok && ip.IsUnspecified() {
+		remote = loopback(controlNetwork(fd), remote)
 	}
 	local := orNameless(fd, localAddr(fd))
 	if err := s.move(fd); err != nil {
@@ -344,7 +377,9 @@ func (s *Socket) connectNoWait(fd *netfd.FD, addr net.Addr) (net.Conn, error) {
 	if err := fd.StartConnect(&sa); err != nil {
 		return nil, err
 	}
-	fd.Peername(&peer) // no address yet if it is under way
+	if fd.Peername(&peer) != nil {
+		peer = sa // it is under way
+	}
 	return s.connected(fd, addr, &peer)
 }
 
@@ -390,7 +425,7 @@ func (s *Socket) Conn() (net.Conn, error) {
 		err = &RoleError{Socket: s.String(), Role: "connection", Why: "it listens"}
 	}
 	if err == nil {
-		err = s.move(fd)
+		err = s.moveConn(fd)
 	}
 	if err != nil {
 		return nil, socketError("conn", fd, nil, err)
@@ -417,7 +452,7 @@ func (s *Socket) PacketConn() (net.PacketConn, error) {
 		}
 	}
 	if err == nil {
-		err = s.move(fd)
+		err = s.moveConn(fd)
 	}
 	if err != nil {
 		return nil, socketError("packetconn", fd, nil, err)
@@ -564,10 +599,14 @@ func (s *Socket) LocalAddr() net.Addr {
 // RemoteAddr returns the peer's address, nil if there is none, or if the Socket is
 // empty.
 func (s *Socket) RemoteAddr() net.Addr {
-	if fd := s.fd.Load(); fd != nil {
-		return fd.Remote()
+	fd := s.fd.Load()
+	if fd == nil {
+		return nil
 	}
-	return nil
+	if addr := fd.Remote(); addr != nil {
+		return addr
+	}
+	return peerAddr(fd)
 }
 
 // Family returns the address family, AF_INET and so on, or 0 if the Socket is empty.
@@ -603,8 +642,7 @@ func (s *Socket) Listening() bool {
 // Connected asks the kernel whether the socket has a peer.
 func (s *Socket) Connected() bool {
 	fd := s.fd.Load()
-	var sa sys.Sockaddr
-	return fd != nil && fd.Peername(&sa) == nil
+	return fd != nil && peerAddr(fd) != nil
 }
 
 // String describes the socket: family, type, state and addresses.
@@ -615,7 +653,7 @@ func (s *Socket) String() string {
 	}
 	var b strings.Builder
 	b.WriteString(kindName(fd))
-	local, remote := s.LocalAddr(), fd.Remote()
+	local, remote := s.LocalAddr(), s.RemoteAddr()
 	switch {
 	case listening(fd):
 		fmt.Fprintf(&b, " listening on %v", local)

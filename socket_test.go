@@ -458,6 +458,55 @@ func TestSocketConnectTwice(t *testing.T) {
 	closeLater(t, c)
 }
 
+// TestSocketKeepsPeer fails to connect a datagram socket that has a peer already.
+func TestSocketKeepsPeer(t *testing.T) {
+	b := packets(t, "udp4")
+	s := newRoleless(t, "udp4")
+	check(t, sockets.Broadcast.Set(s, false))
+	onFD(t, s, func(fd int) error {
+		return syscall.Connect(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: b.LocalAddr().(*net.UDPAddr).Port})
+	})
+	_, err := s.Connect(t.Context(), &net.UDPAddr{IP: net.IPv4bcast, Port: 9})
+	wantError(t, err, "dial", syscall.EACCES)
+	if diff := cmp.Diff(b.LocalAddr(), s.RemoteAddr()); diff != "" {
+		t.Errorf("peer (-want +got):\n%s", diff)
+	}
+	c, err := s.Conn()
+	check(t, err)
+	closeLater(t, c)
+	if diff := cmp.Diff(b.LocalAddr(), c.RemoteAddr()); diff != "" {
+		t.Errorf("peer of the connection (-want +got):\n%s", diff)
+	}
+	_, err = c.Write([]byte("x"))
+	check(t, err)
+	wantReceive(t, b, 1, 0, "x")
+}
+
+// TestConnectNoWaitAddr tells the address of a peer that has not answered yet as the
+// kernel will, and not as the caller's own value.
+func TestConnectNoWaitAddr(t *testing.T) {
+	port := busyListener(t).(*net.TCPAddr).Port
+	loopback := net.IP{127, 0, 0, 1}
+	for _, tt := range []struct {
+		network  string
+		ip, want net.IP
+	}{
+		{"tcp4", nil, loopback},
+		{"tcp4", net.IPv4zero, loopback},
+		{"tcp4", loopback.To16(), loopback},
+		{"tcp", loopback, loopback.To16()},
+	} {
+		addr := &net.TCPAddr{IP: tt.ip, Port: port}
+		c, err := newRoleless(t, tt.network).ConnectNoWait(addr)
+		check(t, err)
+		closeLater(t, c)
+		addr.Port = 1 // the caller's to change
+		if diff := cmp.Diff(&net.TCPAddr{IP: tt.want, Port: port}, c.RemoteAddr()); diff != "" {
+			t.Errorf("%s to %v (-want +got):\n%s", tt.network, tt.ip, diff)
+		}
+	}
+}
+
 // TestSocketWhileConnecting tries to take other roles while Connect waits.
 func TestSocketWhileConnecting(t *testing.T) {
 	addr := busyListener(t)
@@ -595,9 +644,13 @@ func TestSocketString(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := ports.ReplaceAllString(tt.make(t).String(), ":#")
+			s := tt.make(t)
+			got := ports.ReplaceAllString(s.String(), ":#")
 			if got != tt.want {
 				t.Errorf("String() = %q, want %q", got, tt.want)
+			}
+			if s.Connected() || s.RemoteAddr() != nil {
+				t.Errorf("Connected() = %v, to %v", s.Connected(), s.RemoteAddr())
 			}
 		})
 	}

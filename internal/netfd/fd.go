@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -52,6 +53,8 @@ type more struct {
 
 	offload             atomic.Pointer[offload] // nil unless turned on
 	heldRead, heldWrite atomic.Uintptr          // see hold
+
+	peer sync.Mutex // see LockPeer
 }
 
 // need returns fd.more, whose raw is nil as long as fd is bare.
@@ -168,6 +171,14 @@ func (fd *FD) Remote() net.Addr { return fd.addrs.Load().Remote }
 // Connected reports whether connect chose the peer, so that no other destination
 // may be given. Accepted and adopted sockets are not connected in this sense.
 func (fd *FD) Connected() bool { return fd.addrs.Load().Connected }
+
+// LockPeer keeps others from changing the peer while the kernel is told of one and
+// the addresses are recorded. The caller calls unlock afterwards.
+func (fd *FD) LockPeer() (unlock func()) {
+	m := &fd.need().peer
+	m.Lock()
+	return m.Unlock
+}
 
 // SetLocal changes the local address alone.
 func (fd *FD) SetLocal(local net.Addr) {

@@ -92,6 +92,28 @@ func (m *Msg) recvStream(s uintptr) bool {
 	}
 }
 
+// SetPeer gives a datagram socket another peer than the one it may have, which it
+// keeps if that fails.
+func (fd *FD) SetPeer(to *sys.Sockaddr) error {
+	var old sys.Sockaddr
+	hadPeer := (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && fd.Peername(&old) == nil
+	if !hadPeer || old.IsMapped() == to.IsMapped() {
+		if err := fd.StartConnect(to); err == nil || !hadPeer {
+			return err
+		}
+	}
+	// The kernel stays with the source address that it chose for the old peer, from
+	// which this one may not be reachable.
+	err := fd.Disconnect()
+	if err == nil {
+		err = fd.StartConnect(to)
+	}
+	if err != nil {
+		fd.StartConnect(&old)
+	}
+	return err
+}
+
 // Disconnect leaves a datagram socket without a peer, but with its port, which the
 // kernel takes away unless bind was called with it. In the moment between, another
 // socket may get the port; the error is EADDRINUSE then.

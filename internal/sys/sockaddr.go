@@ -102,6 +102,13 @@ func (sa *Sockaddr) Inet6() (ip [16]byte, port uint16, scope uint32) {
 	return [16]byte(b[8:24]), binary.BigEndian.Uint16(b[2:]), binary.NativeEndian.Uint32(b[24:])
 }
 
+// IsMapped reports whether sa is an IPv4 address in IPv6 form, RFC 4291 section
+// 2.5.5.2.
+func (sa *Sockaddr) IsMapped() bool {
+	ip, _, _ := sa.Inet6()
+	return sa.Family() == AF_INET6 && [12]byte(ip[:]) == [12]byte{10: 0xff, 11: 0xff}
+}
+
 // SetUnix makes sa an AF_UNIX address. Where names may be abstract, a leading
 // '@' or NUL makes it one, and every further octet of it counts, NULs included.
 // It reports EINVAL for a name that is too long, or for a path with a NUL, where

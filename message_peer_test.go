@@ -1,0 +1,90 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
+	"golang.org/x/sys/unix"
+)
+
+// TestConnectFromElsewhere gives a socket without an address of its own a peer that
+// is not to be reached from where it sent to the one before.
+func TestConnectFromElsewhere(t *testing.T) {
+	enterNetNS(t)
+	v0, v1 := vethPair(t)
+	addAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	addNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	here := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}
+	here6 := &net.UDPAddr{IP: net.IPv6loopback, Port: 9}
+	there := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 9}
+	nowhere := &net.UDPAddr{IP: net.IPv4(198, 51, 100, 1), Port: 9}
+	for _, tt := range []struct {
+		network string
+		peers   []net.Addr
+		local   []string
+	}{
+		{"udp4", []net.Addr{here, there}, []string{"127.0.0.1", "192.0.2.1"}},
+		{"udp", []net.Addr{here, there, here6, here}, []string{"127.0.0.1", "192.0.2.1", "::1", "127.0.0.1"}},
+	} {
+		c, err := sockets.ListenPacket(tt.network, ":0")
+		check(t, err)
+		closeLater(t, c)
+		u := c.(*sockets.UDPConn)
+		port := u.LocalAddr().(*net.UDPAddr).Port
+		for i, peer := range tt.peers {
+			check(t, u.Connect(peer))
+			want := fmt.Sprint(&net.UDPAddr{IP: net.ParseIP(tt.local[i]), Port: port}, peer)
+			if diff := cmp.Diff(want, fmt.Sprint(u.LocalAddr(), u.RemoteAddr())); diff != "" {
+				t.Errorf("%s: addresses after Connect(%v) (-want +got):\n%s", tt.network, peer, diff)
+			}
+		}
+		before := fmt.Sprint(u.LocalAddr(), u.RemoteAddr())
+		wantError(t, u.Connect(nowhere), "connect", unix.ENETUNREACH)
+		if diff := cmp.Diff(before, fmt.Sprint(u.LocalAddr(), u.RemoteAddr())); diff != "" {
+			t.Errorf("%s: addresses after a Connect that failed (-want +got):\n%s", tt.network, diff)
+		}
+		_, err = u.Write([]byte("x"))
+		check(t, err)
+	}
+}
+
+// TestPeerConcurrently changes the peer from several goroutines: the last is the one
+// that RemoteAddr tells.
+func TestPeerConcurrently(t *testing.T) {
+	a, b, c := packets(t, "udp4"), packets(t, "udp4"), packets(t, "udp4")
+	u := a.(*sockets.UDPConn)
+	local := u.LocalAddr().String()
+	for range 200 {
+		var wg sync.WaitGroup
+		for _, f := range []func() error{
+			func() error { return u.Connect(b.LocalAddr()) },
+			func() error { return u.Connect(c.LocalAddr()) },
+			u.Disconnect,
+		} {
+			wg.Go(func() { check(t, f()) })
+		}
+		wg.Go(func() { u.WriteTo([]byte("x"), b.LocalAddr()) })
+		wg.Go(func() { u.ReceiveFrom(make([]byte, 1), sockets.DontWait) })
+		wg.Wait()
+		want := "<nil>"
+		onFD(t, u, func(fd int) error {
+			if sa, err := syscall.Getpeername(fd); err == nil {
+				want = fmt.Sprintf("127.0.0.1:%d", sa.(*syscall.SockaddrInet4).Port)
+			}
+			return nil
+		})
+		if got := fmt.Sprint(u.RemoteAddr()); got != want {
+			t.Fatalf("RemoteAddr tells %v, the kernel %v", got, want)
+		}
+		if got := u.LocalAddr().String(); got != local {
+			t.Fatalf("local address %v, want %v", got, local)
+		}
+	}
+}
