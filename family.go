@@ -400,16 +400,16 @@ func (c *PacketConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 }
 
 func (c *PacketConn) writeTo(b []byte, addr net.Addr) (int, error) {
-	if addr == nil {
-		return 0, errMissingAddress()
-	}
 	if c.fd.Connected() {
 		return 0, net.ErrWriteToConnected
+	}
+	if addr == nil {
+		return 0, errMissingAddress()
 	}
 	m := netfd.GetMsg()
 	defer m.Free()
 	if err := encodeFor(&m.Name, c.fd, addr); err != nil {
-		return 0, netfd.CallError("sendto", err)
+		return 0, c.fd.SendError("sendto", err)
 	}
 	return c.fd.SendTo(m, b, 0)
 }

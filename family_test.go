@@ -503,3 +503,40 @@ func TestRawAddr(t *testing.T) {
 		t.Errorf("connected to %s, want %s", got, want)
 	}
 }
+
+// TestPacketConnWriteTo gives wrong destinations in every state: which error comes
+// first is as for the types of package net.
+func TestPacketConnWriteTo(t *testing.T) {
+	open := func() *sockets.PacketConn {
+		s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
+		check(t, err)
+		c, err := s.PacketConn()
+		check(t, err)
+		closeLater(t, c)
+		return c.(*sockets.PacketConn)
+	}
+	long := &sockets.RawAddr{Family: unix.AF_NETLINK, Data: make([]byte, 127)}
+	c := open()
+	_, err := c.WriteTo([]byte("x"), nil)
+	wantError(t, err, "write", errMissingAddress)
+	_, err = c.WriteTo([]byte("x"), (*sockets.NetlinkAddr)(nil))
+	wantError(t, err, "write", errMissingAddress)
+	_, err = c.WriteTo([]byte("x"), long)
+	wantError(t, err, "write", syscall.EINVAL)
+	check(t, c.SetWriteDeadline(time.Unix(1, 0)))
+	_, err = c.WriteTo([]byte("x"), long)
+	wantError(t, err, "write", os.ErrDeadlineExceeded)
+	check(t, c.Close())
+	_, err = c.WriteTo([]byte("x"), long)
+	wantError(t, err, "write", net.ErrClosed)
+
+	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
+	check(t, err)
+	p, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})
+	check(t, err)
+	closeLater(t, p)
+	for _, addr := range []net.Addr{nil, long, &sockets.NetlinkAddr{}} {
+		_, err = p.(net.PacketConn).WriteTo([]byte("x"), addr)
+		wantError(t, err, "write", net.ErrWriteToConnected)
+	}
+}
