@@ -199,7 +199,8 @@ func senderAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 func (c *UDPConn) Connect(addr net.Addr) error { return c.setPeer(addr) }
 
 // Disconnect leaves the socket without a peer. It keeps its local port, also one
-// that the kernel chose.
+// that the kernel chose, and the interface to which it is bound, unless that is the
+// one of the peer's zone.
 func (c *UDPConn) Disconnect() error { return c.removePeer() }
 
 // Connect makes addr the peer of a datagram socket, instead of the one there may

@@ -5,6 +5,7 @@ package sockets_test
 import (
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -87,4 +88,57 @@ func TestPeerConcurrently(t *testing.T) {
 			t.Fatalf("local address %v, want %v", got, local)
 		}
 	}
+}
+
+// TestDisconnectKeepsDevice disconnects sockets that are bound to an interface, by an
+// option and by the zone of their address, of which the kernel lets go.
+func TestDisconnectKeepsDevice(t *testing.T) {
+	t.Run("option", func(t *testing.T) {
+		b := packets(t, "udp4")
+		d := sockets.Dialer{Options: []sockets.Setting{sockets.BindToDevice.With("lo")}}
+		c, err := d.Dial("udp4", b.LocalAddr().String())
+		check(t, err)
+		closeLater(t, c)
+		check(t, c.(*sockets.UDPConn).Disconnect())
+		if got, err := sockets.BindToDevice.Get(c.(syscall.Conn)); got != "lo" || err != nil {
+			t.Errorf("bound to device %q, %v; want lo", got, err)
+		}
+	})
+	t.Run("zone", func(t *testing.T) {
+		enterNetNS(t)
+		// A link-local address is of use only once nobody else is found to have it.
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0); err != nil {
+			t.Skip("no IPv6:", err)
+		}
+		v0, _ := vethPair(t)
+		var ip net.IP
+		if !waitUntil(func() bool {
+			addrs, err := v0.Addrs()
+			check(t, err)
+			for _, addr := range addrs {
+				if n := addr.(*net.IPNet); n.IP.IsLinkLocalUnicast() {
+					ip = n.IP
+				}
+			}
+			return ip != nil
+		}) {
+			t.Skip("no link-local address")
+		}
+		c, err := sockets.ListenUDP("udp6", &net.UDPAddr{IP: ip, Zone: "v0"})
+		check(t, err)
+		closeLater(t, c)
+		want := c.LocalAddr()
+		check(t, c.Connect(&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "v0", Port: 9}))
+		check(t, c.Disconnect())
+		if diff := cmp.Diff(want, c.LocalAddr()); diff != "" {
+			t.Errorf("local address (-want +got):\n%s", diff)
+		}
+
+		// A peer's zone is the peer's alone.
+		c, err = sockets.ListenUDP("udp6", &net.UDPAddr{})
+		check(t, err)
+		closeLater(t, c)
+		check(t, c.Connect(&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "v0", Port: 9}))
+		check(t, c.Connect(&net.UDPAddr{IP: net.IPv6loopback, Port: 9}))
+	})
 }

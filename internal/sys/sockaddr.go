@@ -109,6 +109,13 @@ func (sa *Sockaddr) IsMapped() bool {
 	return sa.Family() == AF_INET6 && [12]byte(ip[:]) == [12]byte{10: 0xff, 11: 0xff}
 }
 
+// IsLinkLocal reports whether sa is an IPv6 address of one link, RFC 4291 section
+// 2.5.6.
+func (sa *Sockaddr) IsLinkLocal() bool {
+	ip, _, _ := sa.Inet6()
+	return sa.Family() == AF_INET6 && ip[0] == 0xfe && ip[1]&0xc0 == 0x80
+}
+
 // SetUnix makes sa an AF_UNIX address. Where names may be abstract, a leading
 // '@' or NUL makes it one, and every further octet of it counts, NULs included.
 // It reports EINVAL for a name that is too long, or for a path with a NUL, where

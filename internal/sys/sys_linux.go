@@ -98,9 +98,25 @@ func Connect(fd uintptr, sa *Sockaddr) syscall.Errno {
 
 // Disconnect leaves a datagram socket without a peer. See connect(2).
 func Disconnect(fd uintptr) syscall.Errno {
-	var sa Sockaddr
+	// The kernel lets go of the interface, too, to which the socket is bound: by an
+	// option, by the scope of its own address, or by that of its peer, which alone
+	// is right. See __udp_disconnect in net/ipv4/udp.c.
+	device, _ := GetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX)
+	var sa, local, peer Sockaddr
+	Getpeername(fd, &peer)
 	sa.SetFamily(AF_UNSPEC, make([]byte, 16))
-	return Connect(fd, &sa)
+	if errno := Connect(fd, &sa); errno != 0 || device == 0 {
+		return errno
+	}
+	Getsockname(fd, &local)
+	if peer.IsLinkLocal() && !local.IsLinkLocal() {
+		return 0
+	}
+	// To take an interface away needs a privilege, and to set one does not.
+	if now, errno := GetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX); errno != 0 || now != 0 {
+		return errno
+	}
+	return SetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX, device)
 }
 
 // PeerEnded reports whether the peer of a stream has ended its writing side, or
