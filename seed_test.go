@@ -665,7 +665,7 @@ func seedBindPort(t *testing.T) {
 	}
 }
 
-// Only streams reuse addresses by default, and ReuseAddr has the last word.
+// Only TCP sockets of New reuse addresses by default, and ReuseAddr has the last word.
 func seedBindReuseAddress(t *testing.T) {
 	for network, want := range map[string]bool{"tcp4": true, "udp4": false} {
 		s := newRoleless(t, network)
@@ -679,6 +679,13 @@ func seedBindReuseAddress(t *testing.T) {
 		if got, err := sockets.ReuseAddr.Get(s); got == want || err != nil {
 			t.Errorf("%s: Bind changed ReuseAddr to %v, %v", network, got, err)
 		}
+	}
+	s, err := sockets.NewRaw(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	check(t, err)
+	closeLater(t, s)
+	check(t, s.Bind(bindAddr("tcp4")))
+	if got, err := sockets.ReuseAddr.Get(s); got || err != nil {
+		t.Errorf("NewRaw: reuse %v, %v; want what the kernel starts with", got, err)
 	}
 }
 

@@ -185,6 +185,9 @@ func socketError(op string, fd *netfd.FD, addr net.Addr, err error) error {
 
 // Bind gives the socket a local address. Port 0 lets the kernel choose, and a
 // *net.UnixAddr with an empty name gets an abstract one. See bind(2).
+//
+// It changes no option: ReuseAddr is on for the TCP sockets of New, and otherwise
+// what it was set to before, which for NewRaw is off.
 func (s *Socket) Bind(addr net.Addr) error {
 	addr = plain(addr)
 	fd, err := s.use()
