@@ -14,7 +14,7 @@ import (
 const MaxDescriptors = sys.MaxRights
 
 // What may be wrong with a message that was received for its descriptors or its
-// credentials. Errors of ReceiveFD and its likes match one or two of them.
+// credentials. Errors of ReceiveFD and its likes match one of them, or several.
 var (
 	// ErrNoDescriptor means that none came, but plain data.
 	ErrNoDescriptor = errors.New("sockets: no descriptor came")
@@ -45,6 +45,7 @@ type ControlError struct {
 	Max         int   // how many were asked for
 	Err         error // ErrNoDescriptor, ErrTooManyDescriptors, ...
 	Errno       error // why descriptors were lost, syscall.EMFILE, or nil
+	TooLong     bool  // the rest of the message is lost, too: ErrMessageTooLong
 }
 
 func (e *ControlError) Error() string {
@@ -52,15 +53,22 @@ func (e *ControlError) Error() string {
 	if e.Errno != nil {
 		s += ": " + e.Errno.Error()
 	}
+	if e.TooLong {
+		s += "; " + ErrMessageTooLong.Error()
+	}
 	return s
 }
 
-// Unwrap returns Err and Errno.
+// Unwrap returns Err, Errno and ErrMessageTooLong, as far as they apply.
 func (e *ControlError) Unwrap() []error {
-	if e.Errno == nil {
-		return []error{e.Err}
+	errs := []error{e.Err}
+	if e.Errno != nil {
+		errs = append(errs, e.Errno)
 	}
-	return []error{e.Err, e.Errno}
+	if e.TooLong {
+		errs = append(errs, ErrMessageTooLong)
+	}
+	return errs
 }
 
 // DescriptorError reports a descriptor that cannot be sent, mostly because it is
@@ -135,6 +143,9 @@ func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
 		return &DescriptorError{i, syscall.EINVAL}
 	}
 	raw, err := f.SyscallConn()
+	if err == nil && raw == nil {
+		err = syscall.EINVAL
+	}
 	if err != nil {
 		return &DescriptorError{i, innerError(err)}
 	}
@@ -172,7 +183,8 @@ func heldError(f syscall.Conn, err error) error {
 //
 // The first octet that is left of a stream waits in c, where every method finds it,
 // but not who reads from the descriptor behind its back. Messages wait in the socket;
-// systems other than Linux cannot tell without taking them.
+// systems other than Linux cannot tell without taking them. Of what came with the
+// octet beside descriptors, the sender's credentials wait for ReceiveCred.
 //
 // It obeys the read deadline, may be called concurrently, and does not go together
 // with PeekOffset.
@@ -195,6 +207,13 @@ func (c *UnixConn) receiveFD() (int, error) {
 	}
 	if !r.Single() {
 		err := controlError(r, 1, 1)
+		if r.Short && sys.PeeksMessages {
+			// It is still there, so that nothing else matters.
+			err.TooLong = false
+			if err.Err != ErrNoDescriptor {
+				err.Err, err.Errno = ErrMessageTooLong, nil
+			}
+		}
 		r.CloseAll()
 		return -1, err
 	}
@@ -202,7 +221,16 @@ func (c *UnixConn) receiveFD() (int, error) {
 }
 
 // receivedFile returns the file of a descriptor that was received.
-func receivedFile(fd int) *os.File { return os.NewFile(uintptr(fd), "received") }
+func receivedFile(fd int) *os.File {
+	if fd <= 2 {
+		// Of 1 and 2, an os.File would raise SIGPIPE.
+		if up, errno := sys.Dup(uintptr(fd)); errno == 0 {
+			sys.Close(fd)
+			fd = up
+		}
+	}
+	return os.NewFile(uintptr(fd), "received")
+}
 
 // ReceiveSocket is ReceiveFD for a socket, which is made non-blocking; options stay
 // as they are. If the descriptor is none, it is closed, and the error matches
@@ -279,22 +307,22 @@ func (c *UnixConn) checkReceive(b []byte, max int) error {
 
 // controlError says what is wrong with a message that should have brought between
 // min and max descriptors, and nil if nothing is.
-func controlError(r *netfd.Rights, min, max int) error {
-	e := &ControlError{Descriptors: len(r.Rights), Max: max}
+func controlError(r *netfd.Rights, min, max int) *ControlError {
+	e := &ControlError{Descriptors: len(r.Rights), Max: max, TooLong: r.Short}
 	switch {
 	case r.Truncated:
 		e.Err = ErrDescriptorsLost
 		if r.Limit != 0 {
 			e.Errno = r.Limit
 		}
+	case len(r.Rights) < min:
+		e.Err = ErrNoDescriptor
 	case r.Unknown:
 		e.Err = ErrUnknownControl
 	case len(r.Rights) > max:
 		e.Err = ErrTooManyDescriptors
-	case len(r.Rights) < min:
-		e.Err = ErrNoDescriptor
 	case r.Short:
-		e.Err = ErrMessageTooLong
+		e.Err, e.TooLong = ErrMessageTooLong, false
 	default:
 		return nil
 	}
@@ -341,17 +369,17 @@ func (c *UnixConn) ReceiveCred(b []byte) (n int, cred Ucred, err error) {
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	n, err = c.fd.RecvRights(r, b)
+	n, err = c.fd.RecvCred(r, b)
 	if err != nil {
 		return n, Ucred{}, opError(c.fd, "read", err)
 	}
-	err = controlError(r, 0, 0)
+	wrong := controlError(r, 0, 0)
 	r.CloseAll()
-	if err == nil && !r.HasCred {
-		err = &ControlError{Err: ErrNoCredentials}
+	if wrong == nil && !r.HasCred {
+		wrong = &ControlError{Err: ErrNoCredentials}
 	}
-	if err != nil {
-		return n, Ucred{}, opError(c.fd, "read", err)
+	if wrong != nil {
+		return n, Ucred{}, opError(c.fd, "read", wrong)
 	}
 	return n, Ucred{PID: r.Cred.PID, UID: r.Cred.UID, GID: r.Cred.GID}, nil
 }

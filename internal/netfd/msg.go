@@ -204,6 +204,9 @@ func (fd *FD) RecvMsg(m *Msg, b, oob []byte, flags int) (int, error) {
 	if len(b) == 0 && len(oob) > 0 && fd.Type != sys.SOCK_DGRAM {
 		b = m.octet[:]
 	}
+	if fd.hasOctet() && len(oob) > 0 {
+		b = b[:min(len(b), 1)] // control data come with what is behind it
+	}
 	if fd.hasUnread() {
 		m.OOBN, m.Flags = 0, 0
 		if n, err := fd.readUnread(b, flags&sys.MSG_PEEK != 0); n > 0 || err != nil {

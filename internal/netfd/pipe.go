@@ -17,9 +17,12 @@ type pipe struct {
 	n       int // octets in it
 	cleanup runtime.Cleanup
 
-	// octet is what is in a pipe that was not made, see keepOctet.
+	// octet is what is in a pipe that was not made, see keepOctet, and cred who
+	// sent it.
 	inMemory bool
 	octet    byte
+	cred     sys.Ucred
+	hasCred  bool
 }
 
 type pipeEnds struct{ r, w int }
@@ -94,10 +97,12 @@ func (fd *FD) keep(p *pipe) bool {
 	return kept
 }
 
-// keepOctet makes b the first thing that is read from fd. It is called with the read
-// lock held, and when nothing is kept. It needs no descriptors, of which there may
-// be none.
-func (fd *FD) keepOctet(b byte) { fd.keep(&pipe{n: 1, inMemory: true, octet: b}) }
+// keepOctet makes the octet of r the first thing that is read from fd. It is called
+// with the read lock held, and when nothing is kept. It needs no descriptors, of
+// which there may be none.
+func (fd *FD) keepOctet(r *Rights) {
+	fd.keep(&pipe{n: 1, inMemory: true, octet: r.octet[0], cred: r.Cred, hasCred: r.HasCred})
+}
 
 // hasOctet reports whether keepOctet was called since anything was read.
 func (fd *FD) hasOctet() bool {
@@ -172,9 +177,9 @@ func (fd *FD) readUnread(b []byte, peek bool) (n int, err error) {
 }
 
 // readMore reads what there is, or has a look at it, and leaves errors to the next
-// read.
+// read: the kernel reports them once.
 func (fd *FD) readMore(s uintptr, b []byte, peek bool) int {
-	if len(b) == 0 {
+	if len(b) == 0 || sys.Unread(s) == 0 {
 		return 0
 	}
 	flags := sys.MSG_DONTWAIT

@@ -34,6 +34,7 @@ type Rights struct {
 	n     int // octets of b sent, or received
 	errno syscall.Errno
 	done  bool
+	alone bool // what keepOctet has kept goes with nothing else
 	s     uintptr
 	hdr   sys.Msghdr
 	name  sys.Sockaddr
@@ -141,6 +142,8 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 		err = r.heldE
 	case r.errno != 0:
 		err = os.NewSyscallError("sendmsg", r.errno)
+	case r.n < len(b):
+		err = io.ErrUnexpectedEOF
 	}
 	return r.n, err
 }
@@ -159,6 +162,9 @@ func (r *Rights) send(s uintptr) bool {
 
 // hold is called with a descriptor that stays open until it returns.
 func (r *Rights) hold(sysfd uintptr) {
+	if r.held == len(r.conns) || r.heldE != nil {
+		return // a RawConn of somebody else's make calls more than once
+	}
 	sys.PutRight(r.data, r.held, sysfd)
 	r.held++
 	r.holdNext()
@@ -205,7 +211,16 @@ func (r *Rights) sendmsg() {
 // into r. Closing them is up to the caller, also if something else is wrong with
 // the message; after an error there are none. A pidfd is closed already.
 func (fd *FD) RecvRights(r *Rights, b []byte) (int, error) {
-	r.fd, r.b = fd, b
+	return r.recv(fd, b, false)
+}
+
+// RecvCred is RecvRights that does not put octets of several senders together.
+func (fd *FD) RecvCred(r *Rights, b []byte) (int, error) {
+	return r.recv(fd, b, true)
+}
+
+func (r *Rights) recv(fd *FD, b []byte, alone bool) (int, error) {
+	r.fd, r.b, r.alone = fd, b, alone
 	if fd.hasUnread() && !fd.hasOctet() {
 		if n, err := fd.readUnread(b, false); n > 0 || err != nil {
 			return n, err
@@ -249,14 +264,16 @@ func (r *Rights) receive(s uintptr) bool {
 	if len(r.b) == 0 || !r.fd.hasOctet() {
 		return r.recvmsg(s, 0)
 	}
-	b := r.b
-	r.fd.takeUnread().read(b)
-	r.b = b[1:]
-	if len(r.b) == 0 || !r.recvmsg(s, 0) || r.errno != 0 {
+	p, b := r.fd.takeUnread(), r.b
+	r.clear()
+	r.b = b[p.read(b):]
+	if r.alone || len(r.b) == 0 || sys.Unread(s) == 0 || !r.recvmsg(s, 0) || r.errno != 0 {
 		r.n, r.errno = 0, 0
 	}
-	r.b = b
-	r.n++
+	r.n, r.b = r.n+1, b
+	if r.alone {
+		r.Cred, r.HasCred = p.cred, p.hasCred
+	}
 	return true
 }
 
@@ -282,7 +299,7 @@ func (r *Rights) takeStream(s uintptr) bool {
 		return false
 	}
 	if r.errno == 0 && r.n > 0 && r.plain() {
-		r.fd.keepOctet(r.octet[0])
+		r.fd.keepOctet(r)
 	}
 	return true
 }
@@ -312,8 +329,8 @@ func (r *Rights) takeMessage(s uintptr) bool {
 	}
 }
 
-// plain reports whether nothing but data was received.
-func (r *Rights) plain() bool { return len(r.Rights) == 0 && !r.Truncated && !r.Unknown }
+// plain reports whether data without descriptors were received.
+func (r *Rights) plain() bool { return len(r.Rights) == 0 && !r.Truncated }
 
 // Single reports whether one descriptor was received, and nothing is wrong.
 func (r *Rights) Single() bool {

@@ -27,5 +27,15 @@ var started = time.Now()
 // MonotonicUsec returns microseconds of a clock that never goes back.
 func MonotonicUsec() int64 { return time.Since(started).Microseconds() }
 
+// Unread returns how many octets of a stream wait to be received, ioctl(2).
+func Unread(fd uintptr) int {
+	const fionread = 0x4004667f // sys/filio.h
+	n, err := unix.IoctlGetInt(int(fd), fionread)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // Dup2 makes to, which need not be open, a copy of from that exec keeps. See dup(2).
 func Dup2(from, to int) syscall.Errno { return errno(unix.Dup2(from, to)) }

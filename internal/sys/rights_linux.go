@@ -26,5 +26,14 @@ func MonotonicUsec() int64 {
 	return ts.Nano() / 1000
 }
 
+// Unread returns how many octets of a stream wait to be received, tcp(7).
+func Unread(fd uintptr) int {
+	n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // Dup2 makes to, which need not be open, a copy of from that exec keeps. See dup(2).
 func Dup2(from, to int) syscall.Errno { return errno(unix.Dup3(from, to, 0)) }

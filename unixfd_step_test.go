@@ -1,0 +1,339 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/iolib-go/sockets"
+)
+
+// giveBack has ReceiveFD find an octet of plain data at the start of a's stream.
+func giveBack(tb testing.TB, b *sockets.UnixConn) {
+	tb.Helper()
+	if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+		tb.Fatalf("ReceiveFD: %v, want ErrNoDescriptor", err)
+	}
+}
+
+// TestReceiveFDLongMessage checks that the error says that the message is still
+// there, whatever else is wrong with it.
+func TestReceiveFDLongMessage(t *testing.T) {
+	files := pipes(t, 3)
+	for _, network := range unixNetworks[1:] {
+		t.Run(network, func(t *testing.T) {
+			checkNoLeak(t)
+			a, b := pair(t, network)
+			sendRaw(t, a, []byte("long"), files...)
+			for range 2 {
+				if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrMessageTooLong) || errors.Is(err, sockets.ErrTooManyDescriptors) {
+					t.Errorf("ReceiveFD: %v, want ErrMessageTooLong alone", err)
+				}
+			}
+			buf := make([]byte, 10)
+			n, fds, err := b.ReceiveFDs(buf, 3)
+			if string(buf[:n]) != "long" || len(fds) != 3 || err != nil {
+				t.Errorf("ReceiveFDs: %q, %d files, %v", buf[:n], len(fds), err)
+			}
+			closeFiles(fds)
+		})
+	}
+}
+
+// TestReceiveFDsReportsLoss checks that lost data do not hide behind surplus
+// descriptors.
+func TestReceiveFDsReportsLoss(t *testing.T) {
+	files := pipes(t, 3)
+	for _, network := range unixNetworks[1:] {
+		t.Run(network, func(t *testing.T) {
+			checkNoLeak(t)
+			a, b := pair(t, network)
+			sendRaw(t, a, []byte("long"), files...)
+			n, fds, err := b.ReceiveFDs(make([]byte, 2), 1)
+			if n != 2 || fds != nil || !errors.Is(err, sockets.ErrTooManyDescriptors) || !errors.Is(err, sockets.ErrMessageTooLong) {
+				t.Errorf("ReceiveFDs: %d, %d files, %v, want ErrTooManyDescriptors and ErrMessageTooLong", n, len(fds), err)
+			}
+		})
+	}
+}
+
+// TestReceiveFDForeignControl checks that data without descriptors stay where they
+// are even if they come with control data that nobody knows.
+func TestReceiveFDForeignControl(t *testing.T) {
+	for _, network := range unixNetworks {
+		t.Run(network, func(t *testing.T) {
+			checkNoLeak(t)
+			a, b := pair(t, network)
+			var err error
+			withFD(t, b, func(fd int) error {
+				err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMP, 1)
+				if network == "unix" {
+					const soINQ = 84 // since Linux 6.17
+					err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, soINQ, 1)
+				}
+				return nil
+			})
+			if err == unix.ENOPROTOOPT || err == unix.EOPNOTSUPP {
+				t.Skip("the kernel has no SO_INQ for unix sockets")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			sendRaw(t, a, []byte("x"))
+			giveBack(t, b)
+			if n, err := b.Read(make([]byte, 10)); n != 1 || err != nil {
+				t.Errorf("Read: %d, %v, want the octet", n, err)
+			}
+		})
+	}
+}
+
+// TestGivenBackCredentials checks that an octet that ReceiveFD gives back keeps its
+// sender, and does not get another's.
+func TestGivenBackCredentials(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to send for others")
+	}
+	checkNoLeak(t)
+	a, b := pair(t, "unix")
+	passCred(t, b)
+	nobody := sockets.Ucred{PID: os.Getpid(), UID: 65534, GID: 65534}
+	own := sockets.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	for _, m := range []struct {
+		data string
+		cred sockets.Ucred
+	}{{"n", nobody}, {"own", own}} {
+		if _, err := a.SendCred([]byte(m.data), m.cred); err != nil {
+			t.Fatal(err)
+		}
+	}
+	giveBack(t, b)
+	type message struct {
+		Data string
+		Cred sockets.Ucred
+	}
+	var got []message
+	for range 2 {
+		buf := make([]byte, 10)
+		n, cred, err := b.ReceiveCred(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, message{string(buf[:n]), cred})
+	}
+	if diff := cmp.Diff([]message{{"n", nobody}, {"own", own}}, got); diff != "" {
+		t.Errorf("mismatch (-want +got):\n%s", diff)
+	}
+}
+
+// TestGivenBackControl checks that ReadMsgUnix gets the descriptors that come behind
+// an octet that ReceiveFD gives back.
+func TestGivenBackControl(t *testing.T) {
+	checkNoLeak(t)
+	a, b := pair(t, "unix")
+	sendRaw(t, a, []byte("p"))
+	giveBack(t, b)
+	sendRaw(t, a, []byte("fd"), pipes(t, 1)...)
+	var data, control []byte
+	for len(data) < 3 {
+		buf, oob := make([]byte, 10), make([]byte, 100)
+		n, oobn, _, _, err := b.ReadMsgUnix(buf, oob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, control = append(data, buf[:n]...), append(control, oob[:oobn]...)
+	}
+	if string(data) != "pfd" || len(control) != unix.CmsgSpace(4) {
+		t.Fatalf("received %q with %d octets of control data", data, len(control))
+	}
+	msgs, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds, err := unix.ParseUnixRights(&msgs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fds[0])
+}
+
+// TestGivenBackReset checks that a broken connection does not look like the end
+// behind an octet that ReceiveFD gives back.
+func TestGivenBackReset(t *testing.T) {
+	tests := []struct {
+		name string
+		read func(b *sockets.UnixConn, buf []byte) (int, error)
+	}{
+		{"Read", (*sockets.UnixConn).Read},
+		{"ReceiveFDs", func(b *sockets.UnixConn, buf []byte) (int, error) {
+			n, _, err := b.ReceiveFDs(buf, 0)
+			return n, err
+		}},
+		{"ReadMsgUnix", func(b *sockets.UnixConn, buf []byte) (int, error) {
+			n, _, _, _, err := b.ReadMsgUnix(buf, nil)
+			return n, err
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			checkNoLeak(t)
+			a, b := pair(t, "unix")
+			sendRaw(t, a, []byte("p"))
+			sendRaw(t, b, []byte("never read"))
+			giveBack(t, b)
+			a.Close()
+			buf := make([]byte, 10)
+			if n, err := tt.read(b, buf); n != 1 || err != nil {
+				t.Errorf("first: %d, %v", n, err)
+			}
+			if n, err := tt.read(b, buf); n != 0 || !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("then: %d, %v, want ECONNRESET", n, err)
+			}
+		})
+	}
+}
+
+// TestReceiveLowNumbers receives as descriptors 0, 1 and 2, which programs that close
+// their standard files get, in a process of its own.
+func TestReceiveLowNumbers(t *testing.T) {
+	cmd := childCommand(t, "receive-low")
+	var out bytes.Buffer
+	f, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.ExtraFiles = []*os.File{w}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(&out, f)
+	f.Close()
+	if err := cmd.Wait(); err != nil || out.String() != "ok" {
+		t.Errorf("%v\n%s", err, &out)
+	}
+}
+
+func init() { children["receive-low"] = receiveLow }
+
+func receiveLow() error {
+	report := os.NewFile(3, "report")
+	err := receiveAsLow()
+	if err == nil {
+		fmt.Fprint(report, "ok")
+	} else {
+		fmt.Fprint(report, err)
+	}
+	return err
+}
+
+func receiveAsLow() error {
+	a, b, err := sockets.Pair("unix")
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	defer b.Close()
+	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		f.Close()
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	if err := a.SendFD(w); err != nil {
+		return err
+	}
+	w.Close()
+	r.Close()
+	f, err := b.ReceiveFD()
+	if err != nil {
+		return err
+	}
+	// The default of SIGPIPE ends a process that writes to 1 or 2 in this state.
+	if _, err := f.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("write: %v, want EPIPE", err)
+	}
+	if err := a.SendFD(a); err != nil {
+		return err
+	}
+	_, files, err := b.ReceiveFDs(make([]byte, 1), 1)
+	if err != nil {
+		return err
+	}
+	if n := files[0].Fd(); n <= 2 {
+		return fmt.Errorf("received as descriptor %d", n)
+	}
+	files[0].Close()
+	return f.Close()
+}
+
+// oddConn is a syscall.Conn of a make that does not keep to the rules.
+type oddConn struct {
+	raw   syscall.RawConn
+	calls int
+}
+
+func (c oddConn) SyscallConn() (syscall.RawConn, error) {
+	if c.raw == nil {
+		return nil, nil
+	}
+	return oddRaw{c.raw, c.calls}, nil
+}
+
+type oddRaw struct {
+	syscall.RawConn
+	calls int
+}
+
+func (c oddRaw) Control(f func(uintptr)) error {
+	return c.RawConn.Control(func(fd uintptr) {
+		for range c.calls {
+			f(fd)
+		}
+	})
+}
+
+func TestSendFDOddConn(t *testing.T) {
+	checkNoLeak(t)
+	a, b := pair(t, "unixpacket")
+	f := pipes(t, 1)[0]
+	raw, err := f.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := pipes(t, 1)[0]
+	closed.Close()
+	var de *sockets.DescriptorError
+	if err := a.SendFD(oddConn{}); !errors.As(err, &de) || !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("without access to a descriptor: %v, want EINVAL", err)
+	}
+	if err := a.SendFD(oddConn{raw, 0}); !errors.As(err, &de) || !errors.Is(err, syscall.EBADF) {
+		t.Errorf("without a call: %v, want EBADF", err)
+	}
+	if _, err := a.SendFDs([]byte("x"), oddConn{raw, 3}, closed); !errors.As(err, &de) || de.Index != 1 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("three calls, then a closed file: %v, want ErrClosed of 1", err)
+	}
+	if _, err := a.SendFDs([]byte("x"), oddConn{raw, 3}, f); err != nil {
+		t.Errorf("three calls: %v", err)
+	}
+	a.Close()
+	n, fds, err := b.ReceiveFDs(make([]byte, 10), 3)
+	if n != 1 || len(fds) != 2 || err != nil {
+		t.Errorf("ReceiveFDs: %d, %d files, %v", n, len(fds), err)
+	}
+	closeFiles(fds)
+	if _, err := b.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("more was sent: %v", err)
+	}
+}
