@@ -26,70 +26,48 @@ func fileError(f *os.File, err error) error {
 // *UDPConn, *IPConn or *UnixConn, and a TCP connection gets the defaults of a new
 // one: no delay, keep-alive.
 func FileConn(f *os.File) (net.Conn, error) {
-	fd, err := adoptFile(f)
+	fd, err := adoptFile(f, func(*probed) bool { return true })
 	if err != nil {
 		return nil, fileError(f, err)
 	}
-	switch fd.Local().(type) {
-	case *net.TCPAddr:
+	if isTCP(fd) {
 		setTCPDefaults(fd, 0, net.KeepAliveConfig{})
-		return &TCPConn{conn{fd}}, nil
-	case *net.UDPAddr:
-		return &UDPConn{conn{fd}}, nil
-	case *net.IPAddr:
-		return &IPConn{conn{fd}}, nil
-	case *net.UnixAddr:
-		return &UnixConn{conn{fd}}, nil
 	}
-	fd.Close()
-	return nil, fileError(f, syscall.EINVAL)
+	return newConn(fd), nil
 }
 
 // FileListener returns a listener on a copy of f's descriptor; the caller closes
 // both. The socket becomes non-blocking, for f as well. A *UnixListener does not
 // remove the socket's file unless told to.
 func FileListener(f *os.File) (net.Listener, error) {
-	fd, err := adoptFile(f)
+	fd, err := adoptFile(f, func(p *probed) bool { return p.family == sys.AF_UNIX || p.typ == sys.SOCK_STREAM })
 	if err != nil {
 		return nil, fileError(f, err)
 	}
-	l := newListener(fd, true)
-	l.setDefaults = true
-	switch fd.Local().(type) {
-	case *net.TCPAddr:
-		return &TCPListener{l}, nil
-	case *net.UnixAddr:
-		return newUnixListener(l, false), nil
-	}
-	fd.Close()
-	return nil, fileError(f, syscall.EINVAL)
+	return adoptedListener(fd), nil
 }
 
 // FilePacketConn returns a datagram socket on a copy of f's descriptor; the caller
 // closes both. The socket becomes non-blocking, for f as well.
 func FilePacketConn(f *os.File) (net.PacketConn, error) {
-	fd, err := adoptFile(f)
+	fd, err := adoptFile(f, func(p *probed) bool {
+		return p.family == sys.AF_UNIX || p.typ == sys.SOCK_DGRAM || p.typ == sys.SOCK_RAW
+	})
 	if err != nil {
 		return nil, fileError(f, err)
 	}
-	switch fd.Local().(type) {
-	case *net.UDPAddr:
-		return &UDPConn{conn{fd}}, nil
-	case *net.IPAddr:
-		return &IPConn{conn{fd}}, nil
-	case *net.UnixAddr:
-		return &UnixConn{conn{fd}}, nil
-	}
-	fd.Close()
-	return nil, fileError(f, syscall.EINVAL)
+	return newConn(fd).(net.PacketConn), nil
 }
 
-// adoptFile duplicates f's descriptor and finds out what kind of socket it is, as
-// far as package net knows them.
-func adoptFile(f *os.File) (*netfd.FD, error) {
+// adoptFile duplicates f's descriptor if package net knows such sockets, and if it
+// is of a kind that fits.
+func adoptFile(f *os.File, fits func(*probed) bool) (*netfd.FD, error) {
 	return adoptCopy(f, func(p *probed) error {
 		switch p.family {
 		case sys.AF_INET, sys.AF_INET6, sys.AF_UNIX:
+			if !fits(p) {
+				return syscall.EINVAL
+			}
 			return nil
 		case sys.AF_NETLINK, sys.AF_PACKET:
 			return syscall.EPROTONOSUPPORT
@@ -118,14 +96,16 @@ func adoptCopy(f *os.File, check func(*probed) error) (fd *netfd.FD, err error) 
 func adopt(sysfd int, check func(*probed) error) (*netfd.FD, error) {
 	p, err := probe(sysfd)
 	if err != nil {
-		return nil, err
-	}
-	if err := check(p); err != nil {
+		// Without a copy, whose close would give up the locks of a file, fcntl(2).
 		return nil, err
 	}
 	nfd, errno := sys.Dup(uintptr(sysfd))
 	if errno != 0 {
 		return nil, os.NewSyscallError("fcntl", errno)
+	}
+	if err := check(p); err != nil {
+		sys.Close(nfd)
+		return nil, err
 	}
 	// Where package net asks getsockname, it has set the mode before. We do it last,
 	// for it is the one thing that somebody else sees.
@@ -225,23 +205,30 @@ func fromFD(sysfd int) (*Socket, error) {
 		// The kernel would take the low 32 bits.
 		return nil, os.NewSyscallError("getsockopt", syscall.EBADF)
 	}
+	if sysfd > 2 {
+		fd, err := adopt(sysfd, anySocket)
+		if err != nil {
+			return nil, err
+		}
+		sys.Close(sysfd)
+		return adopted(fd), nil
+	}
 	null := -1
-	if sysfd <= 2 {
+	fd, err := adopt(sysfd, func(*probed) (err error) {
+		// Not before it is known that sysfd is open, or null might be that.
 		var errno syscall.Errno
 		if null, errno = sys.OpenNull(); errno != 0 {
-			return nil, os.NewSyscallError("open", errno)
+			err = os.NewSyscallError("open", errno)
 		}
+		return err
+	})
+	if null >= 0 {
 		defer sys.Close(null)
 	}
-	fd, err := adopt(sysfd, anySocket)
 	if err != nil {
 		return nil, err
 	}
-	if null < 0 {
-		sys.Close(sysfd)
-	} else {
-		sys.Dup2(null, sysfd)
-	}
+	sys.Dup2(null, sysfd)
 	return adopted(fd), nil
 }
 
@@ -250,6 +237,9 @@ func fromFD(sysfd int) (*Socket, error) {
 // becomes non-blocking, for which package os is not prepared: use only the Socket
 // then, or SetBlocking when it is no longer used.
 func FromFile(f *os.File) (*Socket, error) {
+	if f == nil {
+		return nil, &net.OpError{Op: "file", Net: "file+net", Err: os.NewSyscallError("fcntl", syscall.EBADF)}
+	}
 	fd, err := adoptCopy(f, anySocket)
 	if err != nil {
 		return nil, fileError(f, err)
@@ -306,7 +296,7 @@ func controlMode(c syscall.Conn, f func(fd int) syscall.Errno) error {
 	}
 	var errno syscall.Errno
 	if err := raw.Control(func(fd uintptr) { errno = f(int(fd)) }); err != nil {
-		return err
+		return heldError(c, err)
 	}
 	if errno != 0 {
 		return os.NewSyscallError("fcntl", errno)

@@ -242,12 +242,33 @@ func fromFDLimit() error {
 	if err != nil {
 		return err
 	}
+	if err := unix.Dup2(fd, 0); err != nil {
+		return err
+	}
 	for _, n := range []int{fd, 0} {
-		if _, err := sockets.FromFD(n); !errors.Is(err, syscall.EMFILE) && n != 0 {
+		if _, err := sockets.FromFD(n); !errors.Is(err, syscall.EMFILE) {
 			return fmt.Errorf("descriptor %d: %v, want EMFILE", n, err)
 		}
 	}
 	lift()
+	if lift, err = limitFree(1); err != nil {
+		return err
+	}
+	// The null device takes the number that the copy needs.
+	if _, err := sockets.FromFD(0); !errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("descriptor 0 with one free: %v, want EMFILE", err)
+	}
+	lift()
+	if _, err := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
+		return fmt.Errorf("descriptor 0 is no longer the socket: %w", err)
+	}
+	unix.Close(0)
+	if _, err := sockets.FromFD(0); !errors.Is(err, syscall.EBADF) {
+		return fmt.Errorf("closed descriptor 0: %v, want EBADF", err)
+	}
+	if isOpen(0) {
+		return errors.New("closed descriptor 0 is open")
+	}
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil || flags&unix.O_NONBLOCK != 0 {
 		return fmt.Errorf("the descriptor has flags %#x, %v", flags, err)
@@ -286,8 +307,14 @@ func TestFromFile(t *testing.T) {
 		t.Errorf("Blocking: %t, %v", on, err)
 	}
 	f.Close()
-	if _, err := sockets.Blocking(f); err == nil {
-		t.Error("Blocking of a closed file succeeded")
+	if _, err := sockets.Blocking(f); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Blocking of a closed file: %v, want ErrClosed", err)
+	}
+	if err := sockets.SetBlocking(s, true); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("SetBlocking of a closed Socket: %v, want ErrClosed", err)
+	}
+	if _, err := sockets.FromFile(nil); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("FromFile of nothing: %v, want EBADF", err)
 	}
 }
 

@@ -478,9 +478,14 @@ func (s *Socket) Listener() (net.Listener, error) {
 	if err != nil {
 		return nil, socketError("listener", fd, nil, err)
 	}
+	return adoptedListener(fd), nil
+}
+
+// adoptedListener returns the listener of a socket that somebody else made.
+func adoptedListener(fd *netfd.FD) net.Listener {
 	l := newListener(fd, true)
 	l.setDefaults = true
-	return newRoleListener(l, false), nil
+	return newRoleListener(l, false)
 }
 
 // RoleError reports that a socket is not fit for a role. It matches
