@@ -92,8 +92,9 @@ func (e *FormatError) Error() string {
 	if e.Encoding != "" {
 		b.WriteString(" " + e.Encoding)
 	}
-	b.WriteString(": ")
-	b.WriteString(e.Err.Error())
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
 	if len(e.Bytes) == 0 {
 		return b.String()
 	}
@@ -212,6 +213,8 @@ func (f ExternalFormat) check() error {
 	switch {
 	case !codec.Newline(f.Newline).Valid():
 		err = fmt.Errorf("%w: unknown style of line ends %d", ErrFormatOption, uint8(f.Newline))
+	case !charset.Usable():
+		err = fmt.Errorf("%w: the encoding has no decoder or no encoder", ErrFormatOption)
 	case f.Newline == NewlineNEL && !charset.Encodes('\u0085'):
 		err = fmt.Errorf("%w: line ends are U+0085, which the encoding lacks", ErrFormatOption)
 	default:

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/iolib-go/sockets/internal/codec"
 	"github.com/iolib-go/sockets/internal/sys"
@@ -26,14 +27,12 @@ import (
 //
 // Multiple goroutines may invoke methods on a TextConn simultaneously.
 type TextConn struct {
-	conn    net.Conn
-	r       textReader
-	w       textWriter
-	closing atomic.Bool // Close has been called
-	closed  atomic.Bool // and conn is closed
-
-	// writeDeadline is the user's, in nanoseconds of Unix time, 0 for none.
-	writeDeadline atomic.Int64
+	conn      net.Conn
+	r         textReader
+	w         textWriter
+	deadlines textDeadlines
+	closing   atomic.Bool // Close has been called
+	closed    atomic.Bool // and conn is closed
 }
 
 var (
@@ -63,7 +62,8 @@ func WithFormat(c net.Conn, f ExternalFormat) net.Conn {
 func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	t := &TextConn{conn: c}
 	t.r.conn, t.r.other = c, &t.w
-	t.w.conn = c
+	t.w.conn, t.w.deadlines = c, &t.deadlines
+	t.deadlines.conn = c
 	if err := f.check(); err != nil {
 		t.r.broken, t.w.broken = err, err
 		return t
@@ -144,8 +144,10 @@ func checkBufferSizes(encoding string, in, out int) error {
 //
 // With an output buffer, Write returns when its text is in the buffer; what is
 // there goes out when the buffer is full, by Flush, Close and CloseWrite, and
-// before and while a Read of the same TextConn waits for the peer. With 0, the
-// initial value, the text is on the wire when Write returns.
+// before and while a Read of the same TextConn waits for the peer. The deadline
+// of Read ends that sending, too: what is left stays in the buffer, but a
+// tls.Conn does not survive it. With 0, the initial value, the text is on the
+// wire when Write returns.
 //
 // With an input buffer, a Read asks the connection for up to input bytes. With
 // 0 it asks for as many as it was asked for.
@@ -191,7 +193,7 @@ func (c *TextConn) SetWriteFormat(f ExternalFormat) error {
 	defer c.w.unlock()
 	err := c.w.finish()
 	c.w.setFormat(f.codec())
-	return errors.Join(err, c.w.send())
+	return joinErrors(err, c.w.send())
 }
 
 // Read reads text into p. It consumes the bytes of a character with its text,
@@ -250,16 +252,37 @@ func (c *TextConn) closedWrite() error {
 
 // WriteString is Write for a string.
 func (c *TextConn) WriteString(s string) (n int, err error) {
+	if c.closed.Load() {
+		return 0, c.closedWrite()
+	}
 	b := getBlock(blockSize)
 	defer putBlock(b)
+	c.w.mu.Lock()
+	defer c.w.unlock()
 	for {
 		k := copy(b.mem[:blockSize], s[n:])
-		m, err := c.Write(b.mem[:k])
+		if n+k < len(s) {
+			k -= cutRune(b.mem[:k]) // a count inside a character would be no index
+		}
+		m, err := c.w.write(b.mem[:k])
 		n += m
 		if err != nil || n == len(s) {
 			return n, err
 		}
 	}
+}
+
+// cutRune returns the length of the unfinished character that p ends with.
+func cutRune(p []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(p); n++ {
+		if rest := p[len(p)-n:]; utf8.RuneStart(rest[0]) {
+			if utf8.FullRune(rest) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // ReadFrom writes the text that r has until it ends. It returns how much of it
@@ -374,28 +397,14 @@ func (c *TextConn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 func (c *TextConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
 // SetDeadline sets both deadlines, see net.Conn.
-func (c *TextConn) SetDeadline(t time.Time) error {
-	c.noteWriteDeadline(t)
-	return c.conn.SetDeadline(t)
-}
+func (c *TextConn) SetDeadline(t time.Time) error { return c.deadlines.set(t, true, true) }
 
 // SetReadDeadline sets the deadline of Read. Text that is there already is
 // read in spite of it.
-func (c *TextConn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
+func (c *TextConn) SetReadDeadline(t time.Time) error { return c.deadlines.set(t, true, false) }
 
 // SetWriteDeadline sets the deadline of Write, see net.Conn.
-func (c *TextConn) SetWriteDeadline(t time.Time) error {
-	c.noteWriteDeadline(t)
-	return c.conn.SetWriteDeadline(t)
-}
-
-func (c *TextConn) noteWriteDeadline(t time.Time) {
-	var ns int64
-	if !t.IsZero() {
-		ns = max(t.UnixNano(), 1)
-	}
-	c.writeDeadline.Store(ns)
-}
+func (c *TextConn) SetWriteDeadline(t time.Time) error { return c.deadlines.set(t, false, true) }
 
 // CloseRead shuts the reading side of the connection down. Text that is there
 // already can still be read. It returns errors.ErrUnsupported in a
@@ -455,7 +464,7 @@ func (c *TextConn) endForClose() error {
 	if c.w.size.Load() > 0 {
 		// Whoever holds the lock may be sending what must not be lost, and
 		// the deadline bounds that.
-		c.limitWrites()
+		defer c.limitWrites()()
 		c.w.mu.Lock()
 	} else if !c.w.mu.TryLock() {
 		return nil
@@ -464,15 +473,18 @@ func (c *TextConn) endForClose() error {
 	if c.w.idle() {
 		return nil
 	}
-	c.limitWrites()
+	defer c.limitWrites()()
 	return c.w.end()
 }
 
-func (c *TextConn) limitWrites() {
-	limit := time.Now().Add(closeLimit)
-	if ns := c.writeDeadline.Load(); ns == 0 || ns > limit.UnixNano() {
-		c.conn.SetWriteDeadline(limit) // a connection that cannot is closed next
+// limitWrites ends all writes in closeLimit. A connection that has no
+// deadlines is closed then, unless what it returns is called before.
+func (c *TextConn) limitWrites() (stop func()) {
+	if c.deadlines.limit(time.Now().Add(closeLimit)) == nil {
+		return func() {}
 	}
+	timer := time.AfterFunc(closeLimit, func() { c.conn.Close() })
+	return func() { timer.Stop() }
 }
 
 // joinErrors is errors.Join that leaves a single error as it is.
@@ -486,8 +498,12 @@ func joinErrors(a, b error) error {
 	return errors.Join(a, b)
 }
 
-// blockSize is how many bytes one system call moves.
-const blockSize = 64 << 10
+// blockSize is how many bytes one system call moves, or the text of one: that
+// may be longer on the wire.
+const (
+	blockSize    = 64 << 10
+	maxBlockSize = 4 * blockSize
+)
 
 // A block is memory for the wire. Blocks come from a pool when there is
 // something to hold, and go back when it is gone.
@@ -497,7 +513,7 @@ var blocks = [...]struct {
 	size int
 	pool sync.Pool
 }{
-	{size: blockSize}, {size: 2 * blockSize}, {size: 4 * blockSize},
+	{size: blockSize}, {size: 2 * blockSize}, {size: maxBlockSize},
 }
 
 // getBlock returns a block with room for size bytes, one of blockSize times 1,

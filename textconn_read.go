@@ -254,10 +254,11 @@ func (r *textReader) note(n int, err error) error {
 func (r *textReader) skip(n int) (int, error) {
 	done := 0
 	for {
-		k := min(n-done, len(r.wire))
-		r.consume(k)
-		r.dec.Skipped()
-		done += k
+		if k := min(n-done, len(r.wire)); k > 0 {
+			r.consume(k)
+			r.dec.Skipped()
+			done += k
+		}
 		if done == n {
 			return n, nil
 		}
@@ -286,6 +287,9 @@ func (r *textReader) readRaw(p []byte) (int, error) {
 	}
 	n, err := r.receive(p)
 	r.off.Add(int64(n))
+	if n > 0 {
+		r.dec.Skipped()
+	}
 	if err == io.EOF {
 		r.eof = true
 	}

@@ -2,8 +2,10 @@ package sockets
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
@@ -27,8 +29,9 @@ type textWriter struct {
 	size  atomic.Int64 // of the output buffer, 0 for none
 	off   atomic.Int64
 
-	waiting atomic.Bool // a reader waits for the peer, who may wait for us
-	err     error       // of sending on behalf of that reader
+	waiting   atomic.Bool // a reader waits for the peer, who may wait for us
+	err       error       // of sending on behalf of that reader
+	deadlines *textDeadlines
 
 	small [codec.FinishLen]byte
 }
@@ -46,11 +49,23 @@ func (w *textWriter) unlock() {
 		if !w.waiting.Load() || w.size.Load() == 0 || !w.mu.TryLock() {
 			return
 		}
-		if len(w.wire) == 0 || w.err != nil {
+		err := w.err
+		if err == nil {
+			err = w.send()
+			w.keepErr(err)
+		}
+		if err != nil || len(w.wire) == 0 {
 			w.mu.Unlock()
 			return
 		}
-		w.err = w.send()
+	}
+}
+
+// keepErr keeps the error of sending on behalf of a reader for the next
+// writer. A deadline is none: what it left is still there.
+func (w *textWriter) keepErr(err error) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		w.err = err
 	}
 }
 
@@ -59,10 +74,10 @@ func (w *textWriter) unlock() {
 func (w *textWriter) readerWaits() {
 	w.waiting.Store(true)
 	if w.mu.TryLock() {
-		if w.err == nil {
-			w.err = w.send()
+		if w.err == nil && len(w.wire) > 0 {
+			w.keepErr(w.deadlines.flush(w.send))
 		}
-		w.unlock()
+		w.mu.Unlock()
 	}
 }
 
@@ -90,9 +105,8 @@ func (w *textWriter) write(p []byte) (n int, err error) {
 		return 0, err
 	}
 	if w.enc.Plain(p) {
-		n, err = w.conn.Write(p)
-		w.off.Add(int64(n))
-		if err != nil && !w.format.AsIs() {
+		n, err = w.writeConn(p)
+		if err != nil && !w.format.Charset.Bytewise() && !w.format.AsIs() {
 			n += w.keepRest(p[n:])
 		}
 		return n, err
@@ -101,6 +115,11 @@ func (w *textWriter) write(p []byte) (n int, err error) {
 		before := w.enc
 		room := w.room()
 		nDst, nSrc, status := w.enc.Encode(room, p[n:])
+		for status == codec.Full && len(p) <= blockSize && w.grow(nDst) {
+			room = w.block.mem
+			d, s, st := w.enc.Encode(room[nDst:], p[n+nSrc:])
+			nDst, nSrc, status = nDst+d, nSrc+s, st
+		}
 		w.wire = room[:nDst]
 		if err := w.send(); err != nil {
 			return n + w.rewind(before, room[:nDst], p[n:][:nSrc]), err
@@ -113,6 +132,31 @@ func (w *textWriter) write(p []byte) (n int, err error) {
 			return n, w.unencodable()
 		}
 	}
+}
+
+// writeConn writes p to the connection, and holds it to the contract of
+// io.Writer.
+func (w *textWriter) writeConn(p []byte) (int, error) {
+	n, err := w.conn.Write(p)
+	w.off.Add(int64(n))
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+// grow replaces the block by one of twice the size, unless that is the
+// largest, and keeps its first n bytes.
+func (w *textWriter) grow(n int) bool {
+	size := 2 * (len(w.block.mem) - codec.FinishLen)
+	if size > maxBlockSize {
+		return false
+	}
+	b := getBlock(size)
+	copy(b.mem, w.block.mem[:n])
+	w.freeBlock()
+	w.block = b
+	return true
 }
 
 // keepRest keeps the rest of a character of UTF-8 that p begins inside of, and
@@ -190,8 +234,8 @@ func (w *textWriter) unencodable() error {
 // it is elsewhere.
 func (w *textWriter) room() []byte {
 	if size := int(w.size.Load()); size > 0 {
-		if len(w.own) != size && len(w.wire)+minBufferSize <= size || w.own == nil {
-			w.own = make([]byte, max(size, len(w.wire)+minBufferSize))
+		if len(w.own) != size && len(w.wire) <= size || len(w.own) < len(w.wire) {
+			w.own = make([]byte, max(size, len(w.wire)))
 		}
 		if len(w.wire) == 0 || &w.wire[:1][0] != &w.own[0] {
 			w.wire = w.own[:copy(w.own, w.wire)]
@@ -208,12 +252,8 @@ func (w *textWriter) room() []byte {
 
 // send sends wire. If that fails, wire is what remains.
 func (w *textWriter) send() error {
-	for len(w.wire) > 0 {
-		n, err := w.conn.Write(w.wire)
-		w.off.Add(int64(n))
-		if err == nil && n < len(w.wire) {
-			err = io.ErrShortWrite
-		}
+	if len(w.wire) > 0 {
+		n, err := w.writeConn(w.wire)
 		w.wire = w.wire[n:]
 		if err != nil {
 			return err
@@ -276,9 +316,7 @@ func (w *textWriter) writeRaw(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := w.conn.Write(p)
-	w.off.Add(int64(n))
-	return n, err
+	return w.writeConn(p)
 }
 
 func validRune(b []byte) bool {

@@ -77,6 +77,19 @@ func (c *Charset) Wide() int {
 	return 1
 }
 
+// Bytewise reports whether the characters of c are bytes.
+func (c *Charset) Bytewise() bool { return c.kind == kindBytes }
+
+// Usable reports whether c can be decoded and encoded: an encoding that is not
+// of x/text may lack either.
+func (c *Charset) Usable() bool {
+	if c.kind != kindForeign {
+		return true
+	}
+	d, e := c.Encoding.NewDecoder(), c.Encoding.NewEncoder()
+	return d != nil && d.Transformer != nil && e != nil && e.Transformer != nil
+}
+
 // Encodes reports whether c has r.
 func (c *Charset) Encodes(r rune) bool {
 	if c.kind == kindBytes {
@@ -122,9 +135,17 @@ func (c *Charset) substitutes() [2]rune {
 	return c.subs
 }
 
-func (c *Charset) asciiSuperset() bool {
-	b, err := c.Encoding.NewEncoder().Bytes([]byte("A?"))
-	return err == nil && string(b) == "A?"
+func (c *Charset) asciiSuperset() bool { return string(c.encode("A?")) == "A?" }
+
+// encode returns the short text s on the wire, or nil if that fails. It does
+// not trust the encoding to end by itself, as x/text's helpers do.
+func (c *Charset) encode(s string) []byte {
+	dst := make([]byte, 64)
+	nDst, nSrc, err := c.Encoding.NewEncoder().Transform(dst, []byte(s), true)
+	if err != nil || nSrc < len(s) {
+		return nil
+	}
+	return dst[:nDst]
 }
 
 // machine returns the machine of c, whose tables are made at the first call.

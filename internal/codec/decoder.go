@@ -38,6 +38,7 @@ func (d *Decoder) Bad() int { return d.bad }
 
 // Skipped tells d that its caller has gone past bytes without decoding them.
 func (d *Decoder) Skipped() {
+	d.afterCR = false
 	if d.foreign != nil {
 		d.foreign.stuck = 0
 	}
@@ -185,10 +186,18 @@ func (d *Decoder) newline(c char, src []byte, eof bool) (char, bool) {
 	return c, true
 }
 
+// maxShifts bounds the bytes of escape sequences between the halves of a line
+// end. A peer that sends nothing else could have any number of them buffered.
+const maxShifts = 24
+
 // peekLF looks at the character behind the CR c without consuming it.
 func (d *Decoder) peekLF(c char, src []byte, eof bool) (char, bool) {
 	behindCR := d.st
 	for i := c.size; i < len(src); {
+		if i-c.size > maxShifts {
+			d.st = behindCR
+			return c, true
+		}
 		next := d.m.decodeChar(&d.st, src[i:])
 		switch {
 		case next.v == isShift:

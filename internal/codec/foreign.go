@@ -27,7 +27,7 @@ const foreignChar = 64
 
 func newForeignDecoder(c *Charset) *foreignDecoder {
 	f := &foreignDecoder{t: c.Encoding.NewDecoder().Transformer}
-	f.genuine, _ = c.Encoding.NewEncoder().Bytes([]byte("\ufffd"))
+	f.genuine = c.encode("\ufffd")
 	return f
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
@@ -15,7 +16,7 @@ import (
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/traditionalchinese"
-	"golang.org/x/text/encoding/unicode"
+	xunicode "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
@@ -80,20 +81,20 @@ var rows = []row{
 	{"replacement", encoding.Replacement, kindForeign, "", nil},
 	{"shift_jis", japanese.ShiftJIS, kindDouble, "sjis mskanji csshiftjis windows31j cswindows31j xsjis shiftjisx0201 mswin31j xmscp932", []int{932, 943, 942}},
 	{"us-ascii", usASCII, kindSingle, "ascii us isoir6 ansix341968 ansix341986 ansix34 iso646us iso646irv1991 iso646irv csascii 646", []int{367, 20127}},
-	{"utf-16", unicode.UTF16(unicode.BigEndian, unicode.UseBOM), kindUTF16, "u16 csutf16", []int{1204}},
-	{"utf-16-expect-bom", unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM), kindUTF16, "", nil},
-	{"utf-16be", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), kindUTF16, "csutf16be utf16bigunmarked unicodebigunmarked unicodefffe iso10646ucs2 csunicode ucs2be unicodebig", []int{1201}},
-	{"utf-16le", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), kindUTF16, "csutf16le unicodelittleunmarked unicodefeff ucs2 ucs2le unicode unicodelittle", []int{1200, 1202}},
-	{"utf-16le-bom", unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), kindUTF16, "xutf16lebom", nil},
-	{"utf-16le-expect-bom", unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM), kindUTF16, "", nil},
+	{"utf-16", xunicode.UTF16(xunicode.BigEndian, xunicode.UseBOM), kindUTF16, "u16 csutf16", []int{1204}},
+	{"utf-16-expect-bom", xunicode.UTF16(xunicode.BigEndian, xunicode.ExpectBOM), kindUTF16, "", nil},
+	{"utf-16be", xunicode.UTF16(xunicode.BigEndian, xunicode.IgnoreBOM), kindUTF16, "csutf16be utf16bigunmarked unicodebigunmarked unicodefffe iso10646ucs2 csunicode ucs2be unicodebig", []int{1201}},
+	{"utf-16le", xunicode.UTF16(xunicode.LittleEndian, xunicode.IgnoreBOM), kindUTF16, "csutf16le unicodelittleunmarked unicodefeff ucs2 ucs2le unicode unicodelittle", []int{1200, 1202}},
+	{"utf-16le-bom", xunicode.UTF16(xunicode.LittleEndian, xunicode.UseBOM), kindUTF16, "xutf16lebom", nil},
+	{"utf-16le-expect-bom", xunicode.UTF16(xunicode.LittleEndian, xunicode.ExpectBOM), kindUTF16, "", nil},
 	{"utf-32", utf32.UTF32(utf32.BigEndian, utf32.UseBOM), kindUTF32, "u32 csutf32 ucs4 iso10646ucs4 csucs4", nil},
 	{"utf-32-expect-bom", utf32.UTF32(utf32.BigEndian, utf32.ExpectBOM), kindUTF32, "", nil},
 	{"utf-32be", utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM), kindUTF32, "csutf32be ucs4be", []int{12001, 1232}},
 	{"utf-32le", utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), kindUTF32, "csutf32le ucs4le", []int{12000, 1234}},
 	{"utf-32le-bom", utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), kindUTF32, "xutf32lebom", nil},
 	{"utf-32le-expect-bom", utf32.UTF32(utf32.LittleEndian, utf32.ExpectBOM), kindUTF32, "", nil},
-	{"utf-8", unicode.UTF8, kindUTF8, "u8 utf utf8ucs2 utf8ucs4 iso10646utf8 unicode11utf8 unicode20utf8 xunicode20utf8 csutf8", []int{65001, 1208}},
-	{"utf-8-sig", unicode.UTF8BOM, kindUTF8, "utf8bom xutf8bom", nil},
+	{"utf-8", xunicode.UTF8, kindUTF8, "u8 utf utf8ucs2 utf8ucs4 iso10646utf8 unicode11utf8 unicode20utf8 xunicode20utf8 csutf8", []int{65001, 1208}},
+	{"utf-8-sig", xunicode.UTF8BOM, kindUTF8, "utf8bom xutf8bom", nil},
 	{"windows-1250", charmap.Windows1250, kindSingle, "xcp1250 cswindows1250 mswinee", []int{1250}},
 	{"windows-1251", charmap.Windows1251, kindSingle, "xcp1251 cswindows1251 mscyrl", []int{1251}},
 	{"windows-1252", charmap.Windows1252, kindSingle, "xcp1252 cswindows1252 msansi ansi", []int{1252}},
@@ -215,7 +216,7 @@ func page(key string) (int, bool) {
 // be told from other values.
 func Register(name string, enc encoding.Encoding) error {
 	key := fold(name)
-	if key == "" || strings.ContainsAny(name, ", \t\n") {
+	if key == "" || strings.Contains(name, ",") || strings.ContainsFunc(name, unicode.IsSpace) {
 		return fmt.Errorf("%q is no name", name)
 	}
 	if Lookup(name) != nil {
