@@ -393,6 +393,7 @@ func TestNames(t *testing.T) {
 		{"utf16le", "utf-16le"}, {"UTF-16", "utf-16"}, {"utf-16", "utf-16"}, {"UTF-32", "utf-32"}, {"utf-32be", "utf-32be"},
 		{"koi8r", "koi8-r"}, {"cp65001", "utf-8"}, {"iso_8859-1:1987", "iso-8859-1"}, {"ANSI_X3.4-1968", "us-ascii"},
 		{"csISO2022JP", "iso-2022-jp"}, {"iso_8859_1_1987", "iso-8859-1"}, {"ISO_8859-11:2001", "windows-874"}, {"hkscs", "big5"}, {"l5", "iso-8859-9"}, {"866", "cp866"}, {"utf-8-sig", "utf-8-sig"},
+		{"CSPC858MULTILINGUAL", "cp858"}, {"SJIS-WIN", "shift_jis"}, {"MS-EE", "windows-1250"}, {"MAC-UK", "x-mac-cyrillic"}, {"ISO-IR-203", "iso-8859-15"},
 		{"bytes", "bytes"}, {"UTF-16LE-BOM", "utf-16le-bom"}, {"ISO-10646-UCS-2", "utf-16be"},
 	}
 	for _, tt := range tests {
