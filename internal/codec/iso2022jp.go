@@ -92,6 +92,17 @@ func copyNoShift(dst, src []byte) int {
 	n := min(len(dst), len(src))
 	dst, src = dst[:n], src[:n]
 	i := 0
+	for ; i+32 <= n; i += 32 {
+		s, d := src[i:i+32:i+32], dst[i:i+32:i+32]
+		a, b, c, e := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
+		if shiftMask(a)|shiftMask(b)|shiftMask(c)|shiftMask(e) != 0 {
+			break
+		}
+		le.PutUint64(d, a)
+		le.PutUint64(d[8:], b)
+		le.PutUint64(d[16:], c)
+		le.PutUint64(d[24:], e)
+	}
 	for ; i+8 <= n; i += 8 {
 		w := le.Uint64(src[i:])
 		le.PutUint64(dst[i:], w)

@@ -30,6 +30,7 @@ type single struct {
 	ascii  bool      // ASCII is encoded as itself
 	direct [256]byte // what an ASCII character's byte decodes to; 0x80 for the others
 	dec    [256]entry
+	wide   [256]uint64 // dec, with eight times the length in the top byte
 	enc    runeTable
 
 	fromASCII [256]byte // the codes of ASCII, all of which are there
@@ -48,6 +49,7 @@ func newSingle(enc encoding.Encoding) *single {
 			continue
 		}
 		m.dec[i] = entryOf(r)
+		m.wide[i] = uint64(m.dec[i]&0xffffff) | uint64(m.dec[i]>>24)<<59
 		if r < 0x80 {
 			m.direct[i] = byte(r)
 		}
@@ -137,58 +139,9 @@ func (m *single) encodeRune(_ *state, dst []byte, r rune) int {
 
 func (m *single) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	if m.ascii {
-		nSrc = copyASCII(dst, src)
-		nDst = nSrc
-	}
-	// Eight characters a turn: all ASCII in one store, else by stores of four
-	// bytes of which the next one overwrites what is too much. Eight
-	// characters are at most 24 bytes, and the last store is one longer.
-	// Text with some characters that are not ASCII has more of them near by,
-	// so the next words are not even asked: the answer is a coin toss.
-	t, mixed := &m.dec, 0
-	for nSrc+8 <= len(src) && nDst+25 <= len(dst) {
-		s := src[nSrc : nSrc+8 : nSrc+8]
-		d := dst[nDst : nDst+25 : nDst+25]
-		if mixed == 0 {
-			if m.ascii {
-				if w := le.Uint64(s); w&asciiMask == 0 {
-					le.PutUint64(d, w)
-					nSrc += 8
-					nDst += 8
-					continue
-				}
-			} else if m.direct8(d, s) {
-				nSrc += 8
-				nDst += 8
-				continue
-			}
-		}
-		mixed = (mixed + 1) & 3
-		e0, e1, e2, e3 := t[s[0]], t[s[1]], t[s[2]], t[s[3]]
-		e4, e5, e6, e7 := t[s[4]], t[s[5]], t[s[6]], t[s[7]]
-		// An entry of 0 borrows from the top bit; the others do not.
-		if ((e0-1)|(e1-1)|(e2-1)|(e3-1)|(e4-1)|(e5-1)|(e6-1)|(e7-1))>>31 != 0 {
-			break
-		}
-		n := 0
-		le.PutUint32(d, uint32(e0))
-		n += int(e0 >> 24)
-		le.PutUint32(d[n:], uint32(e1))
-		n += int(e1 >> 24)
-		le.PutUint32(d[n:], uint32(e2))
-		n += int(e2 >> 24)
-		le.PutUint32(d[n:], uint32(e3))
-		n += int(e3 >> 24)
-		le.PutUint32(d[n:], uint32(e4))
-		n += int(e4 >> 24)
-		le.PutUint32(d[n:], uint32(e5))
-		n += int(e5 >> 24)
-		le.PutUint32(d[n:], uint32(e6))
-		n += int(e6 >> 24)
-		le.PutUint32(d[n:], uint32(e7))
-		n += int(e7 >> 24)
-		nSrc += 8
-		nDst += n
+		nDst, nSrc = m.decodeSuperset(dst, src)
+	} else {
+		nDst, nSrc = m.decodeOther(dst, src)
 	}
 	for nSrc < len(src) && nDst+4 <= len(dst) {
 		e := m.dec[src[nSrc]]
@@ -200,6 +153,101 @@ func (m *single) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 		nSrc++
 	}
 	return nDst, nSrc
+}
+
+// decodeSuperset decodes as far as there is room for many characters.
+//
+// What is left to chance in its loop is as little as can be, since a wrong
+// guess costs as much as ten characters. A word is stored as if it were ASCII,
+// and the character behind its ASCII prefix by the table: that character may
+// well be ASCII too. Words of mostly other characters go by the table at once.
+func (m *single) decodeSuperset(dst, src []byte) (nDst, nSrc int) {
+	nSrc = copyASCII(dst, src)
+	nDst = nSrc
+	for nSrc+16 <= len(src) && nDst+wordRoom <= len(dst) {
+		s := src[nSrc : nSrc+16 : nSrc+16]
+		d := dst[nDst : nDst+wordRoom : nDst+wordRoom]
+		w := le.Uint64(s)
+		high := w & asciiMask
+		if bits.OnesCount64(high) > 2 {
+			n := m.decode8((*[wordRoom]byte)(d), w)
+			if n == 0 {
+				return nDst, nSrc
+			}
+			nSrc += 8
+			nDst += n
+			continue
+		}
+		le.PutUint64(d, w)
+		if high == 0 && le.Uint64(s[8:])&asciiMask == 0 {
+			n := copyASCII(dst[nDst+8:], src[nSrc+8:]) + 8
+			nSrc += n
+			nDst += n
+			continue
+		}
+		n := bits.TrailingZeros64(high) >> 3
+		e := m.dec[s[n]]
+		if e == 0 {
+			return nDst + n, nSrc + n
+		}
+		le.PutUint32(d[n:], uint32(e))
+		nSrc += n + 1
+		nDst += n + int(e>>24)
+	}
+	return nDst, nSrc
+}
+
+// decodeOther is decodeSuperset for EBCDIC, where nothing can be told from the
+// bytes.
+func (m *single) decodeOther(dst, src []byte) (nDst, nSrc int) {
+	// Text with some characters that are not ASCII has more of them near by,
+	// so the next words are not even asked.
+	mixed := 0
+	for nSrc+8 <= len(src) && nDst+wordRoom <= len(dst) {
+		s := src[nSrc : nSrc+8 : nSrc+8]
+		d := dst[nDst : nDst+wordRoom : nDst+wordRoom]
+		if mixed == 0 {
+			if m.direct8(d, s) {
+				nSrc += 8
+				nDst += 8
+				continue
+			}
+			mixed = 32
+		}
+		mixed--
+		n := m.decode8((*[wordRoom]byte)(d), le.Uint64(s))
+		if n == 0 {
+			break
+		}
+		nSrc += 8
+		nDst += n
+	}
+	return nDst, nSrc
+}
+
+// wordRoom is more than the stores of decode8 need, so that the compiler can see
+// that it is enough.
+const wordRoom = 40
+
+// decode8 decodes the 8 bytes of w to d and returns the length of the text, or
+// 0 if one is not in the table. It stores two characters at a time.
+func (m *single) decode8(d *[wordRoom]byte, w uint64) int {
+	t := &m.wide
+	e0, e1, e2, e3 := t[w&0xff], t[w>>8&0xff], t[w>>16&0xff], t[w>>24&0xff]
+	e4, e5, e6, e7 := t[w>>32&0xff], t[w>>40&0xff], t[w>>48&0xff], t[w>>56]
+	// An entry of 0 borrows from the top bit; the others do not.
+	if ((e0-1)|(e1-1)|(e2-1)|(e3-1)|(e4-1)|(e5-1)|(e6-1)|(e7-1))>>63 != 0 {
+		return 0
+	}
+	le.PutUint64(d[:], e0|e1<<(e0>>56&63))
+	n := (e0>>56 + e1>>56) >> 3
+	le.PutUint64(d[n&15:], e2|e3<<(e2>>56&63))
+	n += (e2>>56 + e3>>56) >> 3
+	le.PutUint64(d[n&15:], e4|e5<<(e4>>56&63))
+	n += (e4>>56 + e5>>56) >> 3
+	le.PutUint64(d[n&31:], e6|e7<<(e6>>56&63))
+	n += (e6>>56 + e7>>56) >> 3
+	return int(n)
 }
 
 // direct8 decodes the 8 bytes of s to d, and reports whether they are ASCII.
