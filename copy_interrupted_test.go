@@ -1,0 +1,222 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
+)
+
+// A write deadline strikes with data in a pipe between the two sockets. What the
+// destination did not take has to come out of the source afterwards.
+func TestCopyResumesAfterDeadline(t *testing.T) {
+	resume := []struct {
+		name string
+		rest func(t *testing.T, dst, src net.Conn) (int64, error)
+	}{
+		{"by Copy", func(_ *testing.T, dst, src net.Conn) (int64, error) { return sockets.Copy(dst, src) }},
+		{"by Copy of less", func(_ *testing.T, dst, src net.Conn) (n int64, err error) {
+			for {
+				m, err := sockets.Copy(dst, io.LimitReader(src, 10_000))
+				if n += m; m == 0 || err != nil {
+					return n, err
+				}
+			}
+		}},
+		{"by Read", func(_ *testing.T, dst, src net.Conn) (int64, error) {
+			return io.Copy(struct{ io.Writer }{dst}, struct{ io.Reader }{src})
+		}},
+		{"by ReceiveFrom", func(t *testing.T, dst, src net.Conn) (n int64, err error) {
+			r := src.(interface {
+				ReceiveFrom([]byte, sockets.MsgFlags) (int, net.Addr, error)
+			})
+			b, again := make([]byte, 10_000), make([]byte, 10_000)
+			for {
+				peeked, _, err := r.ReceiveFrom(b, sockets.Peek)
+				if err == io.EOF {
+					return n, nil
+				}
+				m, _, _ := r.ReceiveFrom(again, sockets.WaitAll)
+				if err != nil || m < peeked || !bytes.Equal(b[:peeked], again[:peeked]) {
+					t.Fatalf("peeked at %d octets, %v, and then got %d others", peeked, err, m)
+				}
+				if _, err = dst.Write(again[:m]); err != nil {
+					return n, err
+				}
+				n += int64(m)
+			}
+		}},
+		{"by ReadBuffers", func(_ *testing.T, dst, src net.Conn) (n int64, err error) {
+			r := src.(interface {
+				ReadBuffers(net.Buffers) (int64, error)
+			})
+			b := make([]byte, 1000)
+			for {
+				m, err := r.ReadBuffers(net.Buffers{nil, b[:10], b[10:]})
+				if err == io.EOF {
+					return n, nil
+				}
+				if err == nil {
+					_, err = dst.Write(b[:m])
+				}
+				if n += m; err != nil {
+					return n, err
+				}
+			}
+		}},
+	}
+	for _, srcNet := range []string{"tcp", "unix"} {
+		for _, tt := range resume {
+			t.Run(srcNet+" "+tt.name, func(t *testing.T) {
+				data := randomBytes(3 << 20)
+				var wg sync.WaitGroup
+				src := connSource("", srcNet)(t, data, &wg).(net.Conn)
+				dst, peer := streamPair(t, "", "tcp")
+				dst.(*sockets.TCPConn).SetWriteBuffer(100_000)
+				peer.(*sockets.TCPConn).SetReadBuffer(100_000)
+				lr := &io.LimitedReader{R: src, N: 1 << 40}
+				dst.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+				n, err := sockets.Copy(dst, lr)
+				if !errors.Is(err, os.ErrDeadlineExceeded) || n >= int64(len(data)) {
+					t.Fatalf("Copy = %d, %v, want a deadline", n, err)
+				}
+				if lr.N != 1<<40-n {
+					t.Errorf("N went down by %d, count is %d", 1<<40-lr.N, n)
+				}
+				dst.SetWriteDeadline(time.Time{})
+				all := collect(t, dst, peer)
+				m, err := tt.rest(t, dst, src)
+				if err != nil || n+m != int64(len(data)) {
+					t.Errorf("%d and then %d, %v, want %d in all", n, m, err, len(data))
+				}
+				wg.Wait()
+				if !bytes.Equal(data, all()) {
+					t.Error("octets were lost or changed")
+				}
+			})
+		}
+	}
+}
+
+func TestCopyReadDeadline(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			src, feeder := streamPair(t, "", network)
+			dst, peer := streamPair(t, "", "tcp")
+			all := collect(t, dst, peer)
+			if _, err := feeder.Write([]byte("before ")); err != nil {
+				t.Fatal(err)
+			}
+			src.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
+			n, err := sockets.Copy(dst, src)
+			if n != 7 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Copy = %d, %v, want 7 and a deadline", n, err)
+			}
+			src.SetReadDeadline(time.Time{})
+			feeder.Write([]byte("after"))
+			feeder.Close()
+			if n, err := sockets.Copy(dst, src); n != 5 || err != nil {
+				t.Errorf("Copy = %d, %v, want 5", n, err)
+			}
+			if diff := cmp.Diff("before after", string(all())); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// endless is a source that never ends and never waits. Closing it ends all of it.
+func endless(t testing.TB, network string) net.Conn {
+	a, b := streamPair(t, "", network)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		buf := make([]byte, 100_000)
+		for {
+			if _, err := b.Write(buf); err != nil {
+				b.Close()
+				return
+			}
+		}
+	})
+	t.Cleanup(func() { a.Close(); b.Close(); wg.Wait() })
+	return a
+}
+
+func TestCopyClosedMidway(t *testing.T) {
+	pairs := []struct{ src, dst string }{{"tcp", "tcp"}, {"unix", "unix"}, {"tcp", "pipe"}, {"pipe", "tcp"}, {"file", "tcp"}}
+	for _, tt := range pairs {
+		for _, end := range []string{"source", "destination", "peer"} {
+			t.Run(tt.src+" to "+tt.dst+" "+end, func(t *testing.T) {
+				var src io.ReadCloser
+				var dst io.WriteCloser
+				var peer io.ReadCloser
+				switch tt.src {
+				case "pipe":
+					r, w := osPipe(t)
+					src = r
+					var wg sync.WaitGroup
+					wg.Go(func() { io.Copy(w, struct{ io.Reader }{endless(t, "unix")}) })
+					defer wg.Wait()
+					defer r.Close()
+				case "file":
+					f, err := os.Open("/dev/zero")
+					if err != nil {
+						t.Skip(err)
+					}
+					defer f.Close()
+					src = f
+				default:
+					src = endless(t, tt.src)
+				}
+				if tt.dst == "pipe" {
+					peer, dst = osPipe(t)
+				} else {
+					dst, peer = streamPair(t, "", tt.dst)
+				}
+				var n int64
+				done := make(chan error)
+				go func() {
+					var err error
+					n, err = sockets.Copy(dst, src)
+					done <- err
+				}()
+				// Once this much is through, the transfer is under way.
+				if _, err := io.CopyN(io.Discard, peer, 10<<20); err != nil {
+					t.Fatal(err)
+				}
+				want := []error{net.ErrClosed, os.ErrClosed}
+				switch end {
+				case "source":
+					src.Close()
+					go io.Copy(io.Discard, peer)
+					if tt.src == "file" {
+						// One system call is a long way with such a file.
+						dst.Close()
+					}
+				case "destination":
+					dst.Close()
+				case "peer":
+					want = []error{syscall.EPIPE, syscall.ECONNRESET}
+					peer.Close()
+				}
+				err := <-done
+				if !errors.Is(err, want[0]) && !errors.Is(err, want[1]) {
+					t.Errorf("Copy = %d, %v, want %v or %v", n, err, want[0], want[1])
+				}
+				if n < 10<<20 {
+					t.Errorf("Copy = %d, but the peer got %d", n, 10<<20)
+				}
+			})
+		}
+	}
+}
