@@ -152,8 +152,10 @@ func destinationOf(w io.Writer) (netfd.End, endKind) {
 }
 
 func connEnd(c *conn) (netfd.End, endKind) {
-	// Spliced packets would lose their bounds.
-	if !c.ok() || c.fd.Type != sys.SOCK_STREAM || c.fd.Family != sys.AF_UNIX && !isTCP(c.fd) {
+	// Spliced packets would lose their bounds, as those of SCTP, which calls itself
+	// a stream, too.
+	inet := c.ok() && (c.fd.Family == sys.AF_INET || c.fd.Family == sys.AF_INET6)
+	if !c.ok() || c.fd.Type != sys.SOCK_STREAM || inet && !isTCP(c.fd) {
 		return netfd.End{}, noEnd
 	}
 	return c.fd.End(), socketEnd

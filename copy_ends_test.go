@@ -96,10 +96,21 @@ type source struct {
 
 func connSource(impl, network string) func(testing.TB, []byte, *sync.WaitGroup) io.Reader {
 	return func(t testing.TB, data []byte, wg *sync.WaitGroup) io.Reader {
-		a, b := streamPair(t, impl, network)
+		a, b := copyPair(t, impl, network)
 		feed(t, b, data, wg)
 		return a
 	}
+}
+
+// copyPair is streamPair that knows the impl "stream", too, whose ends are
+// StreamConns.
+func copyPair(t testing.TB, impl, network string) (a, b net.Conn) {
+	t.Helper()
+	if impl != "stream" {
+		return streamPair(t, impl, network)
+	}
+	a, b = streamPair(t, "", network)
+	return sockets.StreamConnOf(a.(*sockets.UnixConn)), sockets.StreamConnOf(b.(*sockets.UnixConn))
 }
 
 // shifted has the methods of the connection it embeds, but a Read of its own.
@@ -117,6 +128,7 @@ var sources = []source{
 	{"tcp", connSource("", "tcp")},
 	{"unix", connSource("", "unix")},
 	{"unixpacket", connSource("", "unixpacket")},
+	{"stream.unix", connSource("stream", "unix")},
 	{"net.tcp", connSource("net", "tcp")},
 	{"net.unix", connSource("net", "unix")},
 	{"file", func(t testing.TB, data []byte, _ *sync.WaitGroup) io.Reader {
@@ -157,7 +169,7 @@ type destination struct {
 
 func connDestination(impl, network string) func(testing.TB) (io.Writer, func() []byte) {
 	return func(t testing.TB) (io.Writer, func() []byte) {
-		a, b := streamPair(t, impl, network)
+		a, b := copyPair(t, impl, network)
 		return a, collect(t, a, b)
 	}
 }
@@ -178,6 +190,7 @@ func fileDestination(flag int) func(testing.TB) (io.Writer, func() []byte) {
 var destinations = []destination{
 	{"tcp", connDestination("", "tcp")},
 	{"unix", connDestination("", "unix")},
+	{"stream.unix", connDestination("stream", "unix")},
 	{"net.tcp", connDestination("net", "tcp")},
 	{"net.unix", connDestination("net", "unix")},
 	{"file", fileDestination(0)},

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -63,6 +65,11 @@ func TestCopyByMethod(t *testing.T) {
 		{"tcp", "tcp", "splice"},
 		{"unix", "tcp", "splice"},
 		{"tcp", "unix", "splice"},
+		{"file", "stream.unix", "sendfile"},
+		{"tcp", "stream.unix", "splice"},
+		{"net.unix", "stream.unix", "splice"},
+		{"stream.unix", "net.tcp", "splice"},
+		{"stream.unix", "file", "splice"},
 		{"tcp", "net.tcp", "splice"},
 		{"net.tcp", "tcp", "splice"},
 		{"net.unix", "tcp", "splice"},
@@ -118,6 +125,49 @@ func TestCopyByMethod(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A family that package net does not know goes through the kernel as well.
+func TestCopyVsock(t *testing.T) {
+	vsockLoopback(t)
+	l, err := sockets.Listen("vsock", fmt.Sprintf("%d:*", sockets.VsockLocal))
+	check(t, err)
+	closeLater(t, l)
+	pair := func() (a, b net.Conn) {
+		a, b, stop, err := pipeThrough(l)
+		check(t, err)
+		t.Cleanup(stop)
+		return a, b
+	}
+	data := randomBytes(500_000)
+	src, feeder := pair()
+	dst, peer := pair()
+	var wg sync.WaitGroup
+	feed(t, feeder, data, &wg)
+	all := collect(t, dst, peer)
+	var n int64
+	moved := transfers(func() { n, err = io.Copy(dst, src) })
+	if err != nil || n != int64(len(data)) {
+		t.Fatalf("Copy = %d, %v, want %d", n, err, len(data))
+	}
+	wg.Wait()
+	if !bytes.Equal(data, all()) {
+		t.Error("octets arrived changed")
+	}
+	if diff := cmp.Diff(map[string]int64{"splice": n}, moved); diff != "" {
+		t.Errorf("through the kernel (-want +got):\n%s", diff)
+	}
+}
+
+func TestStreamConnCopyOfZero(t *testing.T) {
+	var c sockets.StreamConn
+	_, err := c.ReadFrom(strings.NewReader("x"))
+	if err != syscall.EINVAL {
+		t.Errorf("ReadFrom of a zero value: %v, want EINVAL", err)
+	}
+	if _, err := c.WriteTo(io.Discard); err != syscall.EINVAL {
+		t.Errorf("WriteTo of a zero value: %v, want EINVAL", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/netip"
@@ -351,7 +352,17 @@ type StreamConn struct {
 	conn
 }
 
-var _ net.Conn = (*StreamConn)(nil)
+var (
+	_ net.Conn      = (*StreamConn)(nil)
+	_ io.ReaderFrom = (*StreamConn)(nil)
+	_ io.WriterTo   = (*StreamConn)(nil)
+)
+
+// ReadFrom is described at TCPConn.ReadFrom.
+func (c *StreamConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(c, r) }
+
+// WriteTo is described at TCPConn.WriteTo.
+func (c *StreamConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(c, w) }
 
 // CloseRead ends the reading side of the connection. Most callers should just use
 // Close.
