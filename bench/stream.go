@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
+	"sync"
 
 	"github.com/iolib-go/sockets"
 )
@@ -23,7 +20,7 @@ type network struct {
 	writev func(c net.Conn, bufs *net.Buffers) (int64, error)
 }
 
-var networks = []network{
+var networks = slices.Concat([]network{
 	{"net", net.Listen, net.Dial, io.Copy, func(c net.Conn, bufs *net.Buffers) (int64, error) {
 		return bufs.WriteTo(c)
 	}},
@@ -32,39 +29,44 @@ var networks = []network{
 			WriteBuffers(*net.Buffers) (int64, error)
 		}).WriteBuffers(bufs)
 	}},
-}
+}, mdlayher)
 
 func init() {
-	for _, size := range []int{64, 16 << 10} {
-		addStream(fmt.Sprintf("tcp/pingpong/size=%d", size), 2*size, func(nw network) (func(int) (int, error), func(), error) {
-			return pingpong(nw, "tcp", size)
-		})
-		addStream(fmt.Sprintf("unix/pingpong/size=%d", size), 2*size, func(nw network) (func(int) (int, error), func(), error) {
-			return pingpong(nw, "unix", size)
+	for _, family := range []string{"tcp", "unix"} {
+		addStream(family+"/ping-pong/size=64", 2*64, networks, func(nw network) (func(int) (int, error), func(), error) {
+			return pingpong(nw, family, 64)
 		})
 	}
-	for _, size := range []int{4 << 10, 64 << 10} {
-		addStream(fmt.Sprintf("tcp/bulk/size=%d", size), size, func(nw network) (func(int) (int, error), func(), error) {
-			return tcpBulk(nw, size)
-		})
-	}
-	addStream("tcp/writev/bufs=16,size=512", 16*512, vectored)
-	for _, size := range []int{64 << 10, 4 << 20} {
-		addStream(fmt.Sprintf("tcp/sendfile/size=%d", size), size, func(nw network) (func(int) (int, error), func(), error) {
-			return sendfile(nw, size)
+	addStream("tcp/turnabout/size=64", 2*64, networks, turnabout)
+	addStream("tcp/bulk/size=64K", 64<<10, networks, func(nw network) (func(int) (int, error), func(), error) {
+		return bulkStream(nw, 64<<10)
+	})
+	addStream("tcp/writev/bufs=16,size=1K", 16<<10, networks, vectored)
+
+	// Package socket has nothing for these.
+	fast := networks[:2]
+	for _, size := range []struct {
+		name  string
+		bytes int
+	}{{"64K", 64 << 10}, {"4M", 4 << 20}} {
+		addStream("tcp/sendfile/size="+size.name, size.bytes, fast, func(nw network) (func(int) (int, error), func(), error) {
+			return sendfile(nw, size.bytes)
 		})
 	}
 	for _, way := range []struct{ from, to string }{{"tcp", "tcp"}, {"unix", "tcp"}, {"tcp", "unix"}, {"unix", "unix"}} {
-		addStream(fmt.Sprintf("proxy/%s to %s/size=%d", way.from, way.to, 1<<20), 1<<20, func(nw network) (func(int) (int, error), func(), error) {
-			return proxy(nw, way.from, way.to, 1<<20)
+		addStream("proxy/"+way.from+" to "+way.to+"/bulk", 1<<20, fast, func(nw network) (func(int) (int, error), func(), error) {
+			return proxyBulk(nw, way.from, way.to, 1<<20)
 		})
 	}
-	addStream("tcp/accept and close", 0, acceptClose)
-	addStream("http/connection=close", 0, httpClose)
+	for _, family := range []string{"tcp", "unix"} {
+		addStream("proxy/"+family+" to "+family+"/ping-pong/size=64", 2*64, fast, func(nw network) (func(int) (int, error), func(), error) {
+			return proxyPingpong(nw, family, 64)
+		})
+	}
 }
 
-func addStream(name string, size int, start func(network) (func(int) (int, error), func(), error)) {
-	wl := workload{name: name, bytes: size}
+func addStream(name string, bytes int, networks []network, start func(network) (func(int) (int, error), func(), error)) {
+	wl := workload{name: name, bytes: bytes}
 	for _, nw := range networks {
 		wl.impls = append(wl.impls, impl{nw.name, func() (func(int) (int, error), func(), error) { return start(nw) }})
 	}
@@ -121,29 +123,37 @@ func pingpong(nw network, family string, size int) (func(int) (int, error), func
 	if err != nil {
 		return nil, nil, err
 	}
-	go func() {
-		b := make([]byte, size)
-		for {
-			if _, err := io.ReadFull(s, b); err != nil {
-				return
-			}
-			if _, err := s.Write(b); err != nil {
-				return
-			}
-		}
-	}()
+	go echoStream(s)
+	return asking(c, size), func() { c.Close() }, nil
+}
+
+// asking sends size octets through c and waits until they are back.
+func asking(c net.Conn, size int) func(int) (int, error) {
 	b := make([]byte, size)
-	return func(n int) (int, error) {
-		for range n {
-			if _, err := c.Write(b); err != nil {
-				return 0, err
-			}
-			if _, err := io.ReadFull(c, b); err != nil {
-				return 0, err
-			}
+	return repeat(func() error {
+		if _, err := c.Write(b); err != nil {
+			return err
 		}
-		return n, nil
-	}, func() { c.Close(); s.Close() }, nil
+		_, err := io.ReadFull(c, b)
+		return err
+	})
+}
+
+// turnabout writes to one end and reads from the other in one goroutine, which
+// thus never waits.
+func turnabout(nw network) (func(int) (int, error), func(), error) {
+	c, s, err := nw.connected("tcp")
+	if err != nil {
+		return nil, nil, err
+	}
+	b := make([]byte, 64)
+	return repeat(func() error {
+		if _, err := c.Write(b); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(s, b)
+		return err
+	}), func() { c.Close(); s.Close() }, nil
 }
 
 // drainer reads what comes from c, in pieces of size, and says when so much has.
@@ -178,7 +188,7 @@ func (d drainer) during(n int64, f func() error) error {
 	return <-d.done
 }
 
-func tcpBulk(nw network, size int) (func(int) (int, error), func(), error) {
+func bulkStream(nw network, size int) (func(int) (int, error), func(), error) {
 	c, s, err := nw.connected("tcp")
 	if err != nil {
 		return nil, nil, err
@@ -202,9 +212,9 @@ func vectored(nw network) (func(int) (int, error), func(), error) {
 		return nil, nil, err
 	}
 	d := drain(s, 64<<10)
-	piece, all := make([]byte, 512), make(net.Buffers, 16)
+	piece, all := make([]byte, 1<<10), make(net.Buffers, 16)
 	return func(n int) (int, error) {
-		return n, d.during(int64(n*16*512), func() error {
+		return n, d.during(int64(n)*16<<10, func() error {
 			bufs := new(net.Buffers)
 			for range n {
 				for i := range all {
@@ -231,6 +241,7 @@ func sendfile(nw network, size int) (func(int) (int, error), func(), error) {
 	}
 	c, s, err := nw.connected("tcp")
 	if err != nil {
+		f.Close()
 		return nil, nil, err
 	}
 	d := drain(s, 256<<10)
@@ -249,109 +260,64 @@ func sendfile(nw network, size int) (func(int) (int, error), func(), error) {
 	}, func() { close(d.want); c.Close(); s.Close(); f.Close() }, nil
 }
 
-// proxy copies from a connection to another one, both nw's; who writes the one and
-// reads the other is package net.
-func proxy(nw network, from, to string, size int) (func(int) (int, error), func(), error) {
+// A proxied connection goes through a proxy, whose two connections are nw's: what
+// is written to in comes out of out, and the other way round.
+func proxied(nw network, from, to string) (in, out net.Conn, stop func(), err error) {
 	mixed := nw
 	mixed.dial = net.Dial
-	in, src, err := mixed.connected(from)
+	in, front, err := mixed.connected(from)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	mixed = nw
 	mixed.listen = net.Listen
-	dst, out, err := mixed.connected(to)
+	back, out, err := mixed.connected(to)
+	if err != nil {
+		in.Close()
+		front.Close()
+		return nil, nil, nil, err
+	}
+	var wg sync.WaitGroup
+	relay := func(dst, src net.Conn) {
+		nw.copy(dst, src)
+		dst.(interface{ CloseWrite() error }).CloseWrite()
+	}
+	wg.Go(func() { relay(back, front) })
+	wg.Go(func() { relay(front, back) })
+	return in, out, func() {
+		in.Close()
+		out.Close()
+		wg.Wait()
+		front.Close()
+		back.Close()
+	}, nil
+}
+
+func proxyBulk(nw network, from, to string, size int) (func(int) (int, error), func(), error) {
+	in, out, stop, err := proxied(nw, from, to)
 	if err != nil {
 		return nil, nil, err
 	}
-	copied := make(chan error, 1)
-	go func() {
-		_, err := nw.copy(dst, src)
-		copied <- err
-	}()
 	d, b := drain(out, 256<<10), make([]byte, 256<<10)
 	return func(n int) (int, error) {
-			return n, d.during(int64(n)*int64(size), func() error {
-				for left := n * size; left > 0; {
-					m, err := in.Write(b[:min(left, len(b))])
-					if err != nil {
-						return err
-					}
-					left -= m
+		return n, d.during(int64(n)*int64(size), func() error {
+			for left := n * size; left > 0; {
+				m, err := in.Write(b[:min(left, len(b))])
+				if err != nil {
+					return err
 				}
-				return nil
-			})
-		}, func() {
-			close(d.want)
-			in.Close()
-			<-copied
-			src.Close()
-			dst.Close()
-			out.Close()
-		}, nil
+				left -= m
+			}
+			return nil
+		})
+	}, func() { close(d.want); stop() }, nil
 }
 
-func acceptClose(nw network) (func(int) (int, error), func(), error) {
-	l, err := nw.listen("tcp", "127.0.0.1:0")
+func proxyPingpong(nw network, family string, size int) (func(int) (int, error), func(), error) {
+	in, out, stop, err := proxied(nw, family, family)
 	if err != nil {
 		return nil, nil, err
 	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	addr := l.Addr().String()
-	return func(n int) (int, error) {
-		for range n {
-			c, err := net.Dial("tcp", addr)
-			if err != nil {
-				return 0, err
-			}
-			var b [1]byte
-			if _, err := c.Read(b[:]); err != io.EOF {
-				return 0, fmt.Errorf("the server sent something: %w", err)
-			}
-			c.Close()
-		}
-		return n, nil
-	}, func() { l.Close() }, nil
-}
-
-func httpClose(nw network) (func(int) (int, error), func(), error) {
-	l, err := nw.listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "hello, world")
-	})}
-	go srv.Serve(l)
-	addr := l.Addr().String()
-	req := []byte("GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
-	buf := new(bytes.Buffer)
-	return func(n int) (int, error) {
-		for range n {
-			c, err := net.Dial("tcp", addr)
-			if err != nil {
-				return 0, err
-			}
-			if _, err := c.Write(req); err != nil {
-				return 0, err
-			}
-			buf.Reset()
-			if _, err := buf.ReadFrom(c); err != nil {
-				return 0, err
-			}
-			c.Close()
-			if !strings.HasSuffix(buf.String(), "hello, world") {
-				return 0, errors.New("not the answer: " + buf.String())
-			}
-		}
-		return n, nil
-	}, func() { srv.Close() }, nil
+	go echoStream(out)
+	return asking(in, size), stop, nil
 }

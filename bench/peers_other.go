@@ -1,0 +1,9 @@
+//go:build !linux
+
+package main
+
+// The others are compared on Linux alone.
+var (
+	mdlayher                                []network
+	acceptingPeers, echoingPeers, idlePeers []eventServer
+)

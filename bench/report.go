@@ -1,0 +1,30 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// printHeader begins the table that printResults goes on with.
+func printHeader(w io.Writer) {
+	printRow(w, "contest", "implementation", "one costs", "MB/s", "allocs", "times as good", "quartiles")
+}
+
+// printResults prints results for people to read.
+func printResults(w io.Writer, results []result) {
+	for _, r := range results {
+		rate, allocs := "", ""
+		if r.Rate > 0 {
+			rate = fmt.Sprintf("%.0f", r.Rate)
+		}
+		if r.Allocs >= 0 {
+			allocs = fmt.Sprintf("%.2f", r.Allocs)
+		}
+		printRow(w, r.Contest, r.Impl, fmt.Sprintf("%.0f %s", r.Median, r.Unit), rate, allocs,
+			fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("%.2f..%.2f", r.RatioLow, r.RatioHigh))
+	}
+}
+
+func printRow(w io.Writer, contest, impl, cost, rate, allocs, ratio, quartiles string) {
+	fmt.Fprintf(w, "%-38s  %-22s %12s %7s %8s %14s  %s\n", contest, impl, cost, rate, allocs, ratio, quartiles)
+}
