@@ -1,11 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
-	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -14,156 +15,184 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// ours begins the names of this package's implementations.
+// ours is what this package's implementations are called, alone or before a comma
+// and what is special about one.
 const ours = "sockets"
 
 var (
-	better   = color.RGBA{0x2c, 0x7f, 0xb8, 0xff}
-	worse    = color.RGBA{0xd9, 0x5f, 0x0e, 0xff}
-	same     = color.Gray{0x40}
-	grid     = color.Gray{0xd0}
-	whiskers = color.Gray{0x20}
+	better = color.RGBA{0x2c, 0x7f, 0xb8, 0xff}
+	worse  = color.RGBA{0xd9, 0x5f, 0x0e, 0xff}
+	even   = color.Gray{0xa0} // the quartiles are on both sides of 1
+	dark   = color.Gray{0x30}
+	grid   = color.Gray{0xd8}
+)
+
+// A bar is one row of the chart: a result of this package, and those of others for
+// the same.
+type bar struct {
+	label string
+	result
+	peers []result
+}
+
+// barsOf returns the rows, the last one first, as a plot counts from below.
+func barsOf(results []result) []bar {
+	var bars []bar
+	for _, r := range results {
+		name, variant, _ := strings.Cut(r.Impl, ", ")
+		if name != ours {
+			continue
+		}
+		b := bar{label: r.Contest, result: r}
+		if variant != "" {
+			b.label += ", " + variant
+		}
+		for _, p := range results {
+			if name, v, _ := strings.Cut(p.Impl, ", "); p.Contest == r.Contest && name != ours && v == variant && !p.Base {
+				b.peers = append(b.peers, p)
+			}
+		}
+		bars = append(bars, b)
+	}
+	slices.Reverse(bars)
+	return bars
+}
+
+const (
+	chartWidth = 9 * vg.Inch
+	labelWidth = 2.9 * vg.Inch
+	barHeight  = 0.18 * vg.Inch
 )
 
 // writeChart draws the ratios of this package as bars, which begin at 1, with
 // their quartiles, and those of others as marks.
 func writeChart(name string, results []result) error {
-	p, rows := chart(results)
-	if rows == 0 {
+	bars := barsOf(results)
+	if len(bars) == 0 {
 		return fmt.Errorf("%s: no results to draw", name)
 	}
-	const width = 9 * vg.Inch
-	height := vg.Length(rows)*0.19*vg.Inch + 1.1*vg.Inch
-	canvas := vgsvg.New(width, height)
-	p.Draw(draw.New(canvas))
-	f, err := os.Create(name)
+	p, err := newPlot(bars)
 	if err != nil {
 		return err
 	}
-	if _, err := canvas.WriteTo(f); err != nil {
-		f.Close()
+	canvas := vgsvg.New(chartWidth, vg.Length(len(bars))*barHeight+0.8*vg.Inch)
+	all := draw.New(canvas)
+	all.FillPolygon(color.White, []vg.Point{all.Min, {X: all.Max.X, Y: all.Min.Y}, all.Max, {X: all.Min.X, Y: all.Max.Y}})
+	area := draw.Crop(all, labelWidth, -vg.Points(6), vg.Points(4), -vg.Points(20))
+	p.Draw(area)
+
+	// Text begins where it is put, and ends where the reader's fonts let it end.
+	text := p.X.Tick.Label
+	text.XAlign, text.YAlign = draw.XLeft, draw.YCenter
+	data := p.DataCanvas(area)
+	_, y := p.Transforms(&data)
+	for i, b := range bars {
+		all.FillText(text, vg.Point{X: vg.Points(6), Y: y(float64(i))}, b.label)
+	}
+	text.Font.Size = vg.Points(10)
+	all.FillText(text, vg.Point{X: vg.Points(6), Y: all.Max.Y - vg.Points(12)},
+		"Times as good as package net, as x/text for text: package sockets (bars, lines from quartile to quartile) and others (marks)")
+
+	var svg bytes.Buffer
+	if _, err := canvas.WriteTo(&svg); err != nil {
 		return err
 	}
-	return f.Close()
+	// Hardly anybody has the font by its own name.
+	out := strings.ReplaceAll(svg.String(), "font-family:Liberation Sans", "font-family:Liberation Sans,Arial,Helvetica,sans-serif")
+	return os.WriteFile(name, []byte(out), 0o666)
 }
 
-// chart returns the plot and how many bars there are.
-func chart(results []result) (*plot.Plot, int) {
+func newPlot(bars []bar) (*plot.Plot, error) {
+	plot.DefaultFont.Variant = "Sans"
 	p := plot.New()
-	p.Title.Text = "Times as good as package net (text: as x/text) in the same run; bars are package sockets"
-	p.Title.TextStyle.Font.Size = vg.Points(11)
-	p.Title.Padding = vg.Points(6)
+	p.HideY()
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.ConstantTicks(ticks)
 	p.X.Min, p.X.Max = 0.5, 2
+	p.Y.Min, p.Y.Max = -0.7, float64(len(bars))-0.3
+	p.X.Tick.Label.Font.Size = vg.Points(8)
+	p.Legend.TextStyle.Font.Size = vg.Points(8)
+	p.Add(plotBars(bars))
 
-	var labels []string
-	bars := new(bars)
 	marks := map[string]plotter.XYs{}
-	var order []string
 	numbers := plotter.XYLabels{}
-	rows := slices.Backward(contestNames(results)) // the first is on top
-	for _, contest := range rows {
-		var peers []result
-		for _, r := range results {
-			if r.Contest != contest {
-				continue
-			}
-			if len(r.Impl) < len(ours) || r.Impl[:len(ours)] != ours {
-				peers = append(peers, r)
-				continue
-			}
-			label := contest
-			if variant := r.Impl[len(ours):]; variant != "" {
-				label += variant
-			}
-			y := float64(len(labels))
-			labels = append(labels, label)
-			bars.results = append(bars.results, r)
-			numbers.XYs = append(numbers.XYs, plotter.XY{X: max(r.RatioHigh, 1), Y: y})
-			numbers.Labels = append(numbers.Labels, fmt.Sprintf("%.2f", r.Ratio))
-			p.X.Min, p.X.Max = min(p.X.Min, r.RatioLow/1.1), max(p.X.Max, r.RatioHigh*1.4)
-		}
-		if len(labels) == 0 {
-			continue
-		}
-		for i, r := range peers {
-			if i == 0 && r.Ratio == 1 {
-				continue // the one that they are compared with
-			}
-			if _, ok := marks[r.Impl]; !ok {
-				order = append(order, r.Impl)
-			}
-			marks[r.Impl] = append(marks[r.Impl], plotter.XY{X: r.Ratio, Y: float64(len(labels) - 1)})
+	for i, b := range bars {
+		y := float64(i)
+		end := max(b.RatioHigh, 1)
+		numbers.XYs = append(numbers.XYs, plotter.XY{X: end, Y: y})
+		numbers.Labels = append(numbers.Labels, fmt.Sprintf("%.2f", b.Ratio))
+		p.X.Min, p.X.Max = min(p.X.Min, b.RatioLow/1.1), max(p.X.Max, end*1.4)
+		for _, r := range b.peers {
+			name, _, _ := strings.Cut(r.Impl, ", ")
+			marks[name] = append(marks[name], plotter.XY{X: r.Ratio, Y: y})
 			p.X.Min, p.X.Max = min(p.X.Min, r.Ratio/1.1), max(p.X.Max, r.Ratio*1.1)
 		}
 	}
-	p.NominalY(labels...)
-	p.Y.Min, p.Y.Max = -0.7, float64(len(labels))-0.3
-	p.Y.Tick.Label.Font.Size, p.X.Tick.Label.Font.Size = vg.Points(8), vg.Points(8)
-	p.Add(bars)
-	slices.Sort(order)
-	for i, name := range order {
-		s, err := plotter.NewScatter(marks[name])
-		if err != nil {
-			continue // a ratio that is no number
-		}
-		s.GlyphStyle = draw.GlyphStyle{Color: same, Radius: vg.Points(2.5), Shape: shapes[i%len(shapes)]}
-		p.Add(s)
-		p.Legend.Add(name, s)
-	}
-	p.Legend.TextStyle.Font.Size = vg.Points(8)
-	p.Legend.Top = false
-	if l, err := plotter.NewLabels(numbers); err == nil {
-		for i := range l.TextStyle {
-			l.TextStyle[i].Font.Size = vg.Points(7)
-			l.TextStyle[i].YAlign = draw.YCenter
-		}
-		l.Offset = vg.Point{X: vg.Points(4)}
-		p.Add(l)
-	}
-	return p, len(labels)
-}
-
-var shapes = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.TriangleGlyph{}, draw.SquareGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}, draw.PlusGlyph{}}
-
-var ticks = []plot.Tick{{Value: 0.25, Label: "¼"}, {Value: 0.5, Label: "½"}, {Value: 1, Label: "1"}, {Value: 2, Label: "2"}, {Value: 4, Label: "4"},
-	{Value: 8, Label: "8"}, {Value: 16, Label: "16"}, {Value: 32, Label: "32"}, {Value: 64, Label: "64"}}
-
-func contestNames(results []result) []string {
-	var names []string
-	for _, r := range results {
-		if !slices.Contains(names, r.Contest) {
-			names = append(names, r.Contest)
-		}
-	}
-	return names
-}
-
-// bars are horizontal ones that begin at 1, of package plotter's none do.
-type bars struct{ results []result }
-
-// Plot implements plot.Plotter.
-func (b *bars) Plot(c draw.Canvas, p *plot.Plot) {
-	x, y := p.Transforms(&c)
-	for _, t := range ticks {
-		if t.Value > p.X.Min && t.Value < p.X.Max {
-			style := draw.LineStyle{Color: grid, Width: vg.Points(0.5)}
-			if t.Value == 1 {
-				style = draw.LineStyle{Color: color.Black, Width: vg.Points(1)}
-			}
-			c.StrokeLine2(style, x(t.Value), c.Min.Y, x(t.Value), c.Max.Y)
-		}
-	}
-	for i, r := range b.results {
-		if math.IsNaN(r.Ratio) || r.Ratio <= 0 {
+	for _, shape := range shapes {
+		if len(marks[shape.impl]) == 0 {
 			continue
 		}
-		fill := better
-		if r.Ratio < 1 {
+		s, err := plotter.NewScatter(marks[shape.impl])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", shape.impl, err)
+		}
+		s.GlyphStyle = draw.GlyphStyle{Color: dark, Radius: vg.Points(2.5), Shape: shape.glyph}
+		p.Add(s)
+		p.Legend.Add(shape.impl, s)
+	}
+	labels, err := plotter.NewLabels(numbers)
+	if err != nil {
+		return nil, err
+	}
+	for i := range labels.TextStyle {
+		labels.TextStyle[i].Font.Size = vg.Points(7)
+		labels.TextStyle[i].YAlign = draw.YCenter
+	}
+	labels.Offset.X = vg.Points(4)
+	p.Add(labels)
+	return p, nil
+}
+
+// shapes are the marks of other implementations.
+var shapes = []struct {
+	impl  string
+	glyph draw.GlyphDrawer
+}{
+	{"net", draw.PlusGlyph{}},
+	{"mdlayher/socket", draw.CircleGlyph{}},
+	{"netpoll", draw.SquareGlyph{}},
+	{"x/net", draw.TriangleGlyph{}},
+	{"x/text over bufio", draw.CrossGlyph{}},
+}
+
+var ticks = []plot.Tick{
+	{Value: 0.125, Label: "⅛"}, {Value: 0.25, Label: "¼"}, {Value: 0.5, Label: "½"}, {Value: 1, Label: "1"}, {Value: 2, Label: "2"},
+	{Value: 4, Label: "4"}, {Value: 8, Label: "8"}, {Value: 16, Label: "16"}, {Value: 32, Label: "32"}, {Value: 64, Label: "64"},
+}
+
+// plotBars are horizontal bars that begin at 1; those of package plotter begin at
+// 0, which no logarithmic scale has.
+type plotBars []bar
+
+// Plot implements plot.Plotter.
+func (bars plotBars) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	for _, t := range ticks {
+		if t.Value > p.X.Min && t.Value < p.X.Max && t.Value != 1 {
+			c.StrokeLine2(draw.LineStyle{Color: grid, Width: vg.Points(0.5)}, x(t.Value), c.Min.Y, x(t.Value), c.Max.Y)
+		}
+	}
+	for i, b := range bars {
+		fill := color.Color(even)
+		switch {
+		case b.RatioLow > 1:
+			fill = better
+		case b.RatioHigh < 1:
 			fill = worse
 		}
-		at, from, to := float64(i), x(1), x(r.Ratio)
-		c.FillPolygon(fill, []vg.Point{{X: from, Y: y(at - 0.33)}, {X: to, Y: y(at - 0.33)}, {X: to, Y: y(at + 0.33)}, {X: from, Y: y(at + 0.33)}})
-		c.StrokeLine2(draw.LineStyle{Color: whiskers, Width: vg.Points(0.8)}, x(r.RatioLow), y(at), x(r.RatioHigh), y(at))
+		at, from, to := float64(i), x(1), x(b.Ratio)
+		low, high := y(at-0.35), y(at+0.35)
+		c.FillPolygon(fill, []vg.Point{{X: from, Y: low}, {X: to, Y: low}, {X: to, Y: high}, {X: from, Y: high}})
+		c.StrokeLine2(draw.LineStyle{Color: dark, Width: vg.Points(0.8)}, x(b.RatioLow), y(at), x(b.RatioHigh), y(at))
 	}
+	c.StrokeLine2(draw.LineStyle{Color: color.Black, Width: vg.Points(1)}, x(1), c.Min.Y, x(1), c.Max.Y)
 }

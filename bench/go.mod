@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/cloudwego/netpoll v0.7.2
+	github.com/google/go-cmp v0.7.0
 	github.com/iolib-go/sockets v0.0.0
 	github.com/mdlayher/socket v0.8.0
 	golang.org/x/net v0.62.0

@@ -111,7 +111,8 @@ type result struct {
 	Allocs  float64 // per operation, -1 if unknown
 	Rate    float64 `json:",omitempty"` // of payload, in MB/s
 
-	// Ratio is the first side's cost to this one's.
+	// Base says that this is the first side, whose cost the Ratio is of.
+	Base                       bool `json:",omitempty"`
 	Ratio, RatioLow, RatioHigh float64
 }
 
@@ -151,7 +152,8 @@ func (c contest) hold(rounds int, length time.Duration) ([]result, error) {
 	for m, metric := range c.metrics {
 		for i, s := range c.sides {
 			r := compare(costs[m][0], costs[m][i])
-			r.Contest, r.Impl, r.Unit, r.Allocs = c.name+metric.suffix, s.name, metric.unit, quantile(allocs[i], 0.5)
+			r.Contest, r.Impl, r.Base = c.name+metric.suffix, s.name, i == 0
+			r.Unit, r.Allocs = metric.unit, quantile(allocs[i], 0.5)
 			if c.bytes > 0 {
 				r.Rate = float64(c.bytes) * 1e3 / r.Median
 			}

@@ -1,0 +1,327 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestMain lets the test be what the program is to itself, the second process.
+func TestMain(m *testing.M) {
+	if child() {
+		return
+	}
+	idleConns = 20
+	os.Exit(m.Run())
+}
+
+// Every implementation does every piece of work. The workloads themselves check
+// what arrives: they wait for all of it, and fail if it is something else.
+func TestContests(t *testing.T) {
+	for _, c := range contests() {
+		t.Run(c.name, func(t *testing.T) {
+			for _, s := range c.sides {
+				t.Run(s.name, func(t *testing.T) {
+					turn, stop, err := s.start(time.Millisecond)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer stop()
+					for range 2 {
+						cost, _, err := turn()
+						if err != nil {
+							t.Fatal(err)
+						}
+						if len(cost) != len(c.metrics) {
+							t.Fatalf("%d costs by %d metrics", len(cost), len(c.metrics))
+						}
+						if !(cost[0] > 0) || math.IsInf(cost[0], 0) {
+							t.Errorf("an operation costs %v", cost[0])
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestWorkloadsDoAsAsked(t *testing.T) {
+	for _, wl := range workloads {
+		for _, im := range wl.impls {
+			t.Run(wl.name+" "+im.name, func(t *testing.T) {
+				run, stop, err := im.start()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer stop()
+				for _, n := range []int{1, 3} {
+					if done, err := run(n); err != nil || done < n {
+						t.Errorf("asked for %d: %d, %v", n, done, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestContestNamesDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range contests() {
+		for _, m := range c.metrics {
+			if name := c.name + m.suffix; seen[name] {
+				t.Errorf("two contests %q", name)
+			} else {
+				seen[name] = true
+			}
+		}
+	}
+}
+
+// The loads fail if the server does something else than what is measured.
+func TestLoadsCheckAnswers(t *testing.T) {
+	for name, start := range loads {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					go func() {
+						defer c.Close()
+						io.WriteString(c, "something else")
+						c.(*net.TCPConn).CloseWrite()
+						io.Copy(io.Discard, c)
+					}()
+				}
+			}()
+			run, err := start(l.Addr().String(), 2)
+			if err == nil {
+				err = run(3)
+			}
+			if err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func TestTogether(t *testing.T) {
+	for _, tt := range []struct {
+		n    int
+		want []int
+	}{{0, []int{0, 0, 0}}, {1, []int{1, 0, 0}}, {3, []int{1, 1, 1}}, {8, []int{3, 3, 2}}} {
+		got := make([]int, 3)
+		var ops []func() error
+		for i := range got {
+			ops = append(ops, func() error { got[i]++; return nil })
+		}
+		if err := together(tt.n, ops); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%d operations (-want +got):\n%s", tt.n, diff)
+		}
+	}
+	fails := func() error { return io.ErrUnexpectedEOF }
+	if err := together(5, []func() error{fails, func() error { return nil }}); err == nil {
+		t.Error("the error of an operation is lost")
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	tests := []struct {
+		v    []float64
+		q    float64
+		want float64
+	}{
+		{[]float64{7}, 0.25, 7},
+		{[]float64{3, 1, 2}, 0.5, 2},
+		{[]float64{4, 1, 3, 2}, 0.5, 2.5},
+		{[]float64{5, 4, 3, 2, 1}, 0.25, 2},
+		{[]float64{5, 4, 3, 2, 1}, 0.75, 4},
+		{[]float64{1, 2}, 0.75, 1.75},
+		{[]float64{1, 2}, 1, 2},
+	}
+	for _, tt := range tests {
+		before := append([]float64(nil), tt.v...)
+		if got := quantile(tt.v, tt.q); got != tt.want {
+			t.Errorf("quantile(%v, %v) = %v, want %v", tt.v, tt.q, got, tt.want)
+		}
+		if diff := cmp.Diff(before, tt.v); diff != "" {
+			t.Errorf("quantile changed its argument:\n%s", diff)
+		}
+	}
+}
+
+// fixed is a side whose rounds cost so much.
+func fixed(name string, costs [][]float64, order *[]string) side {
+	return side{name, func(time.Duration) (func() ([]float64, float64, error), func(), error) {
+		i := 0
+		return func() ([]float64, float64, error) {
+			*order = append(*order, name)
+			i++
+			return costs[i-1], float64(i), nil
+		}, func() { *order = append(*order, "stop "+name) }, nil
+	}}
+}
+
+func TestHold(t *testing.T) {
+	var order []string
+	c := contest{name: "work", metrics: []metric{{"", "ns"}, {", twice", "B"}}, bytes: 1000, sides: []side{
+		fixed("net", [][]float64{{100, 1}, {200, 1}, {300, 1}}, &order),
+		fixed("sockets", [][]float64{{50, 4}, {200, 4}, {100, 4}}, &order),
+	}}
+	got, err := c.hold(3, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []result{
+		{Contest: "work", Impl: "net", Unit: "ns", Median: 200, Allocs: 2, Rate: 5000, Base: true, Ratio: 1, RatioLow: 1, RatioHigh: 1},
+		{Contest: "work", Impl: "sockets", Unit: "ns", Median: 100, Allocs: 2, Rate: 10000, Ratio: 2, RatioLow: 1.5, RatioHigh: 2.5},
+		{Contest: "work, twice", Impl: "net", Unit: "B", Median: 1, Allocs: 2, Rate: 1e6, Base: true, Ratio: 1, RatioLow: 1, RatioHigh: 1},
+		{Contest: "work, twice", Impl: "sockets", Unit: "B", Median: 4, Allocs: 2, Rate: 250e3, Ratio: 0.25, RatioLow: 0.25, RatioHigh: 0.25},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	turns := []string{"net", "sockets", "sockets", "net", "net", "sockets", "stop sockets", "stop net"}
+	if diff := cmp.Diff(turns, order); diff != "" {
+		t.Errorf("order of turns (-want +got):\n%s", diff)
+	}
+	order, c.rounds = nil, 1
+	if _, err := c.hold(3, 0); err != nil || len(order) != 4 {
+		t.Errorf("with one round at most: %v, %v", order, err)
+	}
+}
+
+func TestCalibrate(t *testing.T) {
+	n, err := calibrate(time.Second, func(n int) (time.Duration, error) { return time.Duration(n) * time.Millisecond, nil })
+	if err != nil || n != 1000 {
+		t.Errorf("operations of 1 ms in a second: %d, %v, want 1000", n, err)
+	}
+	if n, err := calibrate(time.Second, func(int) (time.Duration, error) { return time.Minute, nil }); err != nil || n != 1 {
+		t.Errorf("operations of a minute: %d, %v, want 1", n, err)
+	}
+	if _, err := calibrate(time.Second, func(int) (time.Duration, error) { return 0, io.EOF }); err != io.EOF {
+		t.Errorf("error %v is lost", err)
+	}
+}
+
+func TestPrintResults(t *testing.T) {
+	var b strings.Builder
+	printHeader(&b)
+	printResults(&b, []result{
+		{Contest: "work", Impl: "sockets", Unit: "ns", Median: 99.6, Allocs: 0.5, Rate: 12, Ratio: 2, RatioLow: 1.5, RatioHigh: 2.25},
+		{Contest: "memory", Impl: "net", Unit: "B", Median: 3000, Allocs: -1, Ratio: 1, RatioLow: 1, RatioHigh: 1},
+	})
+	var got [][]string
+	for line := range strings.Lines(b.String()) {
+		got = append(got, strings.Fields(line))
+	}
+	want := [][]string{
+		strings.Fields("contest implementation one costs MB/s allocs times as good quartiles"),
+		{"work", "sockets", "100", "ns", "12", "0.50", "2.00", "1.50..2.25"},
+		{"memory", "net", "3000", "B", "1.00", "1.00..1.00"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestBars(t *testing.T) {
+	results := []result{
+		{Contest: "a", Impl: "net", Base: true},
+		{Contest: "a", Impl: "net, many"},
+		{Contest: "a", Impl: "sockets"},
+		{Contest: "a", Impl: "sockets, many"},
+		{Contest: "b", Impl: "x/text", Base: true},
+		{Contest: "b", Impl: "sockets"},
+		{Contest: "b", Impl: "netpoll"},
+	}
+	var got [][]string
+	for _, b := range barsOf(results) {
+		row := []string{b.label, b.Impl}
+		for _, p := range b.peers {
+			row = append(row, p.Impl)
+		}
+		got = append(got, row)
+	}
+	want := [][]string{{"b", "sockets", "netpoll"}, {"a, many", "sockets, many", "net, many"}, {"a", "sockets"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The chart is well-formed, has every label and number, and a mark of its own for
+// every implementation.
+func TestChart(t *testing.T) {
+	known := map[string]bool{}
+	for _, s := range shapes {
+		known[s.impl] = true
+	}
+	var results []result
+	for i, c := range contests() {
+		for k, s := range c.sides {
+			name, _, _ := strings.Cut(s.name, ", ")
+			if k > 0 && name != ours && !known[name] {
+				t.Errorf("the chart has no mark for %q", name)
+			}
+			ratio := 1 + float64(i*k)/10
+			results = append(results, result{Contest: c.name, Impl: s.name, Base: k == 0, Ratio: ratio, RatioLow: ratio * 0.9, RatioHigh: ratio * 1.1})
+		}
+	}
+	name := filepath.Join(t.TempDir(), "chart.svg")
+	if err := writeChart(name, results); err != nil {
+		t.Fatal(err)
+	}
+	svg, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(svg) > 100_000 {
+		t.Errorf("%d bytes", len(svg))
+	}
+	var text strings.Builder
+	for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if chars, ok := token.(xml.CharData); ok {
+			text.Write(chars)
+			text.WriteByte('\n')
+		}
+	}
+	for _, b := range barsOf(results) {
+		for _, want := range []string{b.label, strconv.FormatFloat(b.Ratio, 'f', 2, 64)} {
+			if !strings.Contains(text.String(), want+"\n") {
+				t.Errorf("the chart does not say %q", want)
+			}
+		}
+	}
+	if !strings.Contains(string(svg), "sans-serif") {
+		t.Error("the font has no other for those who lack it")
+	}
+	if err := writeChart(name, nil); err == nil {
+		t.Error("a chart of nothing")
+	}
+}
