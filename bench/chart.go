@@ -103,7 +103,7 @@ func writeChart(name string, results []result) error {
 }
 
 func newPlot(bars []bar) (*plot.Plot, error) {
-	plot.DefaultFont.Variant = "Sans"
+	plot.DefaultFont.Variant, plotter.DefaultFont.Variant = "Sans", "Sans"
 	p := plot.New()
 	p.HideY()
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.ConstantTicks(ticks)

@@ -20,10 +20,7 @@ var mdlayher = []network{{
 	listen: listenMdlayher,
 	dial:   dialMdlayher,
 	copy:   io.Copy,
-	writev: func(c net.Conn, bufs *net.Buffers) (int64, error) {
-		n, err := c.(mdlayherConn).SendmsgBuffers(context.Background(), *bufs, nil, nil, 0)
-		return int64(n), err
-	},
+	writev: writevMdlayher,
 }}
 
 // mdlayherConn is a stream of package socket as a net.Conn.
@@ -48,6 +45,27 @@ func (l mdlayherListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return newMdlayher(c, l.local, sa)
+}
+
+// writevMdlayher sends all, which SendmsgBuffers does not if the socket's buffer
+// gets full.
+func writevMdlayher(c net.Conn, bufs *net.Buffers) (int64, error) {
+	sent, left := int64(0), *bufs
+	for len(left) > 0 {
+		n, err := c.(mdlayherConn).SendmsgBuffers(context.Background(), left, nil, nil, 0)
+		if err != nil {
+			return sent, err
+		}
+		sent += int64(n)
+		for len(left) > 0 && n >= len(left[0]) {
+			n -= len(left[0])
+			left = left[1:]
+		}
+		if n > 0 {
+			left[0] = left[0][n:]
+		}
+	}
+	return sent, nil
 }
 
 func newMdlayher(c *socket.Conn, local net.Addr, peer unix.Sockaddr) (net.Conn, error) {
