@@ -75,6 +75,12 @@ func TestOptionsApplied(t *testing.T) {
 	again, err := lc.ListenPacket(t.Context(), "udp4", first.LocalAddr().String())
 	check(t, err)
 	closeLater(t, again)
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	check(t, err)
+	closeLater(t, l)
+	m, err := lc.Listen(t.Context(), "tcp", l.Addr().String())
+	check(t, err)
+	closeLater(t, m)
 
 	lc = sockets.ListenConfig{Options: []sockets.Setting{sockets.PassCred.With(true)}}
 	u, err := lc.ListenPacket(t.Context(), "unixgram", "")
@@ -87,7 +93,10 @@ func TestOptionsApplied(t *testing.T) {
 
 // TestOptionsFail names the option that failed, and leaves no descriptor.
 func TestOptionsFail(t *testing.T) {
-	l, p, u := listen4(t), packets(t, "udp4"), listenOn(t, "unix")
+	addresses := map[string]string{
+		"tcp4": listen4(t).Addr().String(), "udp4": packets(t, "udp4").LocalAddr().String(),
+		"unix": listenOn(t, "unix").Addr().String(), "unixgram": "@nobody",
+	}
 	tests := []struct {
 		name    string
 		setting sockets.Setting
@@ -109,10 +118,7 @@ func TestOptionsFail(t *testing.T) {
 				before := openFiles()
 				for op, call := range map[string]func() error{
 					"dial": func() error {
-						address := map[string]string{
-							"tcp4": l.Addr().String(), "udp4": p.LocalAddr().String(), "unix": u.Addr().String(), "unixgram": "@nobody",
-						}[network]
-						return errOf(d.Dial(network, address))
+						return errOf(d.Dial(network, addresses[network]))
 					},
 					"listen": func() error {
 						if network == "tcp4" || network == "unix" {
@@ -130,6 +136,9 @@ func TestOptionsFail(t *testing.T) {
 					var outer *net.OpError
 					if errors.As(err, &outer) && outer.Net != network {
 						t.Errorf("%s: network %q, want %q", op, outer.Net, network)
+					}
+					if op == "dial" && (outer.Addr == nil || outer.Addr.String() != addresses[network]) {
+						t.Errorf("dial: address %v, want %s", outer.Addr, addresses[network])
 					}
 				}
 				if diff := cmp.Diff(before, openFiles()); diff != "" {
