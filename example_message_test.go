@@ -8,6 +8,8 @@ import (
 	"io"
 	"log"
 	"net"
+	"os"
+	"path/filepath"
 
 	"github.com/iolib-go/sockets"
 )
@@ -34,6 +36,38 @@ func ExampleUDPConn_SendTo() {
 	n, from, err := b.ReceiveFrom(buf, 0)
 	fmt.Printf("%s %v %v\n", buf[:n], from.String() == a.LocalAddr().String(), err)
 	// Output: one datagram true <nil>
+}
+
+func ExampleUnixConn_SendTo() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "socket")
+	b, err := sockets.ListenPacket("unixgram", name)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer b.Close()
+	s, err := sockets.New("unixgram")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	a, err := s.PacketConn()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	n, err := a.(*sockets.UnixConn).SendTo([]byte("message"), &net.UnixAddr{Name: name, Net: "unixgram"}, 0)
+	fmt.Println(n, err)
+	buf := make([]byte, 64)
+	n, from, err := b.ReadFrom(buf)
+	fmt.Printf("%s %v %v\n", buf[:n], from, err)
+	// Output:
+	// 7 <nil>
+	// message <nil> <nil>
 }
 
 // A message that does not fit is an error, unless it stays in the queue.

@@ -61,7 +61,9 @@ func ExampleOption_Get() {
 func ExampleOption_With() {
 	settings := []sockets.Setting{
 		sockets.ReuseAddr.With(true),
+		sockets.Broadcast.With(true),
 		sockets.BindToDevice.With("lo"),
+		sockets.KeepAlive.With(true),
 		sockets.KeepIdle.With(30 * time.Second),
 		sockets.Linger.With(sockets.LingerConfig{Enable: true, Timeout: 5 * time.Second}),
 	}
@@ -70,7 +72,9 @@ func ExampleOption_With() {
 	}
 	// Output:
 	// SO_REUSEADDR=true
+	// SO_BROADCAST=true
 	// SO_BINDTODEVICE=lo
+	// SO_KEEPALIVE=true
 	// TCP_KEEPIDLE=30s
 	// SO_LINGER=5s
 }

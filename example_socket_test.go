@@ -3,6 +3,7 @@
 package sockets_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"log"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/iolib-go/sockets"
 )
@@ -127,8 +129,10 @@ func ExampleSocket_Connect() {
 		log.Fatal(err)
 	}
 	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	for _, name := range []string{"@example-nobody", "@example-connect"} {
-		c, err := s.Connect(context.Background(), &net.UnixAddr{Name: name, Net: "unix"})
+		c, err := s.Connect(ctx, &net.UnixAddr{Name: name, Net: "unix"})
 		if err != nil {
 			fmt.Println(err)
 			continue
@@ -254,9 +258,62 @@ func ExampleTCPListener_AcceptWith() {
 	fmt.Println(errors.Is(err, sockets.ErrWouldBlock))
 	_, err = l.AcceptWith(sockets.AcceptConfig{Timeout: 1})
 	fmt.Println(err.(net.Error).Timeout())
+
+	client, err := sockets.DialTCP("tcp4", nil, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Write([]byte("\xc8\x89\x15")); err != nil {
+		log.Fatal(err)
+	}
+	format, err := sockets.ParseFormat("cp1047,nel")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := l.AcceptWith(sockets.AcceptConfig{Format: format, InputBufferSize: 4096})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	line, err := bufio.NewReader(c).ReadString('\n')
+	fmt.Printf("%q %v\n", line, err)
 	// Output:
 	// true
 	// true
+	// "Hi\n" <nil>
+}
+
+// Text stays in the output buffer until it is full or flushed.
+func ExampleTextConn_SetBufferSizes() {
+	a, b, err := sockets.Pair("unix")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer b.Close()
+	format, err := sockets.ParseFormat("utf-16be")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c := sockets.NewTextConn(a, format)
+	defer c.Close()
+	if err := c.SetBufferSizes(4096, 4096); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.WriteString("Hi"); err != nil {
+		log.Fatal(err)
+	}
+	buf := make([]byte, 16)
+	_, _, err = b.ReceiveFrom(buf, sockets.DontWait)
+	fmt.Println(errors.Is(err, sockets.ErrWouldBlock))
+	if err := c.Flush(); err != nil {
+		log.Fatal(err)
+	}
+	n, err := b.Read(buf)
+	fmt.Printf("% x %v\n", buf[:n], err)
+	// Output:
+	// true
+	// 00 48 00 69 <nil>
 }
 
 func ExampleParseAddr() {

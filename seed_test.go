@@ -27,7 +27,7 @@ type seedRow struct {
 }
 
 // TestSeed does once what each operator and keyword of IOLib is for. README.md has
-// the same table; external formats and passed descriptors have tests of their own.
+// the same table.
 func TestSeed(t *testing.T) {
 	for _, row := range seedRows {
 		name := row.operator
@@ -56,10 +56,21 @@ var seedRows = []seedRow{
 	{"make-socket", ":nodelay", func(t *testing.T) { seedOption(t, sockets.NoDelay, false) }},
 	{"make-socket", ":interface", func(t *testing.T) { seedOption(t, sockets.BindToDevice, "lo") }},
 	{"make-socket", ":broadcast", func(t *testing.T) { seedOption(t, sockets.Broadcast, true) }},
+	{"make-socket", ":external-format", seedSocketFormat},
+	{"make-socket", ":input-buffer-size", seedInputBuffer["make-socket"]},
+	{"make-socket", ":output-buffer-size", seedOutputBuffer["make-socket"]},
 	{"with-open-socket", "", seedWithOpenSocket},
 	{"with-accept-connection", "", seedWithAcceptConnection},
+	{"make-socket-from-fd", ":dup", seedFDDup},
+	{"make-socket-from-fd", ":connect", seedFDConnect},
+	{"make-socket-from-fd", ":external-format", seedFDFormat},
+	{"make-socket-from-fd", ":input-buffer-size", seedInputBuffer["make-socket-from-fd"]},
+	{"make-socket-from-fd", ":output-buffer-size", seedOutputBuffer["make-socket-from-fd"]},
 	{"make-socket-pair", ":type", seedPairType},
 	{"make-socket-pair", ":protocol", seedPairProtocol},
+	{"make-socket-pair", ":external-format", seedPairFormat},
+	{"make-socket-pair", ":input-buffer-size", seedInputBuffer["make-socket-pair"]},
+	{"make-socket-pair", ":output-buffer-size", seedOutputBuffer["make-socket-pair"]},
 	{"send-to", ":start", seedSendToPart},
 	{"send-to", ":end", seedSendToPart},
 	{"send-to", ":remote-host", seedSendToHostPort},
@@ -86,12 +97,17 @@ var seedRows = []seedRow{
 	{"listen-on", ":backlog", seedListenBacklog},
 	{"accept-connection", ":wait", seedAcceptWait},
 	{"accept-connection", ":timeout", seedAcceptTimeout},
+	{"accept-connection", ":external-format", seedAcceptFormat},
+	{"accept-connection", ":input-buffer-size", seedInputBuffer["accept-connection"]},
+	{"accept-connection", ":output-buffer-size", seedOutputBuffer["accept-connection"]},
 	{"connect", ":port", seedConnectPort},
 	{"connect", ":wait", seedConnectWait},
 	{"connect", ":timeout", seedConnectTimeout},
 	{"disconnect", "", seedDisconnect},
 	{"shutdown", ":read", seedShutdownRead},
 	{"shutdown", ":write", seedShutdownWrite},
+	{"send-file-descriptor", "", seedDescriptor},
+	{"receive-file-descriptor", "", seedDescriptor},
 }
 
 // A messenger is a connection of any kind that sends and receives with flags.
