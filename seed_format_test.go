@@ -107,7 +107,7 @@ func connectionFromFD(t *testing.T) (c net.Conn, peer *sockets.UnixConn) {
 // wantInputBuffer has c hold more of what peer sent than was read.
 func wantInputBuffer(t *testing.T, c net.Conn, peer messenger) {
 	t.Helper()
-	send(t, peer, strings.Repeat(seedWire, 8), 0)
+	send(t, peer, strings.Repeat(seedWire, 100), 0)
 	_, err := io.ReadFull(c, make([]byte, len(seedText)))
 	check(t, err)
 	raw := c.(*sockets.TextConn).NetConn().(messenger)
