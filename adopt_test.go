@@ -450,3 +450,29 @@ func TestAdoptedPeer(t *testing.T) {
 	}
 	c2.Close()
 }
+
+// TestRefusedStaysBlocking checks that a socket of a kind that does not fit is
+// as it was, for whoever shares it.
+func TestRefusedStaysBlocking(t *testing.T) {
+	checkNoLeak(t)
+	tests := []struct {
+		name        string
+		domain, typ int
+		adopt       func(f *os.File) error
+	}{
+		{"udp as a listener", unix.AF_INET, unix.SOCK_DGRAM, func(f *os.File) error { _, err := sockets.FileListener(f); return err }},
+		{"tcp as a packet conn", unix.AF_INET, unix.SOCK_STREAM, func(f *os.File) error { _, err := sockets.FilePacketConn(f); return err }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := os.NewFile(uintptr(rawFD(t, tt.domain, tt.typ, 0)), "socket")
+			defer f.Close()
+			if err := tt.adopt(f); !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("%v, want EINVAL", err)
+			}
+			if on, err := sockets.Blocking(f); !on || err != nil {
+				t.Errorf("Blocking: %t, %v", on, err)
+			}
+		})
+	}
+}

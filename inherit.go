@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,7 +73,9 @@ var inheritMu sync.Mutex
 // There is none, and no error, if the variables are missing or meant for another
 // process. The error is an *InheritError if they are malformed: if there are more
 // names than descriptors, or if a descriptor is missing, which matches
-// syscall.EBADF. It leaves the descriptors as they were. See sd_listen_fds(3).
+// syscall.EBADF. It leaves the descriptors as they were, unless the system is at the
+// end of its resources half way, which closes those that were taken until then. See
+// sd_listen_fds(3).
 func Inherited() ([]InheritedSocket, error) {
 	inheritMu.Lock()
 	defer inheritMu.Unlock()
@@ -174,6 +177,16 @@ func parsePID(env map[string]string, pid int) (first, last int, err error) {
 	if int(n) != pid {
 		return 0, -1, nil
 	}
+	if v, ok := env[listenPIDFDID]; ok {
+		// A process number may have been another's before, this one never.
+		id, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			return 0, -1, &InheritError{listenPIDFDID, v, errMalformed}
+		}
+		if own, ok := sys.PIDFDID(pid); ok && own != id {
+			return 0, -1, nil
+		}
+	}
 	if v, ok = env[listenFDs]; !ok {
 		return 0, -1, nil
 	}
@@ -197,7 +210,8 @@ type Named struct {
 
 // PassTo gives cmd, which must not have been started, copies of descriptors: what
 // is started calls Inherited, with this package or another that follows
-// sd_listen_fds(3), and finds them in this order. Descriptors that are in
+// sd_listen_fds(3), and finds them in this order. Call it once, and set cmd.Env
+// before, if at all, to which PassTo adds what tells of them. Descriptors that are in
 // cmd.ExtraFiles already keep their numbers; only Inherited of this package leaves
 // them out.
 //
@@ -221,6 +235,9 @@ func PassToService(cmd *exec.Cmd, socks ...Named) error {
 	if cmd.Err != nil {
 		return cmd.Err
 	}
+	if slices.Contains(cmd.ExtraFiles, nil) {
+		return &ArgumentError{Arg: "command", Value: cmd.Path, Why: "a nil file in ExtraFiles is a gap, which sd_listen_fds(3) refuses"}
+	}
 	if err := passTo(cmd, socks); err != nil {
 		return err
 	}
@@ -241,6 +258,9 @@ func PassToService(cmd *exec.Cmd, socks ...Named) error {
 func passTo(cmd *exec.Cmd, socks []Named) (err error) {
 	if cmd.Process != nil {
 		return &ArgumentError{Arg: "command", Value: cmd.Path, Why: "has been started"}
+	}
+	if slices.ContainsFunc(cmd.ExtraFiles, isPassed) {
+		return &ArgumentError{Arg: "command", Value: cmd.Path, Why: "has been given descriptors; pass all of them at once"}
 	}
 	var names, ids []string
 	for range cmd.ExtraFiles {
@@ -276,14 +296,17 @@ func passTo(cmd *exec.Cmd, socks []Named) (err error) {
 	return nil
 }
 
-// passedPrefix begins the name of files that PassTo adds to a command.
-const passedPrefix = "passed:"
+// passedPrefix begins the name of files that PassTo adds to a command. With the NUL
+// it is no path.
+const passedPrefix = "passed\x00"
+
+func isPassed(f *os.File) bool { return f != nil && strings.HasPrefix(f.Name(), passedPrefix) }
 
 // ClosePassed closes the copies that PassTo added to cmd.ExtraFiles, and leaves the
 // other files alone. The child has its own.
 func ClosePassed(cmd *exec.Cmd) {
 	for _, f := range cmd.ExtraFiles {
-		if f != nil && strings.HasPrefix(f.Name(), passedPrefix) {
+		if isPassed(f) {
 			f.Close()
 		}
 	}

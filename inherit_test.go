@@ -28,8 +28,23 @@ func init() { children["inherited"] = printInherited }
 // printInherited prints what this process inherits, and what of it a child of its
 // own would.
 func printInherited() error {
-	if len(os.Args) > 2 && os.Args[2] == "pid" {
-		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+	for _, arg := range os.Args[2:] {
+		switch arg {
+		case "pid":
+			os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+		case "pidfd":
+			fd, err := unix.PidfdOpen(os.Getpid(), 0)
+			if err != nil {
+				return err
+			}
+			var st unix.Stat_t
+			err = unix.Fstat(fd, &st)
+			unix.Close(fd)
+			if err != nil {
+				return err
+			}
+			os.Setenv("LISTEN_PIDFDID", strconv.FormatUint(st.Ino, 10))
+		}
 	}
 	socks, err := sockets.Inherited()
 	var lines []string
@@ -126,6 +141,8 @@ func TestInherited(t *testing.T) {
 		{"no count", []string{"LISTEN_FDNAMES=web"}, false, two, nil},
 		{"no pid", []string{"LISTEN_FDS=2"}, true, two, nil},
 		{"another's pid", []string{"LISTEN_PID=1", "LISTEN_FDS=2", "LISTEN_PIDFDID=7"}, true, two, nil},
+		{"another's pidfd", []string{"LISTEN_FDS=2", "LISTEN_PIDFDID=7"}, false, two, nil},
+		{"no pidfd number", []string{"LISTEN_FDS=2", "LISTEN_PIDFDID=-7"}, false, two, []string{"InheritError in LISTEN_PIDFDID"}},
 		{"no pid number", []string{"LISTEN_PID=x", "LISTEN_FDS=2"}, true, two, []string{"InheritError in LISTEN_PID"}},
 		{"another's files", []string{"SOCKETS_LISTEN_IDS=3,1.2,3.4", "LISTEN_FDS=2"}, true, two, nil},
 		{"another's files, own pid", []string{"SOCKETS_LISTEN_IDS=3,1.2,3.4", "LISTEN_FDS=1"}, false, two, []string{"unknown: " + listening}},
@@ -232,6 +249,17 @@ func TestPassTo(t *testing.T) {
 			t.Errorf("mismatch (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("service of systemd's", func(t *testing.T) {
+		cmd := childCommand(t, "inherited", "pid", "pidfd")
+		if err := sockets.PassTo(cmd, named...); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		cmd.Env = append(cmd.Env, "SOCKETS_LISTEN_IDS=")
+		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
+			t.Errorf("mismatch (-want +got):\n%s", diff)
+		}
+	})
 	// All that time the listener is what it was.
 	withFD(t, l.(syscall.Conn), func(fd int) error {
 		if !nonblocking(t, fd) {
@@ -286,6 +314,56 @@ func TestPassToErrors(t *testing.T) {
 	t.Run("no such program", func(t *testing.T) {
 		if err := sockets.PassToService(exec.Command("no such program"), ok); !errors.Is(err, exec.ErrNotFound) {
 			t.Errorf("%v, want ErrNotFound", err)
+		}
+	})
+	t.Run("twice", func(t *testing.T) {
+		cmd := exec.Command("/bin/true")
+		if err := sockets.PassTo(cmd, ok); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		if err := sockets.PassTo(cmd, ok); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("PassTo: %v, want EINVAL", err)
+		}
+		if err := sockets.PassToService(cmd, ok); !errors.Is(err, syscall.EINVAL) || cmd.Path != "/bin/true" {
+			t.Errorf("PassToService of %s: %v, want EINVAL", cmd.Path, err)
+		}
+		if len(cmd.ExtraFiles) != 1 {
+			t.Errorf("the command has %d files", len(cmd.ExtraFiles))
+		}
+	})
+	t.Run("service with a gap", func(t *testing.T) {
+		cmd := exec.Command("/bin/true")
+		cmd.ExtraFiles = []*os.File{nil}
+		if err := sockets.PassToService(cmd, ok); !errors.Is(err, syscall.EINVAL) || cmd.Path != "/bin/true" || cmd.Env != nil {
+			t.Errorf("PassToService of %s: %v, want EINVAL", cmd.Path, err)
+		}
+	})
+	t.Run("does not start", func(t *testing.T) {
+		cmd := exec.Command(t.TempDir())
+		if err := sockets.PassTo(cmd, ok); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err == nil {
+			t.Error("a directory was started")
+		}
+		sockets.ClosePassed(cmd)
+	})
+	t.Run("file of the same name", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		f, err := os.Create("passed:x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		cmd := exec.Command("/bin/true")
+		cmd.ExtraFiles = []*os.File{f}
+		if err := sockets.PassTo(cmd, ok); err != nil {
+			t.Fatal(err)
+		}
+		sockets.ClosePassed(cmd)
+		if _, err := f.WriteString("x"); err != nil {
+			t.Errorf("ClosePassed closed a file of somebody else: %v", err)
 		}
 	})
 	t.Run("started", func(t *testing.T) {

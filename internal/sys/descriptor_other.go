@@ -18,6 +18,7 @@ func CloseOnExec(fd int) (bool, syscall.Errno)             { return false, none 
 func SetCloseOnExec(fd int) syscall.Errno                  { return none }
 func OpenNull() (int, syscall.Errno)                       { return -1, none }
 func FileID(fd uintptr) (dev, ino uint64, e syscall.Errno) { return 0, 0, none }
+func PIDFDID(pid int) (id uint64, ok bool)                 { return 0, false }
 func Unread(fd uintptr) int                                { return 0 }
 func Dup2(from, to int) syscall.Errno                      { return none }
 func MonotonicUsec() int64                                 { return 0 }

@@ -37,5 +37,8 @@ func Unread(fd uintptr) int {
 	return n
 }
 
+// PIDFDID reports false: this system has no such numbers.
+func PIDFDID(pid int) (id uint64, ok bool) { return 0, false }
+
 // Dup2 makes to, which need not be open, a copy of from that exec keeps. See dup(2).
 func Dup2(from, to int) syscall.Errno { return errno(unix.Dup2(from, to)) }

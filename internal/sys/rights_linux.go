@@ -35,5 +35,21 @@ func Unread(fd uintptr) int {
 	return n
 }
 
+// PIDFDID returns the number that the process has among all since the system was
+// started, if the kernel has such numbers, pidfs in pidfd_open(2).
+func PIDFDID(pid int) (id uint64, ok bool) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	if unix.Fstatfs(fd, &fs) != nil || fs.Type != unix.PID_FS_MAGIC {
+		return 0, false
+	}
+	_, id, errno := FileID(uintptr(fd))
+	return id, errno == 0
+}
+
 // Dup2 makes to, which need not be open, a copy of from that exec keeps. See dup(2).
 func Dup2(from, to int) syscall.Errno { return errno(unix.Dup3(from, to, 0)) }
