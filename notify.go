@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets/internal/sys"
@@ -44,9 +46,58 @@ func NotifyStatus(text string) NotifyState {
 // and no error, if there is none: NOTIFY_SOCKET is not set. That stays set, for
 // programs that this one starts. It waits while the manager's queue is full, until
 // ctx ends. See sd_notify(3).
+//
+// The error matches errors.ErrUnsupported if the manager is outside of this virtual
+// machine, which it says by an address that begins with "vsock".
 func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
+	if len(states) == 0 {
+		return false, nil
+	}
+	return notify(ctx, states)
+}
+
+// NotifyStore has the service manager keep copies of descriptors under a name:
+// Inherited returns them when the service starts again, after a crash as well. The
+// service needs FileDescriptorStoreMax= for that, see systemd.service(5). The manager
+// drops what it does not want without a word; otherwise it is as Notify.
+func NotifyStore(ctx context.Context, name string, fds ...syscall.Conn) (sent bool, err error) {
+	if name, err = passedName(name); err != nil {
+		return false, err
+	}
+	if len(fds) == 0 {
+		return false, nil
+	}
+	return notify(ctx, []NotifyState{"FDSTORE=1", NotifyState("FDNAME=" + name)}, fds...)
+}
+
+// NotifyBarrier waits until the manager has dealt with all that was sent before, or
+// until ctx ends: a process that tells something and exits at once may be gone
+// before the manager has found out whose message it is. See sd_notify_barrier(3).
+func NotifyBarrier(ctx context.Context) (sent bool, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	sent, err = notify(ctx, []NotifyState{"BARRIER=1"}, w)
+	w.Close()
+	if !sent || err != nil {
+		return false, err
+	}
+	defer context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Unix(1, 0)) })()
+	// The manager closes its copy.
+	if _, err = r.Read(make([]byte, 1)); err == io.EOF {
+		return true, nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return true, err
+}
+
+func notify(ctx context.Context, states []NotifyState, fds ...syscall.Conn) (sent bool, err error) {
 	name := os.Getenv("NOTIFY_SOCKET")
-	if name == "" || len(states) == 0 {
+	if name == "" {
 		return false, nil
 	}
 	if name[0] != '/' && name[0] != '@' {
@@ -65,7 +116,7 @@ func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
 		b.WriteString(string(s))
 		b.WriteByte('\n')
 	}
-	if _, err := c.Write([]byte(b.String())); err != nil {
+	if _, err := c.(*UnixConn).SendFDs([]byte(b.String()), fds...); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
