@@ -12,7 +12,8 @@
 // server, started by somebody else, that has the same -control.
 //
 // A service manager learns about all this as sd_notify(3) says, and may give the
-// sockets itself, see systemd.socket(5).
+// sockets itself, see systemd.socket(5). With systemd, Type=notify needs
+// NotifyAccess=all, for it is the new process that says that it is the main one.
 package main
 
 import (
@@ -68,13 +69,15 @@ func run(tcp, unix, control string) error {
 	if err != nil {
 		return err
 	}
-	s := newServer(listeners)
+	// Whatever may fail comes before the first request is accepted, which would be
+	// lost.
 	takeover := make(chan *sockets.UnixConn)
 	if control != "" {
 		if err := listenControl(control, takeover); err != nil {
 			return err
 		}
 	}
+	s := newServer(listeners)
 	// Whoever gave us the sockets may stop accepting now.
 	if predecessor != nil {
 		if _, err := predecessor.Write([]byte("ready")); err != nil {
@@ -82,9 +85,7 @@ func run(tcp, unix, control string) error {
 		}
 		predecessor.Close()
 	}
-	if _, err := sockets.Notify(context.Background(), sockets.NotifyReady, sockets.NotifyMainPID(os.Getpid())); err != nil {
-		log.Print(err)
-	}
+	notify(sockets.NotifyReady, sockets.NotifyMainPID(os.Getpid()))
 
 	for {
 		select {
@@ -98,20 +99,27 @@ func run(tcp, unix, control string) error {
 			return s.drain(false)
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
-				if _, err := sockets.Notify(context.Background(), sockets.NotifyStopping); err != nil {
-					log.Print(err)
-				}
+				notify(sockets.NotifyStopping)
 				if control != "" {
 					os.Remove(control)
 				}
 				return s.drain(true)
 			}
+			notify(sockets.NotifyReloading())
 			if err := s.restart(); err != nil {
 				log.Print(err)
+				notify(sockets.NotifyReady, sockets.NotifyMainPID(os.Getpid())) // as before
 				continue
 			}
 			return s.drain(false)
 		}
+	}
+}
+
+// notify tells the service manager.
+func notify(states ...sockets.NotifyState) {
+	if _, err := sockets.Notify(context.Background(), states...); err != nil {
+		log.Print(err)
 	}
 }
 
@@ -123,6 +131,9 @@ func open(tcp, unix, control string) (ls []net.Listener, predecessor net.Conn, e
 		return nil, nil, err
 	}
 	for _, s := range inherited {
+		if s.Socket == nil {
+			return nil, nil, fmt.Errorf("inherited %q, which is no socket", s.Name)
+		}
 		if s.Name == readyName {
 			if predecessor, err = s.Socket.Conn(); err != nil {
 				return nil, nil, err
@@ -191,9 +202,6 @@ const readyName = "ready"
 
 // restart starts this program again and waits until it serves.
 func (s *server) restart() (err error) {
-	if _, err := sockets.Notify(context.Background(), sockets.NotifyReloading()); err != nil {
-		log.Print(err)
-	}
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -235,14 +243,21 @@ func awaitReady(c net.Conn) error {
 }
 
 // listenControl sends whoever connects to path to takeover. A successor that listens
-// there later has the name from then on.
+// there later has the name from then on: it takes the name from its predecessor once
+// it listens, and never leaves nobody there.
 func listenControl(path string, takeover chan<- *sockets.UnixConn) error {
-	os.Remove(path) // the predecessor's
-	l, err := sockets.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	own := fmt.Sprintf("%s.%d", path, os.Getpid())
+	os.Remove(own) // of a process that had this number and was killed
+	l, err := sockets.ListenUnix("unix", &net.UnixAddr{Name: own, Net: "unix"})
 	if err != nil {
 		return err
 	}
 	l.SetUnlinkOnClose(false)
+	if err := os.Rename(own, path); err != nil {
+		os.Remove(own)
+		l.Close()
+		return err
+	}
 	go func() {
 		for {
 			c, err := l.AcceptUnix()

@@ -47,10 +47,11 @@ func size(name string, small int) int {
 
 // manager starts servers and hears from them, as a service manager does.
 type manager struct {
-	dir    string
-	notify net.PacketConn
-	pid    int // of the process that serves
-	tcp    string
+	dir     string
+	notify  net.PacketConn
+	pid     int // of the process that serves
+	tcp     string
+	control string
 }
 
 func newManager(t *testing.T) *manager {
@@ -61,6 +62,7 @@ func newManager(t *testing.T) *manager {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	m := &manager{dir: dir}
+	m.control = m.path("control")
 	if m.notify, err = net.ListenPacket("unixgram", m.path("notify")); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func (m *manager) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-tcp", m.tcp, "-unix", m.path("http"), "-control", m.path("control"))
+	cmd := exec.Command(exe, "-tcp", m.tcp, "-unix", m.path("http"), "-control", m.control)
 	cmd.Env = append(os.Environ(), mainVar+"=1", "NOTIFY_SOCKET="+m.path("notify"))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -253,6 +255,72 @@ func TestRestart(t *testing.T) {
 		wait(t, old)
 	})
 	m.stop(t)
+}
+
+// TestRestartFails starts a successor that cannot do what it is to do, because the
+// directory of its control socket is gone.
+func TestRestartFails(t *testing.T) {
+	m := newManager(t)
+	dir, err := os.MkdirTemp("", "restart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	m.control = filepath.Join(dir, "control")
+	m.start(t)
+	l := new(load)
+	l.start(t, m)
+	defer l.wg.Wait()
+	defer l.stop.Store(true)
+	some := func() {
+		for want := l.done.Load() + 100; l.done.Load() < want; {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	some()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	old := m.pid
+	for range 2 {
+		if err := syscall.Kill(old, syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		if m.awaitReady(t); m.pid != old {
+			t.Fatalf("process %d is ready, want the old one, %d", m.pid, old)
+		}
+		some()
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(old, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if m.awaitReady(t); m.pid == old {
+		t.Fatal("the old process is ready")
+	}
+	wait(t, old)
+	some()
+	l.stop.Store(true)
+	l.wg.Wait()
+	l.pids.Range(func(pid, _ any) bool {
+		if pid != old && pid != m.pid {
+			t.Errorf("process %v answered, which never was ready", pid)
+		}
+		return true
+	})
+	m.stop(t)
+	reap()
+}
+
+// reap waits for processes that failed, which are ours by now.
+func reap() {
+	for {
+		if _, err := unix.Wait4(-1, nil, 0, nil); err != nil && err != unix.EINTR {
+			return
+		}
+	}
 }
 
 func TestHandover(t *testing.T) {
