@@ -266,6 +266,19 @@ func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 		}
 		nSrc += n
 		nDst += n
+		for nSrc+4 <= len(src) && nDst+2 <= len(dst) {
+			w := le.Uint32(src[nSrc:])
+			if !isThree(w) {
+				break
+			}
+			v := m.enc[three(w)]
+			if v < 0x100 {
+				break
+			}
+			be.PutUint16(dst[nDst:], v)
+			nDst += 2
+			nSrc += 3
+		}
 		for {
 			if nSrc+3 > len(src) || nDst+2 > len(dst) {
 				return nDst, nSrc

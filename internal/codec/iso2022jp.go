@@ -92,6 +92,13 @@ func copyNoShift(dst, src []byte) int {
 	n := min(len(dst), len(src))
 	dst, src = dst[:n], src[:n]
 	i := 0
+	for ; i+8 <= n && i < 32; i += 8 { // the text between two others is short
+		w := le.Uint64(src[i:])
+		le.PutUint64(dst[i:], w)
+		if w = shiftMask(w); w != 0 {
+			return i + bits.TrailingZeros64(w)>>3
+		}
+	}
 	for ; i+32 <= n; i += 32 {
 		s, d := src[i:i+32:i+32], dst[i:i+32:i+32]
 		a, b, c, e := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
@@ -275,6 +282,24 @@ func (m *iso2022jp) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			n := copyNoShift(dst[nDst:], src[nSrc:])
 			nDst += n
 			nSrc += n
+		}
+		for nSrc+4 <= len(src) && nDst+5 <= len(dst) {
+			w := le.Uint32(src[nSrc:])
+			if !isThree(w) {
+				break
+			}
+			v := m.enc[three(w)]
+			if v == 0 {
+				break
+			}
+			if mode != jis0208 {
+				le.PutUint32(dst[nDst:], toJIS0208)
+				nDst += 3
+				mode = jis0208
+			}
+			be.PutUint16(dst[nDst:], v)
+			nDst += 2
+			nSrc += 3
 		}
 		for {
 			if nSrc+3 > len(src) || nDst+5 > len(dst) {

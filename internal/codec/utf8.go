@@ -76,6 +76,12 @@ func (utf8Machine) encodeRune(st *state, dst []byte, r rune) int {
 	return n + utf8.EncodeRune(dst[n:], r)
 }
 
+// isThree reports whether w, loaded in little-endian order, begins with a
+// character of three bytes, or with a surrogate; three returns that.
+func isThree(w uint32) bool { return w&0xc0c0f0 == 0x8080e0 && w&0x200f != 0 }
+
+func three(w uint32) uint16 { return uint16(w<<12 | w>>2&0xfc0 | w>>16&0x3f) }
+
 // validLen returns the length of the longest prefix of b that is whole
 // characters of valid UTF-8.
 func validLen(b []byte) int {
