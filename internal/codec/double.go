@@ -14,6 +14,9 @@ import (
 // upper half.
 type pair uint32
 
+// pairOfTwo is set in the entries of two wire bytes, and in no others.
+const pairOfTwo pair = 2 << 28
+
 func pairOf(r rune, size int) pair { return pair(entryOf(r)) | pair(size)<<28 }
 
 func (p pair) rune() rune { return entry(p & 0x0fffffff).rune() }
@@ -215,6 +218,19 @@ func (m *double) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 		}
 		nSrc += n
 		nDst += n
+		for nSrc+4 <= len(src) && nDst+8 <= len(dst) {
+			w := le.Uint32(src[nSrc:])
+			p0 := m.dec[w&0x7f<<8|w>>8&0xff]
+			p1 := m.dec[w>>8&0x7f00|w>>24]
+			if w&0x800080 != 0x800080 || p0&p1&pairOfTwo == 0 {
+				break
+			}
+			d := dst[nDst : nDst+8 : nDst+8]
+			le.PutUint32(d, uint32(p0))
+			le.PutUint32(d[p0>>24&3:], uint32(p1))
+			nDst += int((p0>>24 + p1>>24) & 0xf)
+			nSrc += 4
+		}
 		for {
 			if nSrc+2 > len(src) || nDst+4 > len(dst) {
 				return nDst, nSrc

@@ -66,12 +66,13 @@ func (*iso2022jp) plain(st *state, b []byte) int {
 }
 
 // shiftMask flags the bytes of w that are not ASCII, or one of ESC, SO and SI.
-// The lowest flag is right, which is all that counts.
+// The lowest flag is right, which is all that counts: a subtraction borrows
+// from the bytes above a 0.
 func shiftMask(w uint64) uint64 {
 	const ones = 0x0101010101010101
 	e := w ^ esc*ones
 	s := w&(0xfe*ones) ^ so*ones // SO and SI
-	return ((e-ones)&^e | (s-ones)&^s | w) & asciiMask
+	return ((e - ones) | (s - ones) | w) & asciiMask
 }
 
 func noShiftLen(b []byte) int {

@@ -88,6 +88,10 @@ func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		return 0, 0
 	}
 	big := !st.little
+	notASCII, shift := uint64(0xff80ff80ff80ff80), 0
+	if big {
+		notASCII, shift = 0x80ff80ff80ff80ff, 8
+	}
 	for {
 		// Store a word of four units as if they were ASCII, and go on by as
 		// many as are.
@@ -96,8 +100,7 @@ func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if big {
 				w = w>>8&0x00ff00ff00ff00ff | w&0x00ff00ff00ff00ff<<8
 			}
-			packed := w | w>>8
-			le.PutUint32(dst[nDst:], uint32(packed&0xffff|packed>>16&0xffff0000))
+			le.PutUint32(dst[nDst:], pack(w))
 			if w &= 0xff80ff80ff80ff80; w != 0 {
 				n := bits.TrailingZeros64(w) >> 4
 				nDst += n
@@ -105,6 +108,35 @@ func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				break
 			}
 			nDst += 4
+			nSrc += 8
+			for nSrc+32 <= len(src) && nDst+16 <= len(dst) {
+				s, d := src[nSrc:nSrc+32:nSrc+32], dst[nDst:nDst+16:nDst+16]
+				w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
+				if (w0|w1|w2|w3)&notASCII != 0 {
+					break
+				}
+				le.PutUint64(d, uint64(pack(w0>>(shift&63)))|uint64(pack(w1>>(shift&63)))<<32)
+				le.PutUint64(d[8:], uint64(pack(w2>>(shift&63)))|uint64(pack(w3>>(shift&63)))<<32)
+				nDst += 16
+				nSrc += 32
+			}
+		}
+		for nSrc+8 <= len(src) && nDst+16 <= len(dst) {
+			w := le.Uint64(src[nSrc:])
+			if big {
+				w = w>>8&0x00ff00ff00ff00ff | w&0x00ff00ff00ff00ff<<8
+			}
+			u0, u1, u2, u3 := uint32(w&0xffff), uint32(w>>16&0xffff), uint32(w>>32&0xffff), uint32(w>>48)
+			const threes = surrogates - 0x800 // and those above the surrogates, which are rare
+			if u0-0x800 >= threes || u1-0x800 >= threes || u2-0x800 >= threes || u3-0x800 >= threes {
+				break
+			}
+			d := dst[nDst : nDst+16 : nDst+16]
+			le.PutUint32(d, utf8Three(u0))
+			le.PutUint32(d[3:], utf8Three(u1))
+			le.PutUint32(d[6:], utf8Three(u2))
+			le.PutUint32(d[9:], utf8Three(u3))
+			nDst += 12
 			nSrc += 8
 		}
 		for {
@@ -116,7 +148,7 @@ func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				u = u>>8 | u<<8&0xff00
 			}
 			if u >= 0x800 && u-surrogates >= 0x800 {
-				le.PutUint32(dst[nDst:], 0x8080e0|u>>12|u<<2&0x3f00|u<<16&0x3f0000)
+				le.PutUint32(dst[nDst:], utf8Three(u))
 				nDst += 3
 				nSrc += 2
 				continue
@@ -157,7 +189,10 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
-	big := !m.little
+	big, shift := !m.little, 0
+	if big {
+		shift = 8
+	}
 	for {
 		for nSrc+8 <= len(src) && nDst+16 <= len(dst) {
 			w := le.Uint64(src[nSrc:])
@@ -176,6 +211,32 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			}
 			nDst += 16
 			nSrc += 8
+			for nSrc+16 <= len(src) && nDst+32 <= len(dst) {
+				s, d := src[nSrc:nSrc+16:nSrc+16], dst[nDst:nDst+32:nDst+32]
+				w0, w1 := le.Uint64(s), le.Uint64(s[8:])
+				if (w0|w1)&asciiMask != 0 {
+					break
+				}
+				le.PutUint64(d, spread(uint32(w0))<<(shift&63))
+				le.PutUint64(d[8:], spread(uint32(w0>>32))<<(shift&63))
+				le.PutUint64(d[16:], spread(uint32(w1))<<(shift&63))
+				le.PutUint64(d[24:], spread(uint32(w1>>32))<<(shift&63))
+				nDst += 32
+				nSrc += 16
+			}
+		}
+		for nSrc+4 <= len(src) && nDst+2 <= len(dst) {
+			w := le.Uint32(src[nSrc:])
+			u := three(w)
+			if !isThree(w) || u-surrogates < 0x800 {
+				break
+			}
+			if big {
+				u = u>>8 | u<<8
+			}
+			le.PutUint16(dst[nDst:], u)
+			nDst += 2
+			nSrc += 3
 		}
 		for {
 			if nSrc+3 > len(src) || nDst+4 > len(dst) {
@@ -227,6 +288,15 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		}
 	}
 }
+
+// pack is the inverse of spread.
+func pack(w uint64) uint32 {
+	w = (w | w>>8) & 0x0000ffff0000ffff
+	return uint32(w | w>>16)
+}
+
+// utf8Three returns the three bytes of UTF-8 of u, in little-endian order.
+func utf8Three(u uint32) uint32 { return 0x8080e0 | u>>12 | u<<2&0x3f00 | u<<16&0x3f0000 }
 
 // spread puts each byte of x into 16 bits.
 func spread(x uint32) uint64 {
