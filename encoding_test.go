@@ -14,6 +14,14 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
+func TestRegisterEncodingRefusesNamesThatDoNotParse(t *testing.T) {
+	for _, name := range []string{"", "a b", "a,b", "a\rb", "\u00a0x", "x\u3000", "-", "a\tb", "x\u2028"} {
+		if err := sockets.RegisterEncoding(name, &oddEncoding{}); err == nil {
+			t.Errorf("%q is registered", name)
+		}
+	}
+}
+
 func mustEncoding(name string) encoding.Encoding {
 	f, err := sockets.ParseFormat(name)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/iolib-go/sockets"
 )
@@ -98,44 +97,6 @@ func TestBufferSizesThatCannotWork(t *testing.T) {
 		var fe *sockets.FormatError
 		if !errors.Is(err, sockets.ErrBufferSize) || !errors.As(err, &fe) || fe.Op != "buffer" {
 			t.Errorf("%d: %v", sizes, err)
-		}
-	}
-}
-
-func TestCloseIsBounded(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		limit func(c *sockets.TextConn) error
-		want  time.Duration
-	}{
-		{"no deadline", func(c *sockets.TextConn) error { return nil }, 5 * time.Second},
-		{"late deadline", func(c *sockets.TextConn) error { return c.SetWriteDeadline(time.Now().Add(time.Hour)) }, 5 * time.Second},
-		{"early deadline", func(c *sockets.TextConn) error { return c.SetDeadline(time.Now().Add(time.Second)) }, time.Second},
-	} {
-		for _, buffer := range []int{0, 64} {
-			synctest.Test(t, func(t *testing.T) {
-				// The peer does not read, so what is left cannot go out.
-				a, b := net.Pipe()
-				defer b.Close()
-				c := sockets.NewTextConn(a, format(t, "utf-16"))
-				if err := c.SetBufferSizes(0, buffer); err != nil {
-					t.Fatal(err)
-				}
-				mustWrite(t, c, "\xe3") // a replacement is owed
-				if err := tt.limit(c); err != nil {
-					t.Fatal(err)
-				}
-				start := time.Now()
-				if err := c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Error(err)
-				}
-				if got := time.Since(start); got != tt.want {
-					t.Errorf("%s, buffer %d: %v, want %v", tt.name, buffer, got, tt.want)
-				}
-				if _, err := b.Read(make([]byte, 1)); err != io.EOF {
-					t.Error(err)
-				}
-			})
 		}
 	}
 }

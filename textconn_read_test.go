@@ -1,7 +1,6 @@
 package sockets_test
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -10,10 +9,42 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"golang.org/x/text/encoding/unicode"
 )
+
+func TestEndlessShiftsBehindACRAreNotBuffered(t *testing.T) {
+	for _, tt := range []struct{ format, shift string }{
+		{"iso-2022-jp,crlf", "\x1b(B"}, {"iso-2022-jp,nvt,strict", "\x1b$B\x1b(B"}, {"hz-gb-2312,crlf", "~{~}"}, {"hz-gb-2312,crlf", "~\n"},
+	} {
+		for _, input := range []int{0, 64} {
+			c, s := play(t, tt.format)
+			if err := c.SetBufferSizes(input, 0); err != nil {
+				t.Fatal(err)
+			}
+			s.reads = data("a\r" + strings.Repeat(tt.shift, 100000) + "\nb")
+			got, err := readable(c, 600)
+			if want := "a\r\nb"; got != want || err != nil {
+				t.Errorf("%s: %q, %v; want %q", tt.format, got, err, want)
+			}
+		}
+		// The decision does not depend on how the bytes arrive.
+		for shifts := range 20 {
+			wire := "a\r" + strings.Repeat(tt.shift, shifts) + "\nb"
+			c, _ := play(t, tt.format, data(wire)...)
+			want, err := readable(c, 600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for cut := range wire {
+				c, _ := play(t, tt.format, data(wire[:cut], wire[cut:])...)
+				if got, err := readable(c, 3); got != want || err != nil {
+					t.Fatalf("%s, %d shifts, cut at %d: %q, %v; want %q", tt.format, shifts, cut, got, err, want)
+				}
+			}
+		}
+	}
+}
 
 func TestRule01OnlyUndecodedBytesAreBuffered(t *testing.T) {
 	wire := "\x83e\x83X\x83g\n\xff\x00\x01bytes"
@@ -279,26 +310,6 @@ func TestRule09StrictStopsAtTheExactByte(t *testing.T) {
 	}
 }
 
-func TestRule09OffsetsCountThroughSwitches(t *testing.T) {
-	c, _ := play(t, "utf-16le,strict", data("a\x00b\x00", "\x83e", "\xffx")...)
-	p := make([]byte, 3)
-	if n, err := c.Read(p); n != 2 || err != nil {
-		t.Fatal(n, err)
-	}
-	if err := c.SetReadFormat(format(t, "shift_jis,strict")); err != nil {
-		t.Fatal(err)
-	}
-	got, err := readable(c, 10)
-	if got != "テ" {
-		t.Errorf("%q", got)
-	}
-	wantFormatError(t, err, "read", 6, "\xff", sockets.ErrMalformed)
-	want := "sockets: read shift_jis: malformed input: ff at offset 6"
-	if err.Error() != want {
-		t.Errorf("%q, want %q", err, want)
-	}
-}
-
 func TestRule10GenuineReplacementCharactersAreNotMalformed(t *testing.T) {
 	for _, tt := range []struct{ format, wire string }{
 		{"utf-8,strict", "\xef\xbf\xbd"},
@@ -421,97 +432,6 @@ func TestRule15ReadOfNothingReturnsAtOnce(t *testing.T) {
 	c, s := play(t, "utf-16", data("a")...)
 	if n, err := c.Read(nil); n != 0 || err != nil || s.nReads != 0 {
 		t.Errorf("%d, %v, %d reads", n, err, s.nReads)
-	}
-}
-
-func TestRule26SwitchesOfTheReadFormat(t *testing.T) {
-	encode := func(f, text string) string {
-		c, s := play(t, f)
-		mustWrite(t, c, text)
-		if err := c.CloseWrite(); err != nil {
-			t.Fatal(err)
-		}
-		return s.wrote.String()
-	}
-	formats := []string{"shift_jis,crlf", "utf-16le", "iso-2022-jp", "cp1047,nel", "utf-8,strict", "gb18030,any", "bytes", "utf-32", "hz-gb-2312"}
-	texts := []string{"日本\n", "a😀\n", "テスト\n", "Äb\n", "é\n", "中\n", "raw\n", "ж\n", "国~\n"}
-	wire, want := "", ""
-	for i, f := range formats {
-		wire += encode(f, texts[i])
-		want += texts[i]
-	}
-	// The lines arrive in all ways of two pieces, and are read in all sizes;
-	// the format changes where a line ends.
-	for cut := range wire {
-		for size := 1; size < 5; size++ {
-			c, _ := play(t, formats[0], data(wire[:cut], wire[cut:])...)
-			got := ""
-			for i, f := range formats {
-				if err := c.SetReadFormat(format(t, f)); err != nil {
-					t.Fatal(err)
-				}
-				line := ""
-				for len(line) < len(texts[i]) {
-					p := make([]byte, min(size, len(texts[i])-len(line)))
-					n, err := c.Read(p)
-					if err != nil {
-						t.Fatalf("cut at %d, format %s, behind %q%q: %v", cut, f, got, line, err)
-					}
-					line += string(p[:n])
-				}
-				got += line
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("cut at %d (-want +got):\n%s", cut, diff)
-			}
-			if read, _ := c.Offsets(); read > int64(len(wire)) {
-				t.Fatalf("offset %d of %d", read, len(wire))
-			}
-		}
-	}
-}
-
-func TestRule27TextAndBytesAlternate(t *testing.T) {
-	c, s := play(t, "utf-16le", data("a\x00\n\x00\x03\x00\xffz\x00", "\n\x00\x01")...)
-	p := make([]byte, 2)
-	if n, err := c.Read(p); string(p[:n]) != "a\n" || err != nil {
-		t.Fatalf("%q, %v", p[:n], err)
-	}
-	raw := make([]byte, 3)
-	if _, err := io.ReadFull(c.Raw(), raw); err != nil || string(raw) != "\x03\x00\xff" {
-		t.Fatalf("% x, %v", raw, err)
-	}
-	if n, err := io.ReadFull(c, p); string(p[:n]) != "z\n" || err != nil {
-		t.Fatalf("%q, %v", p[:n], err)
-	}
-	wantRead(t, c.Raw(), "\x01")
-
-	if err := c.SetWriteFormat(format(t, "iso-2022-jp")); err != nil {
-		t.Fatal(err)
-	}
-	mustWrite(t, c, "あ")
-	mustWrite(t, c.Raw(), "\x00\xff")
-	mustWrite(t, c, "い\n")
-	wantWire(t, s, "\x1b$B$\"\x1b(B\x00\xff\x1b$B$$\x1b(B\n")
-}
-
-func TestRule28SwitchWhereTheBufferedReaderIsEmpty(t *testing.T) {
-	// The peer waits after "STARTTEXT", as in a protocol that negotiates, so
-	// a bufio.Reader has nothing ahead there.
-	c, s := play(t, "us-ascii,crlf", data("STARTTEXT\r\n")...)
-	br := bufio.NewReader(c)
-	if line, err := br.ReadString('\n'); line != "STARTTEXT\n" || err != nil {
-		t.Fatalf("%q, %v", line, err)
-	}
-	if br.Buffered() != 0 {
-		t.Fatalf("%d bytes ahead", br.Buffered())
-	}
-	if err := c.SetReadFormat(format(t, "cp1047,nel")); err != nil {
-		t.Fatal(err)
-	}
-	s.reads = data("\xc1\x63\x15")
-	if line, err := br.ReadString('\n'); line != "AÄ\n" || err != nil {
-		t.Fatalf("%q, %v", line, err)
 	}
 }
 
