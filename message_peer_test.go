@@ -3,9 +3,11 @@
 package sockets_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -14,6 +16,128 @@ import (
 	"github.com/iolib-go/sockets"
 	"golang.org/x/sys/unix"
 )
+
+// TestPeer gives UDP sockets one peer after the other.
+func TestPeer(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6", "unixgram"} {
+		t.Run(network, func(t *testing.T) {
+			a, b, third := packets(t, network), packets(t, network), packets(t, network)
+			local := a.LocalAddr()
+			type connector interface {
+				Connect(net.Addr) error
+				Disconnect() error
+			}
+			c := a.(connector)
+			wantAddrs := func(remote net.Addr) {
+				t.Helper()
+				if diff := cmp.Diff([]net.Addr{local, remote}, []net.Addr{a.LocalAddr(), a.RemoteAddr()}); diff != "" {
+					t.Errorf("local and remote address (-want +got):\n%s", diff)
+				}
+			}
+			for _, peer := range []messenger{b, third} {
+				check(t, c.Connect(peer.LocalAddr()))
+				wantAddrs(peer.LocalAddr())
+				_, err := a.Write([]byte("hello"))
+				check(t, err)
+				wantReceive(t, peer, 9, 0, "hello")
+				_, err = a.(net.PacketConn).WriteTo([]byte("x"), b.LocalAddr())
+				wantError(t, err, "write", net.ErrWriteToConnected)
+			}
+			check(t, c.Disconnect())
+			wantAddrs(nil)
+			check(t, c.Disconnect())
+			_, err := a.Write([]byte("x"))
+			var op *net.OpError
+			if !errors.As(err, &op) {
+				t.Errorf("Write without a peer: %v", err)
+			}
+			for _, peer := range []messenger{b, third} {
+				_, err := peer.SendTo([]byte("still here"), local, 0)
+				check(t, err)
+				wantReceive(t, a, 10, 0, "still here")
+			}
+			check(t, a.Close())
+			wantError(t, c.Connect(b.LocalAddr()), "connect", net.ErrClosed)
+			wantError(t, c.Disconnect(), "disconnect", net.ErrClosed)
+			wantAddrs(nil)
+		})
+	}
+}
+
+// TestDisconnectKeepsPort disconnects sockets whose port the kernel chose, one at
+// the connect and one at a bind.
+func TestDisconnectKeepsPort(t *testing.T) {
+	b := packets(t, "udp4")
+	for name, d := range map[string]sockets.Dialer{
+		"automatic": {},
+		"bound":     {LocalAddr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := d.Dial("udp4", b.LocalAddr().String())
+			check(t, err)
+			closeLater(t, c)
+			local := c.LocalAddr().(*net.UDPAddr)
+			u := c.(*sockets.UDPConn)
+			check(t, u.Disconnect())
+			if got := u.LocalAddr().(*net.UDPAddr).Port; got != local.Port {
+				t.Errorf("port %d after Disconnect, want %d", got, local.Port)
+			}
+			_, err = b.SendTo([]byte("x"), local, 0)
+			check(t, err)
+			wantReceive(t, u, 1, 0, "x")
+			if u.RemoteAddr() != nil {
+				t.Errorf("peer %v after Disconnect", u.RemoteAddr())
+			}
+		})
+	}
+}
+
+// TestConnectRefused leaves the peer there was.
+func TestConnectRefused(t *testing.T) {
+	a, b := packets(t, "udp4"), packets(t, "udp4")
+	u := a.(*sockets.UDPConn)
+	check(t, u.Connect(b.LocalAddr()))
+	var addrError *net.AddrError
+	for _, to := range []net.Addr{nil, (*net.UDPAddr)(nil), &net.TCPAddr{Port: 1}, &net.UDPAddr{IP: net.IPv6loopback, Port: 1}} {
+		err := u.Connect(to)
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Op != "connect" || isNil(to) != (op.Addr == nil) || !isNil(to) && !errors.As(err, &addrError) {
+			t.Errorf("Connect(%v): %v, want *net.AddrError", to, err)
+		}
+	}
+	if diff := cmp.Diff(b.LocalAddr(), u.RemoteAddr()); diff != "" {
+		t.Errorf("peer (-want +got):\n%s", diff)
+	}
+
+	stream, _ := dialed(t, "unix")
+	for name, err := range map[string]error{
+		"connect":    stream.(*sockets.UnixConn).Connect(&net.UnixAddr{Name: "@x", Net: "unix"}),
+		"disconnect": stream.(*sockets.UnixConn).Disconnect(),
+	} {
+		wantError(t, err, name, errors.ErrUnsupported)
+		var role *sockets.RoleError
+		if !errors.As(err, &role) || role.Socket != "unix stream socket" {
+			t.Errorf("%s of a stream: %v, want a RoleError", name, err)
+		}
+	}
+}
+
+// TestDisconnectedName keeps the name of a unix datagram socket.
+func TestDisconnectedName(t *testing.T) {
+	path := filepath.Join(shortDir(t), "a")
+	a, err := sockets.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	check(t, err)
+	closeLater(t, a)
+	b := packets(t, "unixgram")
+	check(t, a.Connect(b.LocalAddr()))
+	check(t, a.Disconnect())
+	if got := a.LocalAddr().String(); got != path {
+		t.Errorf("name %q after Disconnect, want %q", got, path)
+	}
+	_, err = b.SendTo([]byte("x"), a.LocalAddr(), 0)
+	check(t, err)
+	wantReceive(t, a, 1, 0, "x")
+}
 
 // TestConnectFromElsewhere gives a socket without an address of its own a peer that
 // is not to be reached from where it sent to the one before.

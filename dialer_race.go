@@ -1,0 +1,182 @@
+package sockets
+
+import (
+	"context"
+	"net"
+	"net/http/httptrace"
+	"time"
+)
+
+// dialing is one call of DialContext.
+type dialing struct {
+	*Dialer
+	network string
+	trace   *httptrace.ClientTrace
+}
+
+func (j *dialing) opError(addr net.Addr, err error) error {
+	return &net.OpError{Op: "dial", Net: j.network, Source: j.LocalAddr, Addr: addr, Err: err}
+}
+
+// dial dials addrs, those of both families at a time if that is wanted.
+func (j *dialing) dial(ctx context.Context, addrs []net.Addr) (net.Conn, error) {
+	if (j.network == "tcp" || j.network == "mptcp") && j.FallbackDelay >= 0 {
+		if primaries, fallbacks := partition(addrs); len(fallbacks) > 0 {
+			return j.race(ctx, primaries, fallbacks)
+		}
+	}
+	return j.serial(ctx, addrs)
+}
+
+// race dials the addresses of one family, and those of the other if that takes
+// long or fails. The first connection wins.
+func (j *dialing) race(ctx context.Context, primaries, fallbacks []net.Addr) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the loser stops, and closes what it may have
+
+	type result struct {
+		conn    net.Conn
+		err     error
+		primary bool
+	}
+	results := make(chan result)
+	returned := make(chan struct{})
+	defer close(returned)
+	start := func(addrs []net.Addr, primary bool) {
+		c, err := j.serial(ctx, addrs)
+		select {
+		case results <- result{c, err, primary}:
+		case <-returned:
+			if c != nil {
+				c.Close()
+			}
+		}
+	}
+
+	delay := j.FallbackDelay
+	if delay == 0 {
+		delay = 300 * time.Millisecond
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+
+	go start(primaries, true)
+	var primaryErr error
+	for running, started := 1, false; ; {
+		select {
+		case <-timer.C:
+			go start(fallbacks, false)
+			running, started = running+1, true
+		case res := <-results:
+			if res.err == nil {
+				return res.conn, nil
+			}
+			running--
+			if res.primary {
+				primaryErr = res.err
+				if !started {
+					timer.Reset(0)
+				}
+			}
+			if running == 0 && started {
+				return nil, primaryErr
+			}
+		}
+	}
+}
+
+// serial dials one address after the other and returns the first connection, or
+// the first error.
+func (j *dialing) serial(ctx context.Context, addrs []net.Addr) (net.Conn, error) {
+	var first error
+	for i, addr := range addrs {
+		if err := ctx.Err(); err != nil {
+			return nil, j.opError(addr, mapErr(err))
+		}
+		attempt := ctx
+		if deadline, ok := ctx.Deadline(); ok {
+			share, err := shareOfTime(time.Now(), deadline, len(addrs)-i)
+			if err != nil {
+				if first == nil {
+					first = j.opError(addr, err)
+				}
+				break
+			}
+			if share.Before(deadline) {
+				var cancel context.CancelFunc
+				attempt, cancel = context.WithDeadline(ctx, share)
+				defer cancel()
+			}
+		}
+		c, err := j.traced(attempt, addr)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// traced dials addr and tells the trace.
+func (j *dialing) traced(ctx context.Context, addr net.Addr) (net.Conn, error) {
+	if j.trace != nil && j.trace.ConnectStart != nil {
+		j.trace.ConnectStart(j.network, addr.String())
+	}
+	c, err := j.one(ctx, addr)
+	if j.trace != nil && j.trace.ConnectDone != nil {
+		j.trace.ConnectDone(j.network, addr.String(), err)
+	}
+	return c, err
+}
+
+// shareOfTime returns the deadline of the first of several attempts: an equal
+// share, but 2 seconds if there is that much. A zero deadline is none.
+func shareOfTime(now, deadline time.Time, several int) (time.Time, error) {
+	if deadline.IsZero() {
+		return deadline, nil
+	}
+	left := deadline.Sub(now)
+	if left <= 0 {
+		return time.Time{}, errTimeout()
+	}
+	share := max(left/time.Duration(several), min(left, 2*time.Second))
+	return now.Add(share), nil
+}
+
+// one dials addr.
+func (j *dialing) one(ctx context.Context, addr net.Addr) (net.Conn, error) {
+	// A LocalAddr of another type has been refused when addr was resolved, but
+	// for types of the caller's own that bear the name of a network.
+	var c net.Conn
+	var err error
+	switch addr := addr.(type) {
+	case *net.TCPAddr:
+		la, _ := j.LocalAddr.(*net.TCPAddr)
+		c, err = conn2(j.dialTCP(ctx, j.network, la, addr))
+	case *net.UDPAddr:
+		la, _ := j.LocalAddr.(*net.UDPAddr)
+		c, err = conn2(j.dialUDP(ctx, j.network, la, addr))
+	case *net.IPAddr:
+		la, _ := j.LocalAddr.(*net.IPAddr)
+		c, err = conn2(j.dialIP(ctx, j.network, la, addr))
+	case *net.UnixAddr:
+		la, _ := j.LocalAddr.(*net.UnixAddr)
+		c, err = conn2(j.dialUnix(ctx, j.network, la, addr))
+	case *VsockAddr:
+		c, err = conn2(j.dialVsock(ctx, j.network, addr))
+	}
+	if err != nil {
+		return nil, j.opError(addr, err)
+	}
+	return c, nil
+}
+
+// conn2 keeps a nil pointer out of an interface.
+func conn2[C net.Conn](c C, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}

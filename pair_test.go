@@ -1,0 +1,47 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
+)
+
+func TestPair(t *testing.T) {
+	for _, network := range []string{"unix", "unixgram", "unixpacket"} {
+		t.Run(network, func(t *testing.T) {
+			a, b, err := sockets.Pair(network)
+			check(t, err)
+			closeLater(t, a)
+			closeLater(t, b)
+			for _, addr := range []net.Addr{a.LocalAddr(), a.RemoteAddr(), b.LocalAddr(), b.RemoteAddr()} {
+				if diff := cmp.Diff(&net.UnixAddr{Name: "@", Net: network}, addr); diff != "" {
+					t.Errorf("address (-want +got):\n%s", diff)
+				}
+			}
+			messages := []string{"one", "two"}
+			for _, m := range messages {
+				_, err := a.Write([]byte(m))
+				check(t, err)
+			}
+			if network == "unix" {
+				messages = []string{"onetwo"}
+			}
+			for _, m := range messages {
+				wantMessage(t, b, m)
+			}
+			check(t, a.Close())
+			if network == "unixgram" {
+				_, err = b.Write([]byte("x"))
+				wantError(t, err, "write", syscall.ECONNREFUSED)
+			} else if _, err = b.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("Read after the other end closed: %v, want EOF", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,202 @@
+package sockets
+
+import (
+	"errors"
+	"net"
+	"os"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// lock is use for a call that takes a role, which unlock ends.
+func (s *Socket) lock() (*netfd.FD, error) {
+	s.mu.Lock()
+	fd, err := s.use()
+	if err == nil && s.connecting {
+		err = os.NewSyscallError("connect", sys.EALREADY)
+	}
+	return fd, err
+}
+
+func (s *Socket) unlock() { s.mu.Unlock() }
+
+// move takes fd out of s. It fails if Close was faster.
+func (s *Socket) move(fd *netfd.FD) error {
+	if !s.fd.CompareAndSwap(fd, nil) {
+		return net.ErrClosed
+	}
+	if fd.Local() == nil {
+		fd.SetLocal(orNameless(fd, localAddr(fd)))
+	}
+	return nil
+}
+
+// moveConn is move for a connection, to which somebody may have given a peer by
+// SyscallConn.
+func (s *Socket) moveConn(fd *netfd.FD) error {
+	if err := s.move(fd); err != nil {
+		return err
+	}
+	if peer := peerAddr(fd); peer != nil && fd.Remote() == nil {
+		fd.SetAddrs(fd.Local(), peer, true)
+	}
+	return nil
+}
+
+// Listen makes the socket accept connections, of which backlog may wait; 0 means
+// as many as the system allows. The result is a *TCPListener, *UnixListener or
+// *StreamListener. See listen(2).
+func (s *Socket) Listen(backlog int) (net.Listener, error) {
+	fd, err := s.lock()
+	defer s.unlock()
+	var l net.Listener
+	if err == nil {
+		l, err = s.listen(fd, backlog)
+	}
+	if err != nil {
+		e := socketError("listen", fd, nil, err).(*net.OpError)
+		e.Source, e.Addr = nil, e.Source
+		return nil, e
+	}
+	return l, nil
+}
+
+func (s *Socket) listen(fd *netfd.FD, n int) (net.Listener, error) {
+	if err := checkBacklog(n); err != nil {
+		return nil, err
+	}
+	if err := fd.Listen(backlog(n)); err != nil {
+		return nil, err
+	}
+	fd.SetAddrs(localAddr(fd), nil, false)
+	if err := s.move(fd); err != nil {
+		return nil, err
+	}
+	return newRoleListener(newListener(fd, true), s.bound.Load()), nil
+}
+
+// Conn gives the socket the role of a connection: for a descriptor that was handed
+// over connected, and for datagrams. The result is of the types that Connect
+// returns. It fails on a socket that listens.
+func (s *Socket) Conn() (net.Conn, error) {
+	fd, err := s.lock()
+	defer s.unlock()
+	if err == nil && listening(fd) {
+		err = &RoleError{Socket: s.String(), Role: "connection", Why: "it listens"}
+	}
+	if err == nil {
+		err = s.moveConn(fd)
+	}
+	if err != nil {
+		return nil, socketError("conn", fd, nil, err)
+	}
+	return newConn(fd), nil
+}
+
+// PacketConn gives the socket the role of one that sends and receives messages.
+// The result is a *UDPConn, *IPConn, *UnixConn or *PacketConn. It fails on a stream.
+func (s *Socket) PacketConn() (net.PacketConn, error) {
+	fd, err := s.lock()
+	defer s.unlock()
+	if err == nil && fd.Type == sys.SOCK_STREAM {
+		err = &RoleError{Socket: s.String(), Role: "packet connection", Why: "it is a stream"}
+	}
+	if err == nil && listening(fd) {
+		err = &RoleError{Socket: s.String(), Role: "packet connection", Why: "it listens"}
+	}
+	var c net.PacketConn
+	if err == nil {
+		var ok bool
+		if c, ok = newConn(fd).(net.PacketConn); !ok {
+			err = &RoleError{Socket: s.String(), Role: "packet connection", Why: "it is connection-oriented"}
+		}
+	}
+	if err == nil {
+		err = s.moveConn(fd)
+	}
+	if err != nil {
+		return nil, socketError("packetconn", fd, nil, err)
+	}
+	return c, nil
+}
+
+// Listener gives a socket that listens already the role of a listener: for a
+// descriptor that was handed over. Accepted TCP connections get package net's
+// defaults, and a *UnixListener does not remove the socket's file unless told to.
+func (s *Socket) Listener() (net.Listener, error) {
+	fd, err := s.lock()
+	defer s.unlock()
+	if err == nil && !listening(fd) && (fd.KnowsListening() || !fd.IsStream()) {
+		err = &RoleError{Socket: s.String(), Role: "listener", Why: "it does not listen"}
+	}
+	if err == nil {
+		err = s.move(fd)
+	}
+	if err != nil {
+		return nil, socketError("listener", fd, nil, err)
+	}
+	return adoptedListener(fd), nil
+}
+
+// adoptedListener returns the listener of a socket that somebody else made.
+func adoptedListener(fd *netfd.FD) net.Listener {
+	l := newListener(fd, true)
+	l.setDefaults = true
+	return newRoleListener(l, false)
+}
+
+// RoleError reports that a socket is not fit for a role. It matches
+// errors.ErrUnsupported.
+type RoleError struct {
+	Socket string // as Socket.String has it
+	Role   string // "listener"
+	Why    string // "it does not listen"
+}
+
+func (e *RoleError) Error() string {
+	return "sockets: " + e.Socket + " cannot be a " + e.Role + ": " + e.Why
+}
+
+// Is reports whether target is errors.ErrUnsupported.
+func (e *RoleError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+// newConn returns fd in the type that fits it.
+func newConn(fd *netfd.FD) net.Conn {
+	switch fd.Family {
+	case sys.AF_UNIX:
+		return &UnixConn{conn{fd}}
+	case sys.AF_INET, sys.AF_INET6:
+		switch {
+		case fd.Type == sys.SOCK_STREAM && isTCPProto(fd.Proto):
+			return &TCPConn{conn{fd}}
+		case fd.Type == sys.SOCK_DGRAM:
+			return &UDPConn{conn{fd}}
+		case fd.Type == sys.SOCK_RAW:
+			return &IPConn{conn{fd}}
+		}
+	}
+	if fd.Type == sys.SOCK_STREAM || fd.Type == sys.SOCK_SEQPACKET {
+		return &StreamConn{conn{fd}}
+	}
+	return &PacketConn{conn{fd}}
+}
+
+// newRoleListener returns l in the type that fits its socket.
+func newRoleListener(l *listener, unlink bool) net.Listener {
+	switch l.fd.Family {
+	case sys.AF_UNIX:
+		return newUnixListener(l, unlink)
+	case sys.AF_INET, sys.AF_INET6:
+		if l.fd.Type == sys.SOCK_STREAM && isTCPProto(l.fd.Proto) {
+			return &TCPListener{l}
+		}
+	}
+	return &StreamListener{l}
+}
+
+// listening reports whether connections can be accepted.
+func listening(fd *netfd.FD) bool {
+	v, err := fd.GetsockoptInt(sys.SOL_SOCKET, sys.SO_ACCEPTCONN)
+	return err == nil && v != 0
+}

@@ -1,0 +1,87 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"testing"
+
+	"github.com/iolib-go/sockets"
+)
+
+type closer struct {
+	err    error
+	closed int
+}
+
+func (c *closer) Close() error {
+	c.closed++
+	return c.err
+}
+
+func TestWith(t *testing.T) {
+	errUse, errClose, errMake := errors.New("use"), errors.New("close"), errors.New("make")
+	tests := []struct {
+		name     string
+		made     error
+		use      error
+		closing  error
+		want     []error
+		calls    int
+		closings int
+	}{
+		{"all is well", nil, nil, nil, nil, 1, 1},
+		{"no connection", errMake, nil, nil, []error{errMake}, 0, 0},
+		{"error", nil, errUse, nil, []error{errUse}, 1, 1},
+		{"close error", nil, nil, errClose, []error{errClose}, 1, 1},
+		{"both", nil, errUse, errClose, []error{errUse, errClose}, 1, 1},
+		{"closed by the function", nil, nil, &net.OpError{Op: "close", Err: net.ErrClosed}, nil, 1, 1},
+		{"file closed by the function", nil, nil, os.ErrClosed, nil, 1, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &closer{err: tt.closing}
+			calls := 0
+			err := sockets.With(c, tt.made, func(*closer) error {
+				calls++
+				return tt.use
+			})
+			for _, want := range tt.want {
+				if !errors.Is(err, want) {
+					t.Errorf("error %v does not match %v", err, want)
+				}
+			}
+			if tt.want == nil && err != nil {
+				t.Errorf("error %v", err)
+			}
+			if len(tt.want) == 1 && err != tt.want[0] {
+				t.Errorf("error %#v, want %#v itself", err, tt.want[0])
+			}
+			if calls != tt.calls || c.closed != tt.closings {
+				t.Errorf("%d calls and %d closings, want %d and %d", calls, c.closed, tt.calls, tt.closings)
+			}
+		})
+	}
+	t.Run("panic", func(t *testing.T) {
+		c := new(closer)
+		defer func() {
+			if recover() != "oh" || c.closed != 1 {
+				t.Errorf("closed %d times, want 1 and the panic to go on", c.closed)
+			}
+		}()
+		sockets.With(c, nil, func(*closer) error { panic("oh") })
+	})
+	t.Run("moved Socket", func(t *testing.T) {
+		var l net.Listener
+		s, err := sockets.New("tcp")
+		check(t, sockets.With(s, err, func(s *sockets.Socket) (err error) {
+			l, err = s.Listen(1)
+			return err
+		}))
+		if err := l.Close(); err != nil {
+			t.Errorf("Close of the listener: %v", err)
+		}
+	})
+}
