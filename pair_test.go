@@ -24,6 +24,8 @@ func TestPair(t *testing.T) {
 					t.Errorf("address (-want +got):\n%s", diff)
 				}
 			}
+			_, err = a.WriteTo([]byte("x"), &net.UnixAddr{Name: "@x", Net: network})
+			wantError(t, err, "write", net.ErrWriteToConnected)
 			messages := []string{"one", "two"}
 			for _, m := range messages {
 				_, err := a.Write([]byte(m))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -286,3 +287,27 @@ func TestConnectNoWaitReports(t *testing.T) {
 		t.Errorf("Write while the connect is under way: %v, want a timeout", err)
 	}
 }
+
+// TestConnectLeavesContext has Connect forget the context, to which the caller may
+// hold on.
+func TestConnectLeavesContext(t *testing.T) {
+	ctx := foreignContext{context.Background(), make(chan struct{})}
+	before := runtime.NumGoroutine()
+	l := listen4(t)
+	for range 10 {
+		c, err := newRoleless(t, "tcp4").Connect(ctx, l.Addr())
+		check(t, err)
+		check(t, c.Close())
+	}
+	if !waitUntil(func() bool { return runtime.NumGoroutine() <= before }) {
+		t.Errorf("%d goroutines after Connect, %d before", runtime.NumGoroutine(), before)
+	}
+}
+
+// foreignContext is one for which package context needs a goroutine.
+type foreignContext struct {
+	context.Context
+	done chan struct{}
+}
+
+func (c foreignContext) Done() <-chan struct{} { return c.done }

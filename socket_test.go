@@ -285,6 +285,10 @@ func TestNewRawType(t *testing.T) {
 			if got := s.LocalAddr().Network(); got != tt.want {
 				t.Errorf("network %s, want %s", got, tt.want)
 			}
+			var op *net.OpError
+			if err := s.Bind(nil); !errors.As(err, &op) || op.Net != tt.want {
+				t.Errorf("error %v, want one of network %s", err, tt.want)
+			}
 		})
 	}
 }
@@ -439,5 +443,66 @@ func TestSocketFile(t *testing.T) {
 	check(t, err)
 	if got, want := sa.(*syscall.SockaddrInet4).Port, s.LocalAddr().(*net.TCPAddr).Port; got != want {
 		t.Errorf("the file's socket has port %d, want %d", got, want)
+	}
+}
+
+// TestNewDefaults compares TCP sockets without a role with connections of package
+// net, and those of NewRaw with what the kernel starts with.
+func TestNewDefaults(t *testing.T) {
+	raw, err := sockets.NewRaw(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	check(t, err)
+	closeLater(t, raw)
+	type defaults struct {
+		noDelay, keepAlive, reuseAddr bool
+		idle, interval                time.Duration
+	}
+	for _, tt := range []struct {
+		name string
+		s    *sockets.Socket
+		want defaults
+	}{
+		{"New tcp4", newRoleless(t, "tcp4"), defaults{true, true, true, 15 * time.Second, 15 * time.Second}},
+		{"New tcp", newRoleless(t, "tcp"), defaults{true, true, true, 15 * time.Second, 15 * time.Second}},
+		{"NewRaw", raw, defaults{false, false, false, 2 * time.Hour, 75 * time.Second}},
+	} {
+		var got defaults
+		for _, err := range []error{
+			option(tt.s, sockets.NoDelay, &got.noDelay), option(tt.s, sockets.KeepAlive, &got.keepAlive),
+			option(tt.s, sockets.ReuseAddr, &got.reuseAddr),
+			option(tt.s, sockets.KeepIdle, &got.idle), option(tt.s, sockets.KeepInterval, &got.interval),
+		} {
+			check(t, err)
+		}
+		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(defaults{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// option stores the value that o has on c.
+func option[T any](c syscall.Conn, o sockets.Option[T], v *T) (err error) {
+	*v, err = o.Get(c)
+	return err
+}
+
+// TestListenerDefaults accepts from a listener that somebody else made: connections
+// are as those of package net.
+func TestListenerDefaults(t *testing.T) {
+	raw, err := sockets.NewRaw(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	check(t, err)
+	closeLater(t, raw)
+	check(t, raw.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	onFD(t, raw, func(fd int) error { return syscall.Listen(fd, 1) })
+	l, err := raw.Listener()
+	check(t, err)
+	closeLater(t, l)
+	dialTo(t, l)
+	c, err := l.Accept()
+	check(t, err)
+	closeLater(t, c)
+	for _, o := range []sockets.Option[bool]{sockets.NoDelay, sockets.KeepAlive} {
+		if on, err := o.Get(c.(syscall.Conn)); !on || err != nil {
+			t.Errorf("%v of an accepted connection is %v, %v", o, on, err)
+		}
 	}
 }
