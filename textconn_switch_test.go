@@ -63,6 +63,20 @@ func TestAFullOutputBufferAndAFailedSwitchLoseNothing(t *testing.T) {
 	}
 }
 
+func TestASwitchKeepsTheMemoryOfACRInStyleAny(t *testing.T) {
+	for format2, want := range map[string]string{"shift_jis,any": "b", "utf-8,any": "b", "utf-8": "\nb", "utf-8,crlf": "\nb"} {
+		c, s := play(t, "utf-8,any", data("a\r")...)
+		wantRead(t, c, "a\n")
+		if err := c.SetReadFormat(format(t, format2)); err != nil {
+			t.Fatal(err)
+		}
+		s.reads = data("\nb")
+		if got, err := readable(c, 10); got != want || err != nil {
+			t.Errorf("%s: %q, %v; want %q", format2, got, err, want)
+		}
+	}
+}
+
 func TestBytesBetweenEndTheMemoryOfACR(t *testing.T) {
 	for name, pass := range map[string]func(*sockets.TextConn) error{
 		"Skip":            func(c *sockets.TextConn) error { _, err := c.Skip(1); return err },
