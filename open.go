@@ -222,6 +222,7 @@ func (o *opening) openActive(ctx context.Context, fd *netfd.FD) error {
 		remote = o.remote
 	}
 	fd.SetAddrs(localAddr(fd), remote, true)
+	fd.Settle()
 	return nil
 }
 

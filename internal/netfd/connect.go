@@ -43,6 +43,14 @@ func (fd *FD) Connect(ctx context.Context, to *sys.Sockaddr) (peer sys.Sockaddr,
 	return fd.WaitConnect(ctx)
 }
 
+// Settle frees what only connecting needed: most connections are read and written
+// from then on, which does without. Nobody else may use fd yet.
+func (fd *FD) Settle() {
+	if m := fd.more.Load(); m != nil && m.offload.Load() == nil && m.unread.Load() == nil {
+		fd.more.Store(nil)
+	}
+}
+
 // StartConnect gives the socket a peer and does not wait: no error means that the
 // connection stands or is under way.
 func (fd *FD) StartConnect(to *sys.Sockaddr) error {
