@@ -102,6 +102,22 @@ func TestVsockAddresses(t *testing.T) {
 			t.Errorf("Dial(%q) succeeded", address)
 		}
 	}
+	wild, err := sockets.Listen("vsock", ":*")
+	check(t, err)
+	closeLater(t, wild)
+	if cid := wild.Addr().(*sockets.VsockAddr).CID; cid != sockets.VsockAny {
+		t.Errorf("listening without a context at %d, want any", cid)
+	}
+	// Without a context it is this machine. Nothing is to be sent there.
+	errStop := errors.New("stop")
+	d = sockets.Dialer{Control: func(network, address string, _ syscall.RawConn) error {
+		if network != "vsock" || address != "1:1024" {
+			t.Errorf("Dial of port 1024 goes to %s %s", network, address)
+		}
+		return errStop
+	}}
+	_, err = d.Dial("vsock", ":1024")
+	wantError(t, err, "dial", errStop)
 	_, err = sockets.ListenPacket("vsock", ":1")
 	if !errors.As(err, &mismatch) {
 		t.Errorf("ListenPacket: %v, want *net.AddrError", err)
