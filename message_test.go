@@ -3,7 +3,6 @@
 package sockets_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -319,7 +318,7 @@ func TestZeroConns(t *testing.T) {
 	}
 }
 
-// TestMethodSets checks that types have no methods that could not work.
+// TestMessageMethods checks that types have no methods that could not work.
 func TestMessageMethods(t *testing.T) {
 	type connector interface{ Connect(net.Addr) error }
 	type closeWriter interface{ CloseWrite() error }
@@ -345,16 +344,5 @@ func TestMessageMethods(t *testing.T) {
 	}
 	if _, ok := any(new(sockets.UnixConn)).(readerFrom); ok {
 		t.Error("UnixConn is an io.ReaderFrom")
-	}
-}
-
-// TestDialContextOfSocket compares Connect with a Dialer, which leads to the same.
-func TestDialContextOfSocket(t *testing.T) {
-	l := listen4(t)
-	check(t, l.Close())
-	_, want := sockets.Dial("tcp4", l.Addr().String())
-	_, got := newRoleless(t, "tcp4").Connect(context.Background(), l.Addr())
-	if want == nil || got == nil || want.Error() != strings.Replace(got.Error(), "tcp4 ", "tcp4 ", 1) {
-		t.Errorf("Connect says %v, Dial %v", got, want)
 	}
 }
