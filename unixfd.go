@@ -276,22 +276,49 @@ func (c *UnixConn) ReceiveFDs(b []byte, max int) (n int, fds []*os.File, err err
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	n, err = c.fd.RecvRights(r, b)
-	if err != nil {
+	n, err = c.receiveFDs(r, b, max)
+	if err != nil || len(r.Rights) == 0 {
 		return n, nil, opError(c.fd, "read", err)
-	}
-	if err := controlError(r, 0, max); err != nil {
-		r.CloseAll()
-		return n, nil, opError(c.fd, "read", err)
-	}
-	if len(r.Rights) == 0 {
-		return n, nil, nil
 	}
 	fds = make([]*os.File, len(r.Rights))
 	for i, fd := range r.Rights {
 		fds[i] = receivedFile(fd)
 	}
 	return n, fds, nil
+}
+
+// ReceiveRawFDs is ReceiveFDs that stores the numbers of up to len(fds) descriptors
+// in fds, and returns how many came: for a caller who passes on or closes so many
+// that an os.File for each is too much. The numbers are the caller's to close, by
+// os.NewFile or FromFD if one becomes a file or a socket; nothing else closes them.
+func (c *UnixConn) ReceiveRawFDs(b []byte, fds []int) (n, nfds int, err error) {
+	if !c.ok() {
+		return 0, 0, syscall.EINVAL
+	}
+	if err := c.checkReceive(b, len(fds)); err != nil {
+		return 0, 0, opError(c.fd, "read", err)
+	}
+	r := netfd.GetRights()
+	defer r.Free()
+	n, err = c.receiveFDs(r, b, len(fds))
+	if err != nil {
+		return n, 0, opError(c.fd, "read", err)
+	}
+	return n, copy(fds, r.Rights), nil
+}
+
+// receiveFDs receives data into b and up to max descriptors into r, none if it
+// fails.
+func (c *UnixConn) receiveFDs(r *netfd.Rights, b []byte, max int) (n int, err error) {
+	n, err = c.fd.RecvRights(r, b)
+	if err != nil {
+		return n, err
+	}
+	if err := controlError(r, 0, max); err != nil {
+		r.CloseAll()
+		return n, err
+	}
+	return n, nil
 }
 
 // checkReceive refuses what could only lose data.
