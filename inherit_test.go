@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -88,6 +90,16 @@ func printInherited() error {
 	return json.NewEncoder(os.Stdout).Encode(lines)
 }
 
+// nullID returns what PassTo says of the null device.
+func nullID(tb testing.TB) string {
+	tb.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(os.DevNull, &st); err != nil {
+		tb.Fatal(err)
+	}
+	return fmt.Sprintf("%d.%d", st.Dev, st.Ino)
+}
+
 // inherited runs cmd and returns what it prints.
 func inherited(tb testing.TB, cmd *exec.Cmd) (lines []string) {
 	tb.Helper()
@@ -144,6 +156,8 @@ func TestInherited(t *testing.T) {
 		{"another's pidfd", []string{"LISTEN_FDS=2", "LISTEN_PIDFDID=7"}, false, two, nil},
 		{"no pidfd number", []string{"LISTEN_FDS=2", "LISTEN_PIDFDID=-7"}, false, two, []string{"InheritError in LISTEN_PIDFDID"}},
 		{"no pid number", []string{"LISTEN_PID=x", "LISTEN_FDS=2"}, true, two, []string{"InheritError in LISTEN_PID"}},
+		{"pid zero", []string{"LISTEN_PID=0", "LISTEN_FDS=2"}, true, two, []string{"InheritError in LISTEN_PID"}},
+		{"standard files", []string{"SOCKETS_LISTEN_IDS=0," + nullID(t), "LISTEN_FDS=1"}, true, two, nil},
 		{"another's files", []string{"SOCKETS_LISTEN_IDS=3,1.2,3.4", "LISTEN_FDS=2"}, true, two, nil},
 		{"another's files, own pid", []string{"SOCKETS_LISTEN_IDS=3,1.2,3.4", "LISTEN_FDS=1"}, false, two, []string{"unknown: " + listening}},
 		{"garbage", []string{"SOCKETS_LISTEN_IDS=0,", "LISTEN_FDS=2"}, true, two, nil},
@@ -249,6 +263,17 @@ func TestPassTo(t *testing.T) {
 			t.Errorf("mismatch (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("service without a directory in its path", func(t *testing.T) {
+		cmd := childCommand(t, "inherited")
+		cmd.Dir, cmd.Path = filepath.Split(cmd.Path)
+		if err := sockets.PassToService(cmd, named...); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
+			t.Errorf("mismatch (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("service of systemd's", func(t *testing.T) {
 		cmd := childCommand(t, "inherited", "pid", "pidfd")
 		if err := sockets.PassTo(cmd, named...); err != nil {
@@ -311,6 +336,30 @@ func TestPassToErrors(t *testing.T) {
 			}
 		})
 	}
+	t.Run("names at the edges", func(t *testing.T) {
+		cmd := exec.Command("/bin/true")
+		long := strings.Repeat("x", 255)
+		if err := sockets.PassTo(cmd, sockets.Named{Name: " ~", Conn: s}, sockets.Named{Name: long, Conn: s}); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		if want := "LISTEN_FDNAMES= ~:" + long; !slices.Contains(cmd.Env, want) {
+			t.Errorf("the environment lacks %s", want)
+		}
+	})
+	t.Run("files of another command", func(t *testing.T) {
+		// The caller's slice has room, which is the caller's.
+		files := append(make([]*os.File, 0, 10), pipes(t, 1)...)
+		cmd := exec.Command("/bin/true")
+		cmd.ExtraFiles = files
+		if err := sockets.PassTo(cmd, ok); err != nil {
+			t.Fatal(err)
+		}
+		defer sockets.ClosePassed(cmd)
+		if got := files[:2][1]; got != nil {
+			t.Errorf("PassTo wrote %v behind the caller's files", got)
+		}
+	})
 	t.Run("no such program", func(t *testing.T) {
 		if err := sockets.PassToService(exec.Command("no such program"), ok); !errors.Is(err, exec.ErrNotFound) {
 			t.Errorf("%v, want ErrNotFound", err)
