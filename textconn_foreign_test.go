@@ -294,3 +294,63 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 	c = sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{mustEncoding("utf-16le")}, Strict: true})
 	wantRead(t, c, "\ufffd")
 }
+
+func TestForeignEncodingKeepsItsState(t *testing.T) {
+	f := sockets.ExternalFormat{Encoding: strange{mustEncoding("iso-2022-jp")}, Newline: sockets.NewlineCRLF}
+	s := &script{}
+	c := sockets.NewTextConn(s, f)
+	mustWrite(t, c, "あ")
+	mustWrite(t, c.Raw(), "#")
+	mustWrite(t, c, "い")
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantWire(t, s, "\x1b$B$\"\x1b(B#\x1b$B$$\x1b(B")
+
+	// A full buffer is not the middle of a character.
+	text := strings.Repeat("あ\nいう\n", 50)
+	s = &script{}
+	c = sockets.NewTextConn(s, f)
+	mustWrite(t, c, text)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := s.wrote.String()
+	for size := 64; size < 80; size++ {
+		s = &script{}
+		c = sockets.NewTextConn(s, f)
+		if err := c.SetBufferSizes(0, size); err != nil {
+			t.Fatal(err)
+		}
+		mustWrite(t, c, text)
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantWire(t, s, want)
+	}
+}
+
+func TestForeignEncodingIsNotAskedTwice(t *testing.T) {
+	// The decoder is past the malformed byte when it says so, and would give
+	// another answer then.
+	first := true
+	e := &oddEncoding{enc: encoding.Nop.NewEncoder().Transform, dec: func(dst, src []byte, atEOF bool) (int, int, error) {
+		if len(src) == 0 {
+			return 0, 0, nil
+		}
+		if first {
+			first = false
+			return copy(dst, "\ufffd"), 1, nil
+		}
+		return copy(dst, "x"), 1, nil
+	}}
+	c := sockets.NewTextConn(&script{reads: data("ab")}, sockets.ExternalFormat{Encoding: e, Strict: true})
+	for range 3 {
+		_, err := c.Read(make([]byte, 10))
+		wantFormatError(t, err, "read", 0, "a", sockets.ErrMalformed)
+	}
+	if _, err := c.Skip(1); err != nil {
+		t.Fatal(err)
+	}
+	wantRead(t, c, "x")
+}

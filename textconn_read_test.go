@@ -271,6 +271,9 @@ func TestRule08MalformedIsReplacedAndNothingElseSwallowed(t *testing.T) {
 		{"iso-2022-jp", "\x1b$B$\x1b(Babc", "\ufffdabc"},
 		{"iso-2022-jp", "\x1b$B\x24\x01\x24\n$\"", "\ufffd\x01\ufffd\n$\""},
 		{"iso-2022-jp", "\x1bZ\x0e\x80", "\ufffdZ\ufffd\ufffd"},
+		{"iso-2022-jp", "\x1b$B\x7f$\"\x20$\"", "\ufffdあ\ufffdあ"},
+		{"iso-2022-jp", "\x1b(I\x20\x60\x5f", "\ufffd\ufffdﾟ"},
+		{"hz-gb-2312", "~{\x7fVP\x20VP", "\ufffd中\ufffd中"},
 		{"iso-2022-jp", "01234567\x0f9abcdefg", "01234567\ufffd9abcdefg"},
 		{"hz-gb-2312", "~x~{V\nP~{VP\r", "\ufffdx\ufffd\nP中\r"},
 	} {
@@ -340,6 +343,7 @@ func TestRule11KnownMalformedIsNotWaitedFor(t *testing.T) {
 		{"utf-16le", "\x00\xdc", "\ufffd"},
 		{"utf-16be", "\xd8\x00\x00", "\ufffd"},
 		{"gb18030", "\x81\x30\x20", "\ufffd0 "},
+		{"gb18030", "\x81\x30\xff", "\ufffd0\ufffd"},
 		{"euc-jp", "\x8f\x20", "\ufffd "},
 		{"euc-jp", "\xf5", "\ufffd"}, // begins nothing
 		{"iso-2022-jp", "\x1bA", "\ufffdA"},

@@ -223,3 +223,13 @@ func TestRule28SwitchWhereTheBufferedReaderIsEmpty(t *testing.T) {
 		t.Fatalf("%q, %v", line, err)
 	}
 }
+
+func TestBytesBetweenEndTheMemoryOfAWrittenCR(t *testing.T) {
+	for f, want := range map[string]string{"utf-8,crlf": "a\r#\r\nb", "utf-8,cr": "a\r#\rb", "utf-8,nvt": "a\r\x00#\r\nb", "utf-8,nel": "a\r#\u0085b"} {
+		c, s := play(t, f)
+		mustWrite(t, c, "a\r")
+		mustWrite(t, c.Raw(), "#")
+		mustWrite(t, c, "\nb")
+		wantWire(t, s, want)
+	}
+}
