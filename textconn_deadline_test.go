@@ -264,3 +264,23 @@ func TestCloseIsBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestADeadlineInALargeBlockLosesNothing(t *testing.T) {
+	// The text is longer on the wire, so that it is in a block of twice the size.
+	text := strings.Repeat("\n", 64<<10)
+	for _, taken := range []int{0, 1, 64<<10 - 1, 64<<10 + 65, 100_001, 128<<10 - 1} {
+		c, s := play(t, "us-ascii,crlf")
+		s.take = []int{taken}
+		n, err := c.Write([]byte(text))
+		if n != (taken+1)/2 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%d of %d bytes sent: %d, %v", taken, len(text)*2, n, err)
+		}
+		mustWrite(t, c, text[n:])
+		if err := c.Close(); err != nil { // what is owed may be all
+			t.Fatal(err)
+		}
+		if want := strings.Repeat("\r\n", len(text)); s.wrote.String() != want {
+			t.Errorf("%d bytes on the wire, want %d", s.wrote.Len(), len(want))
+		}
+	}
+}

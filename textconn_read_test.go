@@ -336,6 +336,20 @@ func TestRule10GenuineReplacementCharactersAreNotMalformed(t *testing.T) {
 	}
 }
 
+func TestRule10TheBytesSayWhatIsMalformed(t *testing.T) {
+	for _, tt := range []struct{ format, wire string }{
+		{"utf-32be", "\x00\x11\x00\x00"}, {"utf-32le", "\x00\xd8\x00\x00"}, {"utf-32be", "\x00\x00\xdf\xff"}, {"utf-16le", "\x00\xdc"},
+		{"utf-8", "\xf4"}, {"gb18030", "\x81"}, {"shift_jis", "\xa0"}, {"us-ascii", "\x80"},
+	} {
+		c, _ := play(t, tt.format+",strict", data(tt.wire, "\xff\xff")...)
+		got, err := readable(c, 100)
+		if got != "" {
+			t.Errorf("%s: %q", tt.format, got)
+		}
+		wantFormatError(t, err, "read", 0, tt.wire, sockets.ErrMalformed)
+	}
+}
+
 func TestRule11KnownMalformedIsNotWaitedFor(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"utf-8,crlf", "\xf0\x3e\x20", "\ufffd> "},
@@ -397,6 +411,7 @@ func TestRule13ByteOrderMarks(t *testing.T) {
 		{"utf-32le", "\xff\xfe\x00\x00", "\ufeff"},
 		{"utf-8-sig", "\xef\xbb\xbfa\xef\xbb\xbf", "a\ufeff"},
 		{"utf-8-sig", "O", "O"},
+		{"utf-8-sig", "O\xef\xbb\xbf", "O\ufeff"},
 		{"utf-8-sig,crlf", "\xef\xbb>", "\ufffd>"},
 		{"utf-8", "\xef\xbb\xbf", "\ufeff"},
 	} {

@@ -179,11 +179,11 @@ func (w *textWriter) rewind(before codec.Encoder, room, p []byte) int {
 	}
 	sent := len(room) - len(w.wire)
 	w.enc = before
-	w.drop()
 	if sent == 0 {
+		w.drop()
 		return 0
 	}
-	room = w.room()
+	room = w.block.mem
 	nDst, nSrc, _ := w.enc.Encode(room[:sent], p)
 	for size := sent + 1; nDst < sent; size++ {
 		d, s, _ := w.enc.Encode(room[nDst:size], p[nSrc:])
