@@ -220,3 +220,38 @@ func TestCopyClosedMidway(t *testing.T) {
 		}
 	}
 }
+
+// A file that takes nothing from pipes, and fails when it is written to, does so
+// when a piece has left the source. All of it has to come out of the source
+// afterwards, in order.
+func TestCopyResumesAfterFailedFallback(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+			if err != nil {
+				t.Skip(err)
+			}
+			defer full.Close()
+			data := randomBytes(300_000)
+			var wg sync.WaitGroup
+			src := connSource("", network)(t, data, &wg).(net.Conn)
+			n, err := sockets.Copy(full, src)
+			op, ok := err.(*net.OpError)
+			if n != 0 || !ok || op.Op != "writeto" || !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("Copy = %d, %#v, want ENOSPC in an OpError of writeto", n, err)
+			}
+			peeked := make([]byte, 100)
+			m, _, err := src.(interface {
+				ReceiveFrom([]byte, sockets.MsgFlags) (int, net.Addr, error)
+			}).ReceiveFrom(peeked, sockets.Peek)
+			if err != nil || !bytes.Equal(data[:m], peeked[:m]) {
+				t.Errorf("peeked at %d octets, %v, which are others", m, err)
+			}
+			rest, err := io.ReadAll(src)
+			if err != nil || !bytes.Equal(data, rest) {
+				t.Errorf("%d octets of %d are left, %v", len(rest), len(data), err)
+			}
+			wg.Wait()
+		})
+	}
+}

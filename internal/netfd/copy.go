@@ -124,6 +124,7 @@ func Sendfile(dst, src End, limit int64) (written int64, handled bool, err error
 func (t *transfer) sendfileDst(d uintptr) bool {
 	t.d = d
 	for t.remain > 0 {
+		t.n, t.errno = 0, 0 // a RawConn of somebody else's may not call sendSrc
 		if t.err = t.src.Raw.Read(t.sendSrc); t.err != nil {
 			return true
 		}
@@ -264,7 +265,7 @@ func Splice(dst, src End, limit int64) (written int64, handled bool, err error) 
 func (t *transfer) drain(s uintptr) bool {
 	t.n, t.errno = 0, 0
 	if t.src.FD != nil {
-		if t.src.FD.hasOctet() {
+		if t.src.FD.inMemory() {
 			t.errno = sys.ENOSYS // for a Read to get it
 			return true
 		}
@@ -301,7 +302,9 @@ func (t *transfer) pump(d uintptr) bool {
 		switch {
 		case t.errno == sys.EINTR:
 		case t.errno == sys.EAGAIN:
-			return false
+			if !t.mayWrite(d) {
+				return false
+			}
 		case t.errno != 0:
 			return true
 		case t.n == 0:
@@ -331,7 +334,9 @@ func (t *transfer) pumpCopy(d uintptr) bool {
 		switch {
 		case t.errno == sys.EINTR:
 		case t.errno == sys.EAGAIN:
-			return false
+			if !t.mayWrite(d) {
+				return false
+			}
 		case t.errno != 0:
 			return true
 		default:
@@ -341,10 +346,17 @@ func (t *transfer) pumpCopy(d uintptr) bool {
 	}
 }
 
-// keep leaves what is in the pipe to src's next reader.
+// mayWrite reports, after EAGAIN, whether to try again at once. The poller does
+// not wait for a file in blocking mode, which splice(2) treats as if it were not.
+func (t *transfer) mayWrite(d uintptr) bool { return t.dst.File && sys.WaitWritable(d) }
+
+// keep leaves what is in the pipe, and what pumpCopy has taken from it, to src's
+// next reader.
 func (t *transfer) keep() {
 	p := t.pipe
 	t.pipe = nil
+	p.head, t.rest = t.rest, nil
+	p.n += len(p.head)
 	if p.n > 0 && t.src.FD != nil && t.src.FD.keep(p) {
 		return
 	}

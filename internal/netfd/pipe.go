@@ -17,6 +17,9 @@ type pipe struct {
 	n       int // octets in it
 	cleanup runtime.Cleanup
 
+	// head is in front of what the system has, and part of n.
+	head []byte
+
 	// octet is what is in a pipe that was not made, see keepOctet, and cred who
 	// sent it.
 	inMemory bool
@@ -56,6 +59,7 @@ func (p *pipe) put() {
 		return
 	}
 	if p.n == 0 {
+		p.head = nil
 		pipes.Put(p)
 		return
 	}
@@ -72,6 +76,12 @@ func (p *pipe) read(b []byte) int {
 		b[0] = p.octet
 		p.n = 0
 		return 1
+	}
+	if len(p.head) > 0 {
+		n := copy(b, p.head)
+		p.head = p.head[n:]
+		p.n -= n
+		return n
 	}
 	for {
 		n, errno := sys.Read(uintptr(p.r), b)
@@ -106,17 +116,24 @@ func (fd *FD) keepOctet(r *Rights) {
 
 // hasOctet reports whether keepOctet was called since anything was read.
 func (fd *FD) hasOctet() bool {
-	m := fd.more.Load()
-	if m == nil {
-		return false
-	}
-	p := m.unread.Load()
+	p := fd.unread()
 	return p != nil && p.inMemory
 }
 
-func (fd *FD) hasUnread() bool {
-	m := fd.more.Load()
-	return m != nil && m.unread.Load() != nil
+// inMemory reports whether what is read next is where splice(2) does not get at.
+func (fd *FD) inMemory() bool {
+	p := fd.unread()
+	return p != nil && (p.inMemory || len(p.head) > 0)
+}
+
+func (fd *FD) hasUnread() bool { return fd.unread() != nil }
+
+// unread returns what a transfer has left, for a look at it.
+func (fd *FD) unread() *pipe {
+	if m := fd.more.Load(); m != nil {
+		return m.unread.Load()
+	}
+	return nil
 }
 
 // takeUnread returns what a transfer has left, nil if there is nothing.
@@ -132,6 +149,9 @@ func (p *pipe) peek(b []byte) int {
 	if p.inMemory && p.n > 0 && len(b) > 0 {
 		b[0] = p.octet
 		return 1
+	}
+	if len(p.head) > 0 {
+		return copy(b, p.head)
 	}
 	q := getPipe()
 	if q == nil {
