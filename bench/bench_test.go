@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -171,8 +172,9 @@ func TestQuantile(t *testing.T) {
 
 // fixed is a side whose rounds cost so much.
 func fixed(name string, costs [][]float64, order *[]string) side {
+	i := 0
 	return side{name, func(time.Duration) (func() ([]float64, float64, error), func(), error) {
-		i := 0
+		*order = append(*order, "start "+name)
 		return func() ([]float64, float64, error) {
 			*order = append(*order, name)
 			i++
@@ -200,13 +202,30 @@ func TestHold(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	turns := []string{"net", "sockets", "sockets", "net", "net", "sockets", "stop sockets", "stop net"}
+	turns := []string{
+		"start net", "start sockets", "net", "sockets", "stop sockets", "stop net",
+		"start net", "start sockets", "sockets", "net", "stop sockets", "stop net",
+		"start net", "start sockets", "net", "sockets", "stop sockets", "stop net",
+	}
 	if diff := cmp.Diff(turns, order); diff != "" {
 		t.Errorf("order of turns (-want +got):\n%s", diff)
 	}
-	order, c.rounds = nil, 1
-	if _, err := c.hold(3, 0); err != nil || len(order) != 4 {
-		t.Errorf("with one round at most: %v, %v", order, err)
+}
+
+func TestHoldRounds(t *testing.T) {
+	for _, tt := range []struct{ asked, most, turns, starts int }{{7, 0, 7, 3}, {1, 0, 1, 1}, {5, 2, 2, 2}, {2, 5, 2, 2}} {
+		var order []string
+		c := contest{metrics: []metric{{}}, rounds: tt.most, sides: []side{fixed("net", slices.Repeat([][]float64{{1}}, 7), &order)}}
+		if _, err := c.hold(tt.asked, 0); err != nil {
+			t.Fatal(err)
+		}
+		counts := map[string]int{}
+		for _, what := range order {
+			counts[what]++
+		}
+		if diff := cmp.Diff(map[string]int{"net": tt.turns, "start net": tt.starts, "stop net": tt.starts}, counts); diff != "" {
+			t.Errorf("%d rounds of at most %d (-want +got):\n%s", tt.asked, tt.most, diff)
+		}
 	}
 }
 

@@ -31,8 +31,8 @@ func main() {
 		return
 	}
 	run := flag.String("run", "", "run only the contests that match this `regexp`")
-	rounds := flag.Int("rounds", 11, "how often every implementation gets its turn")
-	length := flag.Duration("time", 100*time.Millisecond, "how long a turn takes")
+	rounds := flag.Int("rounds", 21, "how often every implementation gets its turn")
+	length := flag.Duration("time", 50*time.Millisecond, "how long a turn takes")
 	flag.BoolVar(&cpu, "cpu", false, "measure the processor time of this process, for a machine that does other things as well")
 	quick := flag.Bool("quick", false, "run everything, but too briefly to say much")
 	svg := flag.String("svg", "", "draw the ratios into this `file`")

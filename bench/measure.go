@@ -116,36 +116,30 @@ type result struct {
 	Ratio, RatioLow, RatioHigh float64
 }
 
+// starts is how often everything is prepared anew: where connections and threads
+// come to lie makes a difference that lasts as long as they do.
+const starts = 3
+
 // hold lets the sides take turns.
 func (c contest) hold(rounds int, length time.Duration) ([]result, error) {
 	if c.rounds > 0 {
 		rounds = min(rounds, c.rounds)
-	}
-	turns := make([]func() ([]float64, float64, error), len(c.sides))
-	for i, s := range c.sides {
-		turn, stop, err := s.start(length)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
-		}
-		defer stop()
-		turns[i] = turn
 	}
 	costs := make([][][]float64, len(c.metrics)) // by metric, side and round
 	for m := range costs {
 		costs[m] = make([][]float64, len(c.sides))
 	}
 	allocs := make([][]float64, len(c.sides))
-	for round := range rounds {
-		for k := range turns {
-			i := (k + round) % len(turns) // nobody is always behind the same one
-			cost, alloc, err := turns[i]()
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.sides[i].name, err)
-			}
+	part := (rounds + starts - 1) / starts
+	for first := 0; first < rounds; first += part {
+		err := c.play(first, min(first+part, rounds), length, func(i int, cost []float64, alloc float64) {
 			for m := range costs {
 				costs[m][i] = append(costs[m][i], cost[m])
 			}
 			allocs[i] = append(allocs[i], alloc)
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	var results []result
@@ -161,6 +155,30 @@ func (c contest) hold(rounds int, length time.Duration) ([]result, error) {
 		}
 	}
 	return results, nil
+}
+
+// play lets the sides start, take their turns in some of the rounds, and stop.
+func (c contest) play(first, end int, length time.Duration, add func(i int, cost []float64, allocs float64)) error {
+	turns := make([]func() ([]float64, float64, error), len(c.sides))
+	for i, s := range c.sides {
+		turn, stop, err := s.start(length)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		defer stop()
+		turns[i] = turn
+	}
+	for round := first; round < end; round++ {
+		for k := range turns {
+			i := (k + round) % len(turns) // nobody is always behind the same one
+			cost, allocs, err := turns[i]()
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.sides[i].name, err)
+			}
+			add(i, cost, allocs)
+		}
+	}
+	return nil
 }
 
 // compare says what the costs in each round are like, and how they relate to those

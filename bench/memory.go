@@ -34,7 +34,7 @@ func init() {
 func idleSide(name, way string) side {
 	return side{name, func(time.Duration) (func() ([]float64, float64, error), func(), error) {
 		return func() ([]float64, float64, error) {
-			each, err := idleMemory(name, way, idleConns)
+			each, err := idleMemory(name, way, min(idleConns, maxFiles()-100))
 			return []float64{each}, -1, err
 		}, func() {}, nil
 	}}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"syscall"
 	"time"
 )
@@ -13,4 +14,13 @@ func processorTime() time.Duration {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// maxFiles returns how many files and sockets this process may have open.
+func maxFiles() int {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return math.MaxInt
+	}
+	return int(min(uint64(l.Cur), math.MaxInt))
 }
