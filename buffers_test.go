@@ -129,6 +129,7 @@ func TestWriteBuffersIsNet(t *testing.T) {
 					N    int64
 					Err  string
 					Left int
+					Nil  int // buffers that may be collected
 					Same bool
 				}
 				all := bytes.Join(tt.bufs, nil)
@@ -136,8 +137,14 @@ func TestWriteBuffersIsNet(t *testing.T) {
 					a, b := streamPair(t, impl, network)
 					got := collect(t, a, b)
 					bufs := append(net.Buffers(nil), tt.bufs...)
+					given := bufs
 					n, err := write(a, &bufs)
 					r := result{N: n, Left: len(bytes.Join(bufs, nil)), Same: bytes.Equal(all, got())}
+					for _, b := range given {
+						if b == nil {
+							r.Nil++
+						}
+					}
 					if err != nil {
 						r.Err = err.Error()
 					}

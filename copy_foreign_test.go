@@ -167,42 +167,47 @@ func TestCopyReaderPanics(t *testing.T) {
 	}
 }
 
-// idleRawConn is a RawConn that, after some calls, calls nobody any more.
-type idleRawConn struct {
+// oddRawConn is a RawConn that, after some calls, calls nobody any more, and
+// returns err.
+type oddRawConn struct {
 	syscall.RawConn
 	calls *int
+	err   error
 }
 
-func (c idleRawConn) Read(f func(uintptr) bool) error {
+func (c oddRawConn) Read(f func(uintptr) bool) error {
 	if *c.calls--; *c.calls < 0 {
-		return nil
+		return c.err
 	}
 	return c.RawConn.Read(f)
 }
 
-// oddFile is a file with an idleRawConn.
+// oddFile is a file with an oddRawConn.
 type oddFile struct {
 	*os.File
 	calls *int
+	err   error
 }
 
 func (f oddFile) SyscallConn() (syscall.RawConn, error) {
 	raw, err := f.File.SyscallConn()
-	return idleRawConn{raw, f.calls}, err
+	return oddRawConn{raw, f.calls, f.err}, err
 }
 
 // A RawConn of somebody else's that does not do its part changes no count.
 func TestCopyOddRawConn(t *testing.T) {
-	for _, calls := range []int{0, 1} {
-		data := randomBytes(100_000)
-		a, b := streamPair(t, "", "tcp")
-		all := collect(t, a, b)
-		n, err := sockets.Copy(a, oddFile{tempFile(t, data, os.O_RDONLY), &calls})
-		if n != int64(len(data)) || err != nil {
-			t.Errorf("Copy = %d, %v, want %d", n, err, len(data))
-		}
-		if !bytes.Equal(data, all()) {
-			t.Error("octets arrived changed")
+	for _, odd := range []error{nil, errors.New("odd")} {
+		for _, calls := range []int{0, 1} {
+			data := randomBytes(100_000)
+			a, b := streamPair(t, "", "tcp")
+			all := collect(t, a, b)
+			n, err := sockets.Copy(a, oddFile{tempFile(t, data, os.O_RDONLY), &calls, odd})
+			if n != int64(len(data)) || err != nil {
+				t.Errorf("%v: Copy = %d, %v, want %d", odd, n, err, len(data))
+			}
+			if !bytes.Equal(data, all()) {
+				t.Errorf("%v: octets arrived changed", odd)
+			}
 		}
 	}
 }

@@ -25,8 +25,7 @@ type textWay struct {
 	write func(net.Conn, sockets.ExternalFormat) io.Writer
 }
 
-// The first has its own buffers of 4 KiB; the second has those of TextConn's
-// length below them. The last one converts nothing.
+// The first has its own buffers of 4 KiB; the second has larger ones below them.
 var textWays = []textWay{
 	{"x/text", func(c net.Conn, f sockets.ExternalFormat) io.Reader {
 		return transform.NewReader(c, f.Encoding.NewDecoder())
@@ -77,42 +76,28 @@ func init() {
 	}
 }
 
-// encodeLines returns the format and lines in it.
-func encodeLines(format string, lines []byte) (sockets.ExternalFormat, []byte, error) {
-	f, err := sockets.ParseFormat(format)
-	if err != nil {
-		return f, nil, err
-	}
-	wire, err := f.Encoding.NewEncoder().Bytes(lines)
-	return f, wire, err
-}
-
 // textRead reads encoded lines; an operation is lines once.
 func textRead(format string, lines []byte, way textWay) (func(int) (int, error), func(), error) {
-	f, wire, err := encodeLines(format, lines)
-	if err != nil {
-		return nil, nil, err
-	}
-	c, s, err := networks[0].connected("tcp")
-	if err != nil {
-		return nil, nil, err
-	}
-	d := drain(way.read(s, f), 64<<10)
-	return func(n int) (int, error) {
-		return n, d.during(int64(n)*int64(len(lines)), func() error {
-			for range n {
-				if _, err := c.Write(wire); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}, func() { close(d.want); c.Close(); s.Close() }, nil
+	return textThrough(format, lines, func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (io.Writer, []byte, io.Reader, int) {
+		return c, wire, way.read(s, f), len(lines)
+	})
 }
 
 // textWrite is textRead in the other direction.
 func textWrite(format string, lines []byte, way textWay) (func(int) (int, error), func(), error) {
-	f, wire, err := encodeLines(format, lines)
+	return textThrough(format, lines, func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (io.Writer, []byte, io.Reader, int) {
+		return way.write(c, f), lines, s, len(wire)
+	})
+}
+
+// textThrough writes to one end of a connection and reads from the other. ends
+// tells what is written to what, and how much of that comes out where.
+func textThrough(format string, lines []byte, ends func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (w io.Writer, in []byte, r io.Reader, out int)) (func(int) (int, error), func(), error) {
+	f, err := sockets.ParseFormat(format)
+	if err != nil {
+		return nil, nil, err
+	}
+	wire, err := f.Encoding.NewEncoder().Bytes(lines)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,15 +105,10 @@ func textWrite(format string, lines []byte, way textWay) (func(int) (int, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, d := way.write(c, f), drain(s, 64<<10)
-	return func(n int) (int, error) {
-		return n, d.during(int64(n)*int64(len(wire)), func() error {
-			for range n {
-				if _, err := w.Write(lines); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}, func() { close(d.want); c.Close(); s.Close() }, nil
+	w, in, r, out := ends(c, s, f, wire)
+	d := drain(r, 64<<10)
+	return draining(d, out, func() error {
+		_, err := w.Write(in)
+		return err
+	}), func() { close(d.want); c.Close(); s.Close() }, nil
 }

@@ -188,22 +188,27 @@ func (d drainer) during(n int64, f func() error) error {
 	return <-d.done
 }
 
+// draining makes a run of an operation that sends size octets to d.
+func draining(d drainer, size int, op func() error) func(int) (int, error) {
+	run := repeat(op)
+	return func(n int) (int, error) {
+		return n, d.during(int64(n)*int64(size), func() error {
+			_, err := run(n)
+			return err
+		})
+	}
+}
+
 func bulkStream(nw network, size int) (func(int) (int, error), func(), error) {
 	c, s, err := nw.connected("tcp")
 	if err != nil {
 		return nil, nil, err
 	}
 	d, b := drain(s, size), make([]byte, size)
-	return func(n int) (int, error) {
-		return n, d.during(int64(n)*int64(size), func() error {
-			for range n {
-				if _, err := c.Write(b); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}, func() { close(d.want); c.Close(); s.Close() }, nil
+	return draining(d, size, func() error {
+		_, err := c.Write(b)
+		return err
+	}), func() { close(d.want); c.Close(); s.Close() }, nil
 }
 
 func vectored(nw network) (func(int) (int, error), func(), error) {
@@ -213,21 +218,15 @@ func vectored(nw network) (func(int) (int, error), func(), error) {
 	}
 	d := drain(s, 64<<10)
 	piece, all := make([]byte, 1<<10), make(net.Buffers, 16)
-	return func(n int) (int, error) {
-		return n, d.during(int64(n)*16<<10, func() error {
-			bufs := new(net.Buffers)
-			for range n {
-				for i := range all {
-					all[i] = piece
-				}
-				*bufs = all
-				if _, err := nw.writev(c, bufs); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}, func() { close(d.want); c.Close(); s.Close() }, nil
+	bufs := new(net.Buffers)
+	return draining(d, 16<<10, func() error {
+		for i := range all {
+			all[i] = piece
+		}
+		*bufs = all
+		_, err := nw.writev(c, bufs)
+		return err
+	}), func() { close(d.want); c.Close(); s.Close() }, nil
 }
 
 func sendfile(nw network, size int) (func(int) (int, error), func(), error) {
@@ -245,19 +244,13 @@ func sendfile(nw network, size int) (func(int) (int, error), func(), error) {
 		return nil, nil, err
 	}
 	d := drain(s, 256<<10)
-	return func(n int) (int, error) {
-		return n, d.during(int64(n)*int64(size), func() error {
-			for range n {
-				if _, err := f.Seek(0, io.SeekStart); err != nil {
-					return err
-				}
-				if _, err := io.CopyN(c, f, int64(size)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}, func() { close(d.want); c.Close(); s.Close(); f.Close() }, nil
+	return draining(d, size, func() error {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := io.CopyN(c, f, int64(size))
+		return err
+	}), func() { close(d.want); c.Close(); s.Close(); f.Close() }, nil
 }
 
 // A proxied connection goes through a proxy, whose two connections are nw's: what
@@ -299,18 +292,16 @@ func proxyBulk(nw network, from, to string, size int) (func(int) (int, error), f
 		return nil, nil, err
 	}
 	d, b := drain(out, 256<<10), make([]byte, 256<<10)
-	return func(n int) (int, error) {
-		return n, d.during(int64(n)*int64(size), func() error {
-			for left := n * size; left > 0; {
-				m, err := in.Write(b[:min(left, len(b))])
-				if err != nil {
-					return err
-				}
-				left -= m
+	return draining(d, size, func() error {
+		for left := size; left > 0; {
+			m, err := in.Write(b[:min(left, len(b))])
+			if err != nil {
+				return err
 			}
-			return nil
-		})
-	}, func() { close(d.want); stop() }, nil
+			left -= m
+		}
+		return nil
+	}), func() { close(d.want); stop() }, nil
 }
 
 func proxyPingpong(nw network, family string, size int) (func(int) (int, error), func(), error) {
