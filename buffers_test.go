@@ -141,7 +141,7 @@ func TestWriteBuffersIsNet(t *testing.T) {
 					n, err := write(a, &bufs)
 					r := result{N: n, Left: len(bytes.Join(bufs, nil)), Same: bytes.Equal(all, got())}
 					for _, b := range given {
-						if b == nil {
+						if b == nil && n > 0 { // net leaves a single empty one
 							r.Nil++
 						}
 					}
