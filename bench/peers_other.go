@@ -4,6 +4,7 @@ package main
 
 // The others are compared on Linux alone.
 var (
-	mdlayher                                []network
-	acceptingPeers, echoingPeers, idlePeers []eventServer
+	mdlayher                     []network
+	acceptingPeers, echoingPeers []eventServer
+	idlePeers                    []idlePeer
 )
