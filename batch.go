@@ -60,8 +60,8 @@ func (c *IPConn) WriteBatch(ms []Message, flags int) (int, error) {
 // received descriptors are close-on-exec.
 //
 // On a "unixpacket" connection it receives a single message, and the end is
-// io.EOF in a *net.OpError. A "unix" stream has no messages; there it fails with
-// errors.ErrUnsupported.
+// io.EOF in a *net.OpError, as is a message with neither data nor control data. A
+// "unix" stream has no messages; there it fails with errors.ErrUnsupported.
 func (c *UnixConn) ReadBatch(ms []Message, flags int) (int, error) {
 	if !c.ok() || len(ms) == 0 || c.fd.Type == sys.SOCK_DGRAM {
 		return readBatch(&c.conn, ms, flags|sys.MSG_CMSG_CLOEXEC, senderUnixAddr)
@@ -69,9 +69,10 @@ func (c *UnixConn) ReadBatch(ms []Message, flags int) (int, error) {
 	if c.fd.Type == sys.SOCK_STREAM {
 		return 0, opError(c.fd, "read", errors.ErrUnsupported)
 	}
-	// A row of messages would not tell whether one is empty or the end.
+	// A row of messages would not tell whether one is empty or the end. One with
+	// control data is not the end: descriptors in it must not get lost.
 	n, err := readBatch(&c.conn, ms[:1], flags|sys.MSG_CMSG_CLOEXEC, senderUnixAddr)
-	if err == nil && ms[0].N == 0 {
+	if err == nil && ms[0].N == 0 && ms[0].NN == 0 && ms[0].Flags&sys.MSG_CTRUNC == 0 {
 		return 0, readError(c.fd, io.EOF)
 	}
 	return n, err
