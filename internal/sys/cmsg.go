@@ -25,16 +25,22 @@ func isSegmentSize(c Cmsg) bool {
 }
 
 // CopyCmsgs copies the control messages of src but the segment size to dst, and
-// returns the length of what was copied; all is false if something did not fit.
+// returns the length of what was copied. If something does not fit, all is false,
+// and the last message is cut short where dst ends, as recvmsg(2) does it.
 func CopyCmsgs(dst, src []byte) (n int, all bool) {
 	for c, rest, ok := NextCmsg(src); ok; c, rest, ok = NextCmsg(rest) {
 		if isSegmentSize(c) {
 			continue
 		}
-		if len(dst)-n < len(c.Whole) {
+		room := dst[n:]
+		if len(room) < cmsgLen(0) {
 			return n, false
 		}
-		n += copy(dst[n:], c.Whole)
+		n += copy(room, c.Whole) // the padding may be missing
+		if len(room) < cmsgLen(len(c.Data)) {
+			putCmsgLen(room, len(room))
+			return n, false
+		}
 	}
 	return n, true
 }

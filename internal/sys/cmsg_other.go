@@ -22,4 +22,6 @@ const (
 
 func CmsgSpace(n int) int                                       { return n }
 func NextCmsg(b []byte) (c Cmsg, rest []byte, ok bool)          { return Cmsg{}, nil, false }
+func cmsgLen(n int) int                                         { return n }
+func putCmsgLen(h []byte, n int)                                {}
 func AppendCmsg(b []byte, level, typ, n int) (all, data []byte) { return b, make([]byte, n) }

@@ -34,8 +34,24 @@ func TestCmsgs(t *testing.T) {
 	if n, complete := CopyCmsgs(to, all); n != len(all) || !complete || !bytes.Equal(to, all) {
 		t.Errorf("copied %d of %d octets, all %v", n, len(all), complete)
 	}
-	if n, complete := CopyCmsgs(to[:len(all)-1], all); n != len(all)-CmsgSpace(17) || complete {
-		t.Errorf("with little room copied %d of %d octets, all %v", n, len(all), complete)
+	// The padding behind the last one may be missing; without all of its data it is
+	// cut short, and without room for its header it is left out.
+	last := len(all) - CmsgSpace(17)
+	for room := last; room <= len(all); room++ {
+		n, complete := CopyCmsgs(to[:room], all)
+		want := room
+		if room < last+cmsgLen(0) {
+			want = last
+		}
+		if n != want || complete != (room >= last+cmsgLen(17)) {
+			t.Errorf("with room for %d copied %d of %d octets, all %v", room, n, len(all), complete)
+		}
+		if n == last {
+			continue
+		}
+		if c, rest, ok := NextCmsg(to[last:n]); !ok || len(rest) > 0 || len(c.Data) != min(17, n-last-cmsgLen(0)) {
+			t.Errorf("with room for %d the last message is %+v, %v", room, c, ok)
+		}
 	}
 }
 

@@ -46,14 +46,23 @@ func AppendCmsg(b []byte, level, typ, n int) (all, data []byte) {
 	at := len(b)
 	b = append(b, make([]byte, unix.CmsgSpace(n))...)
 	h := b[at:]
-	if cmsgLenSize == 8 {
-		binary.NativeEndian.PutUint64(h, uint64(unix.CmsgLen(n)))
-	} else {
-		binary.NativeEndian.PutUint32(h, uint32(unix.CmsgLen(n)))
-	}
+	putCmsgLen(h, unix.CmsgLen(n))
 	binary.NativeEndian.PutUint32(h[cmsgLenSize:], uint32(level))
 	binary.NativeEndian.PutUint32(h[cmsgLenSize+4:], uint32(typ))
 	return b, h[unix.CmsgLen(0):unix.CmsgLen(n)]
+}
+
+// cmsgLen returns the length of a control message with n octets of data, without
+// the padding behind it.
+func cmsgLen(n int) int { return unix.CmsgLen(n) }
+
+// putCmsgLen stores the length of the control message h in its header.
+func putCmsgLen(h []byte, n int) {
+	if cmsgLenSize == 8 {
+		binary.NativeEndian.PutUint64(h, uint64(n))
+	} else {
+		binary.NativeEndian.PutUint32(h, uint32(n))
+	}
 }
 
 // alignCmsg rounds n up to where the next control message may start.
