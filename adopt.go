@@ -158,6 +158,7 @@ func (p *probed) own(sysfd int) (*netfd.FD, error) {
 	if err != nil {
 		return nil, err
 	}
+	fd.FindOffload()
 	if err := fd.Init(); err != nil {
 		fd.Close()
 		return nil, err

@@ -24,7 +24,8 @@ import (
 // It is best turned on before anything is received, as by the Offload of a
 // ListenConfig or Dialer: who calls it while datagrams are being read may have one
 // cut short. Turned off, messages are sent singly again, and merged datagrams are
-// still taken apart.
+// still taken apart, as they are by a UDPConn made of the socket later, in this
+// process or in another.
 //
 // A system without offload answers errors.ErrUnsupported.
 func (c *UDPConn) SetOffload(on bool) error {

@@ -158,7 +158,7 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 		// reports, once. sendmmsg would keep that to itself and go on.
 		b.step = 1
 	}
-	j := newJoining(b.fd.offloads())
+	j := newJoining(b.fd.offloads(), b.flags)
 	for sent < len(b.ms) {
 		encErr := b.pack(sent, encode, &j)
 		b.n, b.errno = 0, 0

@@ -194,6 +194,9 @@ func (fd *FD) WriteMessage(m *Msg, b []byte) (int, error) {
 
 // SendTo sends b to m.Name.
 func (fd *FD) SendTo(m *Msg, b []byte, flags int) (int, error) {
+	if flags&sys.MSG_MORE != 0 {
+		fd.cork()
+	}
 	return m.do(fd, sendto, b, nil, flags)
 }
 

@@ -30,6 +30,7 @@ type offload struct {
 
 	segments atomic.Int32 // how many may be sent as one; 0: joining does not work here
 	off      atomic.Bool  // joining is not wanted
+	corked   atomic.Bool  // the next message may end a datagram begun before
 	tooBig   tooBig
 }
 
@@ -130,11 +131,46 @@ type joining struct {
 	then  int // limit
 }
 
-func newJoining(o *offload) joining {
-	if o == nil || o.off.Load() {
+func newJoining(o *offload, flags int) joining {
+	if o == nil {
 		return joining{}
 	}
-	return joining{o: o, limit: int(o.segments.Load())}
+	if flags&sys.MSG_MORE != 0 {
+		// All of them are parts of one datagram.
+		o.corked.Store(true)
+		return joining{}
+	}
+	j := joining{o: o, limit: int(o.segments.Load())}
+	if o.corked.Load() && o.corked.Swap(false) {
+		j.singly = 1
+	}
+	if o.off.Load() {
+		return joining{}
+	}
+	return j
+}
+
+// cork says that a datagram was begun, which the next message ends: its octets do
+// not stand for several.
+func (fd *FD) cork() {
+	if o := fd.offloads(); o != nil {
+		o.corked.Store(true)
+	}
+}
+
+// FindOffload has what is received split if somebody else has let the kernel merge
+// the datagrams of this socket.
+func (fd *FD) FindOffload() {
+	if fd.Type != sys.SOCK_DGRAM || fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 || sys.UDP_GRO < 0 {
+		return
+	}
+	on := 0
+	err := fd.Control(func(s uintptr) { on, _ = sys.GetsockoptInt(s, sys.SOL_UDP, sys.UDP_GRO) })
+	if err == nil && on != 0 {
+		o := new(offload)
+		o.off.Store(true)
+		fd.need().offload.CompareAndSwap(nil, o)
+	}
 }
 
 // extent returns the end of the messages from ms[i] on that may go out together to

@@ -53,7 +53,7 @@ func TestJoiningRemembers(t *testing.T) {
 					t.Errorf("%s: %+v, want %+v", what, got, want)
 				}
 			}
-			j := newJoining(o)
+			j := newJoining(o, 0)
 			check("at first", j, 100, here, extent{tt.count, 100})
 			if !j.failed(tt.errno, here, 100, 0, tt.count) {
 				t.Fatal("the batch ends")
@@ -62,12 +62,12 @@ func TestJoiningRemembers(t *testing.T) {
 			if tt.worked {
 				j.worked()
 			}
-			check("same size", newJoining(o), 100, here, tt.same)
-			check("smaller", newJoining(o), 99, here, tt.smaller)
-			check("other peer", newJoining(o), 100, other, tt.other)
+			check("same size", newJoining(o, 0), 100, here, tt.same)
+			check("smaller", newJoining(o, 0), 99, here, tt.smaller)
+			check("other peer", newJoining(o, 0), 100, other, tt.other)
 		})
 	}
-	j := newJoining(new(offload))
+	j := newJoining(new(offload), 0)
 	if j.failed(syscall.ECONNREFUSED, inet4(t, 0, 1), 100, 0, 10) {
 		t.Error("ECONNREFUSED is taken for a matter of joining")
 	}
