@@ -127,6 +127,8 @@ func (p *PacketInfo) readTime(b []byte, unit time.Duration) bool {
 // Append appends control data that ask for p to oob, which is empty or control data,
 // and returns the extended slice. Local must be of the family that the socket
 // speaks: 4-in-6 for an IPv6 socket that sends over IPv4, as it is received there.
+// With an Interface and no Local such a socket needs ::ffff:0.0.0.0 there, as the
+// kernel refuses the data otherwise, with syscall.EINVAL.
 //
 // To answer from the address that a datagram came to is to parse its control data
 // and send with what Append makes of the Local in them.

@@ -192,3 +192,34 @@ func FuzzParsePacketInfo(f *testing.F) {
 		}
 	})
 }
+
+// A dual-stack socket asks for an interface alone in the family that it sends over.
+func TestPacketInfoInterfaceAlone(t *testing.T) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := openUDP(t, "udp")
+	tests := []struct{ network, local string }{
+		{"udp4", "::ffff:0.0.0.0"},
+		{"udp4", "0.0.0.0"},
+		{"udp6", ""},
+		{"udp6", "::"},
+	}
+	for _, tt := range tests {
+		p := PacketInfo{Interface: lo.Index}
+		if tt.local != "" {
+			p.Local = netip.MustParseAddr(tt.local)
+		}
+		to := openUDP(t, tt.network)
+		limitTime(t, to)
+		setOptions(t, to, map[string]Option[bool]{"udp4": ReceivePacketInfo, "udp6": ReceivePacketInfo6}[tt.network])
+		if _, _, err := c.WriteMsgUDP([]byte("x"), p.Append(nil), to.LocalAddr().(*net.UDPAddr)); err != nil {
+			t.Errorf("to %s by interface %d from %q: %v", tt.network, lo.Index, tt.local, err)
+			continue
+		}
+		if got, _ := readInfo(t, to); got.Interface != lo.Index {
+			t.Errorf("to %s from %q: came by interface %d, want %d", tt.network, tt.local, got.Interface, lo.Index)
+		}
+	}
+}

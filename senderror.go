@@ -46,7 +46,8 @@ func (e *SendError) Unwrap() error { return e.Err }
 // ReadSendError takes the next report from the socket's error queue, and the
 // beginning of the datagram that it is about into b. It does not wait: if there is
 // none it fails with syscall.EAGAIN. A report also makes the next call that sends
-// or receives fail, once, with its errno.
+// or receives fail, once, with its errno; but WriteBatch without a peer goes on
+// after it, so look here behind a batch.
 //
 // The kernel reports to sockets with ReceiveError or ReceiveError6 set, see ip(7).
 // Systems without an error queue answer errors.ErrUnsupported.
