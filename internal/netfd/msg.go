@@ -95,11 +95,7 @@ func (m *Msg) run(s uintptr) bool {
 				m.n, m.errno = sys.Recvfrom(s, m.b, m.flags, &m.Name)
 			}
 		case sendto, write:
-			if m.quick {
-				m.n, m.errno = sys.QuickSendto(s, m.b, m.flags, &m.Name)
-			} else {
-				m.n, m.errno = sys.Sendto(s, m.b, m.flags, &m.Name)
-			}
+			m.n, m.errno = sys.Sendto(s, m.b, m.flags, &m.Name)
 		case recvmsg:
 			if m.fd.offloads() != nil {
 				return m.splitOne(s)
@@ -110,11 +106,7 @@ func (m *Msg) run(s uintptr) bool {
 				m.n, m.OOBN, m.Flags, m.errno = sys.Recvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
 			}
 		case sendmsg:
-			if m.quick {
-				m.n, m.errno = sys.QuickSendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
-			} else {
-				m.n, m.errno = sys.Sendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
-			}
+			m.n, m.errno = sys.Sendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
 		case accept:
 			m.n, m.errno = sys.Accept(s, &m.Name)
 		case connected:
@@ -143,7 +135,7 @@ func (m *Msg) settled() bool {
 	return m.errno != sys.EAGAIN || m.urgent || m.flags&sys.MSG_DONTWAIT != 0
 }
 
-// maxQuick is how much a call may copy, to or from a UDP socket, without telling the
+// maxQuick is how much a call may copy from a UDP socket without telling the
 // scheduler: some microseconds' worth.
 const maxQuick = 1 << 16
 

@@ -8,26 +8,19 @@ import (
 )
 
 // The Quick variants of calls do not tell the scheduler that the goroutine is in the
-// kernel, which saves some percent of a datagram's way, and may keep a collection of
-// garbage waiting for as long as the call takes. So they are for calls that take a
-// few microseconds at most. MSG_DONTWAIT makes sure of that for a descriptor that
-// somebody has made blocking.
+// kernel, which saves some percent of a datagram's way, and keeps a collection of
+// garbage and other goroutines waiting for as long as the call takes. So they are for
+// calls that take a few microseconds at most. To take a datagram off the queue is to
+// copy it; MSG_DONTWAIT makes sure of that for a descriptor that somebody has made
+// blocking. To send one is none of these: it may wait for memory, and takes the
+// datagram, and others that are due, through the network stack to a device or to the
+// receiver.
 
 // QuickRecvfrom is Recvfrom for little data and a socket that has no locks for long.
 func QuickRecvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
 	sa.len = sockaddrSize
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags|MSG_DONTWAIT), uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
 	sa.failed(errno)
-	return result(n, errno)
-}
-
-// QuickSendto is Sendto for little data and a socket that has no locks for long.
-func QuickSendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
-	var name unsafe.Pointer
-	if sa.len > 0 {
-		name = unsafe.Pointer(&sa.raw)
-	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags|MSG_DONTWAIT), uintptr(name), uintptr(sa.len))
 	return result(n, errno)
 }
 
@@ -41,11 +34,4 @@ func QuickRecvmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr)
 	}
 	sa.len = h.hdr.Namelen
 	return int(r), int(h.hdr.Controllen), int(h.hdr.Flags), 0
-}
-
-// QuickSendmsg is Sendmsg for little data and a socket that has no locks for long.
-func QuickSendmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
-	h.set(p, oob, sa, sa.len)
-	n, _, e := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&h.hdr)), uintptr(flags|MSG_DONTWAIT))
-	return result(n, e)
 }

@@ -10,14 +10,6 @@ func QuickRecvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.
 	return Recvfrom(fd, p, flags, sa)
 }
 
-func QuickSendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
-	return Sendto(fd, p, flags, sa)
-}
-
 func QuickRecvmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
 	return Recvmsg(fd, h, p, oob, flags, sa)
-}
-
-func QuickSendmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
-	return Sendmsg(fd, h, p, oob, flags, sa)
 }
