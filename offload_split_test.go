@@ -1,0 +1,296 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	. "github.com/iolib-go/sockets"
+)
+
+// A datagramReader reads one datagram by one of the methods that there are.
+type datagramReader struct {
+	name string
+	read func(c *UDPConn, b []byte) (n, flags int, from string, err error)
+}
+
+func datagramReaders() []datagramReader {
+	return []datagramReader{
+		{"Read", func(c *UDPConn, b []byte) (int, int, string, error) {
+			n, err := c.Read(b)
+			return n, -1, "", err
+		}},
+		{"ReadFrom", func(c *UDPConn, b []byte) (int, int, string, error) {
+			n, addr, err := c.ReadFrom(b)
+			return n, -1, fmt.Sprint(addr), err
+		}},
+		{"ReadFromUDP", func(c *UDPConn, b []byte) (int, int, string, error) {
+			n, addr, err := c.ReadFromUDP(b)
+			return n, -1, fmt.Sprint(addr), err
+		}},
+		{"ReadFromUDPAddrPort", func(c *UDPConn, b []byte) (int, int, string, error) {
+			n, addr, err := c.ReadFromUDPAddrPort(b)
+			return n, -1, (*net.UDPAddr)(net.UDPAddrFromAddrPort(addr)).String(), err
+		}},
+		{"ReadMsgUDP", func(c *UDPConn, b []byte) (int, int, string, error) {
+			n, _, flags, addr, err := c.ReadMsgUDP(b, nil)
+			return n, flags, fmt.Sprint(addr), err
+		}},
+		{"ReadMsgUDPAddrPort", func(c *UDPConn, b []byte) (int, int, string, error) {
+			n, _, flags, addr, err := c.ReadMsgUDPAddrPort(b, nil)
+			return n, flags, net.UDPAddrFromAddrPort(addr).String(), err
+		}},
+		{"ReceiveFrom", func(c *UDPConn, b []byte) (int, int, string, error) {
+			n, addr, err := c.ReceiveFrom(b, 0)
+			flags := 0
+			if errors.Is(err, io.ErrShortBuffer) {
+				flags, err = syscall.MSG_TRUNC, nil
+			}
+			return n, flags, fmt.Sprint(addr), err
+		}},
+		{"ReadBatch", func(c *UDPConn, b []byte) (int, int, string, error) {
+			ms := []Message{{Buffers: [][]byte{b[:len(b)/3], b[len(b)/3:]}}}
+			if _, err := c.ReadBatch(ms, 0); err != nil {
+				return 0, 0, "", err
+			}
+			return ms[0].N, ms[0].Flags, ms[0].Addr.String(), nil
+		}},
+	}
+}
+
+func TestEveryReaderSplits(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6", "udp"} {
+		for _, r := range datagramReaders() {
+			t.Run(network+"/"+r.name, func(t *testing.T) {
+				a, b := offloading(t, network), offloading(t, network)
+				to := toLoopback(b.LocalAddr())
+				from := toLoopback(a.LocalAddr()).String()
+				out := numbered(to, 100, 100, 100, 100, 70)
+				// The second time the size is known beforehand.
+				for range 2 {
+					sendBatch(t, a, out)
+					for i, size := range []int{100, 100, 40, 100, 100} {
+						buf := make([]byte, size)
+						n, flags, addr, err := r.read(b, buf)
+						want := out[i].Buffers[0]
+						wantFlags := 0
+						if len(want) > size {
+							want, wantFlags = want[:size], syscall.MSG_TRUNC
+						}
+						if err != nil || !bytes.Equal(buf[:n], want) {
+							t.Fatalf("datagram %d: %q, %v, want %q", i, buf[:n], err, want)
+						}
+						if addr != "" && addr != from {
+							t.Errorf("datagram %d is from %v, want %v", i, addr, from)
+						}
+						if flags >= 0 && flags != wantFlags {
+							t.Errorf("datagram %d: flags %#x, want %#x", i, flags, wantFlags)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// Datagrams of unequal length come after merged ones, whose size was expected.
+func TestOffloadSizesVary(t *testing.T) {
+	a, b := offloading(t, "udp4"), offloading(t, "udp4")
+	tests := []struct {
+		name  string
+		sizes [][]int // of each batch
+		room  []int   // of the messages that they are read into
+	}{
+		{"growing", [][]int{equalSizes(5, 100), equalSizes(5, 200), {300}, equalSizes(3, 300)}, equalSizes(14, 400)},
+		{"shrinking", [][]int{equalSizes(5, 300), equalSizes(5, 200), {10}, equalSizes(3, 10)}, equalSizes(14, 400)},
+		{"little room", [][]int{equalSizes(5, 300), equalSizes(5, 300)}, []int{300, 299, 301, 0, 300, 300, 1000, 5, 300, 300}},
+		{"large single", [][]int{equalSizes(5, 100), {65507}, {65507}, equalSizes(2, 32000)}, equalSizes(9, 1<<16)},
+		{"empty", [][]int{{0, 0, 5, 5, 0}, equalSizes(5, 5), {0}}, equalSizes(11, 5)},
+		{"huge buffers", [][]int{equalSizes(10, 100), {1}, {60000}}, equalSizes(12, 1<<18)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var want, got []string
+			for _, sizes := range tt.sizes {
+				out := numbered(b.LocalAddr(), sizes...)
+				sendBatch(t, a, out)
+				want = append(want, dataOf(out)...)
+			}
+			in := make([]Message, len(tt.room))
+			for i, room := range tt.room {
+				in[i].Buffers = [][]byte{make([]byte, room)}
+				if len(want[i]) > room {
+					want[i] = want[i][:room]
+				}
+			}
+			receiveBatch(t, b, in)
+			for i, m := range in {
+				got = append(got, textOf(m))
+				if cut := m.Flags&syscall.MSG_TRUNC != 0; cut != (len(want[i]) == tt.room[i] && tt.room[i] < 300 && tt.name == "little room") {
+					t.Errorf("message %d: truncated %v", i, cut)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("received (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOffloadControlData(t *testing.T) {
+	a, b := offloading(t, "udp4"), offloading(t, "udp4")
+	for _, o := range []Option[bool]{ReceivePacketInfo, ReceiveTOS, TimestampNS} {
+		if err := o.Set(b, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := TOS.Set(a, 2); err != nil { // ECT(0)
+		t.Fatal(err)
+	}
+	before := time.Now().Add(-time.Second)
+	sendBatch(t, a, numbered(b.LocalAddr(), 50, 50, 50, 50))
+
+	check := func(i, flags int, oob []byte) {
+		t.Helper()
+		p, err := ParsePacketInfo(oob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Time.Before(before) || p.Time.After(time.Now().Add(time.Second)) {
+			t.Errorf("datagram %d came at %v", i, p.Time)
+		}
+		p.Time = time.Time{}
+		local := netip.MustParseAddr("127.0.0.1")
+		want := PacketInfo{Local: local, Destination: local, Interface: p.Interface, TOS: 2, HasTOS: true}
+		if p != want || p.Interface <= 0 || flags != 0 {
+			t.Errorf("datagram %d: %+v, flags %#x, want %+v", i, p, flags, want)
+		}
+	}
+	buf, oob := make([]byte, 100), make([]byte, MaxPacketInfo)
+	_, oobn, flags, _, err := b.ReadMsgUDP(buf, oob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(0, flags, oob[:oobn])
+	in := roomFor(3, 100)
+	in[0].OOB, in[1].OOB = make([]byte, MaxPacketInfo), make([]byte, MaxPacketInfo)
+	in[2].OOB = make([]byte, 30)
+	receiveBatch(t, b, in)
+	check(1, in[0].Flags, in[0].OOB[:in[0].NN])
+	check(2, in[1].Flags, in[1].OOB[:in[1].NN])
+	if in[2].Flags&syscall.MSG_CTRUNC == 0 || in[2].NN > 30 {
+		t.Errorf("with little room: flags %#x, NN %d, want MSG_CTRUNC", in[2].Flags, in[2].NN)
+	}
+}
+
+// What is split and not read yet obeys deadlines and Close, and can be peeked at.
+func TestOffloadPending(t *testing.T) {
+	a, b := offloading(t, "udp4"), offloading(t, "udp4")
+	out := numbered(b.LocalAddr(), 10, 10, 10, 10, 10)
+	sendBatch(t, a, out)
+	want := dataOf(out)
+	buf := make([]byte, 20)
+
+	peek := roomFor(3, 20)
+	if n, err := b.ReadBatch(peek, syscall.MSG_PEEK); n != 3 || err != nil {
+		t.Fatalf("ReadBatch with MSG_PEEK = %d, %v, want 3, nil", n, err)
+	}
+	if diff := cmp.Diff(want[:3], textsOf(peek)); diff != "" {
+		t.Errorf("peeked at (-want +got):\n%s", diff)
+	}
+	if n, _, err := b.ReceiveFrom(buf, Peek); err != nil || string(buf[:n]) != want[0] {
+		t.Errorf("ReceiveFrom with Peek: %q, %v, want %q", buf[:n], err, want[0])
+	}
+	if n, err := b.Read(buf); err != nil || string(buf[:n]) != want[0] {
+		t.Errorf("Read: %q, %v, want %q", buf[:n], err, want[0])
+	}
+
+	b.SetReadDeadline(time.Unix(1, 0))
+	for _, r := range datagramReaders() {
+		if _, _, _, err := r.read(b, buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s past the deadline: %v", r.name, err)
+		}
+	}
+	b.SetReadDeadline(time.Time{})
+	if n, err := b.Read(nil); n != 0 || err != nil {
+		t.Errorf("Read(nil) = %d, %v", n, err)
+	}
+	limitTime(t, b)
+	if n, _, err := b.ReadFrom(nil); n != 0 || err != nil {
+		t.Errorf("ReadFrom(nil) = %d, %v", n, err) // and the datagram is lost
+	}
+	if n, err := b.Read(buf); err != nil || string(buf[:n]) != want[2] {
+		t.Errorf("Read: %q, %v, want %q", buf[:n], err, want[2])
+	}
+	b.Close()
+	for _, r := range datagramReaders() {
+		if _, _, _, err := r.read(b, buf); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s after Close: %v", r.name, err)
+		}
+	}
+}
+
+// A reader that waits already gets single datagrams, too.
+func TestOffloadWhileReading(t *testing.T) {
+	for _, r := range datagramReaders() {
+		t.Run(r.name, func(t *testing.T) {
+			a, b := offloading(t, "udp4"), openUDP(t, "udp4")
+			limitTime(t, b)
+			buf := make([]byte, 100)
+			done := make(chan string)
+			go func() {
+				n, _, _, err := r.read(b, buf)
+				done <- fmt.Sprintf("%q %v", buf[:n], err)
+			}()
+			waitBlocked(t, b)
+			if err := b.SetOffload(true); err != nil {
+				t.Fatal(err)
+			}
+			out := numbered(b.LocalAddr(), 10, 10, 10)
+			sendBatch(t, a, out)
+			if diff := cmp.Diff(fmt.Sprintf("%q <nil>", out[0].Buffers[0]), <-done); diff != "" {
+				t.Errorf("received (-want +got):\n%s", diff)
+			}
+			in := roomFor(2, 10)
+			receiveBatch(t, b, in)
+			if diff := cmp.Diff(dataOf(out)[1:], textsOf(in)); diff != "" {
+				t.Errorf("received (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// waitBlocked waits until a goroutine that reads from c has found nothing.
+func waitBlocked(t testing.TB, c *UDPConn) {
+	t.Helper()
+	// It holds the lock for reading while it waits, so that another reader of the
+	// descriptor cannot get in.
+	rc, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		in := make(chan struct{})
+		go func() {
+			rc.Read(func(uintptr) bool { return true })
+			close(in)
+		}()
+		select {
+		case <-in:
+		case <-time.After(5 * time.Millisecond):
+			return
+		}
+	}
+	t.Fatal("nobody reads")
+}
