@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
 )
@@ -146,27 +147,56 @@ func TestBatchBufferCounts(t *testing.T) {
 	}
 }
 
-// Descriptors may come without data, which is not the end.
+// Descriptors may come without data, which is not the end, and are close-on-exec.
 func TestReadBatchDescriptorsWithoutData(t *testing.T) {
-	a, b := unixPair(t, "unixpacket")
+	for _, network := range []string{"unixpacket", "unixgram"} {
+		t.Run(network, func(t *testing.T) {
+			a, b := unixPair(t, network)
+			limitTime(t, a, b)
+			f, err := os.Open(os.DevNull)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			out := Message{OOB: syscall.UnixRights(int(f.Fd()))}
+			if network == "unixgram" {
+				out.Addr = b.LocalAddr()
+			}
+			sendBatch(t, a, []Message{out, out})
+			in := []Message{{OOB: make([]byte, syscall.CmsgSpace(4))}}
+			receiveBatch(t, b, in)
+			messages, err := syscall.ParseSocketControlMessage(in[0].OOB[:in[0].NN])
+			if err != nil {
+				t.Fatal(err)
+			}
+			fds, err := syscall.ParseUnixRights(&messages[0])
+			if err != nil || len(fds) != 1 {
+				t.Fatalf("received descriptors %v, %v, want one", fds, err)
+			}
+			defer syscall.Close(fds[0])
+			flags, err := unix.FcntlInt(uintptr(fds[0]), unix.F_GETFD, 0)
+			if err != nil || flags&unix.FD_CLOEXEC == 0 {
+				t.Errorf("descriptor flags %#x, %v, want close-on-exec", flags, err)
+			}
+			// Without room for them they are lost, which is not the end either.
+			in[0].OOB = nil
+			receiveBatch(t, b, in)
+			if in[0].Flags&syscall.MSG_CTRUNC == 0 {
+				t.Errorf("flags %#x, want MSG_CTRUNC", in[0].Flags)
+			}
+		})
+	}
+}
+
+// An address of another network is not the sender's, whatever its name.
+func TestReadBatchUnixAddressOfAnotherNetwork(t *testing.T) {
+	a, b := unixPair(t, "unixgram")
 	limitTime(t, a, b)
-	f, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
+	sendBatch(t, a, []Message{message([]byte("x"), b.LocalAddr())})
+	in := roomFor(1, 10)
+	in[0].Addr = &net.UnixAddr{Name: a.LocalAddr().String(), Net: "unix"}
+	receiveBatch(t, b, in)
+	if diff := cmp.Diff(a.LocalAddr(), in[0].Addr); diff != "" {
+		t.Errorf("sender (-want +got):\n%s", diff)
 	}
-	defer f.Close()
-	sendBatch(t, a, []Message{{OOB: syscall.UnixRights(int(f.Fd()))}})
-	in := []Message{{OOB: make([]byte, syscall.CmsgSpace(4))}}
-	if n, err := b.ReadBatch(in, 0); n != 1 || err != nil {
-		t.Fatalf("ReadBatch = %d, %v, want 1, nil", n, err)
-	}
-	messages, err := syscall.ParseSocketControlMessage(in[0].OOB[:in[0].NN])
-	if err != nil {
-		t.Fatal(err)
-	}
-	fds, err := syscall.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		t.Fatalf("received descriptors %v, %v, want one", fds, err)
-	}
-	syscall.Close(fds[0])
 }
