@@ -25,9 +25,12 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 		rest func(t *testing.T, dst, src net.Conn) (int64, error)
 	}{
 		{"by Copy", func(_ *testing.T, dst, src net.Conn) (int64, error) { return sockets.Copy(dst, src) }},
-		{"by Copy of less", func(_ *testing.T, dst, src net.Conn) (n int64, err error) {
+		{"by Copy of less", func(t *testing.T, dst, src net.Conn) (n int64, err error) {
 			for {
 				m, err := sockets.Copy(dst, io.LimitReader(src, 10_000))
+				if m > 10_000 {
+					t.Errorf("Copy = %d, the limit was 10000", m)
+				}
 				if n += m; m == 0 || err != nil {
 					return n, err
 				}
