@@ -119,8 +119,10 @@ func (b *Batch) recv(s uintptr) bool {
 	if b.splits() != nil { // since we began to wait
 		return b.split(s)
 	}
-	if b.errno = take(&b.fd.need().heldRead); b.errno != 0 {
-		return true
+	if b.flags&sys.MSG_ERRQUEUE == 0 { // whose reader receives no datagrams
+		if b.errno = take(&b.fd.need().heldRead); b.errno != 0 {
+			return true
+		}
 	}
 	for {
 		b.n, b.errno = sys.Recvmmsg(s, &b.vec, b.flags)
@@ -148,8 +150,14 @@ type head struct {
 // Send sends the messages in order, waiting for room, until one fails, and returns
 // how many were sent, and what was the matter with the next.
 func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
-	if errno := take(&b.fd.need().heldWrite); errno != 0 {
-		return 0, os.NewSyscallError("sendmmsg", errno)
+	if held := &b.fd.need().heldWrite; held.Load() != 0 {
+		// A closed descriptor and a passed deadline come first, and leave it.
+		if err := b.fd.RawWrite(func(uintptr) bool { return true }); err != nil {
+			return 0, err
+		}
+		if errno := take(held); errno != 0 {
+			return 0, os.NewSyscallError("sendmmsg", errno)
+		}
 	}
 	b.step = len(b.ms)
 	connected := b.fd.Remote() != nil

@@ -74,8 +74,8 @@ func (m *mmsgs) Result(i int) (n, oobn, flags int) {
 }
 
 // Recvmmsg receives what there is into the messages, and returns how many were
-// received, and the error that ended it unless that is EAGAIN behind a message. It
-// never blocks. See recvmsg(2).
+// received, and the error that ended it unless that is EAGAIN or EINTR behind a
+// message. It never blocks. See recvmsg(2).
 func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 	// A message may carry descriptors, which are close-on-exec only afterwards.
 	syscall.ForkLock.RLock()
@@ -85,7 +85,7 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 		n, oobn, rflags, from, err := unix.RecvmsgBuffers(int(fd), h.buffers, h.oob, flags|MSG_DONTWAIT)
 		if err != nil {
 			e := errno(err)
-			if i > 0 && e == EAGAIN {
+			if i > 0 && (e == EAGAIN || e == EINTR) {
 				e = 0
 			}
 			return i, e
