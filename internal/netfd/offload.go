@@ -200,7 +200,7 @@ func (j *joining) extent(ms []Message, i int, name *sys.Sockaddr) (end, size int
 			break
 		}
 	}
-	if end == alone || len(first.OOB) > 0 && sys.HasSegmentSize(first.OOB) || j.o.tooBig.refuses(name, size) {
+	if end == alone || !sys.TakesSegmentSize(first.OOB) || j.o.tooBig.refuses(name, size) {
 		return alone, 0
 	}
 	return end, size

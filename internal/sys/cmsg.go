@@ -45,15 +45,18 @@ func CopyCmsgs(dst, src []byte) (n int, all bool) {
 	return n, true
 }
 
-// HasSegmentSize reports whether control data to be sent say how to cut up what
-// goes with them. See udp(7), UDP_SEGMENT.
-func HasSegmentSize(oob []byte) bool {
-	for c, rest, ok := NextCmsg(oob); ok; c, rest, ok = NextCmsg(rest) {
-		if c.Level == SOL_UDP && c.Type == UDP_SEGMENT {
-			return true
+// TakesSegmentSize reports whether AppendSegmentSize may follow control data to be
+// sent: not where they say already how to cut up what goes with them, nor where they
+// are malformed and might swallow it. See udp(7), UDP_SEGMENT.
+func TakesSegmentSize(oob []byte) bool {
+	for len(oob) > 0 {
+		c, rest, ok := NextCmsg(oob)
+		if !ok || c.Level == SOL_UDP && c.Type == UDP_SEGMENT {
+			return false
 		}
+		oob = rest
 	}
-	return false
+	return true
 }
 
 // AppendSegmentSize appends the control message that has a datagram cut up into

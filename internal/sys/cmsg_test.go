@@ -90,7 +90,7 @@ func FuzzNextCmsg(f *testing.F) {
 			t.Fatalf("%d octets of messages in %d", seen, len(b))
 		}
 		SegmentSize(b)
-		HasSegmentSize(b)
+		TakesSegmentSize(b)
 		to := make([]byte, len(b))
 		n, all := CopyCmsgs(to, b)
 		if n > seen || !all {
