@@ -19,7 +19,8 @@ import (
 // those for IPv6, TimestampNS, ReceiveQueueOverflow.
 type PacketInfo struct {
 	// Local is the address of this host that a datagram came to, and that an
-	// answer should come from. It is not asked for if it is a multicast group.
+	// answer should come from. It is not asked for if it is a multicast group or
+	// 255.255.255.255, which then tells the family alone.
 	Local netip.Addr
 
 	// Destination is where a datagram was sent, which is not Local for multicast
@@ -27,7 +28,8 @@ type PacketInfo struct {
 	Destination netip.Addr
 
 	// Interface is the index of the network interface that a datagram came in
-	// by, or shall leave by.
+	// by, or shall leave by. An IPv6 socket that sends over IPv4 wants Local as well,
+	// 0.0.0.0 if any will do.
 	Interface int
 
 	// TOS is the type of service or traffic class: DSCP in the upper six bits, ECN
@@ -133,14 +135,16 @@ func (p *PacketInfo) readTime(b []byte, unit time.Duration) bool {
 // To answer from the address that a datagram came to is to parse its control data
 // and send with what Append makes of the Local in them.
 func (p PacketInfo) Append(oob []byte) []byte {
-	local := p.Local
-	if local.IsMulticast() {
-		local = netip.Addr{}
+	local, asks := p.Local, p.Local.IsValid() || p.Interface != 0
+	if local.IsMulticast() || local.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		// An IPv6 socket that sends over IPv4 refuses a source that is not of it,
+		// the unspecified one included.
+		local, asks = unspecified(local), p.Interface != 0
 	}
-	if local.Is4() || !local.IsValid() && p.Interface != 0 {
+	if asks && !local.Is6() {
 		oob = p.append4(oob, local)
 	}
-	if local.Is6() || !local.IsValid() && p.Interface != 0 {
+	if asks && !local.Is4() {
 		oob = p.append6(oob, local)
 	}
 	if p.HasTOS {
@@ -154,6 +158,17 @@ func (p PacketInfo) Append(oob []byte) []byte {
 	return oob
 }
 
+// unspecified returns the unspecified address of addr's form.
+func unspecified(addr netip.Addr) netip.Addr {
+	switch any4 := netip.IPv4Unspecified(); {
+	case addr.Is4():
+		return any4
+	case addr.Is4In6():
+		return netip.AddrFrom16(any4.As16())
+	}
+	return netip.IPv6Unspecified()
+}
+
 func (p PacketInfo) append4(oob []byte, local netip.Addr) []byte {
 	var data []byte
 	switch {
@@ -161,7 +176,7 @@ func (p PacketInfo) append4(oob []byte, local netip.Addr) []byte {
 		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IP, sys.IP_PKTINFO, 12)
 		binary.NativeEndian.PutUint32(data, uint32(p.Interface))
 		data = data[4:]
-	case sys.IP_RECVDSTADDR >= 0 && local.IsValid():
+	case sys.IP_RECVDSTADDR >= 0 && local.IsValid() && !local.IsUnspecified():
 		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IP, sys.IP_RECVDSTADDR, 4)
 	}
 	if local.IsValid() {

@@ -146,6 +146,10 @@ func TestPacketInfoAppendLeavesGroupsAlone(t *testing.T) {
 	if oob := p.Append(nil); len(oob) != 0 {
 		t.Errorf("a multicast group as source: %x", oob)
 	}
+	p = PacketInfo{Local: netip.MustParseAddr("::ffff:255.255.255.255")}
+	if oob := p.Append(nil); len(oob) != 0 {
+		t.Errorf("broadcast as source: %x", oob)
+	}
 	if oob := (PacketInfo{}).Append(nil); len(oob) != 0 {
 		t.Errorf("the zero PacketInfo asks for %x", oob)
 	}
