@@ -72,7 +72,7 @@ func (c *UnixConn) ReadBatch(ms []Message, flags int) (int, error) {
 	// A row of messages would not tell whether one is empty or the end. One with
 	// control data is not the end: descriptors in it must not get lost.
 	n, err := readBatch(&c.conn, ms[:1], flags|sys.MSG_CMSG_CLOEXEC, senderUnixAddr)
-	if err == nil && ms[0].N == 0 && ms[0].NN == 0 && ms[0].Flags&sys.MSG_CTRUNC == 0 {
+	if err == nil && ms[0].N == 0 && ms[0].NN == 0 && ms[0].Flags&(sys.MSG_TRUNC|sys.MSG_CTRUNC) == 0 {
 		return 0, readError(c.fd, io.EOF)
 	}
 	return n, err

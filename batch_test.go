@@ -24,7 +24,7 @@ func openUDP(t testing.TB, network string) *UDPConn {
 	return openUDPWith(t, &ListenConfig{}, network)
 }
 
-// loopbackOf returns a free loopback address of a network: "udp" is a dual-stack
+// batchAddress returns a free loopback address of a network: "udp" is a dual-stack
 // socket.
 func batchAddress(network string) string {
 	switch network {

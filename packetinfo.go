@@ -28,8 +28,7 @@ type PacketInfo struct {
 	Destination netip.Addr
 
 	// Interface is the index of the network interface that a datagram came in
-	// by, or shall leave by. An IPv6 socket that sends over IPv4 wants Local as well,
-	// 0.0.0.0 if any will do.
+	// by, or shall leave by.
 	Interface int
 
 	// TOS is the type of service or traffic class: DSCP in the upper six bits, ECN
