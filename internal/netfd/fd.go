@@ -35,8 +35,6 @@ type FD struct {
 	addrs atomic.Pointer[Addrs]
 	more  atomic.Pointer[more] // nil until needed: most connections never do
 
-	quick bool // see sys.QuickRecvfrom
-
 	// Family, Type and Proto are the arguments of socket(2).
 	Family, Type, Proto int
 
@@ -113,7 +111,6 @@ func (fd *FD) Own(sysfd, family, typ, proto int, network string) error {
 		sysfd = up
 	}
 	fd.sysfd, fd.Family, fd.Type, fd.Proto, fd.Network = sysfd, family, typ, proto, network
-	fd.quick = typ == sys.SOCK_DGRAM && (family == sys.AF_INET || family == sys.AF_INET6)
 	fd.addrs.Store(&noAddrs)
 	return nil
 }

@@ -25,7 +25,6 @@ type Msg struct {
 
 	fd     *FD
 	call   call
-	quick  bool
 	b, oob []byte
 	flags  int
 	n      int
@@ -89,22 +88,14 @@ func (m *Msg) run(s uintptr) bool {
 			if m.fd.offloads() != nil {
 				return m.splitOne(s)
 			}
-			if m.quick {
-				m.n, m.errno = sys.QuickRecvfrom(s, m.b, m.flags, &m.Name)
-			} else {
-				m.n, m.errno = sys.Recvfrom(s, m.b, m.flags, &m.Name)
-			}
+			m.n, m.errno = sys.Recvfrom(s, m.b, m.flags, &m.Name)
 		case sendto, write:
 			m.n, m.errno = sys.Sendto(s, m.b, m.flags, &m.Name)
 		case recvmsg:
 			if m.fd.offloads() != nil {
 				return m.splitOne(s)
 			}
-			if m.quick {
-				m.n, m.OOBN, m.Flags, m.errno = sys.QuickRecvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
-			} else {
-				m.n, m.OOBN, m.Flags, m.errno = sys.Recvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
-			}
+			m.n, m.OOBN, m.Flags, m.errno = sys.Recvmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
 		case sendmsg:
 			m.n, m.errno = sys.Sendmsg(s, &m.hdr, m.b, m.oob, m.flags, &m.Name)
 		case accept:
@@ -135,15 +126,10 @@ func (m *Msg) settled() bool {
 	return m.errno != sys.EAGAIN || m.urgent || m.flags&sys.MSG_DONTWAIT != 0
 }
 
-// maxQuick is how much a call may copy from a UDP socket without telling the
-// scheduler: some microseconds' worth.
-const maxQuick = 1 << 16
-
 // do runs m until it is settled.
 func (m *Msg) do(fd *FD, c call, b, oob []byte, flags int) (int, error) {
 	m.fd, m.call, m.b, m.oob, m.flags, m.errno = fd, c, b, oob, flags, 0
 	m.OOBN, m.Flags, m.done = 0, 0, 0
-	m.quick = fd.quick && len(b) <= maxQuick
 	var err error
 	switch c {
 	case sendto, write, sendmsg, sendall, connected:
