@@ -227,3 +227,18 @@ func TestPacketInfoInterfaceAlone(t *testing.T) {
 		}
 	}
 }
+
+// A link-local address comes with its zone, others without.
+func TestDatagramPacketInfoZone(t *testing.T) {
+	lo, err := net.InterfaceByIndex(1)
+	if err != nil {
+		t.Skip("no interface with index 1: ", err)
+	}
+	for local, want := range map[string]string{"fe80::1": "fe80::1%" + lo.Name, "2001:db8::1": "2001:db8::1"} {
+		oob := PacketInfo{Local: netip.MustParseAddr(local), Interface: lo.Index}.Append(nil)
+		p, err := ParsePacketInfo(oob)
+		if err != nil || p.Local.String() != want || p.Destination != p.Local {
+			t.Errorf("%s: %+v, %v, want %s", local, p, err, want)
+		}
+	}
+}
