@@ -219,16 +219,20 @@ type (
 	}
 )
 
-func (a *tcpAddr4) set(sa *sys.Sockaddr) {
+func (a *tcpAddr4) set(sa *sys.Sockaddr) { setTCPAddr4(&a.TCPAddr, &a.ip, sa) }
+
+func (a *tcpAddr6) set(sa *sys.Sockaddr) { setTCPAddr6(&a.TCPAddr, &a.ip, sa) }
+
+func setTCPAddr4(a *net.TCPAddr, octets *[4]byte, sa *sys.Sockaddr) {
 	ip, port := sa.Inet4()
-	a.ip = ip
-	a.IP, a.Port = a.ip[:], int(port)
+	*octets = ip
+	a.IP, a.Port = octets[:], int(port)
 }
 
-func (a *tcpAddr6) set(sa *sys.Sockaddr) {
+func setTCPAddr6(a *net.TCPAddr, octets *[16]byte, sa *sys.Sockaddr) {
 	ip, port, scope := sa.Inet6()
-	a.ip = ip
-	a.IP, a.Port, a.Zone = a.ip[:], int(port), zoneName(scope)
+	*octets = ip
+	a.IP, a.Port, a.Zone = octets[:], int(port), zoneName(scope)
 }
 
 func decodeTCPAddr(sa *sys.Sockaddr) net.Addr {

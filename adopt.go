@@ -154,7 +154,7 @@ func probe(sysfd int) (*probed, error) {
 // own makes sysfd, which must be non-blocking, an FD in the poller. It closes sysfd
 // if it fails.
 func (p *probed) own(sysfd int) (*netfd.FD, error) {
-	fd, err := netfd.New(sysfd, p.family, p.typ, p.proto, networkName(p.family, p.typ, p.proto))
+	fd, err := netfd.New(sysfd, netfd.Kind{Family: p.family, Type: p.typ, Proto: p.proto, Network: networkName(p.family, p.typ, p.proto)})
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (p *probed) own(sysfd int) (*netfd.FD, error) {
 	}
 	laddr := decodeAddr(fd, &p.local)
 	if laddr != nil {
-		fd.Network = laddr.Network()
+		fd.SetKind(netfd.Kind{Family: p.family, Type: p.typ, Proto: p.proto, Network: laddr.Network()})
 	}
 	raddr := decodeAddr(fd, &p.remote)
 	if n, ok := raddr.(*NetlinkAddr); ok && *n == (NetlinkAddr{}) {

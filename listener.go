@@ -66,7 +66,7 @@ func (l *listener) accepted(m *netfd.Msg, s int, err error) (*netfd.FD, error) {
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
-	fd, err := netfd.New(s, l.fd.Family, l.fd.Type, l.fd.Proto, l.fd.Network)
+	fd, err := netfd.New(s, *l.fd.Kind)
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}

@@ -109,7 +109,7 @@ func (k kind) socket(local, remote net.Addr, listen bool) (*netfd.FD, error) {
 	if family < 0 || k.proto < 0 {
 		return nil, errors.ErrUnsupported // by this system, see package sys
 	}
-	fd, err := netfd.Socket(family, k.typ, k.proto, k.network)
+	fd, err := netfd.Socket(netfd.Kind{Family: family, Type: k.typ, Proto: k.proto, Network: k.network})
 	if err != nil {
 		return nil, err
 	}
@@ -217,13 +217,48 @@ func (o *opening) openActive(ctx context.Context, fd *netfd.FD) error {
 	if err != nil {
 		return mapErr(err)
 	}
-	remote := decodeAddr(fd, &peer)
-	if remote == nil {
-		remote = o.remote
+	if !storeDialed(fd, &peer) {
+		remote := decodeAddr(fd, &peer)
+		if remote == nil {
+			remote = o.remote
+		}
+		fd.SetAddrs(localAddr(fd), remote, true)
 	}
-	fd.SetAddrs(localAddr(fd), remote, true)
 	fd.Settle()
 	return nil
+}
+
+// storeDialed records fd's addresses in one allocation, if it is a TCP connection.
+func storeDialed(fd *netfd.FD, peer *sys.Sockaddr) bool {
+	var own sys.Sockaddr
+	if fd.Type != sys.SOCK_STREAM || fd.Sockname(&own) != nil || own.Family() != peer.Family() {
+		return false
+	}
+	switch peer.Family() {
+	case sys.AF_INET:
+		a := new(struct {
+			netfd.Addrs
+			local, remote net.TCPAddr
+			ips           [2][4]byte
+		})
+		setTCPAddr4(&a.local, &a.ips[0], &own)
+		setTCPAddr4(&a.remote, &a.ips[1], peer)
+		a.Addrs = netfd.Addrs{Local: &a.local, Remote: &a.remote, Connected: true}
+		fd.StoreAddrs(&a.Addrs)
+	case sys.AF_INET6:
+		a := new(struct {
+			netfd.Addrs
+			local, remote net.TCPAddr
+			ips           [2][16]byte
+		})
+		setTCPAddr6(&a.local, &a.ips[0], &own)
+		setTCPAddr6(&a.remote, &a.ips[1], peer)
+		a.Addrs = netfd.Addrs{Local: &a.local, Remote: &a.remote, Connected: true}
+		fd.StoreAddrs(&a.Addrs)
+	default:
+		return false
+	}
+	return true
 }
 
 func (o *opening) openPassive(ctx context.Context, fd *netfd.FD) error {

@@ -33,7 +33,7 @@ func Pair(network string) (a, b *UnixConn, err error) {
 func newPair(k kind, fds [2]int) (a, b *UnixConn, err error) {
 	var ends [2]*netfd.FD
 	for i, s := range fds {
-		fd, err := netfd.New(s, k.family, k.typ, k.proto, k.network)
+		fd, err := netfd.New(s, netfd.Kind{Family: k.family, Type: k.typ, Proto: k.proto, Network: k.network})
 		if err == nil {
 			if err = fd.Init(); err != nil {
 				fd.Close()

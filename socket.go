@@ -64,12 +64,12 @@ func New(network string) (*Socket, error) {
 // non-blocking without flags in typ.
 func NewRaw(domain, typ, proto int) (*Socket, error) {
 	network := networkName(domain, typ, proto)
-	fd, err := netfd.Socket(domain, typ, proto, network)
+	fd, err := netfd.Socket(netfd.Kind{Family: domain, Type: typ, Proto: proto, Network: network})
 	if err == nil {
 		// The kernel takes the flags out of typ, and makes a datagram socket of a
 		// raw one in the unix domain.
 		if t, err := fd.GetsockoptInt(sys.SOL_SOCKET, sys.SO_TYPE); err == nil && t != typ {
-			fd.Type, fd.Network = t, networkName(domain, t, proto)
+			fd.SetKind(netfd.Kind{Family: domain, Type: t, Proto: proto, Network: networkName(domain, t, proto)})
 		}
 	}
 	return wrapSocket(network, fd, err)

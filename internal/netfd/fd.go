@@ -34,13 +34,47 @@ type FD struct {
 	sysfd int      // while bare, otherwise -1
 	addrs atomic.Pointer[Addrs]
 	more  atomic.Pointer[more] // nil until needed: most connections never do
+	*Kind
+}
 
+// Kind is what all sockets of a kind have in common. They share one.
+type Kind struct {
 	// Family, Type and Proto are the arguments of socket(2).
 	Family, Type, Proto int
 
 	// Network is what errors and addresses call the socket.
 	Network string
 }
+
+// kinds has those of which there were sockets: few, for the kernel knows no more.
+var kinds struct {
+	sync.RWMutex
+	m map[Kind]*Kind
+}
+
+func (k Kind) shared() *Kind {
+	kinds.RLock()
+	one := kinds.m[k]
+	kinds.RUnlock()
+	if one != nil {
+		return one
+	}
+	kinds.Lock()
+	defer kinds.Unlock()
+	if one = kinds.m[k]; one != nil {
+		return one
+	}
+	if kinds.m == nil {
+		kinds.m = make(map[Kind]*Kind)
+	}
+	one = new(Kind)
+	*one = k
+	kinds.m[k] = one
+	return one
+}
+
+// SetKind changes what is known of the kind. Nobody else may use fd yet.
+func (fd *FD) SetKind(k Kind) { fd.Kind = k.shared() }
 
 // more is what an FD has besides reading and writing.
 type more struct {
@@ -89,39 +123,30 @@ type Addrs struct {
 // noAddrs serves sockets before anything is known about them.
 var noAddrs Addrs
 
-// New returns a bare FD that owns sysfd, which must be non-blocking. It moves a
-// descriptor below 3 out of the way, because os.File raises SIGPIPE for 1 and 2.
-func New(sysfd, family, typ, proto int, network string) (*FD, error) {
-	fd := new(FD)
-	if err := fd.Own(sysfd, family, typ, proto, network); err != nil {
-		return nil, err
-	}
-	return fd, nil
-}
-
-// Own is New for an FD that is part of a larger allocation. It closes sysfd if it
-// fails.
-func (fd *FD) Own(sysfd, family, typ, proto int, network string) error {
+// New returns a bare FD that owns sysfd, which must be non-blocking, and closes it if
+// that fails. It moves a descriptor below 3 out of the way, because os.File raises
+// SIGPIPE for 1 and 2.
+func New(sysfd int, k Kind) (*FD, error) {
 	if sysfd <= 2 {
 		up, errno := sys.Dup(uintptr(sysfd))
 		sys.Close(sysfd)
 		if errno != 0 {
-			return os.NewSyscallError("fcntl", errno)
+			return nil, os.NewSyscallError("fcntl", errno)
 		}
 		sysfd = up
 	}
-	fd.sysfd, fd.Family, fd.Type, fd.Proto, fd.Network = sysfd, family, typ, proto, network
+	fd := &FD{sysfd: sysfd, Kind: k.shared()}
 	fd.addrs.Store(&noAddrs)
-	return nil
+	return fd, nil
 }
 
 // Socket makes a socket and returns its bare FD.
-func Socket(family, typ, proto int, network string) (*FD, error) {
-	sysfd, errno := sys.Socket(family, typ, proto)
+func Socket(k Kind) (*FD, error) {
+	sysfd, errno := sys.Socket(k.Family, k.Type, k.Proto)
 	if errno != 0 {
 		return nil, os.NewSyscallError("socket", errno)
 	}
-	return New(sysfd, family, typ, proto, network)
+	return New(sysfd, k)
 }
 
 // Init registers the descriptor with the runtime's poller. It does nothing the

@@ -26,7 +26,7 @@ func socketPair(t *testing.T, typ int) (a, b *FD) {
 	}
 	var ends [2]*FD
 	for i := range ends {
-		fd, err := New(fds[i], sys.AF_UNIX, typ, 0, "unix")
+		fd, err := New(fds[i], Kind{sys.AF_UNIX, typ, 0, "unix"})
 		if err == nil {
 			err = fd.Init()
 		}
@@ -53,7 +53,7 @@ func TestPollerRefuses(t *testing.T) {
 		}
 		return n
 	}
-	fd, err := New(open(), sys.AF_UNIX, sys.SOCK_STREAM, 0, "unix")
+	fd, err := New(open(), Kind{sys.AF_UNIX, sys.SOCK_STREAM, 0, "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestLowDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	sys.Close(s)
-	fd, err := New(1, sys.AF_UNIX, sys.SOCK_STREAM, 0, "unix")
+	fd, err := New(1, Kind{sys.AF_UNIX, sys.SOCK_STREAM, 0, "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestLowDescriptor(t *testing.T) {
 }
 
 func TestBare(t *testing.T) {
-	fd, err := Socket(sys.AF_INET, sys.SOCK_DGRAM, 0, "udp")
+	fd, err := Socket(Kind{sys.AF_INET, sys.SOCK_DGRAM, 0, "udp"})
 	if err != nil {
 		t.Fatal(err)
 	}

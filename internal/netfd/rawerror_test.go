@@ -22,7 +22,7 @@ func (refusingConn) Write(func(uintptr) bool) error { return errRefused }
 
 // TestRawErrors has only a closed descriptor be called closed.
 func TestRawErrors(t *testing.T) {
-	fd, err := Socket(sys.AF_UNIX, sys.SOCK_DGRAM, 0, "unixgram")
+	fd, err := Socket(Kind{sys.AF_UNIX, sys.SOCK_DGRAM, 0, "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
