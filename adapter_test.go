@@ -23,7 +23,7 @@ func TestMethodSets(t *testing.T) {
 	messages := []string{"ReceiveFrom", "SendTo"}
 	batches := []string{"ReadBatch", "WriteBatch"}
 	buffers := []string{"ReadBuffers", "WriteBuffers"}
-	descriptors := []string{"ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs"}
+	descriptors := []string{"ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendRawFDs"}
 	peer := []string{"Connect", "Disconnect"}
 	tests := []struct {
 		ours, nets any

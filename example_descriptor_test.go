@@ -108,6 +108,29 @@ func ExampleUnixConn_ReceiveFDs() {
 	// Output: three, 0 files, too many: true
 }
 
+func ExampleUnixConn_SendRawFDs() {
+	a, b, err := sockets.Pair("unix")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	defer b.Close()
+
+	if _, err := a.SendRawFDs([]byte("stdio"), 0, 1, 2); err != nil {
+		log.Fatal(err)
+	}
+	buf, fds := make([]byte, 100), make([]int, sockets.MaxDescriptors)
+	n, nfds, err := b.ReceiveRawFDs(buf, fds)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, fd := range fds[:nfds] {
+		os.NewFile(uintptr(fd), "received").Close()
+	}
+	fmt.Printf("%s: %d descriptors\n", buf[:n], nfds)
+	// Output: stdio: 3 descriptors
+}
+
 func ExampleUnixConn_ReceiveSocket() {
 	a, b, err := sockets.Pair("unix")
 	if err != nil {

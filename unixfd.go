@@ -3,6 +3,7 @@ package sockets
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 
@@ -126,9 +127,7 @@ func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	if len(fds) > MaxDescriptors {
-		err = &ArgumentError{Arg: "number of descriptors", Value: len(fds), Why: fmt.Sprintf("at most %d go into a message", MaxDescriptors)}
-	}
+	err = checkSend(len(fds))
 	for i := 0; i < len(fds) && err == nil; i++ {
 		err = addDescriptor(r, i, fds[i])
 	}
@@ -136,6 +135,35 @@ func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 		n, err = c.fd.SendRights(r, b)
 	}
 	return n, opError(c.fd, "write", sendError(err, fds...))
+}
+
+// SendRawFDs is SendFDs for descriptors by their numbers, of which the caller sees
+// to it that nobody closes them before it returns. The error matches syscall.EBADF
+// if one is not open, and then nothing is sent.
+func (c *UnixConn) SendRawFDs(b []byte, fds ...int) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	r := netfd.GetRights()
+	defer r.Free()
+	err = checkSend(len(fds))
+	for i, fd := range fds {
+		if err == nil && (fd < 0 || fd > math.MaxInt32) {
+			err = &DescriptorError{i, syscall.EBADF} // the kernel would take its low 32 bits
+		}
+	}
+	if err == nil {
+		r.AddRaw(fds)
+		n, err = c.fd.SendRights(r, b)
+	}
+	return n, opError(c.fd, "write", err)
+}
+
+func checkSend(descriptors int) error {
+	if descriptors > MaxDescriptors {
+		return &ArgumentError{Arg: "number of descriptors", Value: descriptors, Why: fmt.Sprintf("at most %d go into a message", MaxDescriptors)}
+	}
+	return nil
 }
 
 func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {

@@ -210,13 +210,13 @@ func socketsPass(tb testing.TB, f *os.File, batch int) func() error {
 
 func socketsPassRaw(tb testing.TB, f *os.File, batch int) func() error {
 	a, b := fdPair(tb)
-	fds := make([]syscall.Conn, batch)
+	fds := make([]int, batch)
 	for i := range fds {
-		fds[i] = f
+		fds[i] = int(f.Fd())
 	}
 	buf, got := make([]byte, 1), make([]int, batch)
 	return func() error {
-		if _, err := a.SendFDs(buf, fds...); err != nil {
+		if _, err := a.SendRawFDs(buf, fds...); err != nil {
 			return err
 		}
 		_, n, err := b.ReceiveRawFDs(buf, got)

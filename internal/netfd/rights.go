@@ -26,6 +26,7 @@ type Rights struct {
 
 	fd    *FD
 	conns []syscall.RawConn // whose descriptors are sent
+	raw   []int             // descriptors that are sent besides
 	held  int               // of conns
 	heldE error             // why the next one is not held
 	data  []byte            // of the control message, for the descriptors
@@ -69,7 +70,7 @@ func GetRights() *Rights {
 // Free gives r back. Descriptors in it that are still the receiver's stay open.
 func (r *Rights) Free() {
 	clear(r.conns)
-	r.fd, r.conns, r.heldE, r.data, r.b, r.oob = nil, r.conns[:0], nil, nil, nil, nil
+	r.fd, r.conns, r.raw, r.heldE, r.data, r.b, r.oob = nil, r.conns[:0], nil, nil, nil, nil, nil
 	r.hdr.Reset()
 	rights.Put(r)
 }
@@ -97,6 +98,9 @@ func (r *Rights) closePIDFD() {
 // Add adds the descriptor of c, which must not be nil, to what is sent.
 func (r *Rights) Add(c syscall.RawConn) { r.conns = append(r.conns, c) }
 
+// AddRaw adds descriptors that the caller keeps open, behind those of Add.
+func (r *Rights) AddRaw(fds []int) { r.raw = fds }
+
 // HeldError reports a descriptor that could not be sent because it could not be
 // kept open meanwhile.
 type HeldError struct {
@@ -112,8 +116,11 @@ func (e *HeldError) Error() string { return fmt.Sprintf("descriptor %d: %v", e.I
 // of zero carries them if b is empty, and is not counted. The error is a
 // *HeldError if a descriptor was gone.
 func (fd *FD) SendRights(r *Rights, b []byte) (int, error) {
-	if len(r.conns) > 0 {
-		r.oob, r.data = sys.AppendRights(r.control()[:0], len(r.conns))
+	if n := len(r.raw) + len(r.conns); n > 0 {
+		r.oob, r.data = sys.AppendRights(r.control()[:0], n)
+	}
+	for i, fd := range r.raw {
+		sys.PutRight(r.data, len(r.conns)+i, uintptr(fd))
 	}
 	return r.write(fd, b)
 }

@@ -27,7 +27,7 @@ var promised = map[string][]string{
 	"UDPConn":      {"Connect", "Disconnect", "ReadBatch", "ReadSendError", "ReceiveFrom", "SendTo", "SetOffload", "WriteBatch"},
 	"UnixConn": {
 		"Connect", "Disconnect", "ReadBatch", "ReadBuffers", "ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveFrom",
-		"ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendTo", "WriteBatch", "WriteBuffers",
+		"ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendRawFDs", "SendTo", "WriteBatch", "WriteBuffers",
 	},
 	"UnixListener": {"AcceptWith"},
 }
