@@ -191,6 +191,7 @@ func TestFromFDErrors(t *testing.T) {
 	}{
 		{"negative", -1, syscall.EBADF},
 		{"of more than 32 bits", 1<<32 + p[0], syscall.EBADF},
+		{"negative, of more than 32 bits", -1<<32 + p[0], syscall.EBADF},
 		{"closed", closed, syscall.EBADF},
 		{"not open yet", 1 << 20, syscall.EBADF},
 		{"pipe", p[0], syscall.ENOTSOCK},
@@ -393,7 +394,36 @@ func standardInput() error {
 	if f.Fd() <= 2 {
 		return fmt.Errorf("a new file is descriptor %d", f.Fd())
 	}
+	if err := standardError(); err != nil {
+		return err
+	}
 	return exec.Command("/bin/sh", "-c", "echo discarded; cat").Run()
+}
+
+// standardError takes a socket that is descriptor 2, and gives back what was there.
+func standardError() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	saved, err := unix.Dup(2)
+	if err != nil {
+		return err
+	}
+	unix.CloseOnExec(saved)
+	defer unix.Dup2(saved, 2)
+	if err := unix.Dup2(fds[0], 2); err != nil {
+		return err
+	}
+	s, err := sockets.FromFD(2)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if target, err := os.Readlink("/proc/self/fd/2"); err != nil || target != os.DevNull {
+		return fmt.Errorf("descriptor 2 is %s, %v", target, err)
+	}
+	return nil
 }
 
 // TestAdoptedPeer checks that a connected datagram socket knows its peer.
