@@ -10,6 +10,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -335,5 +336,71 @@ func TestSendFDOddConn(t *testing.T) {
 	closeFiles(fds)
 	if _, err := b.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("more was sent: %v", err)
+	}
+}
+
+// TestFDAfterCopy interrupts a Copy that has taken octets out of the socket, and
+// receives them by each of the methods for control data: all, in order, and what is
+// sent behind them.
+func TestFDAfterCopy(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		read func(c *sockets.UnixConn, b []byte) (int, error)
+	}{
+		{"ReceiveFDs", func(c *sockets.UnixConn, b []byte) (int, error) {
+			n, _, err := c.ReceiveFDs(b, 0)
+			return n, err
+		}},
+		{"ReceiveRawFDs", func(c *sockets.UnixConn, b []byte) (int, error) {
+			n, _, err := c.ReceiveRawFDs(b, nil)
+			return n, err
+		}},
+		{"ReadMsgUnix", func(c *sockets.UnixConn, b []byte) (int, error) {
+			n, _, _, _, err := c.ReadMsgUnix(b, make([]byte, 100))
+			return n, err
+		}},
+		{"Read", (*sockets.UnixConn).Read},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, src := pair(t, "unix")
+			dst, peer := fdPair(t) // peer reads nothing, so that dst is full soon
+			_ = peer
+			dst.SetWriteBuffer(10_000)
+			want := make([]byte, 100_000)
+			for i := range want {
+				want[i] = byte(i / 251)
+			}
+			if _, err := a.Write(want); err != nil {
+				t.Fatal(err)
+			}
+			dst.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+			n, err := sockets.Copy(dst, src)
+			if !errors.Is(err, os.ErrDeadlineExceeded) || n >= int64(len(want)) {
+				t.Fatalf("Copy = %d, %v, want a deadline before the end", n, err)
+			}
+			if _, err := src.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+				t.Errorf("ReceiveFD: %v, want ErrNoDescriptor", err)
+			}
+			if err := a.SendFD(pipes(t, 1)[0]); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, 0, len(want))
+			for missing := len(want) - int(n); missing > 0; {
+				b := make([]byte, min(missing, 3000))
+				m, err := tt.read(src, b)
+				if err != nil {
+					t.Fatalf("%d octets missing: %v", missing, err)
+				}
+				got, missing = append(got, b[:m]...), missing-m
+			}
+			if diff := cmp.Diff(want[n:], got); diff != "" {
+				t.Errorf("octets were lost or changed (-want +got):\n%s", diff)
+			}
+			f, err := src.ReceiveFD()
+			if err != nil {
+				t.Fatalf("the descriptor behind them: %v", err)
+			}
+			f.Close()
+		})
 	}
 }
