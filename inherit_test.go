@@ -647,3 +647,36 @@ func TestPython(t *testing.T) {
 		})
 	}
 }
+
+// TestPassToRefusesClosed checks which descriptor an error is about.
+func TestPassToRefusesClosed(t *testing.T) {
+	checkNoLeak(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w.Close()
+	cmd := exec.Command("/bin/true")
+	err = sockets.PassTo(cmd, sockets.Named{Name: "open", Conn: r}, sockets.Named{Name: "closed", Conn: w})
+	var e *sockets.DescriptorError
+	if !errors.As(err, &e) || e.Index != 1 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("PassTo: %v, want a DescriptorError of 1 that is ErrClosed", err)
+	}
+	if len(cmd.ExtraFiles) != 0 || cmd.Env != nil {
+		t.Errorf("the command has %d files and %d variables", len(cmd.ExtraFiles), len(cmd.Env))
+	}
+}
+
+// TestPassToForgets checks that a child does not take what its parent was given for
+// its own.
+func TestPassToForgets(t *testing.T) {
+	cmd := exec.Command("/bin/true")
+	cmd.Env = []string{"LISTEN_PID=1", "LISTEN_PIDFDID=2", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "KEPT=yes"}
+	if err := sockets.PassTo(cmd); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"KEPT=yes"}, cmd.Env); diff != "" {
+		t.Errorf("environment (-want +got):\n%s", diff)
+	}
+}
