@@ -3,11 +3,9 @@
 package sockets_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -426,132 +424,6 @@ func TestPassToErrors(t *testing.T) {
 	})
 }
 
-func TestNotify(t *testing.T) {
-	ctx := context.Background()
-	for _, name := range []string{shortDir(t) + "/notify", "@sockets test " + strconv.Itoa(os.Getpid())} {
-		t.Run(name[:1], func(t *testing.T) {
-			manager, err := net.ListenPacket("unixgram", name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer manager.Close()
-			manager.SetDeadline(time.Now().Add(time.Minute))
-			t.Setenv("NOTIFY_SOCKET", name)
-			received := func() string {
-				buf := make([]byte, 1000)
-				n, _, err := manager.ReadFrom(buf)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return string(buf[:n])
-			}
-			sent, err := sockets.Notify(ctx, sockets.NotifyReady, sockets.NotifyMainPID(123), sockets.NotifyStatus("two\nlines"))
-			if !sent || err != nil {
-				t.Fatalf("Notify: %t, %v", sent, err)
-			}
-			if diff := cmp.Diff("READY=1\nMAINPID=123\nSTATUS=two lines\n", received()); diff != "" {
-				t.Errorf("message mismatch (-want +got):\n%s", diff)
-			}
-			var before, after unix.Timespec
-			if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &before); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := sockets.Notify(ctx, sockets.NotifyReloading()); err != nil {
-				t.Fatal(err)
-			}
-			unix.ClockGettime(unix.CLOCK_MONOTONIC, &after)
-			var usec int64
-			if _, err := fmt.Sscanf(received(), "RELOADING=1\nMONOTONIC_USEC=%d\n", &usec); err != nil {
-				t.Fatal(err)
-			}
-			if usec < before.Nano()/1000 || usec > after.Nano()/1000 {
-				t.Errorf("MONOTONIC_USEC=%d, not between %d and %d", usec, before.Nano()/1000, after.Nano()/1000)
-			}
-			// Until the manager's queue is full.
-			ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-			defer cancel()
-			for err == nil {
-				_, err = sockets.Notify(ctx, sockets.NotifyStopping)
-			}
-			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("with a full queue: %v", err)
-			}
-			manager.Close()
-			if _, err := sockets.Notify(context.Background(), sockets.NotifyReady); err == nil {
-				t.Error("Notify without a manager succeeded")
-			}
-		})
-	}
-	t.Run("none", func(t *testing.T) {
-		t.Setenv("NOTIFY_SOCKET", "")
-		if sent, err := sockets.Notify(ctx, sockets.NotifyReady); sent || err != nil {
-			t.Errorf("%t, %v", sent, err)
-		}
-	})
-	t.Run("unknown", func(t *testing.T) {
-		t.Setenv("NOTIFY_SOCKET", "vsock:2:1234")
-		if _, err := sockets.Notify(ctx, sockets.NotifyReady); !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("%v, want ErrUnsupported", err)
-		}
-	})
-}
-
-// need skips the test if a program is missing that ci/install-tools.sh installs.
-func need(tb testing.TB, program string) string {
-	tb.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		const hint = "%v; install it with: sh ci/install-tools.sh"
-		if os.Getenv("CI") == "true" {
-			tb.Fatalf(hint, err)
-		}
-		tb.Skipf(hint, err)
-	}
-	return path
-}
-
-// TestSocketActivate is started by systemd's program.
-func TestSocketActivate(t *testing.T) {
-	activate := need(t, "systemd-socket-activate")
-	cmd := childCommand(t, "inherited")
-	path := shortDir(t) + "/activate"
-	args := append([]string{"-l", path, "-l", "@" + path, "--fdname=first:second", "-E", "SOCKETS_TEST_CHILD", cmd.Path}, cmd.Args[1:]...)
-	activated := exec.CommandContext(t.Context(), activate, args...)
-	activated.Env, activated.Stderr = cmd.Env, os.Stderr
-	out, err := activated.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := activated.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer activated.Wait()
-	defer activated.Process.Kill()
-	// It waits for a connection before it starts anything.
-	var c net.Conn
-	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if c, err = net.Dial("unix", path); err == nil {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
-	defer c.Close()
-	b, err := io.ReadAll(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	if err := json.Unmarshal(b, &got); err != nil {
-		t.Fatalf("%v, output %q", err, b)
-	}
-	want := []string{"first: unix stream socket listening on " + path, "second: unix stream socket listening on @" + path}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("mismatch (-want +got):\n%s", diff)
-	}
-}
-
 // sdListenFDs is sd_listen_fds(3) in Python, with what it finds printed.
 const sdListenFDs = `
 import os, socket
@@ -562,25 +434,6 @@ for i in range(int(os.environ["LISTEN_FDS"])):
     s = socket.socket(fileno=3+i)
     print(names[i], *s.getsockname(), s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 `
-
-func TestPassToPython(t *testing.T) {
-	python := need(t, "python3")
-	l, err := sockets.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	cmd := exec.CommandContext(t.Context(), python, "-c", sdListenFDs)
-	if err := sockets.PassToService(cmd, sockets.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
-		t.Fatal(err)
-	}
-	defer sockets.ClosePassed(cmd)
-	out, err := cmd.CombinedOutput()
-	want := fmt.Sprintf("web 127.0.0.1 %d 1\n", l.Addr().(*net.TCPAddr).Port)
-	if err != nil || string(out) != want {
-		t.Errorf("%v, printed %q, want %q", err, out, want)
-	}
-}
 
 // exchange receives a descriptor with data, sends them back and ends with a message
 // that has nothing to do with descriptors.
@@ -594,59 +447,6 @@ for _ in range(4):
         os.close(fd)
 s.sendall(b"done")
 `
-
-func TestPython(t *testing.T) {
-	python := need(t, "python3")
-	for _, network := range unixNetworks {
-		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
-			var errs strings.Builder
-			cmd := exec.CommandContext(t.Context(), python, "-c", exchange)
-			cmd.Stderr = &errs
-			// The shortest way to a descriptor 3 that Python may block on.
-			if err := sockets.SetBlocking(b, true); err != nil {
-				t.Fatal(err)
-			}
-			if err := sockets.PassTo(cmd, sockets.Named{Conn: b}); err != nil {
-				t.Fatal(err)
-			}
-			err := cmd.Start()
-			sockets.ClosePassed(cmd)
-			b.Close()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := cmd.Wait(); err != nil {
-					t.Errorf("python: %v\n%s", err, &errs)
-				}
-			}()
-			for _, n := range []int{1, 2, 100, 253} {
-				files := pipes(t, n)
-				if _, err := a.SendFDs([]byte("data"), conns(files)...); err != nil {
-					t.Fatal(err)
-				}
-				buf := make([]byte, 100)
-				n, fds, err := a.ReceiveFDs(buf, 253)
-				if err != nil || string(buf[:n]) != "atad" {
-					t.Fatalf("received %q, %v", buf[:n], err)
-				}
-				if diff := cmp.Diff(idsOf(t, files), idsOf(t, fds)); diff != "" {
-					t.Errorf("files mismatch (-want +got):\n%s", diff)
-				}
-				closeFiles(fds)
-			}
-			if f, err := a.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
-				t.Errorf("ReceiveFD: %v, %v", f, err)
-			}
-			buf := make([]byte, 100)
-			if n, err := a.Read(buf); err != nil || string(buf[:n]) != "done" {
-				t.Errorf("read %q, %v", buf[:n], err)
-			}
-		})
-	}
-}
 
 // TestPassToRefusesClosed checks which descriptor an error is about.
 func TestPassToRefusesClosed(t *testing.T) {

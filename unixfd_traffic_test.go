@@ -1,0 +1,283 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestSendFDsLong sends more data than the socket holds, so that the rest goes
+// without descriptors.
+func TestSendFDsLong(t *testing.T) {
+	checkNoLeak(t)
+	a, b := pair(t, "unix")
+	data := make([]byte, 4<<20)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	files := pipes(t, 3)
+	sent := make(chan error, 1)
+	go func() {
+		n, err := a.SendFDs(data, conns(files)...)
+		if err == nil && n != len(data) {
+			err = fmt.Errorf("sent %d of %d", n, len(data))
+		}
+		sent <- err
+		a.Close()
+	}()
+	buf := make([]byte, 100)
+	n, fds, err := b.ReceiveFDs(buf, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFiles(fds)
+	if diff := cmp.Diff(idsOf(t, files), idsOf(t, fds)); diff != "" {
+		t.Errorf("files mismatch (-want +got):\n%s", diff)
+	}
+	// ReceiveFDs, because Read would hide descriptors that come again.
+	got := slices.Clone(buf[:n])
+	buf = make([]byte, 1<<16)
+	for {
+		n, fds, err := b.ReceiveFDs(buf, 0)
+		got = append(got, buf[:n]...)
+		if err == io.EOF {
+			break
+		}
+		if err != nil || fds != nil {
+			t.Fatalf("the rest brings %d files, %v", len(fds), err)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	if !bytes.Equal(data, got) {
+		t.Error("other data came")
+	}
+}
+
+func TestFDDeadlines(t *testing.T) {
+	f := pipes(t, 1)[0]
+	for _, network := range unixNetworks {
+		t.Run(network, func(t *testing.T) {
+			checkNoLeak(t)
+			a, b := pair(t, network)
+			b.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+			if _, err := b.ReceiveFD(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("ReceiveFD: %v", err)
+			}
+			if _, _, err := b.ReceiveFDs(make([]byte, 1), 1); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("ReceiveFDs: %v", err)
+			}
+			a.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+			var err error
+			sent := 0
+			for ; err == nil; sent++ {
+				err = a.SendFD(f)
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("SendFD into a full queue: %v", err)
+			}
+			// A file can be closed while SendFD waits for room.
+			a.SetWriteDeadline(time.Now().Add(time.Minute))
+			g := pipes(t, 1)[0]
+			done := make(chan error, 1)
+			go func() { done <- a.SendFD(g) }()
+			g.Close()
+			b.SetReadDeadline(time.Now().Add(time.Minute))
+			for range sent - 1 {
+				got, err := b.ReceiveFD()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got.Close()
+			}
+			if err := <-done; !errors.Is(err, os.ErrClosed) {
+				t.Errorf("SendFD of a file closed meanwhile: %v", err)
+			}
+		})
+	}
+}
+
+func TestFDClose(t *testing.T) {
+	for _, network := range unixNetworks {
+		_, b := pair(t, network)
+		done := make(chan error, 2)
+		go func() { _, err := b.ReceiveFD(); done <- err }()
+		go func() { _, _, err := b.ReceiveFDs(make([]byte, 1), 1); done <- err }()
+		b.Close()
+		for range 2 {
+			if err := <-done; !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: %v, want net.ErrClosed", network, err)
+			}
+		}
+	}
+}
+
+func TestFDConcurrent(t *testing.T) {
+	const senders, each = 8, 50
+	for _, network := range unixNetworks {
+		t.Run(network, func(t *testing.T) {
+			checkNoLeak(t)
+			a, b := pair(t, network)
+			files := pipes(t, senders)
+			var wg sync.WaitGroup
+			for i := range senders {
+				wg.Go(func() {
+					for range each {
+						if err := a.SendFD(files[i]); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			var mu sync.Mutex
+			got := make(map[fileID]int)
+			for range senders {
+				wg.Go(func() {
+					for range each {
+						f, err := b.ReceiveFD()
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						id := idOf(t, f)
+						f.Close()
+						mu.Lock()
+						got[id]++
+						mu.Unlock()
+					}
+				})
+			}
+			wg.Wait()
+			want := make(map[fileID]int)
+			for _, f := range files {
+				want[idOf(t, f)] = each
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("mismatch (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestFDMix sends random messages with random descriptors and receives them in
+// random pieces.
+func TestFDMix(t *testing.T) {
+	for _, network := range unixNetworks {
+		for seed := range uint64(4) {
+			t.Run(network+"/"+strconv.FormatUint(seed, 10), func(t *testing.T) {
+				checkNoLeak(t)
+				testFDMix(t, network, rand.New(rand.NewPCG(seed, 42)))
+			})
+		}
+	}
+}
+
+func testFDMix(t *testing.T, network string, rng *rand.Rand) {
+	type message struct {
+		Data []byte
+		IDs  []fileID
+	}
+	pool := pipes(t, 16)
+	var messages []message
+	var args [][]syscall.Conn
+	for range 100 {
+		m := message{Data: make([]byte, 1+rng.IntN(1+rng.IntN(5000)))}
+		for i := range m.Data {
+			m.Data[i] = byte(rng.Uint32())
+		}
+		var fds []syscall.Conn
+		n := []int{0, 0, 0, 1, 1, 2, 3, rng.IntN(254), 253}[rng.IntN(9)]
+		for range n {
+			f := pool[rng.IntN(len(pool))]
+			fds = append(fds, f)
+			m.IDs = append(m.IDs, idOf(t, f))
+		}
+		messages, args = append(messages, m), append(args, fds)
+	}
+	a, b := pair(t, network)
+	done := make(chan error, 1)
+	go func() {
+		defer a.Close()
+		for i, m := range messages {
+			if _, err := a.SendFDs(m.Data, args[i]...); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	if network != "unix" {
+		buf := make([]byte, 5001)
+		for i, want := range messages {
+			n, fds, err := b.ReceiveFDs(buf, 253)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, message{buf[:n], idsOf(t, fds)}); diff != "" {
+				t.Errorf("message %d mismatch (-want +got):\n%s", i, diff)
+			}
+			closeFiles(fds)
+		}
+	} else {
+		// Where in the stream the descriptors of each message must come.
+		var want []byte
+		var groups []message
+		var starts []int
+		for _, m := range messages {
+			if m.IDs != nil {
+				groups, starts = append(groups, m), append(starts, len(want))
+			}
+			want = append(want, m.Data...)
+		}
+		var got []byte
+		for {
+			buf := make([]byte, 1+rng.IntN(1+rng.IntN(9000)))
+			n, fds, err := b.ReceiveFDs(buf, 253)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			from, to := len(got), len(got)+n
+			got = append(got, buf[:n]...)
+			if fds == nil {
+				if len(starts) > 0 && starts[0] < to {
+					t.Fatalf("octets %d to %d came without the descriptors at %d", from, to, starts[0])
+				}
+				continue
+			}
+			if len(starts) == 0 || starts[0] < from || starts[0] >= to {
+				t.Fatalf("octets %d to %d came with descriptors of others", from, to)
+			}
+			if diff := cmp.Diff(groups[0].IDs, idsOf(t, fds)); diff != "" {
+				t.Fatalf("descriptors at %d mismatch (-want +got):\n%s", starts[0], diff)
+			}
+			groups, starts = groups[1:], starts[1:]
+			closeFiles(fds)
+		}
+		if !bytes.Equal(want, got) || len(starts) > 0 {
+			t.Errorf("got %d octets of %d, %d messages with descriptors are missing", len(got), len(want), len(starts))
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
