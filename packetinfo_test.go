@@ -96,6 +96,26 @@ func TestPacketInfoReply(t *testing.T) {
 	}
 }
 
+// An answer to a broadcast does not come from the address of the broadcast.
+func TestPacketInfoBroadcast(t *testing.T) {
+	pc, err := ListenPacket("udp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	server := pc.(*UDPConn)
+	limitTime(t, server)
+	setOptions(t, server, ReceivePacketInfo)
+	to := netip.MustParseAddr("127.255.255.255")
+	if _, err := server.WriteToUDPAddrPort([]byte("?"), netip.AddrPortFrom(to, uint16(server.LocalAddr().(*net.UDPAddr).Port))); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := readInfo(t, server)
+	if want := netip.MustParseAddr("127.0.0.1"); got.Local != want || got.Destination != to {
+		t.Errorf("arrived at %v, sent to %v, want %v, %v", got.Local, got.Destination, want, to)
+	}
+}
+
 func TestPacketInfoTOS(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6", "udp"} {
 		t.Run(network, func(t *testing.T) {
