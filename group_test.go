@@ -156,3 +156,25 @@ func TestSteerByCPU(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+// TestListenGroupCloses checks that a group which cannot be completed leaves nothing.
+func TestListenGroupCloses(t *testing.T) {
+	opened, refuse := 0, errors.New("enough")
+	lc := ListenConfig{Control: func(string, string, syscall.RawConn) error {
+		if opened++; opened > 2 {
+			return refuse
+		}
+		return nil
+	}}
+	before := openDescriptors(t)
+	if ls, err := lc.ListenGroup(t.Context(), "tcp", "127.0.0.1:0", 4); ls != nil || !errors.Is(err, refuse) {
+		t.Errorf("ListenGroup: %v, %v", ls, err)
+	}
+	opened = 0
+	if cs, err := lc.ListenPacketGroup(t.Context(), "udp", "127.0.0.1:0", 4); cs != nil || !errors.Is(err, refuse) {
+		t.Errorf("ListenPacketGroup: %v, %v", cs, err)
+	}
+	if after := openDescriptors(t); after != before {
+		t.Errorf("%d descriptors are open, %d were", after, before)
+	}
+}

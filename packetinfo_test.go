@@ -9,9 +9,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
 )
@@ -158,6 +160,24 @@ func TestPacketInfoTime(t *testing.T) {
 				t.Errorf("received at %v, now it is %v", p.Time, time.Now())
 			}
 		})
+	}
+}
+
+// SO_TIMESTAMP tells microseconds, SO_TIMESTAMPNS nanoseconds.
+func TestPacketInfoTimeUnits(t *testing.T) {
+	for typ, want := range map[int32]time.Time{
+		unix.SCM_TIMESTAMP:   time.Unix(7, 5000),
+		unix.SCM_TIMESTAMPNS: time.Unix(7, 5),
+	} {
+		oob := make([]byte, unix.CmsgSpace(int(unsafe.Sizeof(unix.Timespec{}))))
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+		h.Level, h.Type = unix.SOL_SOCKET, typ
+		h.SetLen(len(oob))
+		*(*unix.Timespec)(unsafe.Pointer(&oob[unix.CmsgLen(0)])) = unix.Timespec{Sec: 7, Nsec: 5}
+		got, err := ParsePacketInfo(oob)
+		if err != nil || !got.Time.Equal(want) {
+			t.Errorf("type %d: %v, %v, want %v", typ, got.Time, err, want)
+		}
 	}
 }
 
