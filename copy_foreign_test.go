@@ -100,7 +100,9 @@ func TestCopyServeContent(t *testing.T) {
 	f := tempFile(t, data, os.O_RDONLY)
 	l, err := sockets.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
+	handled := make(chan bool)
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(handled)
 		f, err := os.Open(f.Name())
 		if err != nil {
 			t.Error(err)
@@ -123,6 +125,7 @@ func TestCopyServeContent(t *testing.T) {
 		check(t, err)
 		check(t, resp.Body.Close())
 		tr.CloseIdleConnections()
+		<-handled // which Close does not wait for
 		check(t, srv.Close())
 		<-served
 	})
