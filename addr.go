@@ -112,7 +112,11 @@ func encodeAddr(sa *sys.Sockaddr, family int, addr net.Addr) error {
 		return errnoErr(sa.SetUnix(u.Name))
 	}
 	if k, ok := addr.(kernelAddr); ok && k.addressFamily() == family {
-		return k.encode(sa)
+		encoded, err := k.encode()
+		if err == nil {
+			*sa = encoded
+		}
+		return err
 	}
 	ip, port, zone, ok := ipParts(addr)
 	if !ok {

@@ -201,13 +201,12 @@ func (c *UnixConn) ReadFromUnix(b []byte) (int, *net.UnixAddr, error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	n, err := c.fd.RecvFrom(m, b, 0)
+	var from sys.Sockaddr
+	n, err := c.fd.RecvFrom(b, 0, &from)
 	if err != nil && err != io.EOF {
 		return n, nil, readError(c.fd, err)
 	}
-	return n, decodeUnixAddr(&m.Name, c.fd.Type), readError(c.fd, err)
+	return n, decodeUnixAddr(&from, c.fd.Type), readError(c.fd, err)
 }
 
 // ReadFrom is ReadFromUnix in the form of net.PacketConn.
@@ -226,10 +225,9 @@ func (c *UnixConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.Uni
 	if !c.ok() {
 		return 0, 0, 0, nil, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	n, err = c.fd.RecvMsg(m, b, oob, sys.MSG_CMSG_CLOEXEC)
-	return n, m.OOBN, m.Flags, decodeUnixAddr(&m.Name, c.fd.Type), readError(c.fd, err)
+	var from sys.Sockaddr
+	n, oobn, flags, err = c.fd.RecvMsg(b, oob, sys.MSG_CMSG_CLOEXEC, &from)
+	return n, oobn, flags, decodeUnixAddr(&from, c.fd.Type), readError(c.fd, err)
 }
 
 // WriteToUnix sends b to addr.
@@ -263,12 +261,11 @@ func (c *UnixConn) writeTo(b []byte, addr *net.UnixAddr) (int, error) {
 	if addr == nil {
 		return 0, errMissingAddress()
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	if err := c.setName(m, addr); err != nil {
+	var to sys.Sockaddr
+	if err := c.setName(&to, addr); err != nil {
 		return 0, c.sendError("sendto", err)
 	}
-	return c.fd.SendTo(m, b, 0)
+	return c.fd.SendTo(b, 0, &to)
 }
 
 // WriteMsgUnix sends b with the control data oob to addr, or to the peer if addr
@@ -289,24 +286,23 @@ func (c *UnixConn) writeMsg(b, oob []byte, addr *net.UnixAddr) (int, error) {
 	if c.fd.Type == sys.SOCK_DGRAM && c.fd.Connected() {
 		return 0, net.ErrWriteToConnected
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
+	var to sys.Sockaddr
 	if addr != nil {
-		if err := c.setName(m, addr); err != nil {
+		if err := c.setName(&to, addr); err != nil {
 			return 0, c.sendError("sendmsg", err)
 		}
 	}
-	return c.fd.SendMsg(m, b, oob, 0)
+	return c.fd.SendMsg(b, oob, 0, &to)
 }
 
 // errOtherUnixNet is the bare errno for an address of another kind of unix socket.
 const errOtherUnixNet = syscall.EAFNOSUPPORT
 
-func (c *UnixConn) setName(m *netfd.Msg, addr *net.UnixAddr) error {
+func (c *UnixConn) setName(to *sys.Sockaddr, addr *net.UnixAddr) error {
 	if addr.Net != unixNet(c.fd.Type) {
 		return errOtherUnixNet
 	}
-	return encodeAddr(&m.Name, sys.AF_UNIX, addr)
+	return encodeAddr(to, sys.AF_UNIX, addr)
 }
 
 // sendError is FD.SendError, except that package net reports an address of another

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -21,7 +20,7 @@ import (
 // itself.
 type kernelAddr interface {
 	net.Addr
-	encode(sa *sys.Sockaddr) error
+	encode() (sys.Sockaddr, error)
 	addressFamily() int
 }
 
@@ -60,11 +59,12 @@ func vsockNumber(n uint32) string {
 func (a *VsockAddr) addressFamily() int { return sys.AF_VSOCK }
 
 // encode makes a struct sockaddr_vm.
-func (a *VsockAddr) encode(sa *sys.Sockaddr) error {
+func (a *VsockAddr) encode() (sa sys.Sockaddr, err error) {
 	var b [16]byte
 	binary.NativeEndian.PutUint32(b[4:], a.Port)
 	binary.NativeEndian.PutUint32(b[8:], a.CID)
-	return sa.SetFamily(sys.AF_VSOCK, b[:])
+	err = sa.SetFamily(sys.AF_VSOCK, b[:])
+	return sa, err
 }
 
 // NetlinkAddr is the address of a socket that talks to the kernel, netlink(7).
@@ -87,11 +87,12 @@ func (a *NetlinkAddr) String() string {
 func (a *NetlinkAddr) addressFamily() int { return sys.AF_NETLINK }
 
 // encode makes a struct sockaddr_nl.
-func (a *NetlinkAddr) encode(sa *sys.Sockaddr) error {
+func (a *NetlinkAddr) encode() (sa sys.Sockaddr, err error) {
 	var b [12]byte
 	binary.NativeEndian.PutUint32(b[4:], a.PortID)
 	binary.NativeEndian.PutUint32(b[8:], a.Groups)
-	return sa.SetFamily(sys.AF_NETLINK, b[:])
+	err = sa.SetFamily(sys.AF_NETLINK, b[:])
+	return sa, err
 }
 
 // LinkAddr is the address of a socket that sends and receives frames, packet(7).
@@ -121,20 +122,21 @@ func (a *LinkAddr) addressFamily() int { return sys.AF_PACKET }
 const maxHardwareAddr = 32
 
 // encode makes a struct sockaddr_ll.
-func (a *LinkAddr) encode(sa *sys.Sockaddr) error {
+func (a *LinkAddr) encode() (sa sys.Sockaddr, err error) {
 	var b [12 + maxHardwareAddr]byte
 	if len(a.HardwareAddr) > maxHardwareAddr {
-		return &net.AddrError{Err: "hardware address longer than 32 octets", Addr: a.String()}
+		return sa, &net.AddrError{Err: "hardware address longer than 32 octets", Addr: a.String()}
 	}
 	if a.Interface < 0 || a.Interface > math.MaxInt32 {
-		return &net.AddrError{Err: "interface index out of range", Addr: a.String()}
+		return sa, &net.AddrError{Err: "interface index out of range", Addr: a.String()}
 	}
 	binary.BigEndian.PutUint16(b[2:], a.Protocol)
 	binary.NativeEndian.PutUint32(b[4:], uint32(a.Interface))
 	binary.NativeEndian.PutUint16(b[8:], a.HardwareType)
 	b[10] = a.PacketType
 	b[11] = byte(copy(b[12:], a.HardwareAddr))
-	return sa.SetFamily(sys.AF_PACKET, b[:12+max(8, len(a.HardwareAddr))])
+	err = sa.SetFamily(sys.AF_PACKET, b[:12+max(8, len(a.HardwareAddr))])
+	return sa, err
 }
 
 // RawAddr is an address of a family that this package does not know.
@@ -156,11 +158,12 @@ func (a *RawAddr) String() string {
 
 func (a *RawAddr) addressFamily() int { return a.Family }
 
-func (a *RawAddr) encode(sa *sys.Sockaddr) error {
+func (a *RawAddr) encode() (sa sys.Sockaddr, err error) {
 	if a.Family < 0 || a.Family > math.MaxUint16 {
-		return &net.AddrError{Err: "address family out of range", Addr: strconv.Itoa(a.Family)}
+		return sa, &net.AddrError{Err: "address family out of range", Addr: strconv.Itoa(a.Family)}
 	}
-	return sa.SetFamily(a.Family, append(make([]byte, 2), a.Data...))
+	err = sa.SetFamily(a.Family, append(make([]byte, 2), a.Data...))
+	return sa, err
 }
 
 // decodeKernelAddr is decodeAddr for the families of this file.
@@ -388,13 +391,12 @@ func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	n, err := c.fd.RecvFrom(m, b, 0)
+	var from sys.Sockaddr
+	n, err := c.fd.RecvFrom(b, 0, &from)
 	if err != nil {
 		return n, nil, readError(c.fd, err)
 	}
-	return n, decodeAddr(c.fd, &m.Name), nil
+	return n, decodeAddr(c.fd, &from), nil
 }
 
 // WriteTo sends a message to addr.
@@ -417,10 +419,9 @@ func (c *PacketConn) writeTo(b []byte, addr net.Addr) (int, error) {
 	if addr == nil {
 		return 0, errMissingAddress()
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	if err := encodeFor(&m.Name, c.fd, addr); err != nil {
+	var to sys.Sockaddr
+	if err := encodeFor(&to, c.fd, addr); err != nil {
 		return 0, c.fd.SendError("sendto", err)
 	}
-	return c.fd.SendTo(m, b, 0)
+	return c.fd.SendTo(b, 0, &to)
 }

@@ -54,15 +54,14 @@ func newListener(fd *netfd.FD, touched bool) *listener {
 // both addresses. At best it costs three system calls: accept4, and the two that
 // os.NewFile makes.
 func (l *listener) accept() (*netfd.FD, error) {
-	m := netfd.GetMsg()
-	defer m.Free()
+	var peer sys.Sockaddr
 	l.turn <- struct{}{}
-	s, err := l.fd.Accept(m)
+	s, err := l.fd.Accept(&peer)
 	<-l.turn
-	return l.accepted(m, s, err)
+	return l.accepted(&peer, s, err)
 }
 
-func (l *listener) accepted(m *netfd.Msg, s int, err error) (*netfd.FD, error) {
+func (l *listener) accepted(peer *sys.Sockaddr, s int, err error) (*netfd.FD, error) {
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
@@ -82,8 +81,8 @@ func (l *listener) accepted(m *netfd.Msg, s int, err error) (*netfd.FD, error) {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
 	local = orNameless(fd, local)
-	if !storeAccepted(fd, local, &m.Name) {
-		fd.SetAddrs(local, orNameless(fd, decodeAddr(fd, &m.Name)), false)
+	if !storeAccepted(fd, local, peer) {
+		fd.SetAddrs(local, orNameless(fd, decodeAddr(fd, peer)), false)
 	}
 	return fd, nil
 }
@@ -174,11 +173,10 @@ func (l *listener) acceptConn(config AcceptConfig) (net.Conn, error) {
 }
 
 func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
-	m := netfd.GetMsg()
-	defer m.Free()
+	var peer sys.Sockaddr
 	if config.NoWait {
-		s, err := l.fd.AcceptNow(m)
-		return l.accepted(m, s, err)
+		s, err := l.fd.AcceptNow(&peer)
+		return l.accepted(&peer, s, err)
 	}
 	if config.Timeout == 0 {
 		return l.accept()
@@ -193,13 +191,13 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		if err == nil {
 			err = os.ErrDeadlineExceeded
 		}
-		return l.accepted(m, -1, err)
+		return l.accepted(&peer, -1, err)
 	}
 	l.setLimit(limit)
-	s, err := l.fd.Accept(m)
+	s, err := l.fd.Accept(&peer)
 	l.setLimit(time.Time{})
 	<-l.turn
-	return l.accepted(m, s, err)
+	return l.accepted(&peer, s, err)
 }
 
 func (l *listener) setDeadline(t time.Time) error {

@@ -125,21 +125,20 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
+	var to sys.Sockaddr
 	if addr != nil {
 		if c.fd.IsStream() {
 			return 0, net.ErrWriteToConnected
 		}
-		if err := encodeFor(&m.Name, c.fd, addr); err != nil {
+		if err := encodeFor(&to, c.fd, addr); err != nil {
 			return 0, c.sendError("sendto", err)
 		}
 	}
 	if c.fd.Type == sys.SOCK_STREAM {
 		// Only streams raise SIGPIPE, and some families refuse the flag on others.
-		return c.fd.SendAll(m, b, sysflags|sys.MSG_NOSIGNAL)
+		return c.fd.SendAll(b, sysflags|sys.MSG_NOSIGNAL)
 	}
-	return c.fd.SendTo(m, b, sysflags)
+	return c.fd.SendTo(b, sysflags, &to)
 }
 
 // ReceiveFrom receives into b as flags say, and returns the sender's address where
@@ -161,22 +160,21 @@ func (c *conn) receiveFrom(b []byte, flags MsgFlags) (int, net.Addr, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
 	if c.fd.Type == sys.SOCK_STREAM {
 		if len(b) == 0 {
 			return 0, nil, c.fd.Control(func(uintptr) {}) // whether it is closed
 		}
-		n, err := c.fd.RecvStream(m, b, sysflags, flags&WaitAll != 0, flags&OutOfBand != 0)
+		n, err := c.fd.RecvStream(b, sysflags, flags&WaitAll != 0, flags&OutOfBand != 0)
 		return n, nil, err
 	}
-	n, err := c.fd.RecvMsg(m, b, nil, sysflags)
-	if m.Flags&sys.MSG_TRUNC != 0 {
+	var from sys.Sockaddr
+	n, _, rflags, err := c.fd.RecvMsg(b, nil, sysflags, &from)
+	if rflags&sys.MSG_TRUNC != 0 {
 		err = io.ErrShortBuffer // and no end, if there was no room at all
 	} else if err != nil {
 		return n, nil, err
 	}
-	return n, senderAddr(c.fd, &m.Name), err
+	return n, senderAddr(c.fd, &from), err
 }
 
 // senderAddr is decodeAddr for the sender of a message, nil for one without name.

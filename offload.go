@@ -54,32 +54,3 @@ func (o *opening) offloads(fd *netfd.FD) error {
 	}
 	return nil
 }
-
-// Write sends b as one datagram to the peer.
-func (c *UDPConn) Write(b []byte) (int, error) {
-	if !c.ok() {
-		return 0, syscall.EINVAL
-	}
-	m := netfd.GetMsg()
-	n, err := c.fd.WriteMessage(m, b)
-	m.Free()
-	if err != nil {
-		return n, opError(c.fd, "write", err)
-	}
-	return n, nil
-}
-
-// Read receives a datagram; what does not fit in b is lost. With no room in b it
-// returns at once and receives none.
-func (c *UDPConn) Read(b []byte) (int, error) {
-	if len(b) == 0 || !c.ok() {
-		return c.conn.Read(b)
-	}
-	m := netfd.GetMsg()
-	n, err := c.fd.ReadMessage(m, b)
-	m.Free()
-	if err != nil {
-		return n, opError(c.fd, "read", err)
-	}
-	return n, nil
-}

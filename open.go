@@ -224,7 +224,6 @@ func (o *opening) openActive(ctx context.Context, fd *netfd.FD) error {
 		}
 		fd.SetAddrs(localAddr(fd), remote, true)
 	}
-	fd.Settle()
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"syscall"
 
-	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -31,15 +30,12 @@ func (c *UDPConn) readFromUDP(b []byte, addr *net.UDPAddr) (int, *net.UDPAddr, e
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	n, err := c.fd.RecvFrom(m, b, 0)
+	var from sys.Sockaddr
+	n, err := c.fd.Recv(b, 0, &from)
 	if err != nil {
-		m.Free()
 		return n, nil, readError(c.fd, err)
 	}
-	ok := decodeUDPAddr(&m.Name, addr)
-	m.Free()
-	if !ok {
+	if !decodeUDPAddr(&from, addr) {
 		return n, &net.UDPAddr{}, nil
 	}
 	return n, addr, nil
@@ -60,15 +56,12 @@ func (c *UDPConn) ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err
 	if !c.ok() {
 		return 0, netip.AddrPort{}, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	n, err = c.fd.RecvFrom(m, b, 0)
+	var from sys.Sockaddr
+	n, err = c.fd.Recv(b, 0, &from)
 	if err != nil {
-		m.Free()
 		return n, netip.AddrPort{}, readError(c.fd, err)
 	}
-	addr = decodeAddrPort(&m.Name)
-	m.Free()
-	return n, addr, nil
+	return n, decodeAddrPort(&from), nil
 }
 
 // ReadMsgUDP receives a datagram into b and its control data into oob, and returns
@@ -88,11 +81,9 @@ func (c *UDPConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr ne
 	if !c.ok() {
 		return 0, 0, 0, netip.AddrPort{}, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	n, err = c.fd.RecvMsg(m, b, oob, 0)
-	oobn, flags, addr = m.OOBN, m.Flags, c.addrPort(&m.Name)
-	m.Free()
-	return n, oobn, flags, addr, readError(c.fd, err)
+	var from sys.Sockaddr
+	n, oobn, flags, err = c.fd.RecvMsg(b, oob, 0, &from)
+	return n, oobn, flags, c.addrPort(&from), readError(c.fd, err)
 }
 
 // addrPort is decodeAddrPort, with the wildcard for no address, which package net
@@ -108,15 +99,33 @@ func (c *UDPConn) addrPort(sa *sys.Sockaddr) netip.AddrPort {
 }
 
 // WriteToUDP sends a datagram to addr.
-func (c *UDPConn) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) {
+func (c *UDPConn) WriteToUDP(b []byte, addr *net.UDPAddr) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	n, err := c.writeTo(b, addr)
+	var to sys.Sockaddr
+	if err = c.setName(&to, "sendto", addr); err == nil {
+		n, err = c.fd.SendTo(b, 0, &to)
+	}
 	if err != nil {
 		return n, opErrorTo(c.fd, plain(addr), err)
 	}
 	return n, nil
+}
+
+// setName stores in to where a message goes; an error tells the system call that
+// would have refused it.
+func (c *UDPConn) setName(to *sys.Sockaddr, call string, addr *net.UDPAddr) error {
+	if c.fd.Connected() {
+		return net.ErrWriteToConnected
+	}
+	if addr == nil {
+		return errMissingAddress()
+	}
+	if err := encodeIP(to, c.fd.Family, addr.IP, addr.Port, addr.Zone); err != nil {
+		return c.fd.SendError(call, err)
+	}
+	return nil
 }
 
 // WriteTo is WriteToUDP in the form of net.PacketConn.
@@ -131,46 +140,33 @@ func (c *UDPConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return c.WriteToUDP(b, a)
 }
 
-func (c *UDPConn) writeTo(b []byte, addr *net.UDPAddr) (int, error) {
-	if c.fd.Connected() {
-		return 0, net.ErrWriteToConnected
-	}
-	if addr == nil {
-		return 0, errMissingAddress()
-	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	if err := encodeIP(&m.Name, c.fd.Family, addr.IP, addr.Port, addr.Zone); err != nil {
-		return 0, c.fd.SendError("sendto", err)
-	}
-	return c.fd.SendTo(m, b, 0)
-}
-
 // WriteToUDPAddrPort is WriteToUDP without allocations.
-func (c *UDPConn) WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error) {
+func (c *UDPConn) WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	n, err := c.writeToAddrPort(b, addr)
+	var to sys.Sockaddr
+	if err = c.setNameAddrPort(&to, "sendto", addr); err == nil {
+		n, err = c.fd.SendTo(b, 0, &to)
+	}
 	if err != nil {
 		return n, opErrorTo(c.fd, addrPortUDPAddr{addr}, err)
 	}
 	return n, nil
 }
 
-func (c *UDPConn) writeToAddrPort(b []byte, addr netip.AddrPort) (int, error) {
+// setNameAddrPort is setName without allocations.
+func (c *UDPConn) setNameAddrPort(to *sys.Sockaddr, call string, addr netip.AddrPort) error {
 	if c.fd.Connected() {
-		return 0, net.ErrWriteToConnected
+		return net.ErrWriteToConnected
 	}
 	if !addr.IsValid() {
-		return 0, errMissingAddress()
+		return errMissingAddress()
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	if err := encodeAddrPort(&m.Name, c.fd.Family, addr); err != nil {
-		return 0, c.fd.SendError("sendto", err)
+	if err := encodeAddrPort(to, c.fd.Family, addr); err != nil {
+		return c.fd.SendError(call, err)
 	}
-	return c.fd.SendTo(m, b, 0)
+	return nil
 }
 
 // WriteMsgUDP sends b with the control data oob to addr, which is nil on a
@@ -179,36 +175,17 @@ func (c *UDPConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, er
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL
 	}
-	n, err = c.writeMsg(b, oob, addr)
+	var to sys.Sockaddr
+	if addr != nil || !c.fd.Connected() {
+		err = c.setName(&to, "sendmsg", addr)
+	}
+	if err == nil {
+		n, err = c.fd.SendMsg(b, oob, 0, &to)
+	}
 	if err != nil {
 		return n, 0, opErrorTo(c.fd, plain(addr), err)
 	}
 	return n, len(oob), nil
-}
-
-func (c *UDPConn) writeMsg(b, oob []byte, addr *net.UDPAddr) (int, error) {
-	if err := c.checkPeer(addr != nil); err != nil {
-		return 0, err
-	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	if addr != nil {
-		if err := encodeIP(&m.Name, c.fd.Family, addr.IP, addr.Port, addr.Zone); err != nil {
-			return 0, c.fd.SendError("sendmsg", err)
-		}
-	}
-	return c.fd.SendMsg(m, b, oob, 0)
-}
-
-// checkPeer refuses a destination where there is a peer, and none where not.
-func (c *UDPConn) checkPeer(destination bool) error {
-	switch connected := c.fd.Connected(); {
-	case connected && destination:
-		return net.ErrWriteToConnected
-	case !connected && !destination:
-		return errMissingAddress()
-	}
-	return nil
 }
 
 // WriteMsgUDPAddrPort is WriteMsgUDP without allocations. The zero AddrPort stands
@@ -217,25 +194,17 @@ func (c *UDPConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oo
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL
 	}
-	n, err = c.writeMsgAddrPort(b, oob, addr)
+	var to sys.Sockaddr
+	if addr.IsValid() || !c.fd.Connected() {
+		err = c.setNameAddrPort(&to, "sendmsg", addr)
+	}
+	if err == nil {
+		n, err = c.fd.SendMsg(b, oob, 0, &to)
+	}
 	if err != nil {
 		return n, 0, opErrorTo(c.fd, addrPortUDPAddr{addr}, err)
 	}
 	return n, len(oob), nil
-}
-
-func (c *UDPConn) writeMsgAddrPort(b, oob []byte, addr netip.AddrPort) (int, error) {
-	if err := c.checkPeer(addr.IsValid()); err != nil {
-		return 0, err
-	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	if addr.IsValid() {
-		if err := encodeAddrPort(&m.Name, c.fd.Family, addr); err != nil {
-			return 0, c.fd.SendError("sendmsg", err)
-		}
-	}
-	return c.fd.SendMsg(m, b, oob, 0)
 }
 
 // IPConn is a raw IP socket. It has the methods of net.IPConn.
@@ -254,16 +223,15 @@ func (c *IPConn) ReadFromIP(b []byte) (int, *net.IPAddr, error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	n, err := c.fd.RecvFrom(m, b, 0)
+	var from sys.Sockaddr
+	n, err := c.fd.Recv(b, 0, &from)
 	if err != nil {
 		return n, nil, readError(c.fd, err)
 	}
-	if m.Name.Family() == sys.AF_INET {
+	if from.Family() == sys.AF_INET {
 		n = stripIPv4Header(n, b)
 	}
-	return n, decodeIPAddr(&m.Name), nil
+	return n, decodeIPAddr(&from), nil
 }
 
 // stripIPv4Header moves the payload of a packet to the front of b, RFC 791
@@ -295,10 +263,9 @@ func (c *IPConn) ReadMsgIP(b, oob []byte) (n, oobn, flags int, addr *net.IPAddr,
 	if !c.ok() {
 		return 0, 0, 0, nil, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	n, err = c.fd.RecvMsg(m, b, oob, 0)
-	return n, m.OOBN, m.Flags, decodeIPAddr(&m.Name), readError(c.fd, err)
+	var from sys.Sockaddr
+	n, oobn, flags, err = c.fd.RecvMsg(b, oob, 0, &from)
+	return n, oobn, flags, decodeIPAddr(&from), readError(c.fd, err)
 }
 
 // WriteToIP sends a packet to addr. The kernel adds the IP header.
@@ -306,23 +273,22 @@ func (c *IPConn) WriteToIP(b []byte, addr *net.IPAddr) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	if err := c.setName(m, addr); err != nil {
+	var to sys.Sockaddr
+	if err := c.setName(&to, addr); err != nil {
 		return 0, opErrorTo(c.fd, plain(addr), err)
 	}
-	n, err := c.fd.SendTo(m, b, 0)
+	n, err := c.fd.SendTo(b, 0, &to)
 	return n, opErrorTo(c.fd, addr, err)
 }
 
-func (c *IPConn) setName(m *netfd.Msg, addr *net.IPAddr) error {
+func (c *IPConn) setName(to *sys.Sockaddr, addr *net.IPAddr) error {
 	if c.fd.Connected() {
 		return net.ErrWriteToConnected
 	}
 	if addr == nil {
 		return errMissingAddress()
 	}
-	return encodeIP(&m.Name, c.fd.Family, addr.IP, 0, addr.Zone)
+	return encodeIP(to, c.fd.Family, addr.IP, 0, addr.Zone)
 }
 
 // WriteTo is WriteToIP in the form of net.PacketConn.
@@ -343,12 +309,11 @@ func (c *IPConn) WriteMsgIP(b, oob []byte, addr *net.IPAddr) (n, oobn int, err e
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL
 	}
-	m := netfd.GetMsg()
-	defer m.Free()
-	if err := c.setName(m, addr); err != nil {
+	var to sys.Sockaddr
+	if err := c.setName(&to, addr); err != nil {
 		return 0, 0, opErrorTo(c.fd, plain(addr), err)
 	}
-	n, err = c.fd.SendMsg(m, b, oob, 0)
+	n, err = c.fd.SendMsg(b, oob, 0, &to)
 	if err != nil {
 		return n, 0, opErrorTo(c.fd, addr, err)
 	}

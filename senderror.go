@@ -64,7 +64,6 @@ func readSendError(fd *netfd.FD, b []byte) (n int, report *SendError, err error)
 		return 0, nil, errors.ErrUnsupported
 	}
 	var (
-		hdr   sys.Msghdr
 		to    sys.Sockaddr
 		oob   [512]byte
 		oobn  int
@@ -73,7 +72,7 @@ func readSendError(fd *netfd.FD, b []byte) (n int, report *SendError, err error)
 	for errno == sys.EINTR {
 		// Not through RawRead, which would wait for those who receive.
 		err := fd.Control(func(s uintptr) {
-			n, oobn, _, errno = sys.Recvmsg(s, &hdr, b, oob[:], sys.MSG_ERRQUEUE|sys.MSG_DONTWAIT, &to)
+			n, oobn, _, errno = sys.Recvmsg(s, b, oob[:], sys.MSG_ERRQUEUE|sys.MSG_DONTWAIT, &to)
 		})
 		if err != nil {
 			return 0, nil, err

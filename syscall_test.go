@@ -29,8 +29,8 @@ type costRow struct {
 // costRows are in the order in which the child process does the operations.
 var costRows = []costRow{
 	{"accept tcp, concrete address", []string{"accept4", "fcntl", "epoll_ctl"}},
-	{"write", []string{"write"}},
-	{"read", []string{"read"}},
+	{"write", []string{"sendto"}},
+	{"read", []string{"recvfrom"}},
 	{"set a deadline", nil},
 	{"close", []string{"epoll_ctl", "close"}},
 	{"accept tcp, wildcard address", []string{"accept4", "fcntl", "epoll_ctl", "getsockname"}},

@@ -17,8 +17,7 @@ type Message = ipv4.Message
 // EncodeFunc stores addr in sa, as fd takes it; sa is left alone for nil.
 type EncodeFunc func(sa *sys.Sockaddr, fd *FD, addr net.Addr) error
 
-// Batch is a row of messages under way. Like a Msg it is kept in a pool together
-// with the functions that the poller calls.
+// Batch is a row of messages under way. It is kept in a pool for its memory.
 type Batch struct {
 	fd    *FD
 	ms    []Message
@@ -38,18 +37,11 @@ type Batch struct {
 	heads []head
 	oobs  []byte
 	step  int // headers per system call
-
-	recvFn, splitFn, sendFn func(uintptr) bool // b.recv, b.split, b.send
 }
 
-var batches = sync.Pool{New: func() any {
-	b := new(Batch)
-	b.recvFn, b.splitFn, b.sendFn = b.recv, b.split, b.send
-	return b
-}}
+var batches = sync.Pool{New: func() any { return new(Batch) }}
 
-// GetBatch returns a Batch of ms, which has one message at least. Free gives it
-// back.
+// GetBatch returns a Batch of ms. Free gives it back.
 func GetBatch(fd *FD, ms []Message, flags int) *Batch {
 	b := batches.Get().(*Batch)
 	b.fd, b.ms, b.flags = fd, ms, flags
@@ -59,14 +51,10 @@ func GetBatch(fd *FD, ms []Message, flags int) *Batch {
 
 // Free gives b back; nothing in it may be used any more.
 func (b *Batch) Free() {
-	b.forget()
-	batches.Put(b)
-}
-
-func (b *Batch) forget() {
 	b.vec.Forget()
 	b.fd, b.ms = nil, nil
 	b.senders, b.sender = b.senders[:0], b.sender[:0]
+	batches.Put(b)
 }
 
 // splits returns the state for splitting what is received, nil if nothing needs it.
@@ -82,9 +70,7 @@ func (b *Batch) splits() *offload {
 // Flags of the messages and returns how many it received, at least one unless it
 // fails.
 func (b *Batch) Recv() (int, error) {
-	fn := b.splitFn
 	if b.splits() == nil {
-		fn = b.recvFn
 		b.vec.Reset(len(b.ms), countBuffers(b.ms))
 		for i := range b.ms {
 			b.vec.Add()
@@ -92,7 +78,7 @@ func (b *Batch) Recv() (int, error) {
 			b.vec.Control(b.ms[i].OOB)
 		}
 	}
-	if err := b.fd.RawRead(fn); err != nil {
+	if err := b.fd.RawRead(b.recv); err != nil {
 		return 0, err
 	}
 	if b.errno != 0 {
@@ -116,7 +102,7 @@ func (b *Batch) Sender(i int) *sys.Sockaddr {
 }
 
 func (b *Batch) recv(s uintptr) bool {
-	if b.splits() != nil { // since we began to wait
+	if b.splits() != nil { // perhaps since we began to wait
 		return b.split(s)
 	}
 	if b.flags&sys.MSG_ERRQUEUE == 0 { // whose reader receives no datagrams
@@ -170,7 +156,7 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 	for sent < len(b.ms) {
 		encErr := b.pack(sent, encode, &j)
 		b.n, b.errno = 0, 0
-		err = b.fd.RawWrite(b.sendFn)
+		err = b.fd.RawWrite(b.send)
 		from := sent
 		sent = b.heads[b.n].first
 		for i := from; i < sent; i++ {

@@ -43,14 +43,6 @@ func (fd *FD) Connect(ctx context.Context, to *sys.Sockaddr) (peer sys.Sockaddr,
 	return fd.WaitConnect(ctx)
 }
 
-// Settle frees what only connecting needed: most connections are read and written
-// from then on, which does without. Nobody else may use fd yet.
-func (fd *FD) Settle() {
-	if m := fd.more.Load(); m != nil && m.offload.Load() == nil && m.unread.Load() == nil {
-		fd.more.Store(nil)
-	}
-}
-
 // StartConnect gives the socket a peer and does not wait: no error means that the
 // connection stands or is under way.
 func (fd *FD) StartConnect(to *sys.Sockaddr) error {
@@ -95,24 +87,23 @@ func (fd *FD) WaitConnect(ctx context.Context) (peer sys.Sockaddr, err error) {
 			}
 		}()
 	}
-	m := GetMsg()
-	defer m.Free()
-	if _, err = m.do(fd, connected, nil, nil, 0); err != nil {
-		if _, kernel := err.(*os.SyscallError); !kernel && ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return peer, err
+	var errno syscall.Errno
+	err = fd.RawWrite(func(s uintptr) (known bool) {
+		errno, known = connected(s, &peer)
+		return known
+	})
+	if err != nil && ctx.Err() != nil {
+		return peer, ctx.Err()
 	}
-	return m.Name, nil
+	return peer, fd.failed("connect", errno, err)
 }
 
 // connected reports whether the outcome of a connect is known. Readiness alone
 // does not tell, the poller may wake us for nothing (go.dev/issue/14548,
 // go.dev/issue/19289); having a peer does, and SO_ERROR says why there is none.
-func (m *Msg) connected(s uintptr) bool {
-	if sys.Getpeername(s, &m.Name) == 0 {
-		m.errno = 0
-		return true
+func connected(s uintptr, peer *sys.Sockaddr) (errno syscall.Errno, known bool) {
+	if sys.Getpeername(s, peer) == 0 {
+		return 0, true
 	}
 	v, errno := sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_ERROR)
 	if errno == 0 {
@@ -120,10 +111,9 @@ func (m *Msg) connected(s uintptr) bool {
 	}
 	switch errno {
 	case 0, sys.EINPROGRESS, sys.EALREADY, sys.EINTR:
-		return false
+		return 0, false
 	case sys.EISCONN:
 		errno = 0
 	}
-	m.errno = errno
-	return true
+	return errno, true
 }

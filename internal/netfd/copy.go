@@ -24,7 +24,7 @@ type End struct {
 }
 
 // End returns fd as the end of a transfer.
-func (fd *FD) End() End { return End{Raw: fd.need().raw, FD: fd} }
+func (fd *FD) End() End { return End{Raw: (*rawConn)(fd), FD: fd} }
 
 // TransferHook is called after each transfer in the kernel, if it is not nil.
 // Tests set it to learn which way data went.

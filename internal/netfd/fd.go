@@ -12,7 +12,6 @@ package netfd
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -78,8 +77,6 @@ func (fd *FD) SetKind(k Kind) { fd.Kind = k.shared() }
 
 // more is what an FD has besides reading and writing.
 type more struct {
-	raw syscall.RawConn // of file
-
 	// unread is what a transfer took from the socket and could not deliver.
 	unread atomic.Pointer[pipe]
 
@@ -89,15 +86,12 @@ type more struct {
 	peer sync.Mutex // see LockPeer
 }
 
-// need returns fd.more, whose raw is nil as long as fd is bare.
+// need returns fd.more, and makes it the first time.
 func (fd *FD) need() *more {
 	if m := fd.more.Load(); m != nil {
 		return m
 	}
 	m := new(more)
-	if fd.file != nil {
-		m.raw, _ = fd.file.SyscallConn() // fails for a nil file alone
-	}
 	if !fd.more.CompareAndSwap(nil, m) {
 		return fd.more.Load()
 	}
@@ -168,9 +162,6 @@ func (fd *FD) Init() error {
 		return ErrPoller
 	}
 	fd.file, fd.sysfd = f, -1
-	if m := fd.more.Load(); m != nil {
-		m.raw, _ = f.SyscallConn()
-	}
 	return nil
 }
 
@@ -226,35 +217,6 @@ func (fd *FD) KnowsListening() bool {
 	return false
 }
 
-// Read reads from a socket that is in the poller.
-func (fd *FD) Read(b []byte) (int, error) {
-	if fd.hasUnread() {
-		if n, err := fd.readUnread(b, false); n > 0 || err != nil {
-			return n, err
-		}
-	}
-	n, err := fd.file.Read(b)
-	if err == nil {
-		return n, nil
-	}
-	if err == io.EOF {
-		if fd.IsStream() {
-			return 0, io.EOF
-		}
-		return 0, nil
-	}
-	return n, fileError("read", err)
-}
-
-// Write writes all of b to a socket that is in the poller, unless it fails.
-func (fd *FD) Write(b []byte) (int, error) {
-	n, err := fd.file.Write(b)
-	if err != nil {
-		err = fileError("write", err)
-	}
-	return n, err
-}
-
 // Close closes the descriptor and wakes whoever waits for it. It returns once no
 // call uses the descriptor any more.
 func (fd *FD) Close() error {
@@ -296,7 +258,8 @@ func (fd *FD) SetWriteDeadline(t time.Time) error { return pollError(fd.file.Set
 // not close it.
 func (fd *FD) Control(f func(sysfd uintptr)) error {
 	if fd.file != nil {
-		return pollError(fd.need().raw.Control(f))
+		raw, _ := fd.file.SyscallConn()
+		return pollError(raw.Control(f))
 	}
 	if fd.sysfd < 0 {
 		return net.ErrClosed
@@ -319,11 +282,16 @@ func (fd *FD) control(call string, f func(sysfd uintptr) syscall.Errno) error {
 
 // RawRead calls f until it returns true, waiting for input in between. f may
 // return false only after the system call said EAGAIN.
+//
+// f and what it refers to may stay on the caller's stack, for the compiler sees
+// through SyscallConn that nobody keeps it: a field with the RawConn would cost
+// every call its closure and its variables on the heap.
 func (fd *FD) RawRead(f func(sysfd uintptr) bool) error {
 	if fd.file == nil {
 		return fd.rawBare(f)
 	}
-	return fd.rawError(fd.need().raw.Read(f))
+	raw, _ := fd.file.SyscallConn() // fails for a nil file alone
+	return fd.rawError(raw.Read(f))
 }
 
 // RawWrite is RawRead for output.
@@ -331,7 +299,27 @@ func (fd *FD) RawWrite(f func(sysfd uintptr) bool) error {
 	if fd.file == nil {
 		return fd.rawBare(f)
 	}
-	return fd.rawError(fd.need().raw.Write(f))
+	raw, _ := fd.file.SyscallConn()
+	return fd.rawError(raw.Write(f))
+}
+
+// rawConn is an FD in the poller as a syscall.RawConn, without an allocation. Its
+// errors are package os's.
+type rawConn FD
+
+func (c *rawConn) Control(f func(uintptr)) error {
+	raw, _ := c.file.SyscallConn()
+	return raw.Control(f)
+}
+
+func (c *rawConn) Read(f func(uintptr) bool) error {
+	raw, _ := c.file.SyscallConn()
+	return raw.Read(f)
+}
+
+func (c *rawConn) Write(f func(uintptr) bool) error {
+	raw, _ := c.file.SyscallConn()
+	return raw.Write(f)
 }
 
 // rawError is pollError for calls that wait, which the poller may refuse to do for
@@ -414,20 +402,6 @@ func (fd *FD) Dup() (int, error) {
 		return errno
 	})
 	return nfd, err
-}
-
-// fileError takes the error of an os.File's method apart.
-func fileError(call string, err error) error {
-	if pe, ok := err.(*fs.PathError); ok {
-		err = pe.Err
-	}
-	switch err {
-	case os.ErrClosed:
-		return net.ErrClosed
-	case os.ErrDeadlineExceeded:
-		return err
-	}
-	return CallError(call, err)
 }
 
 // CallError names the system call that an errno comes from, and leaves every

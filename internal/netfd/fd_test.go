@@ -5,7 +5,6 @@ package netfd
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -117,9 +116,7 @@ func TestBare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := GetMsg()
-	defer m.Free()
-	if _, err := fd.RecvFrom(m, make([]byte, 1), 0); err != errBare {
+	if err := fd.RawRead(func(uintptr) bool { return false }); err != errBare {
 		t.Errorf("a bare descriptor that would wait: %v, want %v", err, errBare)
 	}
 	if err := fd.Close(); err != nil {
@@ -143,30 +140,6 @@ func TestSetLocal(t *testing.T) {
 	if fd.Local() != local || fd.Remote() != remote || !fd.Connected() {
 		t.Errorf("%v, %v, %v", fd.Local(), fd.Remote(), fd.Connected())
 	}
-}
-
-// TestMsgReuse checks that a pooled message remembers nothing of its last call.
-func TestMsgReuse(t *testing.T) {
-	a, b := socketPair(t, sys.SOCK_STREAM)
-	m := GetMsg()
-	if _, err := a.SendAll(m, []byte("abcdef"), 0); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 4)
-	if n, err := b.RecvStream(m, buf, 0, true, false); n != 4 || err != nil {
-		t.Errorf("received %d, %v; want 4", n, err)
-	}
-	if n, err := b.RecvStream(m, buf, 0, false, false); n != 2 || err != nil {
-		t.Errorf("received %d, %v; want 2", n, err)
-	}
-	if _, err := b.RecvStream(m, buf, sys.MSG_DONTWAIT, true, false); !errors.Is(err, sys.EAGAIN) {
-		t.Errorf("without data: %v, want EAGAIN", err)
-	}
-	a.Close()
-	if n, err := b.RecvStream(m, buf, 0, true, false); n != 0 || err != io.EOF {
-		t.Errorf("at the end %d, %v; want EOF", n, err)
-	}
-	m.Free()
 }
 
 // TestConnectCanceled leaves no deadline behind.

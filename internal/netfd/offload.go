@@ -329,19 +329,26 @@ func (b *Batch) deliver(o *offload) {
 
 // settle completes message b.n, whose data are in place.
 func (b *Batch) settle(m *Message, g *merged, size int) {
-	m.Flags = g.flags
-	if m.N < size {
-		m.Flags |= sys.MSG_TRUNC
-		if b.flags&sys.MSG_TRUNC != 0 {
-			m.N = size
-		}
-	}
-	all := true
-	if m.NN, all = sys.CopyCmsgs(m.OOB, g.oob); !all {
-		m.Flags |= sys.MSG_CTRUNC
-	}
+	m.N, m.NN, m.Flags = g.result(m.N, size, m.OOB, b.flags)
 	b.sender = append(b.sender, len(b.senders)-1)
 	b.n++
+}
+
+// result is what recvmsg(2) would tell of a datagram of the given size, of which n
+// octets fit. It copies the control messages to oob.
+func (g *merged) result(n, size int, oob []byte, flags int) (int, int, int) {
+	rflags := g.flags
+	if n < size {
+		rflags |= sys.MSG_TRUNC
+		if flags&sys.MSG_TRUNC != 0 {
+			n = size
+		}
+	}
+	oobn, all := sys.CopyCmsgs(oob, g.oob)
+	if !all {
+		rflags |= sys.MSG_CTRUNC
+	}
+	return n, oobn, rflags
 }
 
 // receive makes one system call. Datagrams of the size expected land in the buffers
@@ -387,7 +394,7 @@ func (b *Batch) receive(s uintptr, o *offload) syscall.Errno {
 			return 0
 		}
 	} else {
-		if n > room {
+		if room > 0 && n > room {
 			copy(g.store[room:], g.store[:n-room])
 		}
 		g.data = g.store[:n]
@@ -406,7 +413,7 @@ func (b *Batch) aim(size int) (direct []Message, room int) {
 	case b.flags&sys.MSG_PEEK != 0:
 		ms = nil
 	case size == 0:
-		ms = ms[:1]
+		ms = ms[:min(1, len(ms))]
 	}
 	b.vec.Reset(1, min(countBuffers(ms), maxBuffers)+1)
 	b.vec.Add()
@@ -476,28 +483,32 @@ func hold(held *atomic.Uintptr, errno syscall.Errno) {
 	}
 }
 
-// splitOne is Batch.split for a single message.
-func (m *Msg) splitOne(s uintptr) bool {
-	if m.one == nil {
-		m.one = new(single)
+// splitOne is Batch.split for a single message, whose sender it stores in from
+// unless that is nil.
+func (fd *FD) splitOne(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rflags int, errno syscall.Errno) {
+	o := fd.offloads()
+	if errno = take(&fd.need().heldRead); errno != 0 {
+		return 0, 0, 0, errno
 	}
-	b := &m.one.Batch
-	m.one.buffers[0] = m.b
-	m.one.ms[0] = Message{Buffers: m.one.buffers[:], OOB: m.oob}
-	b.fd, b.ms, b.flags = m.fd, m.one.ms[:], m.flags
-	done := b.split(s)
-	if m.errno = b.errno; done && m.errno == 0 {
-		r := &m.one.ms[0]
-		m.n, m.OOBN, m.Flags, m.Name = r.N, r.NN, r.Flags, *b.Sender(0)
+	for o.pending == nil {
+		none := GetBatch(fd, nil, flags)
+		errno = none.receive(s, o)
+		none.Free()
+		if errno != 0 && errno != sys.EINTR {
+			return 0, 0, 0, errno
+		}
 	}
-	b.forget()
-	m.one.buffers[0], m.one.ms[0] = nil, Message{}
-	return done
-}
-
-// single is a batch of one.
-type single struct {
-	Batch
-	ms      [1]Message
-	buffers [1][]byte
+	g := o.pending
+	size := min(g.size, len(g.data))
+	n, oobn, rflags = g.result(copy(b, g.data[:size]), size, oob, flags)
+	if from != nil {
+		*from = g.name
+	}
+	if flags&sys.MSG_PEEK == 0 {
+		if g.data, g.left = g.data[size:], g.left-1; g.left == 0 {
+			o.pending = nil
+			g.free()
+		}
+	}
+	return n, oobn, rflags, 0
 }

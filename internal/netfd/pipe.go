@@ -103,7 +103,7 @@ func (fd *FD) keep(p *pipe) bool {
 	kept := false
 	// Close waits for callbacks to leave, and looks then.
 	m := fd.need()
-	m.raw.Control(func(uintptr) { kept = m.unread.CompareAndSwap(nil, p) })
+	fd.Control(func(uintptr) { kept = m.unread.CompareAndSwap(nil, p) })
 	return kept
 }
 

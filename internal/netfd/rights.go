@@ -37,7 +37,6 @@ type Rights struct {
 	done  bool
 	alone bool // what keepOctet has kept goes with nothing else
 	s     uintptr
-	hdr   sys.Msghdr
 	name  sys.Sockaddr
 
 	oob    []byte // control data to send, part of buffer
@@ -71,7 +70,6 @@ func GetRights() *Rights {
 func (r *Rights) Free() {
 	clear(r.conns)
 	r.fd, r.conns, r.raw, r.heldE, r.data, r.b, r.oob = nil, r.conns[:0], nil, nil, nil, nil, nil
-	r.hdr.Reset()
 	rights.Put(r)
 }
 
@@ -196,7 +194,7 @@ func (r *Rights) holdNext() {
 
 func (r *Rights) sendmsg() {
 	for {
-		n, errno := sys.Sendmsg(r.s, &r.hdr, r.b[r.n:], r.oob, sys.MSG_NOSIGNAL, &r.name)
+		n, errno := sys.Sendmsg(r.s, r.b[r.n:], r.oob, sys.MSG_NOSIGNAL, &r.name)
 		switch errno {
 		case 0:
 			r.n += n
@@ -353,7 +351,7 @@ func (r *Rights) clear() {
 // recvmsg receives and reports whether the matter is settled.
 func (r *Rights) recvmsg(s uintptr, flags int) bool {
 	for {
-		n, oobn, rflags, errno := sys.Recvmsg(s, &r.hdr, r.b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, &r.name)
+		n, oobn, rflags, errno := sys.Recvmsg(s, r.b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, &r.name)
 		switch errno {
 		case sys.EINTR:
 			continue

@@ -2,6 +2,7 @@ package netfd
 
 import (
 	"io"
+	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -9,42 +10,37 @@ import (
 // SendAll sends all of b on a stream, in one go as seen by other writers. With an
 // error, which is EAGAIN if flags have MSG_DONTWAIT and there is no more room, it
 // tells how much was sent.
-func (fd *FD) SendAll(m *Msg, b []byte, flags int) (int, error) {
-	_, err := m.do(fd, sendall, b, nil, flags)
-	return m.done, err
-}
-
-// sendAll is one turn of SendAll.
-func (m *Msg) sendAll(s uintptr) bool {
-	for {
-		b, flags := m.b[m.done:], m.flags
-		if flags&sys.MSG_OOB != 0 && len(b) > 1 {
-			// The kernel marks the last byte of what it takes in one call, which
-			// need not be all.
-			b, flags = b[:len(b)-1], flags&^sys.MSG_OOB
+func (fd *FD) SendAll(b []byte, flags int) (done int, err error) {
+	var errno syscall.Errno
+	err = fd.RawWrite(func(s uintptr) bool {
+		for {
+			rest, flags := b[done:], flags
+			if flags&sys.MSG_OOB != 0 && len(rest) > 1 {
+				// The kernel marks the last byte of what it takes in one call,
+				// which need not be all.
+				rest, flags = rest[:len(rest)-1], flags&^sys.MSG_OOB
+			}
+			var n int
+			if n, errno = sys.Sendto(s, rest, flags, nil); errno != 0 {
+				return settled(errno, flags)
+			}
+			if done += n; done == len(b) {
+				return true
+			}
 		}
-		var n int
-		n, m.errno = sys.Sendto(s, b, flags, &m.Name)
-		if m.errno == sys.EINTR {
-			continue
-		}
-		if m.errno != 0 {
-			return m.settled()
-		}
-		if m.done += n; m.done == len(m.b) {
-			return true
-		}
-	}
+	})
+	return done, fd.failed("sendto", errno, err)
 }
 
 // RecvStream receives from a stream into b, which must not be empty. With all it
 // fills b, unless the stream ends, and with an error tells how much it received.
 // urgent data is not waited for.
-func (fd *FD) RecvStream(m *Msg, b []byte, flags int, all, urgent bool) (int, error) {
+func (fd *FD) RecvStream(b []byte, flags int, all, urgent bool) (done int, err error) {
+	peek := flags&sys.MSG_PEEK != 0
 	if fd.hasUnread() && !urgent {
-		n, err := fd.readUnread(b, flags&sys.MSG_PEEK != 0)
-		if n > 0 && n < len(b) && all && flags&sys.MSG_PEEK == 0 {
-			rest, err := fd.RecvStream(m, b[n:], flags, all, urgent)
+		n, err := fd.readUnread(b, peek)
+		if n > 0 && n < len(b) && all && !peek {
+			rest, err := fd.RecvStream(b[n:], flags, all, urgent)
 			if err == io.EOF {
 				err = nil
 			}
@@ -54,42 +50,34 @@ func (fd *FD) RecvStream(m *Msg, b []byte, flags int, all, urgent bool) (int, er
 			return n, err
 		}
 	}
-	m.all, m.urgent = all && !urgent, urgent
-	_, err := m.do(fd, recvstream, b, nil, flags)
+	var errno syscall.Errno
+	err = fd.RawRead(func(s uintptr) bool {
+		for {
+			if peek {
+				done = 0 // each time the queue is seen from its start
+			}
+			var n int
+			if n, errno = sys.Recvfrom(s, b[done:], flags, nil); errno != 0 {
+				return urgent || settled(errno, flags)
+			}
+			done += n
+			if n == 0 || !all || urgent || done == len(b) {
+				return true
+			}
+			if peek {
+				// The same again until more arrives, or the end, of which the
+				// poller will tell.
+				return flags&sys.MSG_DONTWAIT != 0 || sys.PeerEnded(s)
+			}
+		}
+	})
 	switch {
-	case m.errno == sys.EAGAIN && m.done > 0 && m.settled():
-		return m.done, nil // MSG_DONTWAIT ends WaitAll
-	case err == nil && m.done == 0:
+	case err == nil && errno == sys.EAGAIN && done > 0:
+		return done, nil // MSG_DONTWAIT ends WaitAll
+	case err == nil && errno == 0 && done == 0:
 		return 0, io.EOF
 	}
-	return m.done, err
-}
-
-// recvStream is one turn of RecvStream.
-func (m *Msg) recvStream(s uintptr) bool {
-	peek := m.flags&sys.MSG_PEEK != 0
-	for {
-		if peek {
-			m.done = 0 // each time the queue is seen from its start
-		}
-		var n int
-		n, m.errno = sys.Recvfrom(s, m.b[m.done:], m.flags, &m.Name)
-		if m.errno == sys.EINTR {
-			continue
-		}
-		if m.errno != 0 {
-			return m.settled()
-		}
-		m.done += n
-		if n == 0 || !m.all || m.done == len(m.b) {
-			return true
-		}
-		if peek {
-			// The same again until more arrives, or the end, of which the poller
-			// will tell.
-			return m.flags&sys.MSG_DONTWAIT != 0 || sys.PeerEnded(s)
-		}
-	}
+	return done, fd.failed("recvfrom", errno, err)
 }
 
 // SetPeer gives a datagram socket another peer than the one it may have, which it

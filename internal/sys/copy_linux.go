@@ -17,14 +17,14 @@ const (
 // Sendfile moves up to max octets from src's file offset on, which moves along,
 // to dst. 0 is the end of src. See sendfile(2).
 func Sendfile(dst, src uintptr, max int) (int, syscall.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_SENDFILE, dst, src, 0, uintptr(max), 0, 0)
+	n, _, errno := syscall.Syscall6(unix.SYS_SENDFILE, dst, src, 0, uintptr(max), 0, 0)
 	return result(n, errno)
 }
 
 // Splice moves up to max octets from src to dst, one of which is a pipe. It never
 // waits for a pipe. 0 is the end of src. See splice(2).
 func Splice(dst, src uintptr, max int) (int, syscall.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_SPLICE, src, 0, dst, 0, uintptr(max), unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+	n, _, errno := syscall.Syscall6(unix.SYS_SPLICE, src, 0, dst, 0, uintptr(max), unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 	return result(n, errno)
 }
 
@@ -90,32 +90,47 @@ func (v *Iovecs) set(bufs [][]byte) {
 	}
 }
 
-// Readv reads into bufs, one after the other. v is scratch memory. See readv(2).
+// Readv receives into bufs, one after the other. v is scratch memory. See
+// recvmsg(2).
 func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
-	return v.call(unix.SYS_READV, fd, bufs)
+	return v.call(unix.SYS_RECVMSG, fd, bufs)
 }
 
-// Writev writes bufs, as many as one call takes. v is scratch memory. See
-// writev(2).
+// Writev sends bufs, as many as one call takes. v is scratch memory. See
+// sendmsg(2).
 func Writev(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
-	return v.call(unix.SYS_WRITEV, fd, bufs)
+	return v.call(unix.SYS_SENDMSG, fd, bufs)
 }
 
 func (v *Iovecs) call(trap, fd uintptr, bufs [][]byte) (int, syscall.Errno) {
 	v.set(bufs)
-	n, _, errno := unix.Syscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(v.iov))), uintptr(len(v.iov)))
-	clear(v.iov) // the pool that v is kept in must not hold on to the buffers
-	return result(n, errno)
+	h := unix.Msghdr{Iov: unsafe.SliceData(v.iov)}
+	h.SetIovlen(len(v.iov))
+	for {
+		n, _, errno := syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h)), 0)
+		if errno != EINTR {
+			clear(v.iov) // the pool that v is kept in must not hold on to the buffers
+			return result(n, errno)
+		}
+	}
 }
 
 // Read reads from a descriptor. See read(2).
 func Read(fd uintptr, b []byte) (int, syscall.Errno) {
-	n, err := unix.Read(int(fd), b)
-	return n, errno(err)
+	for {
+		n, err := unix.Read(int(fd), b)
+		if err != EINTR {
+			return n, errno(err)
+		}
+	}
 }
 
 // Write writes to a descriptor. See write(2).
 func Write(fd uintptr, b []byte) (int, syscall.Errno) {
-	n, err := unix.Write(int(fd), b)
-	return n, errno(err)
+	for {
+		n, err := unix.Write(int(fd), b)
+		if err != EINTR {
+			return n, errno(err)
+		}
+	}
 }

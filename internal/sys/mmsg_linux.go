@@ -95,7 +95,7 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 		h := &m.hdrs[i].hdr
 		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&m.names[i].raw)), sockaddrSize
 	}
-	r, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(m.hdrs))), uintptr(len(m.hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
+	r, _, e := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(m.hdrs))), uintptr(len(m.hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
 	if e != 0 {
 		return 0, e
 	}
@@ -117,7 +117,7 @@ func Sendmmsg(fd uintptr, m *Mmsgs, from, max, flags int) (int, syscall.Errno) {
 			h.Name = (*byte)(unsafe.Pointer(&name.raw))
 		}
 	}
-	r, _, e := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hdrs))), uintptr(len(hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
+	r, _, e := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hdrs))), uintptr(len(hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
 	if e != 0 {
 		return 0, e
 	}

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"strconv"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -122,7 +123,7 @@ var optTables = [][]Opt{{
 // the kernel filled.
 func OptGetBytes(fd uintptr, o Opt, b []byte) (int, error) {
 	n := uint32(len(b))
-	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, uintptr(o.Level), uintptr(o.Num),
+	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, fd, uintptr(o.Level), uintptr(o.Num),
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(&n)), 0)
 	if errno != 0 {
 		return 0, errno

@@ -2,15 +2,11 @@
 // operating system: nothing above this package knows which system it runs on.
 //
 // Every function takes a bare descriptor and gives back the bare errno, 0 for
-// success. Nothing here waits, retries or keeps state.
+// success. Nothing here waits or keeps state. Calls that send, receive or accept
+// begin again when a signal interrupts them.
 package sys
 
 import "syscall"
-
-// Msghdr is what Recvmsg and Sendmsg need besides their arguments. The caller
-// keeps it, so that a call allocates nothing; its content has no meaning
-// between calls.
-type Msghdr = msghdr
 
 // Errno values that the layers above tell apart on every system.
 const (

@@ -49,6 +49,9 @@ func family(b *[sockaddrSize]byte) int { return int(b[1]) }
 // through their C library.
 
 func (sa *Sockaddr) decoded() unix.Sockaddr {
+	if sa == nil {
+		return nil
+	}
 	switch sa.Family() {
 	case AF_INET:
 		ip, port := sa.Inet4()
@@ -63,6 +66,9 @@ func (sa *Sockaddr) decoded() unix.Sockaddr {
 }
 
 func (sa *Sockaddr) encode(from unix.Sockaddr, err error) syscall.Errno {
+	if sa == nil {
+		return errno(err)
+	}
 	sa.Reset()
 	if err != nil {
 		return errno(err)
@@ -117,12 +123,16 @@ func Socketpair(family, typ, proto int) ([2]int, syscall.Errno) {
 	return fds, 0
 }
 
-// Accept takes a connection from the queue and stores the peer's address in sa.
+// Accept takes a connection from the queue and stores the peer's address in sa. It
+// passes over connections that were gone before they were accepted.
 // The new socket is non-blocking and close-on-exec. See accept(2).
 func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	nfd, from, err := unix.Accept(int(fd))
+	for err == EINTR || err == ECONNABORTED {
+		nfd, from, err = unix.Accept(int(fd))
+	}
 	if e := sa.encode(from, err); e != 0 && err != nil {
 		return -1, e
 	}
@@ -169,31 +179,38 @@ func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno {
 	return sa.encode(unix.Getpeername(int(fd)))
 }
 
-// Recvfrom receives into p and stores the sender's address in sa, see recvfrom(2).
+// Recv receives into p. See recv(2).
+func Recv(fd uintptr, p []byte) (int, syscall.Errno) { return Read(fd, p) }
+
+// Send sends p to the peer. See send(2).
+func Send(fd uintptr, p []byte) (int, syscall.Errno) { return Write(fd, p) }
+
+// Recvfrom receives into p and stores the sender's address in sa unless that is nil,
+// see recvfrom(2).
 func Recvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
 	n, from, err := unix.Recvfrom(int(fd), p, flags)
+	for err == EINTR {
+		n, from, err = unix.Recvfrom(int(fd), p, flags)
+	}
 	sa.encode(from, err)
 	return n, errno(err)
 }
 
-// Sendto sends p to sa, or to the peer if sa is no address. See sendto(2).
+// Sendto sends p to sa, or to the peer if sa is nil or no address. See sendto(2).
 func Sendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
-	n, err := unix.SendmsgN(int(fd), p, nil, sa.decoded(), flags)
-	return n, errno(err)
+	return Sendmsg(fd, p, nil, flags, sa)
 }
-
-type msghdr struct{}
-
-// Reset forgets the buffers of the last call.
-func (h *msghdr) Reset() {}
 
 // Recvmsg receives into p and oob and stores the sender's address in sa. See
 // recvmsg(2).
-func Recvmsg(fd uintptr, _ *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
+func Recvmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
 	// A message may carry descriptors, which are close-on-exec only afterwards.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	n, oobn, rflags, from, err := unix.Recvmsg(int(fd), p, oob, flags)
+	for err == EINTR {
+		n, oobn, rflags, from, err = unix.Recvmsg(int(fd), p, oob, flags)
+	}
 	sa.encode(from, err)
 	if err == nil && oobn > 0 {
 		closeOnExec(oob[:oobn])
@@ -217,10 +234,14 @@ func closeOnExec(oob []byte) {
 	}
 }
 
-// Sendmsg sends p and oob to sa, or to the peer if sa is no address. See
+// Sendmsg sends p and oob to sa, or to the peer if sa is nil or no address. See
 // sendmsg(2).
-func Sendmsg(fd uintptr, _ *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
-	n, err := unix.SendmsgN(int(fd), p, oob, sa.decoded(), flags)
+func Sendmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	to := sa.decoded()
+	n, err := unix.SendmsgN(int(fd), p, oob, to, flags)
+	for err == EINTR {
+		n, err = unix.SendmsgN(int(fd), p, oob, to, flags)
+	}
 	return n, errno(err)
 }
 

@@ -66,7 +66,7 @@ func maxBacklog() int {
 
 // Socket makes a non-blocking, close-on-exec socket. See socket(2).
 func Socket(family, typ, proto int) (int, syscall.Errno) {
-	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), uintptr(typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC), uintptr(proto))
+	fd, _, errno := syscall.RawSyscall(unix.SYS_SOCKET, uintptr(family), uintptr(typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC), uintptr(proto))
 	return result(fd, errno)
 }
 
@@ -76,23 +76,28 @@ func Socketpair(family, typ, proto int) ([2]int, syscall.Errno) {
 	return fds, errno(err)
 }
 
-// Accept takes a connection from the queue and stores the peer's address in sa.
+// Accept takes a connection from the queue and stores the peer's address in sa. It
+// passes over connections that were gone before they were accepted.
 // The new socket is non-blocking and close-on-exec. See accept4(2).
 func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
-	sa.len = sockaddrSize
-	nfd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-	return result(nfd, errno)
+	for {
+		sa.len = sockaddrSize
+		nfd, _, errno := syscall.Syscall6(unix.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		if errno != EINTR && errno != ECONNABORTED {
+			return result(nfd, errno)
+		}
+	}
 }
 
 // Bind gives the socket a local address. See bind(2).
 func Bind(fd uintptr, sa *Sockaddr) syscall.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_BIND, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len))
+	_, _, errno := syscall.Syscall(unix.SYS_BIND, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len))
 	return errno
 }
 
 // Connect gives the socket a peer. See connect(2).
 func Connect(fd uintptr, sa *Sockaddr) syscall.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len))
+	_, _, errno := syscall.Syscall(unix.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len))
 	return errno
 }
 
@@ -130,14 +135,14 @@ func PeerEnded(fd uintptr) bool {
 // Getsockname stores the local address in sa. See getsockname(2).
 func Getsockname(fd uintptr, sa *Sockaddr) syscall.Errno {
 	sa.len = sockaddrSize
-	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
+	_, _, errno := syscall.RawSyscall(unix.SYS_GETSOCKNAME, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
 	return sa.failed(errno)
 }
 
 // Getpeername stores the peer's address in sa. See getpeername(2).
 func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno {
 	sa.len = sockaddrSize
-	_, _, errno := unix.RawSyscall(unix.SYS_GETPEERNAME, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
+	_, _, errno := syscall.RawSyscall(unix.SYS_GETPEERNAME, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
 	return sa.failed(errno)
 }
 
@@ -149,66 +154,114 @@ func (sa *Sockaddr) failed(errno syscall.Errno) syscall.Errno {
 	return errno
 }
 
-// Recvfrom receives into p and stores the sender's address in sa, see recvfrom(2).
-func Recvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
-	sa.len = sockaddrSize
-	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)))
-	sa.failed(errno)
-	return result(n, errno)
+// Recv receives into p. See recv(2).
+func Recv(fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
+		if errno != EINTR {
+			return result(n, errno)
+		}
+	}
 }
 
-// Sendto sends p to sa, or to the peer if sa is no address. See sendto(2).
+// Send sends p to the peer. See send(2).
+func Send(fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
+		if errno != EINTR {
+			return result(n, errno)
+		}
+	}
+}
+
+// Recvfrom receives into p and stores the sender's address in sa unless that is nil,
+// see recvfrom(2).
+func Recvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	var name, size unsafe.Pointer
+	if sa != nil {
+		sa.len = sockaddrSize
+		name, size = unsafe.Pointer(&sa.raw), unsafe.Pointer(&sa.len)
+	}
+	for {
+		n, _, errno := syscall.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), uintptr(name), uintptr(size))
+		switch {
+		case errno == 0:
+			return int(n), 0
+		case errno == EINTR:
+			continue
+		case sa != nil:
+			sa.len = 0
+		}
+		return -1, errno
+	}
+}
+
+// Sendto sends p to sa, or to the peer if sa is nil or no address. See sendto(2).
 func Sendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
 	var name unsafe.Pointer
-	if sa.len > 0 {
-		name = unsafe.Pointer(&sa.raw)
+	var size uint32
+	if sa != nil && sa.len > 0 {
+		name, size = unsafe.Pointer(&sa.raw), sa.len
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), uintptr(name), uintptr(sa.len))
-	return result(n, errno)
+	for {
+		n, _, errno := syscall.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), uintptr(name), uintptr(size))
+		if errno != EINTR {
+			return result(n, errno)
+		}
+	}
 }
 
-type msghdr struct {
-	hdr unix.Msghdr
-	iov unix.Iovec
+func iovec(p []byte) (iov unix.Iovec) {
+	iov.Base = unsafe.SliceData(p)
+	iov.SetLen(len(p))
+	return iov
 }
 
-// Reset forgets the buffers of the last call.
-func (h *msghdr) Reset() { *h = msghdr{} }
-
-func (h *msghdr) set(p, oob []byte, sa *Sockaddr, salen uint32) {
-	h.iov.Base = unsafe.SliceData(p)
-	h.iov.SetLen(len(p))
-	h.hdr = unix.Msghdr{Iov: &h.iov}
-	h.hdr.SetIovlen(1)
-	if salen > 0 {
-		h.hdr.Name = (*byte)(unsafe.Pointer(&sa.raw))
-		h.hdr.Namelen = salen
-	}
+// msghdr returns its result by value, so that all of it stays on the stack.
+func msghdr(iov *unix.Iovec, oob []byte) unix.Msghdr {
+	h := unix.Msghdr{Iov: iov}
+	h.SetIovlen(1)
 	if len(oob) > 0 {
-		h.hdr.Control = unsafe.SliceData(oob)
-		h.hdr.SetControllen(len(oob))
+		h.Control = unsafe.SliceData(oob)
+		h.SetControllen(len(oob))
 	}
+	return h
 }
 
-// Recvmsg receives into p and oob and stores the sender's address in sa. h is
-// scratch memory. See recvmsg(2).
-func Recvmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
-	h.set(p, oob, sa, sockaddrSize)
-	r, _, e := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&h.hdr)), uintptr(flags))
-	if e != 0 {
+// Recvmsg receives into p and oob and stores the sender's address in sa. See
+// recvmsg(2).
+func Recvmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, errno syscall.Errno) {
+	iov := iovec(p)
+	h := msghdr(&iov, oob)
+	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&sa.raw)), sockaddrSize
+	for {
+		r, _, errno := syscall.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
+		switch errno {
+		case 0:
+			sa.len = h.Namelen
+			return int(r), int(h.Controllen), int(h.Flags), 0
+		case EINTR:
+			continue
+		}
 		sa.len = 0
-		return 0, 0, 0, e
+		return 0, 0, 0, errno
 	}
-	sa.len = h.hdr.Namelen
-	return int(r), int(h.hdr.Controllen), int(h.hdr.Flags), 0
 }
 
-// Sendmsg sends p and oob to sa, or to the peer if sa is no address. h is scratch
-// memory. See sendmsg(2).
-func Sendmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
-	h.set(p, oob, sa, sa.len)
-	n, _, e := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&h.hdr)), uintptr(flags))
-	return result(n, e)
+// Sendmsg sends p and oob to sa, or to the peer if sa is nil or no address. See
+// sendmsg(2).
+func Sendmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+	iov := iovec(p)
+	h := msghdr(&iov, oob)
+	if sa != nil && sa.len > 0 {
+		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&sa.raw)), sa.len
+	}
+	for {
+		n, _, errno := syscall.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
+		if errno != EINTR {
+			return result(n, errno)
+		}
+	}
 }
 
 func result(r uintptr, errno syscall.Errno) (int, syscall.Errno) {

@@ -58,10 +58,7 @@ const (
 
 const none = syscall.ENOSYS
 
-type msghdr struct{}
-
 // Reset forgets the buffers of the last call.
-func (h *msghdr) Reset() {}
 
 func putFamily(b *[sockaddrSize]byte, family, _ int) { b[0] = byte(family) }
 func family(b *[sockaddrSize]byte) int               { return int(b[0]) }
@@ -89,12 +86,14 @@ func JoinGroup4(fd uintptr, group, ip [4]byte, index int) syscall.Errno      { r
 func JoinGroup6(fd uintptr, group [16]byte, index int) syscall.Errno         { return none }
 func Unlink(path string) syscall.Errno                                       { return none }
 
+func Recv(fd uintptr, p []byte) (int, syscall.Errno)                              { return -1, none }
+func Send(fd uintptr, p []byte) (int, syscall.Errno)                              { return -1, none }
 func Recvfrom(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) { return -1, none }
 func Sendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno)   { return -1, none }
-func Recvmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
+func Recvmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
 	return 0, 0, 0, none
 }
-func Sendmsg(fd uintptr, h *Msghdr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
+func Sendmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.Errno) {
 	return -1, none
 }
 
