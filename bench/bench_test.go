@@ -213,9 +213,11 @@ func TestHold(t *testing.T) {
 }
 
 func TestHoldRounds(t *testing.T) {
-	for _, tt := range []struct{ asked, most, turns, starts int }{{7, 0, 7, 3}, {1, 0, 1, 1}, {5, 2, 2, 2}, {2, 5, 2, 2}} {
+	for _, tt := range []struct{ asked, most, split, turns, starts int }{
+		{13, 0, 0, 13, 5}, {1, 0, 0, 1, 1}, {5, 2, 0, 2, 2}, {2, 5, 0, 2, 2}, {3, 0, 4, 12, 6},
+	} {
 		var order []string
-		c := contest{metrics: []metric{{}}, rounds: tt.most, sides: []side{fixed("net", slices.Repeat([][]float64{{1}}, 7), &order)}}
+		c := contest{metrics: []metric{{}}, rounds: tt.most, split: tt.split, sides: []side{fixed("net", slices.Repeat([][]float64{{1}}, 13), &order)}}
 		if _, err := c.hold(tt.asked, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +226,7 @@ func TestHoldRounds(t *testing.T) {
 			counts[what]++
 		}
 		if diff := cmp.Diff(map[string]int{"net": tt.turns, "start net": tt.starts, "stop net": tt.starts}, counts); diff != "" {
-			t.Errorf("%d rounds of at most %d (-want +got):\n%s", tt.asked, tt.most, diff)
+			t.Errorf("%d rounds of at most %d, split by %d (-want +got):\n%s", tt.asked, tt.most, tt.split, diff)
 		}
 	}
 }

@@ -36,6 +36,10 @@ type contest struct {
 	sides   []side // the first is what the others are compared with
 
 	rounds int // the most there shall be, 0 for any number
+
+	// split makes so many short turns of each: the shorter, the more alike is what
+	// the machine does meanwhile for all sides. 0 is 1.
+	split int
 }
 
 // A metric is a kind of cost, for which less is better.
@@ -58,7 +62,7 @@ var others []contest
 
 // contest is a workload's, by the time that an operation takes.
 func (wl workload) contest() contest {
-	c := contest{name: wl.name, metrics: []metric{{"", "ns"}}, bytes: wl.bytes}
+	c := contest{name: wl.name, metrics: []metric{{"", "ns"}}, bytes: wl.bytes, split: 16}
 	for _, im := range wl.impls {
 		c.sides = append(c.sides, side{im.name, func(length time.Duration) (func() ([]float64, float64, error), func(), error) {
 			run, stop, err := im.start()
@@ -74,15 +78,21 @@ func (wl workload) contest() contest {
 				stop()
 				return nil, nil, err
 			}
+			// Counting allocations stops the world, so it is done beforehand.
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			done, err := run(n)
+			runtime.ReadMemStats(&after)
+			if err != nil {
+				stop()
+				return nil, nil, err
+			}
+			allocs := float64(after.Mallocs-before.Mallocs) / float64(done)
 			return func() ([]float64, float64, error) {
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
 				start := clock()
 				done, err := run(n)
 				took := clock() - start
-				runtime.ReadMemStats(&after)
-				ops := float64(done)
-				return []float64{float64(took) / ops}, float64(after.Mallocs-before.Mallocs) / ops, err
+				return []float64{float64(took) / float64(done)}, allocs, err
 			}, stop, nil
 		}})
 	}
@@ -118,12 +128,15 @@ type result struct {
 
 // starts is how often everything is prepared anew: where connections and threads
 // come to lie makes a difference that lasts as long as they do.
-const starts = 3
+const starts = 6
 
 // hold lets the sides take turns.
 func (c contest) hold(rounds int, length time.Duration) ([]result, error) {
 	if c.rounds > 0 {
 		rounds = min(rounds, c.rounds)
+	}
+	if c.split > 1 {
+		rounds, length = rounds*c.split, length/time.Duration(c.split)
 	}
 	costs := make([][][]float64, len(c.metrics)) // by metric, side and round
 	for m := range costs {

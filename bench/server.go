@@ -31,7 +31,7 @@ func init() {
 		{"http/Connection: close", "http-close", 4, serveHTTP, nil},
 		{"http/keep-alive/clients=32", "http", 32, serveHTTP, nil},
 	} {
-		c := contest{name: s.contest, metrics: []metric{{"", "ns"}, {", CPU of server", "ns"}}}
+		c := contest{name: s.contest, metrics: []metric{{"", "ns"}, {", CPU of server", "ns"}}, split: 4}
 		for _, nw := range networks {
 			c.sides = append(c.sides, s.side(nw.name, func() (string, func(), error) {
 				l, err := nw.listen("tcp", "127.0.0.1:0")
