@@ -138,7 +138,8 @@ func resolveInternet(ctx context.Context, r *net.Resolver, network, address stri
 	if host == "" {
 		return []net.Addr{newInternetAddr(network, net.IPAddr{}, port)}, nil
 	}
-	ips, err := lookupIP(ctx, r, network, host)
+	var room [2]net.IPAddr
+	ips, err := lookupIP(ctx, r, network, host, room[:0])
 	if err != nil {
 		return nil, err
 	}
@@ -178,10 +179,12 @@ func newInternetAddr(network string, ip net.IPAddr, port int) net.Addr {
 	return &net.IPAddr{IP: ip.IP, Zone: ip.Zone}
 }
 
-// lookupIP asks only for addresses of the network's family, as package net does.
-func lookupIP(ctx context.Context, r *net.Resolver, network, host string) ([]net.IPAddr, error) {
+// lookupIP asks only for addresses of the network's family, as package net does. One
+// that needs no lookup goes into room.
+func lookupIP(ctx context.Context, r *net.Resolver, network, host string, room []net.IPAddr) ([]net.IPAddr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return []net.IPAddr{{IP: net.IP(ip.AsSlice()).To16(), Zone: ip.Zone()}}, nil
+		as16 := ip.As16()
+		return append(room, net.IPAddr{IP: as16[:], Zone: ip.Zone()}), nil
 	}
 	family := network[len(network)-1]
 	if family != '4' && family != '6' {
@@ -226,6 +229,9 @@ func preferIPv4(addrs []net.Addr) net.Addr {
 
 // partition splits addrs into those of the first one's family and the others.
 func partition(addrs []net.Addr) (primaries, fallbacks []net.Addr) {
+	if len(addrs) == 1 {
+		return addrs, nil
+	}
 	for _, addr := range addrs {
 		if isIPv4(addr) == isIPv4(addrs[0]) {
 			primaries = append(primaries, addr)
