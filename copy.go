@@ -178,13 +178,13 @@ func connOf(x any) *conn {
 
 // foreign returns a value of package net or os as the end of a transfer.
 func foreign(c syscall.Conn) (netfd.End, endKind) {
-	kind := noEnd
+	kind, unix := noEnd, false
 	switch c := c.(type) {
 	case *net.TCPConn:
 		kind = socketEnd
 	case *net.UnixConn:
 		if a := c.LocalAddr(); a != nil && a.Network() == "unix" {
-			kind = socketEnd
+			kind, unix = socketEnd, true
 		}
 	case *os.File:
 		kind = fileEnd
@@ -205,7 +205,7 @@ func foreign(c syscall.Conn) (netfd.End, endKind) {
 	if err != nil {
 		return netfd.End{}, noEnd
 	}
-	return netfd.End{Raw: raw, File: kind == fileEnd}, kind
+	return netfd.End{Raw: raw, File: kind == fileEnd, Unix: unix}, kind
 }
 
 // transferError makes the error of a transfer what dst.ReadFrom or src.WriteTo

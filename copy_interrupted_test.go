@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 )
 
@@ -256,5 +258,97 @@ func TestCopyResumesAfterFailedFallback(t *testing.T) {
 			}
 			wg.Wait()
 		})
+	}
+}
+
+// Others take from the source what comes behind a piece that a Copy has taken. When
+// that Copy is interrupted, its piece is read first, and nothing of theirs is lost.
+func TestCopyInterruptedBesideReaders(t *testing.T) {
+	const size = 3 << 20
+	data := randomBytes(size)
+	for _, tt := range []struct {
+		name string
+
+		// take takes from src behind the piece, and leaves it to src's reader
+		// afterwards.
+		take func(t *testing.T, src *sockets.UnixConn)
+	}{
+		{"ReceiveFD", func(t *testing.T, src *sockets.UnixConn) {
+			if _, err := src.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+				t.Fatalf("ReceiveFD: %v, want ErrNoDescriptor", err)
+			}
+		}},
+		{"Copy", func(t *testing.T, src *sockets.UnixConn) {
+			dst, _ := streamPair(t, "", "tcp")
+			dst.Close()
+			if n, err := sockets.Copy(dst, src); n != 0 || !errors.Is(err, net.ErrClosed) {
+				t.Fatalf("Copy to a closed connection = %d, %v", n, err)
+			}
+		}},
+		{"both", func(t *testing.T, src *sockets.UnixConn) {
+			dst, _ := streamPair(t, "", "unix")
+			dst.Close()
+			if n, err := sockets.Copy(dst, io.LimitReader(src, 100)); n != 0 || !errors.Is(err, net.ErrClosed) {
+				t.Fatalf("Copy to a closed connection = %d, %v", n, err)
+			}
+			if _, err := src.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+				t.Fatalf("ReceiveFD: %v, want ErrNoDescriptor", err)
+			}
+		}},
+	} {
+		for _, dstNet := range []string{"tcp", "unix"} {
+			t.Run(tt.name+" to "+dstNet, func(t *testing.T) {
+				var wg sync.WaitGroup
+				src := connSource("", "unix")(t, data, &wg).(*sockets.UnixConn)
+				dst, peer := streamPair(t, "", dstNet)
+				dst.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(100_000)
+				peer.(interface{ SetReadBuffer(int) error }).SetReadBuffer(100_000)
+				moved := make(chan int64)
+				go func() {
+					n, err := sockets.Copy(dst, src)
+					if !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("Copy: %v, want a deadline", err)
+					}
+					moved <- n
+				}()
+				waitFull(t, dst)
+				tt.take(t, src)
+				dst.SetWriteDeadline(time.Now())
+				n := <-moved
+				got := make([]byte, n, size)
+				if _, err := io.ReadFull(peer, got); err != nil {
+					t.Fatal(err)
+				}
+				rest, err := io.ReadAll(src)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wg.Wait()
+				if got = append(got, rest...); !bytes.Equal(data, got) {
+					t.Errorf("%d octets and then %d others, of %d", n, len(rest), size)
+				}
+			})
+		}
+	}
+}
+
+// waitFull waits until nothing more goes into c: whoever writes to it hangs.
+func waitFull(t *testing.T, c net.Conn) {
+	t.Helper()
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for full := 0; full < 20; time.Sleep(2 * time.Millisecond) {
+		if err := raw.Control(func(fd uintptr) {
+			p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+			if n, err := unix.Poll(p, 0); err == nil && n == 0 {
+				full++
+			} else {
+				full = 0
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

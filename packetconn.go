@@ -31,7 +31,7 @@ func (c *UDPConn) readFromUDP(b []byte, addr *net.UDPAddr) (int, *net.UDPAddr, e
 		return 0, nil, syscall.EINVAL
 	}
 	var from sys.Sockaddr
-	n, err := c.fd.Recv(b, 0, &from)
+	n, err := c.fd.RecvFrom(b, 0, &from)
 	if err != nil {
 		return n, nil, readError(c.fd, err)
 	}
@@ -57,7 +57,7 @@ func (c *UDPConn) ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err
 		return 0, netip.AddrPort{}, syscall.EINVAL
 	}
 	var from sys.Sockaddr
-	n, err = c.fd.Recv(b, 0, &from)
+	n, err = c.fd.RecvFrom(b, 0, &from)
 	if err != nil {
 		return n, netip.AddrPort{}, readError(c.fd, err)
 	}
@@ -224,7 +224,7 @@ func (c *IPConn) ReadFromIP(b []byte) (int, *net.IPAddr, error) {
 		return 0, nil, syscall.EINVAL
 	}
 	var from sys.Sockaddr
-	n, err := c.fd.Recv(b, 0, &from)
+	n, err := c.fd.RecvFrom(b, 0, &from)
 	if err != nil {
 		return n, nil, readError(c.fd, err)
 	}

@@ -22,17 +22,17 @@ func (fd *FD) Readv(bufs [][]byte) (int64, error) {
 	if i == len(bufs) && fd.IsStream() {
 		return 0, nil
 	}
-	if fd.hasUnread() {
-		if n, err := fd.readUnread(bufs[i], false); n > 0 || err != nil {
-			return int64(n), err
-		}
-	}
 	v := iovecs.Get().(*sys.Iovecs)
 	defer iovecs.Put(v)
 	var errno syscall.Errno
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Read(func(s uintptr) bool {
+			if fd.hasUnread() {
+				if n = fd.readKept(s, bufs[i], false); n > 0 {
+					return true
+				}
+			}
 			n, errno = sys.Readv(s, v, bufs[i:])
 			return errno != sys.EAGAIN
 		})

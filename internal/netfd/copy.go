@@ -1,6 +1,7 @@
 package netfd
 
 import (
+	"bytes"
 	"math"
 	"net"
 	"os"
@@ -18,20 +19,23 @@ type End struct {
 	// File says that it is a file's, which reports a use after Close in another way.
 	File bool
 
+	// Unix says that it is a socket of the unix domain.
+	Unix bool
+
 	// FD is the socket if it is one of ours, otherwise nil. What a transfer has
 	// taken from it and could not deliver is read from it again.
 	FD *FD
 }
 
 // End returns fd as the end of a transfer.
-func (fd *FD) End() End { return End{Raw: (*rawConn)(fd), FD: fd} }
+func (fd *FD) End() End { return End{Raw: (*rawConn)(fd), Unix: fd.Family == sys.AF_UNIX, FD: fd} }
 
 // TransferHook is called after each transfer in the kernel, if it is not nil.
 // Tests set it to learn which way data went.
 var TransferHook func(call string, n int64)
 
-// A transfer moves octets from src to dst in the kernel. It is kept in a pool
-// together with the functions that the poller calls, like a Msg.
+// A transfer moves octets from src to dst. It is kept in a pool together with the
+// functions that RawConns call, which would be on the heap for each transfer.
 type transfer struct {
 	dst, src End
 	remain   int64
@@ -40,18 +44,20 @@ type transfer struct {
 	errno    syscall.Errno
 	err      error // of src while dst calls, or the other way round
 	d        uintptr
-	pipe     *pipe  // nil if there is nothing in it
-	buf      []byte // of pumpCopy
-	rest     []byte // of buf, not written yet
 
-	sendDst, sendSrc, directDst, directSrc, drainSrc, pumpDst, copyDst func(uintptr) bool
+	piece   kept    // on its way
+	block   *[]byte // that has piece.data, nil if it is not from blocks
+	short   bool    // the next piece is expected to be short
+	noPipes bool    // splice is refused, or slower
+
+	sendDst, sendSrc, directDst, directSrc, takeSrc, giveDst func(uintptr) bool
 }
 
 var transfers = sync.Pool{New: func() any {
 	t := new(transfer)
 	t.sendDst, t.sendSrc = t.sendfileDst, t.sendfileSrc
 	t.directDst, t.directSrc = t.spliceDst, t.spliceSrc
-	t.drainSrc, t.pumpDst, t.copyDst = t.drain, t.pump, t.pumpCopy
+	t.takeSrc, t.giveDst = t.take, t.give
 	return t
 }}
 
@@ -66,8 +72,7 @@ func (t *transfer) free(call string) {
 		TransferHook(call, t.written)
 	}
 	t.dst, t.src = End{}, End{}
-	t.remain, t.written, t.n, t.errno, t.err, t.d, t.pipe = 0, 0, 0, 0, nil, 0, nil
-	t.buf, t.rest = nil, nil
+	t.remain, t.written, t.n, t.errno, t.err, t.d = 0, 0, 0, 0, nil, 0
 	transfers.Put(t)
 }
 
@@ -210,19 +215,37 @@ func (t *transfer) spliceSrc(s uintptr) bool {
 	}
 }
 
-// Splice moves up to limit octets from src, a stream socket, to dst by way of a
-// pipe. If it is not handled, the rest has to be copied.
+// Sizes of pieces. A short one is copied, which costs less than to move it to a pipe
+// and out of it again.
+const (
+	shortPiece = 4 << 10
+	longPiece  = 256 << 10
+)
+
+// blocks are memory for pieces that are copied, in the two sizes.
+var blocks = [2]sync.Pool{
+	{New: func() any { b := make([]byte, shortPiece); return &b }},
+	{New: func() any { b := make([]byte, longPiece); return &b }},
+}
+
+// Splice moves up to limit octets from src, a stream socket, to dst: long pieces by
+// way of a pipe. If it is not handled, the rest has to be copied.
 //
 // What dst does not take of the last piece, 1 MiB at most, is read from src again
-// if that is one of ours, and lost otherwise.
+// if that is one of ours, and lost otherwise. Errors name splice however a piece
+// went.
 func Splice(dst, src End, limit int64) (written int64, handled bool, err error) {
 	if !sys.HasSplice {
 		return 0, false, nil
 	}
 	t := newTransfer(dst, src, limit)
 	defer t.free("splice")
+	t.short = !dst.File // which names other calls in its errors
+	// What was written to a unix socket lies in many small parts, each of which
+	// TCP would send for itself.
+	t.noPipes = src.Unix && !dst.Unix && !dst.File
 	for t.remain > 0 {
-		if err := t.src.Raw.Read(t.drainSrc); err != nil {
+		if err := t.src.Raw.Read(t.takeSrc); err != nil {
 			return t.written, true, endError(t.src, err)
 		}
 		switch {
@@ -233,47 +256,66 @@ func Splice(dst, src End, limit int64) (written int64, handled bool, err error) 
 		case t.n == 0:
 			return t.written, true, nil
 		}
-		if err := t.dst.Raw.Write(t.pumpDst); err != nil {
-			t.keep()
+		err := t.dst.Raw.Write(t.giveDst)
+		refused := t.noPipes && dst.File
+		t.keep()
+		switch {
+		case err != nil:
 			return t.written, true, endError(t.dst, err)
-		}
-		if t.errno == 0 {
-			continue
-		}
-		if !refused(t.errno) {
-			t.keep()
-			return t.written, true, os.NewSyscallError("splice", t.errno)
-		}
-		// Too late to say that dst takes nothing from pipes, as files opened to
-		// append do: this piece has left src.
-		t.buf = make([]byte, 32<<10)
-		if err := t.dst.Raw.Write(t.copyDst); err != nil {
-			t.keep()
-			return t.written, true, endError(t.dst, err)
-		}
-		if t.errno != 0 {
-			t.keep()
+		case t.errno != 0 && refused:
 			return t.written, true, os.NewSyscallError("write", t.errno)
+		case t.errno != 0:
+			return t.written, true, os.NewSyscallError("splice", t.errno)
+		case refused:
+			return t.written, false, nil
 		}
-		return t.written, false, nil
 	}
 	return t.written, true, nil
 }
 
-// drain fills a pipe from src. A transfer has a pipe only while there is something
-// in it: those that wait for input, as most do, hold none.
-func (t *transfer) drain(s uintptr) bool {
+// take takes a piece from src. A transfer has a pipe or a block only while there is
+// something in it: those that wait for input, as most do, hold none.
+func (t *transfer) take(s uintptr) bool {
 	t.n, t.errno = 0, 0
-	if t.src.FD != nil {
-		if t.src.FD.inMemory() {
-			t.errno = sys.ENOSYS // for a Read to get it
-			return true
-		}
-		if p := t.src.FD.takeUnread(); p != nil {
-			t.pipe, t.n = p, p.n
+	fd := t.src.FD
+	if fd != nil {
+		if k := fd.takeUnread(); k != nil {
+			t.piece, t.n = *k, k.len()
 			return true
 		}
 	}
+	var done bool
+	if t.short || t.noPipes {
+		done = t.receive(s)
+	} else {
+		done = t.drain(s)
+	}
+	if t.n > 0 && fd != nil {
+		t.piece.turn = fd.nextTurn()
+	}
+	return done
+}
+
+// receive takes a piece from src into memory.
+func (t *transfer) receive(s uintptr) bool {
+	pool := &blocks[1]
+	if t.short {
+		pool = &blocks[0]
+	}
+	block := pool.Get().(*[]byte)
+	b := (*block)[:t.chunk(int64(len(*block)))]
+	if t.n, t.errno = sys.Recv(s, b); t.n <= 0 {
+		t.n = 0
+		pool.Put(block)
+		return t.errno != sys.EAGAIN
+	}
+	t.block, t.piece.data = block, b[:t.n]
+	t.short = t.n < shortPiece
+	return true
+}
+
+// drain takes a piece from src into a pipe.
+func (t *transfer) drain(s uintptr) bool {
 	p := getPipe()
 	if p == nil {
 		t.errno = sys.ENOSYS
@@ -286,19 +328,39 @@ func (t *transfer) drain(s uintptr) bool {
 		}
 	}
 	if t.n <= 0 {
+		t.n = 0
 		p.put()
 		return t.errno != sys.EAGAIN
 	}
-	p.n = t.n
-	t.pipe = p
+	p.n, t.piece.pipe = t.n, p
+	t.short = t.n < shortPiece && !t.dst.File
 	return true
 }
 
-// pump empties the pipe into dst.
-func (t *transfer) pump(d uintptr) bool {
-	p := t.pipe
-	for p.n > 0 && t.remain > 0 {
-		t.n, t.errno = sys.Splice(d, uintptr(p.r), t.chunk(int64(p.n)))
+// give writes the piece to dst.
+func (t *transfer) give(d uintptr) bool {
+	for t.remain > 0 && t.piece.len() > 0 {
+		if data, p := t.piece.data, t.piece.pipe; len(data) > 0 {
+			t.n, t.errno = t.write(d, data[:t.chunk(int64(len(data)))])
+			if t.errno == 0 {
+				t.piece.data = data[t.n:]
+			}
+		} else if t.noPipes {
+			// Too late to say that dst takes nothing from pipes, as files opened
+			// to append do: this piece has left src.
+			b := make([]byte, min(p.n, 32<<10))
+			t.piece.data = b[:p.read(b)]
+			continue
+		} else {
+			t.n, t.errno = sys.Splice(d, uintptr(p.r), t.chunk(int64(p.n)))
+			if refused(t.errno) {
+				t.noPipes = true
+				continue
+			}
+			if t.errno == 0 {
+				p.n -= t.n
+			}
+		}
 		switch {
 		case t.errno == sys.EINTR:
 		case t.errno == sys.EAGAIN:
@@ -311,56 +373,43 @@ func (t *transfer) pump(d uintptr) bool {
 			t.errno = sys.EINVAL // cannot be; rather that than going round for ever
 			return true
 		default:
-			p.n -= t.n
 			t.moved()
 		}
 	}
-	t.keep()
 	return true
 }
 
-// pumpCopy empties the pipe into dst by way of t.buf.
-func (t *transfer) pumpCopy(d uintptr) bool {
-	p := t.pipe
-	for {
-		if len(t.rest) == 0 {
-			if t.rest = t.buf[:p.read(t.buf[:min(t.remain, int64(len(t.buf)))])]; len(t.rest) == 0 {
-				t.errno = 0
-				t.keep()
-				return true
-			}
-		}
-		t.n, t.errno = sys.Write(d, t.rest)
-		switch {
-		case t.errno == sys.EINTR:
-		case t.errno == sys.EAGAIN:
-			if !t.mayWrite(d) {
-				return false
-			}
-		case t.errno != 0:
-			return true
-		default:
-			t.rest = t.rest[t.n:]
-			t.moved()
-		}
+func (t *transfer) write(d uintptr, b []byte) (int, syscall.Errno) {
+	if t.dst.File {
+		return sys.Write(d, b)
 	}
+	return sys.Send(d, b)
 }
 
 // mayWrite reports, after EAGAIN, whether to try again at once. The poller does
 // not wait for a file in blocking mode, which splice(2) treats as if it were not.
 func (t *transfer) mayWrite(d uintptr) bool { return t.dst.File && sys.WaitWritable(d) }
 
-// keep leaves what is in the pipe, and what pumpCopy has taken from it, to src's
-// next reader.
+// keep leaves what remains of the piece to src's next reader.
 func (t *transfer) keep() {
-	p := t.pipe
-	t.pipe = nil
-	p.head, t.rest = t.rest, nil
-	p.n += len(p.head)
-	if p.n > 0 && t.src.FD != nil && t.src.FD.keep(p) {
-		return
+	if t.piece.len() > 0 && t.src.FD != nil {
+		left := new(kept)
+		*left = t.piece
+		left.data = bytes.Clone(left.data)
+		if t.src.FD.keep(left) {
+			t.piece.pipe = nil
+		}
 	}
-	p.put()
+	t.piece.drop()
+	t.piece = kept{}
+	switch b := t.block; {
+	case b == nil:
+	case len(*b) == shortPiece:
+		blocks[0].Put(b)
+	default:
+		blocks[1].Put(b)
+	}
+	t.block = nil
 }
 
 // endError takes the error of an end's RawConn apart.

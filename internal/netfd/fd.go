@@ -77,8 +77,10 @@ func (fd *FD) SetKind(k Kind) { fd.Kind = k.shared() }
 
 // more is what an FD has besides reading and writing.
 type more struct {
-	// unread is what a transfer took from the socket and could not deliver.
-	unread atomic.Pointer[pipe]
+	// unread is what was taken from the socket and could not be delivered.
+	unread  atomic.Pointer[kept]
+	keeping sync.Mutex    // guards changes of unread, and next of what is in it
+	turns   atomic.Uint64 // see nextTurn
 
 	offload             atomic.Pointer[offload] // nil unless turned on
 	heldRead, heldWrite atomic.Uintptr          // see hold

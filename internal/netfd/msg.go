@@ -32,11 +32,6 @@ func (fd *FD) failed(call string, errno syscall.Errno, err error) error {
 // call is what the processor does not predict. And they receive and send rather than
 // read and write, which the kernel looks at once more for what concerns files alone.
 func (fd *FD) Read(b []byte) (n int, err error) {
-	if fd.hasUnread() {
-		if n, err := fd.readUnread(b, false); n > 0 || err != nil {
-			return n, err
-		}
-	}
 	if len(b) == 0 {
 		return 0, fd.Control(func(uintptr) {}) // whether it is closed
 	}
@@ -44,6 +39,11 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Read(func(s uintptr) bool {
+			if fd.hasUnread() {
+				if n = fd.readKept(s, b, false); n > 0 {
+					return true
+				}
+			}
 			if fd.offloads() != nil {
 				n, _, _, errno = fd.splitOne(s, b, nil, 0, nil)
 			} else {
@@ -94,25 +94,16 @@ func (fd *FD) Write(b []byte) (n int, err error) {
 
 // RecvFrom receives one message into b, or what a stream has, and stores the sender
 // in from.
-func (fd *FD) RecvFrom(b []byte, flags int, from *sys.Sockaddr) (int, error) {
-	if fd.hasUnread() {
-		if n, err := fd.readUnread(b, flags&sys.MSG_PEEK != 0); n > 0 || err != nil {
-			return n, err
-		}
-	}
-	n, err := fd.Recv(b, flags, from)
-	if err == nil && n == 0 && fd.IsStream() {
-		err = io.EOF
-	}
-	return n, err
-}
-
-// Recv is RecvFrom for datagram sockets.
-func (fd *FD) Recv(b []byte, flags int, from *sys.Sockaddr) (n int, err error) {
+func (fd *FD) RecvFrom(b []byte, flags int, from *sys.Sockaddr) (n int, err error) {
 	var errno syscall.Errno
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Read(func(s uintptr) bool {
+			if fd.hasUnread() {
+				if n = fd.readKept(s, b, flags&sys.MSG_PEEK != 0); n > 0 {
+					return true
+				}
+			}
 			if fd.offloads() != nil {
 				n, _, _, errno = fd.splitOne(s, b, nil, flags, from)
 			} else {
@@ -121,8 +112,11 @@ func (fd *FD) Recv(b []byte, flags int, from *sys.Sockaddr) (n int, err error) {
 			return settled(errno, flags)
 		})
 	}
-	if err != nil || errno != 0 {
+	switch {
+	case err != nil || errno != 0:
 		return 0, fd.failed("recvfrom", errno, err)
+	case n == 0 && fd.IsStream():
+		return 0, io.EOF
 	}
 	return n, nil
 }
@@ -155,18 +149,19 @@ func (fd *FD) RecvMsg(b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rf
 	if len(b) == 0 && len(oob) > 0 && fd.Type != sys.SOCK_DGRAM {
 		b = octet[:]
 	}
-	if fd.hasOctet() && len(oob) > 0 {
-		b = b[:min(len(b), 1)] // control data come with what is behind it
-	}
-	if fd.hasUnread() {
-		if n, err := fd.readUnread(b, flags&sys.MSG_PEEK != 0); n > 0 || err != nil {
-			return n, 0, 0, err
-		}
-	}
 	var errno syscall.Errno
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Read(func(s uintptr) bool {
+			if fd.hasUnread() {
+				b := b
+				if fd.hasOctet() && len(oob) > 0 {
+					b = b[:min(len(b), 1)] // control data come with what is behind it
+				}
+				if n = fd.readKept(s, b, flags&sys.MSG_PEEK != 0); n > 0 {
+					return true
+				}
+			}
 			if fd.offloads() != nil {
 				n, oobn, rflags, errno = fd.splitOne(s, b, oob, flags, from)
 			} else {

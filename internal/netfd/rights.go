@@ -226,11 +226,6 @@ func (fd *FD) RecvCred(r *Rights, b []byte) (int, error) {
 
 func (r *Rights) recv(fd *FD, b []byte, alone bool) (int, error) {
 	r.fd, r.b, r.alone = fd, b, alone
-	if fd.hasUnread() && !fd.hasOctet() {
-		if n, err := fd.readUnread(b, false); n > 0 || err != nil {
-			return n, err
-		}
-	}
 	return r.read(r.receiveFn)
 }
 
@@ -266,18 +261,22 @@ func (r *Rights) ended() bool {
 }
 
 func (r *Rights) receive(s uintptr) bool {
-	if len(r.b) == 0 || !r.fd.hasOctet() {
+	if len(r.b) == 0 || !r.fd.hasUnread() {
 		return r.recvmsg(s, 0)
 	}
-	p, b := r.fd.takeUnread(), r.b
 	r.clear()
-	r.b = b[p.read(b):]
-	if r.alone || len(r.b) == 0 || sys.Unread(s) == 0 || !r.recvmsg(s, 0) || r.errno != 0 {
+	if !r.fd.hasOctet() {
+		r.n, r.errno = r.fd.readKept(s, r.b, false), 0
+		return r.n > 0 || r.recvmsg(s, 0)
+	}
+	k, b := r.fd.takeUnread(), r.b
+	r.b = b[k.read(b):]
+	if r.alone || len(r.b) == 0 || r.fd.hasUnread() || sys.Unread(s) == 0 || !r.recvmsg(s, 0) || r.errno != 0 {
 		r.n, r.errno = 0, 0
 	}
 	r.n, r.b = r.n+1, b
 	if r.alone {
-		r.Cred, r.HasCred = p.cred, p.hasCred
+		r.Cred, r.HasCred = k.cred, k.hasCred
 	}
 	return true
 }

@@ -37,31 +37,23 @@ func (fd *FD) SendAll(b []byte, flags int) (done int, err error) {
 // urgent data is not waited for.
 func (fd *FD) RecvStream(b []byte, flags int, all, urgent bool) (done int, err error) {
 	peek := flags&sys.MSG_PEEK != 0
-	if fd.hasUnread() && !urgent {
-		n, err := fd.readUnread(b, peek)
-		if n > 0 && n < len(b) && all && !peek {
-			rest, err := fd.RecvStream(b[n:], flags, all, urgent)
-			if err == io.EOF {
-				err = nil
-			}
-			return n + rest, err
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
 	var errno syscall.Errno
 	err = fd.RawRead(func(s uintptr) bool {
 		for {
 			if peek {
 				done = 0 // each time the queue is seen from its start
 			}
-			var n int
-			if n, errno = sys.Recvfrom(s, b[done:], flags, nil); errno != 0 {
+			n := 0
+			if fd.hasUnread() && !urgent {
+				n = fd.readKept(s, b[done:], peek)
+			}
+			if n > 0 {
+				errno = 0
+			} else if n, errno = sys.Recvfrom(s, b[done:], flags, nil); errno != 0 {
 				return urgent || settled(errno, flags)
 			}
 			done += n
-			if n == 0 || !all || urgent || done == len(b) {
+			if n == 0 || !all || urgent || done == len(b) || peek && fd.hasUnread() {
 				return true
 			}
 			if peek {
