@@ -110,20 +110,12 @@ func (b *Batch) recv(s uintptr) bool {
 			return true
 		}
 	}
-	for {
-		b.n, b.errno = sys.Recvmmsg(s, &b.vec, b.flags)
-		switch {
-		case b.n > 0:
-			hold(&b.fd.need().heldRead, b.errno)
-			b.errno = 0
-			return true
-		case b.errno == sys.EINTR:
-		case b.errno == sys.EAGAIN:
-			return b.flags&sys.MSG_DONTWAIT != 0
-		default:
-			return true
-		}
+	b.n, b.errno = sys.Recvmmsg(s, &b.vec, b.flags)
+	if b.n > 0 {
+		hold(&b.fd.need().heldRead, b.errno)
+		b.errno = 0
 	}
+	return settled(b.errno, b.flags)
 }
 
 // head says which messages a header of the vector sends: from first up to the first
@@ -229,17 +221,8 @@ func (b *Batch) send(s uintptr) bool {
 	for b.n < b.vec.Len() {
 		n, errno := sys.Sendmmsg(s, &b.vec, b.n, b.step, b.flags)
 		b.n += n
-		switch errno {
-		case 0, sys.EINTR:
-		case sys.EAGAIN:
-			if b.flags&sys.MSG_DONTWAIT == 0 {
-				return false
-			}
-			b.errno = errno
-			return true
-		default:
-			b.errno = errno
-			return true
+		if b.errno = errno; errno != 0 {
+			return settled(errno, b.flags)
 		}
 	}
 	return true

@@ -145,12 +145,8 @@ func (t *transfer) sendfileDst(d uintptr) bool {
 }
 
 func (t *transfer) sendfileSrc(s uintptr) bool {
-	for {
-		t.n, t.errno = sys.Sendfile(t.d, s, t.chunk(maxTransfer))
-		if t.errno != sys.EINTR {
-			return true
-		}
-	}
+	t.n, t.errno = sys.Sendfile(t.d, s, t.chunk(maxTransfer))
+	return true
 }
 
 // SpliceDirect moves up to limit octets from src to dst, one of which must be a
@@ -207,12 +203,8 @@ func (t *transfer) spliceDst(d uintptr) bool {
 }
 
 func (t *transfer) spliceSrc(s uintptr) bool {
-	for {
-		t.n, t.errno = sys.Splice(t.d, s, t.chunk(maxTransfer))
-		if t.errno != sys.EINTR {
-			return true
-		}
-	}
+	t.n, t.errno = sys.Splice(t.d, s, t.chunk(maxTransfer))
+	return true
 }
 
 // Sizes of pieces. A short one is copied, which costs less than to move it to a pipe
@@ -321,13 +313,7 @@ func (t *transfer) drain(s uintptr) bool {
 		t.errno = sys.ENOSYS
 		return true
 	}
-	for {
-		t.n, t.errno = sys.Splice(uintptr(p.w), s, t.chunk(pipeSize))
-		if t.errno != sys.EINTR {
-			break
-		}
-	}
-	if t.n <= 0 {
+	if t.n, t.errno = sys.Splice(uintptr(p.w), s, t.chunk(pipeSize)); t.n <= 0 {
 		t.n = 0
 		p.put()
 		return t.errno != sys.EAGAIN
@@ -362,7 +348,6 @@ func (t *transfer) give(d uintptr) bool {
 			}
 		}
 		switch {
-		case t.errno == sys.EINTR:
 		case t.errno == sys.EAGAIN:
 			if !t.mayWrite(d) {
 				return false

@@ -290,7 +290,7 @@ func (b *Batch) split(s uintptr) bool {
 			continue
 		}
 		switch errno := b.receive(s, o); {
-		case errno == 0, errno == sys.EINTR:
+		case errno == 0:
 		case b.n > 0:
 			if errno != sys.EAGAIN {
 				hold(&b.fd.need().heldRead, errno)
@@ -494,7 +494,7 @@ func (fd *FD) splitOne(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) 
 		none := GetBatch(fd, nil, flags)
 		errno = none.receive(s, o)
 		none.Free()
-		if errno != 0 && errno != sys.EINTR {
+		if errno != 0 {
 			return 0, 0, 0, errno
 		}
 	}

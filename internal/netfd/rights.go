@@ -12,7 +12,7 @@ import (
 )
 
 // Rights is a message with descriptors, or with credentials, under way. It is kept
-// in a pool as Msg is.
+// in a pool for its memory.
 type Rights struct {
 	sys.Received // of the last receive
 
@@ -37,14 +37,12 @@ type Rights struct {
 	done  bool
 	alone bool // what keepOctet has kept goes with nothing else
 	s     uintptr
-	name  sys.Sockaddr
 
 	oob    []byte // control data to send, part of buffer
 	buffer [controlSize / 8]uint64
 	fds    [sys.MaxRights]int // memory of Received.Rights
 
-	receiveFn, takeFn, sendFn func(uintptr) bool // r.receive and so on
-	holdFn                    func(uintptr)
+	holdFn func(uintptr) // r.hold
 }
 
 // controlSize has room for everything that a message of the unix domain brings at
@@ -54,7 +52,7 @@ const controlSize = 4096
 
 var rights = sync.Pool{New: func() any {
 	r := new(Rights)
-	r.receiveFn, r.takeFn, r.sendFn, r.holdFn = r.receive, r.take, r.send, r.hold
+	r.holdFn = r.hold
 	return r
 }}
 
@@ -136,8 +134,7 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 		r.octet[0] = 0
 		r.b = r.octet[:]
 	}
-	r.name.Reset()
-	err := fd.RawWrite(r.sendFn)
+	err := fd.RawWrite(r.send)
 	if uncounted {
 		r.n = 0
 	}
@@ -194,7 +191,7 @@ func (r *Rights) holdNext() {
 
 func (r *Rights) sendmsg() {
 	for {
-		n, errno := sys.Sendmsg(r.s, r.b[r.n:], r.oob, sys.MSG_NOSIGNAL, &r.name)
+		n, errno := sys.Sendmsg(r.s, r.b[r.n:], r.oob, sys.MSG_NOSIGNAL, nil)
 		switch errno {
 		case 0:
 			r.n += n
@@ -202,8 +199,6 @@ func (r *Rights) sendmsg() {
 				r.oob = nil // and the rest alone
 				continue
 			}
-		case sys.EINTR:
-			continue
 		case sys.EAGAIN:
 			return
 		}
@@ -226,7 +221,7 @@ func (fd *FD) RecvCred(r *Rights, b []byte) (int, error) {
 
 func (r *Rights) recv(fd *FD, b []byte, alone bool) (int, error) {
 	r.fd, r.b, r.alone = fd, b, alone
-	return r.read(r.receiveFn)
+	return r.read(r.receive)
 }
 
 // TakeRight receives a descriptor with the octet that carries it, of which r tells
@@ -234,7 +229,7 @@ func (r *Rights) recv(fd *FD, b []byte, alone bool) (int, error) {
 // of more than an octet, except where the system does not allow to look first.
 func (fd *FD) TakeRight(r *Rights) error {
 	r.fd, r.b = fd, r.octet[:]
-	_, err := r.read(r.takeFn)
+	_, err := r.read(r.take)
 	return err
 }
 
@@ -316,13 +311,7 @@ func (r *Rights) takeMessage(s uintptr) bool {
 		if r.errno != 0 || r.plain() || r.Short {
 			return true
 		}
-		for {
-			_, r.errno = sys.Recvfrom(s, r.octet[:], 0, &r.name)
-			if r.errno != sys.EINTR {
-				break
-			}
-		}
-		if r.errno == 0 {
+		if _, r.errno = sys.Recv(s, r.octet[:]); r.errno == 0 {
 			return true
 		}
 		r.CloseAll()
@@ -349,30 +338,25 @@ func (r *Rights) clear() {
 
 // recvmsg receives and reports whether the matter is settled.
 func (r *Rights) recvmsg(s uintptr, flags int) bool {
-	for {
-		n, oobn, rflags, errno := sys.Recvmsg(s, r.b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, &r.name)
-		switch errno {
-		case sys.EINTR:
-			continue
-		case sys.EAGAIN:
-			return false
-		}
-		r.n, r.errno = n, errno
-		if errno != 0 {
-			return true
-		}
-		r.clear()
-		r.Parse(r.control()[:oobn])
-		r.closePIDFD()
-		r.Truncated = rflags&sys.MSG_CTRUNC != 0
-		r.Short = rflags&sys.MSG_TRUNC != 0
-		if r.Truncated {
-			// Before any is closed, for then there would be room again.
-			var spare int
-			if spare, r.Limit = sys.Dup(s); r.Limit == 0 {
-				sys.Close(spare)
-			}
-		}
+	n, oobn, rflags, errno := sys.Recvmsg(s, r.b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, nil)
+	if errno == sys.EAGAIN {
+		return false
+	}
+	r.n, r.errno = n, errno
+	if errno != 0 {
 		return true
 	}
+	r.clear()
+	r.Parse(r.control()[:oobn])
+	r.closePIDFD()
+	r.Truncated = rflags&sys.MSG_CTRUNC != 0
+	r.Short = rflags&sys.MSG_TRUNC != 0
+	if r.Truncated {
+		// Before any is closed, for then there would be room again.
+		var spare int
+		if spare, r.Limit = sys.Dup(s); r.Limit == 0 {
+			sys.Close(spare)
+		}
+	}
+	return true
 }

@@ -48,8 +48,12 @@ func (v *Iovecs) set(bufs [][]byte) {
 func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
 	v.set(bufs)
 	defer clear(v.bufs) // the pool that v is kept in must not hold on to them
-	n, _, _, _, err := unix.RecvmsgBuffers(int(fd), v.bufs, nil, 0)
-	return n, errno(err)
+	for {
+		n, _, _, _, err := unix.RecvmsgBuffers(int(fd), v.bufs, nil, 0)
+		if err != EINTR {
+			return n, errno(err)
+		}
+	}
 }
 
 // Writev writes bufs, as many as one call takes. v is scratch memory. See
@@ -57,8 +61,12 @@ func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
 func Writev(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
 	v.set(bufs)
 	defer clear(v.bufs) // the pool that v is kept in must not hold on to them
-	n, err := unix.SendmsgBuffers(int(fd), v.bufs, nil, nil, 0)
-	return n, errno(err)
+	for {
+		n, err := unix.SendmsgBuffers(int(fd), v.bufs, nil, nil, 0)
+		if err != EINTR {
+			return n, errno(err)
+		}
+	}
 }
 
 // Read reads from a descriptor. See read(2).

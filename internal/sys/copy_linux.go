@@ -17,15 +17,23 @@ const (
 // Sendfile moves up to max octets from src's file offset on, which moves along,
 // to dst. 0 is the end of src. See sendfile(2).
 func Sendfile(dst, src uintptr, max int) (int, syscall.Errno) {
-	n, _, errno := syscall.Syscall6(unix.SYS_SENDFILE, dst, src, 0, uintptr(max), 0, 0)
-	return result(n, errno)
+	for {
+		n, _, errno := syscall.Syscall6(unix.SYS_SENDFILE, dst, src, 0, uintptr(max), 0, 0)
+		if errno != EINTR {
+			return result(n, errno)
+		}
+	}
 }
 
 // Splice moves up to max octets from src to dst, one of which is a pipe. It never
 // waits for a pipe. 0 is the end of src. See splice(2).
 func Splice(dst, src uintptr, max int) (int, syscall.Errno) {
-	n, _, errno := syscall.Syscall6(unix.SYS_SPLICE, src, 0, dst, 0, uintptr(max), unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-	return result(n, errno)
+	for {
+		n, _, errno := syscall.Syscall6(unix.SYS_SPLICE, src, 0, dst, 0, uintptr(max), unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+		if errno != EINTR {
+			return result(n, errno)
+		}
+	}
 }
 
 // Tee copies up to max octets from one pipe to another. See tee(2).

@@ -22,6 +22,9 @@ func Sendfile(dst, src uintptr, max int) (int, syscall.Errno) {
 	}
 	start := pos
 	n, err := unix.Sendfile(int(dst), int(src), &pos, max)
+	for err == EINTR && n <= 0 {
+		n, err = unix.Sendfile(int(dst), int(src), &pos, max)
+	}
 	if n > 0 {
 		// What was sent before EAGAIN or EINTR counts.
 		if _, err := unix.Seek(int(src), start+int64(n), io.SeekStart); err != nil {

@@ -74,8 +74,8 @@ func (m *mmsgs) Result(i int) (n, oobn, flags int) {
 }
 
 // Recvmmsg receives what there is into the messages, and returns how many were
-// received, and the error that ended it unless that is EAGAIN or EINTR behind a
-// message. It never blocks. See recvmsg(2).
+// received, and the error that ended it unless that is EAGAIN behind a message. It
+// never blocks. See recvmsg(2).
 func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 	// A message may carry descriptors, which are close-on-exec only afterwards.
 	syscall.ForkLock.RLock()
@@ -83,9 +83,12 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 	for i := range m.msgs {
 		h := &m.msgs[i]
 		n, oobn, rflags, from, err := unix.RecvmsgBuffers(int(fd), h.buffers, h.oob, flags|MSG_DONTWAIT)
+		for err == EINTR {
+			n, oobn, rflags, from, err = unix.RecvmsgBuffers(int(fd), h.buffers, h.oob, flags|MSG_DONTWAIT)
+		}
 		if err != nil {
 			e := errno(err)
-			if i > 0 && (e == EAGAIN || e == EINTR) {
+			if i > 0 && e == EAGAIN {
 				e = 0
 			}
 			return i, e
@@ -106,7 +109,11 @@ func Sendmmsg(fd uintptr, m *Mmsgs, from, max, flags int) (int, syscall.Errno) {
 	msgs := m.msgs[from:min(len(m.msgs), from+max)]
 	for i := range msgs {
 		h := &msgs[i]
-		n, err := unix.SendmsgBuffers(int(fd), h.buffers, h.oob, h.name.decoded(), flags|MSG_DONTWAIT)
+		to := h.name.decoded()
+		n, err := unix.SendmsgBuffers(int(fd), h.buffers, h.oob, to, flags|MSG_DONTWAIT)
+		for err == EINTR {
+			n, err = unix.SendmsgBuffers(int(fd), h.buffers, h.oob, to, flags|MSG_DONTWAIT)
+		}
 		if err != nil {
 			return i, errno(err)
 		}

@@ -95,14 +95,19 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 		h := &m.hdrs[i].hdr
 		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&m.names[i].raw)), sockaddrSize
 	}
-	r, _, e := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(m.hdrs))), uintptr(len(m.hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
-	if e != 0 {
+	for {
+		r, _, e := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(m.hdrs))), uintptr(len(m.hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
+		switch e {
+		case 0:
+			for i := range m.hdrs[:r] {
+				m.names[i].len = m.hdrs[i].hdr.Namelen
+			}
+			return int(r), 0
+		case EINTR:
+			continue
+		}
 		return 0, e
 	}
-	for i := range m.hdrs[:r] {
-		m.names[i].len = m.hdrs[i].hdr.Namelen
-	}
-	return int(r), 0
 }
 
 // Sendmmsg sends the messages from the given one on, at most max of them, and
@@ -117,9 +122,14 @@ func Sendmmsg(fd uintptr, m *Mmsgs, from, max, flags int) (int, syscall.Errno) {
 			h.Name = (*byte)(unsafe.Pointer(&name.raw))
 		}
 	}
-	r, _, e := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hdrs))), uintptr(len(hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
-	if e != 0 {
+	for {
+		r, _, e := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hdrs))), uintptr(len(hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
+		switch e {
+		case 0:
+			return int(r), 0
+		case EINTR:
+			continue
+		}
 		return 0, e
 	}
-	return int(r), 0
 }

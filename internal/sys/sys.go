@@ -2,8 +2,8 @@
 // operating system: nothing above this package knows which system it runs on.
 //
 // Every function takes a bare descriptor and gives back the bare errno, 0 for
-// success. Nothing here waits or keeps state. Calls that send, receive or accept
-// begin again when a signal interrupts them.
+// success. Nothing here waits or keeps state. What a signal interrupts begins again,
+// except connect(2), which goes on by itself.
 package sys
 
 import "syscall"

@@ -201,8 +201,8 @@ func Sendto(fd uintptr, p []byte, flags int, sa *Sockaddr) (int, syscall.Errno) 
 	return Sendmsg(fd, p, nil, flags, sa)
 }
 
-// Recvmsg receives into p and oob and stores the sender's address in sa. See
-// recvmsg(2).
+// Recvmsg receives into p and oob and stores the sender's address in sa unless that
+// is nil. See recvmsg(2).
 func Recvmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, e syscall.Errno) {
 	// A message may carry descriptors, which are close-on-exec only afterwards.
 	syscall.ForkLock.RLock()

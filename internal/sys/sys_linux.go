@@ -228,23 +228,26 @@ func msghdr(iov *unix.Iovec, oob []byte) unix.Msghdr {
 	return h
 }
 
-// Recvmsg receives into p and oob and stores the sender's address in sa. See
-// recvmsg(2).
+// Recvmsg receives into p and oob and stores the sender's address in sa unless that
+// is nil. See recvmsg(2).
 func Recvmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflags int, errno syscall.Errno) {
 	iov := iovec(p)
 	h := msghdr(&iov, oob)
-	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&sa.raw)), sockaddrSize
+	if sa != nil {
+		sa.len = 0
+		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&sa.raw)), sockaddrSize
+	}
 	for {
 		r, _, errno := syscall.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
-		switch errno {
-		case 0:
-			sa.len = h.Namelen
-			return int(r), int(h.Controllen), int(h.Flags), 0
-		case EINTR:
+		switch {
+		case errno == EINTR:
 			continue
+		case errno != 0:
+			return 0, 0, 0, errno
+		case sa != nil:
+			sa.len = h.Namelen
 		}
-		sa.len = 0
-		return 0, 0, 0, errno
+		return int(r), int(h.Controllen), int(h.Flags), 0
 	}
 }
 
