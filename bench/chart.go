@@ -22,7 +22,7 @@ const ours = "sockets"
 var (
 	better = color.RGBA{0x2c, 0x7f, 0xb8, 0xff}
 	worse  = color.RGBA{0xd9, 0x5f, 0x0e, 0xff}
-	even   = color.Gray{0xa0} // the quartiles are on both sides of 1
+	even   = color.Gray{0xa0} // some starts are on either side of 1
 	dark   = color.Gray{0x30}
 	grid   = color.Gray{0xd8}
 )
@@ -64,8 +64,8 @@ const (
 	barHeight  = 0.18 * vg.Inch
 )
 
-// writeChart draws the ratios of this package as bars, which begin at 1, with
-// their quartiles, and those of others as marks.
+// writeChart draws the ratios of this package as bars, which begin at 1, with those
+// of the worst and the best start, and those of others as marks.
 func writeChart(name string, results []result) error {
 	bars := barsOf(results)
 	if len(bars) == 0 {
@@ -91,7 +91,7 @@ func writeChart(name string, results []result) error {
 	}
 	text.Font.Size = vg.Points(10)
 	all.FillText(text, vg.Point{X: vg.Points(6), Y: all.Max.Y - vg.Points(12)},
-		"Times as good as package net, as x/text for text: package sockets (bars, lines from quartile to quartile) and others (marks)")
+		"Times as good as package net, as x/text for text: package sockets (bars, lines from the worst start to the best) and others (marks)")
 
 	var svg bytes.Buffer
 	if _, err := canvas.WriteTo(&svg); err != nil {

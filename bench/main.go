@@ -5,9 +5,11 @@
 //
 // Each contest is run by every implementation in turn, round after round, so that
 // whatever else the machine does hits all of them. The table tells the median of
-// what an operation costs an implementation, its ratio to the first one's, which
-// is the median of the ratios of each round, and between which quartiles those lie:
-// above 1 an implementation is better than the first one.
+// what an operation costs an implementation, and its ratio to the first one's, which
+// is the median of the ratios of each round: above 1 an implementation is better than
+// the first one. Everything starts several times anew, for it makes a difference where
+// connections and threads come to lie, and the last column tells the ratios of the
+// worst and the best start.
 //
 // Where a server is measured, the load comes from a second process.
 package main

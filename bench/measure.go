@@ -122,8 +122,12 @@ type result struct {
 	Rate    float64 `json:",omitempty"` // of payload, in MB/s
 
 	// Base says that this is the first side, whose cost the Ratio is of.
-	Base                       bool `json:",omitempty"`
-	Ratio, RatioLow, RatioHigh float64
+	Base  bool `json:",omitempty"`
+	Ratio float64
+
+	// RatioLow and RatioHigh are of the starts that are the worst and the best:
+	// what is between them may be chance.
+	RatioLow, RatioHigh float64
 }
 
 // starts is how often everything is prepared anew: where connections and threads
@@ -158,7 +162,7 @@ func (c contest) hold(rounds int, length time.Duration) ([]result, error) {
 	var results []result
 	for m, metric := range c.metrics {
 		for i, s := range c.sides {
-			r := compare(costs[m][0], costs[m][i])
+			r := compare(costs[m][0], costs[m][i], part)
 			r.Contest, r.Impl, r.Base = c.name+metric.suffix, s.name, i == 0
 			r.Unit, r.Allocs = metric.unit, quantile(allocs[i], 0.5)
 			if c.bytes > 0 {
@@ -195,15 +199,19 @@ func (c contest) play(first, end int, length time.Duration, add func(i int, cost
 }
 
 // compare says what the costs in each round are like, and how they relate to those
-// of base in the same round.
-func compare(base, costs []float64) result {
+// of base in the same round. There are part rounds to a start.
+func compare(base, costs []float64, part int) result {
 	ratios := make([]float64, len(costs))
 	for i := range costs {
 		ratios[i] = base[i] / costs[i]
 	}
+	var medians []float64
+	for of := range slices.Chunk(ratios, part) {
+		medians = append(medians, quantile(of, 0.5))
+	}
 	return result{
 		Median: quantile(costs, 0.5),
-		Ratio:  quantile(ratios, 0.5), RatioLow: quantile(ratios, 0.25), RatioHigh: quantile(ratios, 0.75),
+		Ratio:  quantile(ratios, 0.5), RatioLow: slices.Min(medians), RatioHigh: slices.Max(medians),
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 // printHeader begins the table that printResults goes on with.
 func printHeader(w io.Writer) {
-	printRow(w, "contest", "implementation", "one costs", "MB/s", "allocs", "times as good", "quartiles")
+	printRow(w, "contest", "implementation", "one costs", "MB/s", "allocs", "times as good", "starts")
 }
 
 // printResults prints results for people to read.
@@ -25,6 +25,6 @@ func printResults(w io.Writer, results []result) {
 	}
 }
 
-func printRow(w io.Writer, contest, impl, cost, rate, allocs, ratio, quartiles string) {
-	fmt.Fprintf(w, "%-38s  %-22s %12s %7s %8s %14s  %s\n", contest, impl, cost, rate, allocs, ratio, quartiles)
+func printRow(w io.Writer, contest, impl, cost, rate, allocs, ratio, starts string) {
+	fmt.Fprintf(w, "%-38s  %-22s %12s %7s %8s %14s  %s\n", contest, impl, cost, rate, allocs, ratio, starts)
 }
