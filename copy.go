@@ -12,7 +12,7 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Copy is io.Copy that leaves the work to the kernel wherever it can, by
+// Copy is io.Copy that leaves the work to the kernel wherever that is faster, by
 // sendfile(2) and splice(2): between stream connections of this package and of
 // package net, those of the unix domain included, and files and pipes of package
 // os, in any combination. src may be an *io.LimitedReader on one of these.
