@@ -4,6 +4,7 @@ package sys
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 )
 
@@ -63,6 +64,60 @@ func TestAppendCmsgPads(t *testing.T) {
 	_, rest, ok := NextCmsg(all)
 	if c, _, ok2 := NextCmsg(rest); !ok || !ok2 || c.Type != 2 {
 		t.Errorf("%x does not hold two messages", all)
+	}
+}
+
+// Only a control message of the right level, type and length tells the size of
+// segments; others are copied.
+func TestSegmentSize(t *testing.T) {
+	if SOL_UDP < 0 {
+		t.Skip("no offload here")
+	}
+	for _, tt := range []struct{ level, typ, length, want int }{
+		{SOL_UDP, UDP_GRO, 4, 1200},
+		{SOL_UDP, UDP_GRO, 2, 0},
+		{SOL_UDP, UDP_GRO, 8, 0},
+		{SOL_UDP, UDP_GRO + 1, 4, 0},
+		{SOL_UDP + 1, UDP_GRO, 4, 0},
+	} {
+		oob, data := AppendCmsg(nil, tt.level, tt.typ, tt.length)
+		if tt.length >= 4 {
+			binary.NativeEndian.PutUint32(data, 1200)
+		}
+		if got := SegmentSize(oob); got != tt.want {
+			t.Errorf("%+v: segments of %d", tt, got)
+		}
+		n, all := CopyCmsgs(make([]byte, 100), oob)
+		if copied := n > 0; copied != (tt.want == 0) || !all {
+			t.Errorf("%+v: copied %d octets, all %v", tt, n, all)
+		}
+	}
+}
+
+// Whoever has said how to cut up a datagram, or says what cannot be read, is not to
+// be completed.
+func TestTakesSegmentSize(t *testing.T) {
+	if SOL_UDP < 0 {
+		t.Skip("no offload here")
+	}
+	one, _ := AppendCmsg(nil, SOL_UDP, UDP_SEGMENT+1, 2)
+	two, _ := AppendCmsg(bytes.Clone(one), SOL_UDP+1, UDP_SEGMENT, 2)
+	for _, tt := range []struct {
+		name string
+		oob  []byte
+		want bool
+	}{
+		{"nothing", nil, true},
+		{"others", two, true},
+		{"a size", AppendSegmentSize(nil, 1), false},
+		{"a size behind others", AppendSegmentSize(bytes.Clone(two), 1), false},
+		{"less than a header", one[:cmsgLen(0)-1], false},
+		{"less than the data", one[:cmsgLen(1)], false},
+		{"less than a header behind others", append(bytes.Clone(two), 0), false},
+	} {
+		if got := TakesSegmentSize(tt.oob); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
 	}
 }
 
