@@ -276,6 +276,53 @@ func receiveAsLow() error {
 		return fmt.Errorf("received as descriptor %d", n)
 	}
 	files[0].Close()
+	f.Close()
+
+	// All three at once: 1 and 2 are what raises SIGPIPE.
+	if r, w, err = os.Pipe(); err != nil {
+		return err
+	}
+	if _, err := a.SendFDs([]byte("x"), w, w, w); err != nil {
+		return err
+	}
+	w.Close()
+	r.Close()
+	if _, files, err = b.ReceiveFDs(make([]byte, 1), 3); err != nil {
+		return err
+	}
+	for _, f := range files {
+		defer f.Close()
+		if _, err := f.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+			return fmt.Errorf("write: %v, want EPIPE", err)
+		}
+		if n := f.Fd(); n <= 2 {
+			return fmt.Errorf("received as descriptor %d", n)
+		}
+	}
+	for n := range 3 {
+		if isOpen(n) {
+			return fmt.Errorf("descriptor %d is still open", n)
+		}
+	}
+
+	// Where there is no other number, a low one is better than none.
+	if err := a.SendFD(a); err != nil {
+		return err
+	}
+	above, err := unix.FcntlInt(3, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return err
+	}
+	unix.Close(above)
+	if err := syscall.Setrlimit(unix.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(above), Max: uint64(above)}); err != nil {
+		return err
+	}
+	if f, err = b.ReceiveFD(); err != nil {
+		return err
+	}
+	if n := f.Fd(); n > 2 || !isOpen(int(n)) {
+		return fmt.Errorf("received as descriptor %d, where none above 2 is free", n)
+	}
 	return f.Close()
 }
 
@@ -402,5 +449,52 @@ func TestFDAfterCopy(t *testing.T) {
 			}
 			f.Close()
 		})
+	}
+}
+
+// TestSendFDsAfterReceiving checks that what is sent has nothing of what was received
+// before: neither the octet nor the address. They share memory, most of the time.
+func TestSendFDsAfterReceiving(t *testing.T) {
+	checkNoLeak(t)
+	f := pipes(t, 1)[0]
+	from, to := unixPair(t, "unixgram")
+	gram, gramPeer := pair(t, "unixgram")
+	stream, streamPeer := pair(t, "unix")
+	limit := time.Now().Add(10 * time.Second)
+	for _, c := range []*sockets.UnixConn{to, gramPeer, streamPeer} {
+		c.SetReadDeadline(limit)
+	}
+	receive := func(c *sockets.UnixConn) []byte {
+		t.Helper()
+		b := make([]byte, 10)
+		n, fds, err := c.ReceiveFDs(b, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeFiles(fds)
+		return b[:n]
+	}
+	for range 20 {
+		if _, err := from.WriteTo([]byte("x"), to.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		receive(to)
+		if _, err := gram.SendFDs([]byte("x"), f); err != nil {
+			t.Fatal(err)
+		}
+		receive(gramPeer)
+
+		sendRaw(t, stream, []byte("p"), f)
+		got, err := streamPeer.ReceiveFD()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Close()
+		if _, err := stream.SendFDs(nil, f); err != nil {
+			t.Fatal(err)
+		}
+		if b := receive(streamPeer); len(b) != 1 || b[0] != 0 {
+			t.Fatalf("the descriptor came with %q", b)
+		}
 	}
 }

@@ -70,6 +70,43 @@ func TestSendFDsLong(t *testing.T) {
 	}
 }
 
+// TestSendFDsLongThenClose closes a file as soon as the peer has it, while more data
+// are under way, which need it no more.
+func TestSendFDsLongThenClose(t *testing.T) {
+	checkNoLeak(t)
+	a, b := pair(t, "unix")
+	data := make([]byte, 4<<20)
+	f := pipes(t, 1)[0]
+	sent := make(chan error, 1)
+	go func() {
+		n, err := a.SendFDs(data, f)
+		if err == nil && n != len(data) {
+			err = fmt.Errorf("sent %d of %d", n, len(data))
+		}
+		sent <- err
+	}()
+	n, fds, err := b.ReceiveFDs(make([]byte, 100), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeFiles(fds)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error, 1)
+	go func() {
+		_, err := io.CopyN(io.Discard, b, int64(len(data)-n))
+		got <- err
+	}()
+	if err := <-sent; err != nil {
+		a.Close() // the rest will not come
+		t.Error(err)
+	}
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFDDeadlines(t *testing.T) {
 	f := pipes(t, 1)[0]
 	for _, network := range unixNetworks {
