@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"reflect"
 	"syscall"
 	"testing"
 
@@ -176,5 +178,79 @@ func TestListenGroupCloses(t *testing.T) {
 	}
 	if after := openDescriptors(t); after != before {
 		t.Errorf("%d descriptors are open, %d were", after, before)
+	}
+}
+
+// TestListenGroupOptions checks that the options of the caller stay what they are,
+// memory behind them included, that each member has them, and that they have the
+// last word.
+func TestListenGroupOptions(t *testing.T) {
+	options := append(make([]Setting, 0, 4), Priority.With(3))
+	behind := options[1:cap(options)]
+	lc := &ListenConfig{Options: options}
+	group, err := lc.ListenPacketGroup(t.Context(), "udp4", "127.0.0.1:0", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range group {
+		defer c.Close()
+		if got, err := Priority.Get(c.(*UDPConn)); got != 3 || err != nil {
+			t.Errorf("member %d has priority %d, %v, want 3", i, got, err)
+		}
+		if got, err := ReusePort.Get(c.(*UDPConn)); !got || err != nil {
+			t.Errorf("member %d has ReusePort %v, %v, want true", i, got, err)
+		}
+	}
+	if len(lc.Options) != 1 {
+		t.Errorf("the ListenConfig now has %d options", len(lc.Options))
+	}
+	for _, s := range behind {
+		if !reflect.ValueOf(s).IsZero() {
+			t.Errorf("the memory behind its options has %v", s)
+		}
+	}
+
+	lc = &ListenConfig{Options: []Setting{ReusePort.With(false)}}
+	if _, err := lc.ListenPacketGroup(t.Context(), "udp4", "127.0.0.1:0", 2); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("two members without ReusePort: %v, want EADDRINUSE", err)
+	}
+}
+
+// TestSteerByCPUErrors checks that the errors are net's, whatever the member is.
+func TestSteerByCPUErrors(t *testing.T) {
+	c := openUDP(t, "udp4")
+	foreign, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign.Close()
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	tests := []struct {
+		name   string
+		member syscall.Conn
+		size   int
+		err    error
+		net    string
+	}{
+		{"no members", c, 0, syscall.EINVAL, "udp"},
+		{"fewer", c, -1, syscall.EINVAL, "udp"},
+		{"no group", c, 2, syscall.EINVAL, "udp"},
+		{"closed, of package net", foreign, 2, net.ErrClosed, "udp"},
+		{"closed file", file, 2, net.ErrClosed, ""},
+		{"zero value", new(UDPConn), 2, syscall.EINVAL, ""},
+	}
+	for _, tt := range tests {
+		err := SteerByCPU(tt.member, tt.size)
+		var op *net.OpError
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		}
+		if !errors.Is(err, tt.err) || !errors.As(err, &op) || op.Op != "set" || op.Net != tt.net {
+			t.Errorf("%s: %#v, want %v of %q", tt.name, err, tt.err, tt.net)
+		}
 	}
 }

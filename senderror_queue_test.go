@@ -1,0 +1,168 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	. "github.com/iolib-go/sockets"
+)
+
+// timestampSent has the error queue of c tell when datagrams leave. See
+// Documentation/networking/timestamping.rst of Linux.
+func timestampSent(t *testing.T, c syscall.Conn) {
+	t.Helper()
+	rc, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const what = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE | unix.SOF_TIMESTAMPING_OPT_TSONLY
+	if cerr := rc.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, what)
+	}); cerr != nil || err != nil {
+		t.Skip("no timestamps of what is sent: ", cerr, err)
+	}
+}
+
+// The error queue has more than errors. What is none is taken and said to be none.
+func TestReadSendErrorOfTimestamp(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6"} {
+		t.Run(network, func(t *testing.T) {
+			c := openUDP(t, network)
+			timestampSent(t, c)
+			if _, err := c.WriteTo([]byte("x"), c.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			if _, report, err := c.ReadSendError(nil); report != nil || !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("ReadSendError: %+v, %v, want EINVAL", report, err)
+			}
+			if _, _, err := c.ReadSendError(nil); !errors.Is(err, syscall.EAGAIN) {
+				t.Errorf("ReadSendError of an empty queue: %v, want EAGAIN", err)
+			}
+		})
+	}
+}
+
+// What the error queue tells without an address has none in a batch, either.
+func TestReadBatchQueueWithoutAddress(t *testing.T) {
+	for network, address := range map[string]string{"udp4": "127.0.0.1:0", "ip4:253": "127.0.0.1"} {
+		pc, err := ListenPacket(network, address)
+		if err != nil {
+			t.Skip(err)
+		}
+		defer pc.Close()
+		timestampSent(t, pc.(syscall.Conn))
+		if _, err := pc.WriteTo([]byte("x"), pc.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		in := roomFor(1, 10)
+		in[0].Addr, in[0].OOB = pc.LocalAddr(), make([]byte, 256)
+		n, err := pc.(batchReader).ReadBatch(in, syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT)
+		if n != 1 || err != nil || in[0].Addr != nil {
+			t.Errorf("%s: ReadBatch = %d, %v from %#v, want 1, nil from nobody", network, n, err, in[0].Addr)
+		}
+	}
+}
+
+// A report is found among other control data.
+func TestReadSendErrorBesideControlData(t *testing.T) {
+	for network, options := range map[string][]Option[bool]{
+		"udp4": {ReceiveError, ReceivePacketInfo, ReceiveTOS, TimestampNS},
+		"udp6": {ReceiveError6, ReceivePacketInfo6, ReceiveTrafficClass, TimestampNS},
+	} {
+		t.Run(network, func(t *testing.T) {
+			gone, c := openUDP(t, network), openUDP(t, network)
+			setOptions(t, c, options...)
+			to := gone.LocalAddr().(*net.UDPAddr)
+			gone.Close()
+			if _, err := c.WriteTo([]byte("hello"), to); err != nil {
+				t.Fatal(err)
+			}
+			_, report, err := c.ReadSendError(make([]byte, 10))
+			if err != nil {
+				t.Fatal(err)
+			}
+			host := netip.MustParseAddr(to.IP.String())
+			if report.Err != syscall.ECONNREFUSED || report.Reporter != host || report.Addr != netip.AddrPortFrom(host, uint16(to.Port)) {
+				t.Errorf("report %+v, want ECONNREFUSED of %v for %v", report, host, to)
+			}
+			want := "datagram to " + to.String() + ": connection refused (reported by " + host.String() + ")"
+			if got := report.Error(); got != want {
+				t.Errorf("the report says %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// complain sends what a router says about a datagram from one address to another, by
+// ICMP, RFC 792. word is what follows the checksum.
+func complain(t *testing.T, typ, code byte, word uint32, from, to netip.AddrPort) {
+	t.Helper()
+	c, err := ListenPacket("ip4:icmp", "127.0.0.1")
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b := make([]byte, 8+20+8)
+	b[0], b[1] = typ, code
+	binary.BigEndian.PutUint32(b[4:], word)
+	ip, udp := b[8:], b[28:]
+	ip[0], ip[8], ip[9] = 0x45, 64, syscall.IPPROTO_UDP
+	binary.BigEndian.PutUint16(ip[2:], 28)
+	copy(ip[12:], from.Addr().AsSlice())
+	copy(ip[16:], to.Addr().AsSlice())
+	binary.BigEndian.PutUint16(udp, from.Port())
+	binary.BigEndian.PutUint16(udp[2:], to.Port())
+	binary.BigEndian.PutUint16(udp[4:], 8)
+	sum := uint32(0)
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	sum = sum&0xffff + sum>>16
+	binary.BigEndian.PutUint16(b[2:], ^uint16(sum+sum>>16))
+	if _, err := c.WriteTo(b, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The MTU is told if the datagram was too long, and no other number in its place.
+func TestReadSendErrorOfRouter(t *testing.T) {
+	enterNetNS(t) // whose routes may learn the MTU
+	tests := []struct {
+		name string
+		word uint32
+		want SendError
+	}{
+		{"parameter problem", 20 << 24, SendError{Err: syscall.EPROTO, Type: 12}},
+		{"fragmentation needed", 600, SendError{Err: syscall.EMSGSIZE, Type: 3, Code: 4, MTU: 600}},
+		{"time exceeded", 0, SendError{Err: syscall.EHOSTUNREACH, Type: 11}},
+	}
+	for _, tt := range tests {
+		want := tt.want
+		want.Addr, want.Reporter = netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddr("127.0.0.1")
+		pc, err := ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pc.Close()
+		c := pc.(*UDPConn)
+		setOptions(t, c, ReceiveError)
+		complain(t, want.Type, want.Code, tt.word, c.LocalAddr().(*net.UDPAddr).AddrPort(), want.Addr)
+		_, report, err := c.ReadSendError(nil)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if *report != want {
+			t.Errorf("%s: report %+v, want %+v", tt.name, *report, want)
+		}
+	}
+}
