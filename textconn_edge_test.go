@@ -1,0 +1,351 @@
+package sockets_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/iolib-go/sockets"
+)
+
+// wantText is a Read of one call.
+func wantText(t *testing.T, c io.Reader, size int, want string, wantErr error) {
+	t.Helper()
+	p := make([]byte, size)
+	n, err := c.Read(p)
+	if string(p[:n]) != want || err != wantErr {
+		t.Fatalf("Read of %d: %q, %v; want %q, %v", size, p[:n], err, want, wantErr)
+	}
+}
+
+func TestTheEndSeenByRawIsTheEndOfText(t *testing.T) {
+	c, s := play(t, "utf-16le", scripted{"ab", io.EOF})
+	wantText(t, c.Raw(), 10, "ab", io.EOF)
+	for _, r := range []io.Reader{c, c.Raw(), c} {
+		wantText(t, r, 10, "", io.EOF)
+	}
+	if _, err := c.Skip(1); err != io.EOF {
+		t.Errorf("Skip: %v, want EOF", err)
+	}
+	if s.nReads != 1 {
+		t.Errorf("%d reads of the connection, want 1", s.nReads)
+	}
+}
+
+func TestRawAndSkipReportTheErrorThatCameWithData(t *testing.T) {
+	for name, pass := range map[string]func(*sockets.TextConn) error{
+		"Read": func(c *sockets.TextConn) error { _, err := readable(c, 10); return err },
+		"Raw":  func(c *sockets.TextConn) error { _, err := readable(c.Raw(), 10); return err },
+		"Skip": func(c *sockets.TextConn) error { _, err := c.Skip(2); return err },
+	} {
+		c, s := play(t, "iso-8859-1", scripted{"ab", temporary})
+		wantText(t, c, 1, "a", nil)
+		if err := pass(c); err != temporary {
+			t.Errorf("%s: %v, want %v", name, err, temporary)
+		}
+		if s.nReads != 1 {
+			t.Errorf("%s: %d reads of the connection, want 1", name, s.nReads)
+		}
+		wantText(t, c, 1, "", errBlocked) // once
+	}
+}
+
+func TestRawReadOfNothingReturnsAtOnce(t *testing.T) {
+	c, s := play(t, "utf-16")
+	if n, err := c.Raw().Read(nil); n != 0 || err != nil || s.nReads != 0 {
+		t.Errorf("Read: %d, %v, %d reads of the connection", n, err, s.nReads)
+	}
+	if n, err := c.Raw().Write(nil); n != 0 || err != nil || len(s.writes) != 0 {
+		t.Errorf("Write: %d, %v, %d writes of the connection", n, err, len(s.writes))
+	}
+}
+
+func TestBufferedBytesBetweenEndTheMemoryOfACR(t *testing.T) {
+	for name, pass := range map[string]func(*sockets.TextConn) error{
+		"Skip": func(c *sockets.TextConn) error { _, err := c.Skip(1); return err },
+		"Raw":  func(c *sockets.TextConn) error { _, err := io.ReadFull(c.Raw(), make([]byte, 1)); return err },
+	} {
+		c, _ := play(t, "utf-8,any", data("a\r#\nb")...)
+		wantText(t, c, 2, "a\n", nil)
+		if err := pass(c); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readable(c, 10); got != "\nb" || err != nil {
+			t.Errorf("%s: %q, %v; the line end behind it was lost", name, got, err)
+		}
+	}
+}
+
+func TestACharacterIsConsumedAlone(t *testing.T) {
+	// Only the first octet of its text fits. What follows is not decoded with it.
+	for _, tt := range []struct{ format, wire, first, rest string }{
+		{"iso-8859-1", "\xe9x", "é", "x"},
+		{"shift_jis", "\x83ex", "テ", "x"},
+		{"utf-16le", "\x3d\xd8\x00\xdex\x00", "😀", "x\x00"},
+	} {
+		c, _ := play(t, tt.format, data(tt.wire)...)
+		wantText(t, c, 1, tt.first[:1], nil)
+		wantRead(t, c.Raw(), tt.rest)
+		wantText(t, c, 10, tt.first[1:], nil)
+	}
+}
+
+func TestReadAsksForWhatTheBuffersTake(t *testing.T) {
+	c, s := play(t, "iso-8859-1", slices.Repeat(data("a"), 10)...)
+	asked := func(size, want int) {
+		t.Helper()
+		wantText(t, c, size, "a", nil)
+		if len(s.last) != want {
+			t.Errorf("Read of %d asked for %d octets, want %d", size, len(s.last), want)
+		}
+	}
+	asked(512, 512)
+	asked(5000, 5000)
+	for _, size := range []int{5000, 64, 100} {
+		if err := c.SetBufferSizes(size, 0); err != nil {
+			t.Fatal(err)
+		}
+		asked(10, size)
+		asked(6000, size)
+	}
+	if err := c.SetBufferSizes(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	asked(512, 512)
+}
+
+func TestReadOfMoreThanABlock(t *testing.T) {
+	text := strings.Repeat("日本語テスト\n", 20000)
+	wire := oneShot(t, "shift_jis", text)
+	c, _ := play(t, "shift_jis", scripted{wire, io.EOF})
+	if got, err := readable(c, 1<<20); got != text || err != io.EOF {
+		t.Errorf("%d octets, %v; want %d", len(got), err, len(text))
+	}
+}
+
+func TestAnyNumberOfBytesMayBeLeft(t *testing.T) {
+	// The text is longer than its bytes, of which some are left, in number any
+	// between none and all but one: around 64 they move.
+	text := "x" + strings.Repeat("テ", 255)
+	wire := oneShot(t, "shift_jis", text)
+	for k := 3; k < 300; k++ {
+		c, _ := play(t, "shift_jis", scripted{wire, io.EOF})
+		p := make([]byte, 512)
+		n, err := c.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(p[:n])
+		if n, err = c.Read(p[:k]); err != nil {
+			t.Fatal(err)
+		}
+		got += string(p[:n])
+		rest, err := readable(c, 512)
+		if got+rest != text || err != io.EOF {
+			t.Fatalf("a Read of %d: %d octets of text in all, %v, want %d", k, len(got+rest), err, len(text))
+		}
+	}
+}
+
+func TestNoProgressIsAHundredEmptyReads(t *testing.T) {
+	almost := slices.Repeat(data(""), 99)
+	c, _ := play(t, "utf-16le", slices.Concat(almost, data("a\x00"), almost, data("b\x00"), slices.Repeat(data(""), 250))...)
+	for _, want := range []struct {
+		text string
+		err  error
+	}{{"a", nil}, {"b", nil}, {"", io.ErrNoProgress}, {"", io.ErrNoProgress}, {"", errBlocked}} {
+		wantText(t, c, 10, want.text, want.err)
+	}
+}
+
+func TestAFormatErrorKeepsItsBytes(t *testing.T) {
+	c, s := play(t, "shift_jis,strict", data("\x83 a")...)
+	_, err := c.Read(make([]byte, 10))
+	wantFormatError(t, err, "read", 0, "\x83", sockets.ErrMalformed)
+	if _, err := c.Skip(3); err != nil {
+		t.Fatal(err)
+	}
+	s.reads = data("zzzz")
+	wantRead(t, c, "zzzz")
+	wantFormatError(t, err, "read", 0, "\x83", sockets.ErrMalformed)
+}
+
+func TestAFormatThatCannotBeIsReplaced(t *testing.T) {
+	s := &script{}
+	c := sockets.NewTextConn(s, sockets.ExternalFormat{Newline: 99})
+	mustWrite(t, c.Raw(), "raw ") // needs no format
+	if err := c.SetWriteFormat(format(t, "utf-16le")); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, c, "é")
+	wantWire(t, s, "raw \xe9\x00")
+
+	s = &script{}
+	c = sockets.NewTextConn(s, sockets.ExternalFormat{Newline: 99})
+	if err := c.CloseWrite(); err != nil || !slices.Equal(s.closed, []string{"CloseWrite"}) {
+		t.Errorf("CloseWrite: %v, closed %v", err, s.closed)
+	}
+}
+
+// errWire is what a failing connection says.
+var errWire = errors.New("the wire is broken")
+
+// failing is a script whose next writes fail.
+type failing struct {
+	script
+	times int
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.times > 0 {
+		f.times--
+		return 0, errWire
+	}
+	return f.script.Write(p)
+}
+
+// A Read sends what is buffered. If that fails, the next call that writes says so,
+// once, and what is left is sent then.
+func TestAFailedFlushOfAReaderIsTheWritersError(t *testing.T) {
+	for name, write := range map[string]func(*sockets.TextConn) error{
+		"Write":      func(c *sockets.TextConn) error { _, err := c.Write([]byte("never")); return err },
+		"Flush":      (*sockets.TextConn).Flush,
+		"Raw":        func(c *sockets.TextConn) error { _, err := c.Raw().Write([]byte("never")); return err },
+		"CloseWrite": (*sockets.TextConn).CloseWrite,
+		"Close":      (*sockets.TextConn).Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &failing{script: script{reads: data("x\x00", "y\x00")}, times: 1}
+			c := sockets.NewTextConn(f, format(t, "utf-16le"))
+			if err := c.SetBufferSizes(0, 64); err != nil {
+				t.Fatal(err)
+			}
+			mustWrite(t, c, "ab")
+			wantText(t, c, 10, "x", nil)
+			wantText(t, c, 10, "y", nil) // does not try again before somebody knows
+			wantWire(t, &f.script, "")
+			if err := write(c); !errors.Is(err, errWire) {
+				t.Fatalf("%v, want %v", err, errWire)
+			}
+			if name[:1] != "C" {
+				if err := c.Flush(); err != nil {
+					t.Errorf("once more: %v", err)
+				}
+			}
+			wantWire(t, &f.script, "a\x00b\x00")
+		})
+	}
+}
+
+// swallowing says that it is broken when it has taken everything.
+type swallowing struct{ script }
+
+func (s *swallowing) Write(p []byte) (int, error) { return len(p), errWire }
+
+func TestCloseReportsAFailedFlushThatLeftNothing(t *testing.T) {
+	s := &swallowing{script{reads: data("x")}}
+	c := sockets.NewTextConn(s, format(t, "us-ascii"))
+	if err := c.SetBufferSizes(0, 64); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, c, "ab")
+	wantText(t, c, 10, "x", nil)
+	if err := c.Close(); !errors.Is(err, errWire) {
+		t.Errorf("Close: %v, want %v", err, errWire)
+	}
+}
+
+func TestAnUnchangedFormatCountsWhatIsSent(t *testing.T) {
+	for _, f := range []string{"utf-8", "bytes"} {
+		c, s := play(t, f)
+		s.take = []int{1}
+		if n, err := c.Write([]byte("é")); n != 1 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %d, %v, want 1 and a timeout", f, n, err)
+		}
+		wantWire(t, s, "\xc3")
+	}
+}
+
+func TestForeignEncodingSurvivesADeadlineAtEveryByte(t *testing.T) {
+	// Its state cannot be taken back, so that text whose bytes are unsent counts
+	// as written.
+	const text = "aあいb"
+	f := sockets.ExternalFormat{Encoding: strange{mustEncoding("iso-2022-jp")}}
+	for k := range len(oneShot(t, "iso-2022-jp", text)) {
+		s := &script{take: []int{k}}
+		c := sockets.NewTextConn(s, f)
+		n, err := c.Write([]byte(text))
+		if err != nil && (n != len(text) || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			t.Errorf("%d octets taken: %d, %v", k, n, err)
+		}
+		mustWrite(t, c, text[n:])
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantWire(t, s, oneShot(t, "iso-2022-jp", text))
+	}
+}
+
+func TestAnotherOutputBufferTakesEffect(t *testing.T) {
+	c, s := play(t, "us-ascii,crlf")
+	sizes := func(size int) {
+		t.Helper()
+		if err := c.SetBufferSizes(0, size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := strings.Repeat("x", 100)
+	sizes(1000)
+	mustWrite(t, c, long)
+	wantWire(t, s, "")
+	sizes(64) // sends what there is
+	wantWire(t, s, long)
+	mustWrite(t, c, long)
+	wantWire(t, s, long+long[:64])
+	sizes(0)
+	wantWire(t, s, long+long)
+	mustWrite(t, c, "y")
+	wantWire(t, s, long+long+"y")
+}
+
+func TestRawWriteDoesNotOvertakeText(t *testing.T) {
+	c, s := play(t, "iso-2022-jp")
+	mustWrite(t, c, "あ")
+	s.take = []int{0}
+	if n, err := c.Raw().Write([]byte("#")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%d, %v, want 0 and a timeout", n, err)
+	}
+	mustWrite(t, c.Raw(), "#")
+	wantWire(t, s, "\x1b$B$\"\x1b(B#")
+}
+
+func TestNothingIsReadOrSentAfterClose(t *testing.T) {
+	c, s := play(t, "us-ascii,nvt", data("abc")...)
+	if err := c.SetBufferSizes(0, 64); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, c, 1, "a", nil)
+	mustWrite(t, c, "unsent\r")
+	s.take = []int{0}
+	if err := c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("Close: %v, want a timeout", err)
+	}
+	for name, f := range map[string]func([]byte) (int, error){
+		"Read": c.Read, "Write": c.Write, "Raw().Read": c.Raw().Read, "Raw().Write": c.Raw().Write,
+		"WriteString": func(p []byte) (int, error) { return c.WriteString(string(p)) },
+	} {
+		if n, err := f(make([]byte, 10)); n != 0 || err == nil {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+	}
+	if err := c.CloseWrite(); err != nil {
+		t.Errorf("CloseWrite: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("Close again: %v", err)
+	}
+	wantWire(t, s, "")
+}
