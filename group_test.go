@@ -216,6 +216,11 @@ func TestListenGroupOptions(t *testing.T) {
 	}
 }
 
+// steerClosed is closed.
+type steerClosed struct{}
+
+func (steerClosed) SyscallConn() (syscall.RawConn, error) { return nil, os.ErrClosed }
+
 // TestSteerByCPUErrors checks that the errors are net's, whatever the member is.
 func TestSteerByCPUErrors(t *testing.T) {
 	c := openUDP(t, "udp4")
@@ -242,6 +247,7 @@ func TestSteerByCPUErrors(t *testing.T) {
 		{"closed, of package net", foreign, 2, net.ErrClosed, "udp"},
 		{"closed file", file, 2, net.ErrClosed, ""},
 		{"zero value", new(UDPConn), 2, syscall.EINVAL, ""},
+		{"closed, of another make", steerClosed{}, 2, net.ErrClosed, ""},
 	}
 	for _, tt := range tests {
 		err := SteerByCPU(tt.member, tt.size)
@@ -251,6 +257,9 @@ func TestSteerByCPUErrors(t *testing.T) {
 		}
 		if !errors.Is(err, tt.err) || !errors.As(err, &op) || op.Op != "set" || op.Net != tt.net {
 			t.Errorf("%s: %#v, want %v of %q", tt.name, err, tt.err, tt.net)
+		}
+		if arg := new(ArgumentError); errors.As(err, &arg) != (tt.size < 1) {
+			t.Errorf("%s: %#v", tt.name, err)
 		}
 	}
 }

@@ -208,6 +208,41 @@ func TestParsePacketInfoMalformed(t *testing.T) {
 	}
 }
 
+// A message that is too short for what it should tell is malformed, however well its
+// header is formed; one that is longer tells the same.
+func TestParsePacketInfoLengths(t *testing.T) {
+	word := int(unsafe.Sizeof(uintptr(0)))
+	for _, tt := range []struct {
+		name       string
+		level, typ int32
+		length     int
+		fixed      bool
+	}{
+		{"IP_PKTINFO", unix.SOL_IP, unix.IP_PKTINFO, 12, false},
+		{"IPV6_PKTINFO", unix.SOL_IPV6, unix.IPV6_PKTINFO, 20, false},
+		{"IP_TOS", unix.SOL_IP, unix.IP_TOS, 1, false},
+		{"IPV6_TCLASS", unix.SOL_IPV6, unix.IPV6_TCLASS, 4, false},
+		{"SO_RXQ_OVFL", unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 4, false},
+		{"SCM_TIMESTAMP", unix.SOL_SOCKET, unix.SCM_TIMESTAMP, 2 * word, true},
+		{"SCM_TIMESTAMPNS", unix.SOL_SOCKET, unix.SCM_TIMESTAMPNS, 2 * word, true},
+	} {
+		for n := range tt.length + 2 {
+			oob := make([]byte, unix.CmsgSpace(n))
+			h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+			h.Level, h.Type = tt.level, tt.typ
+			h.SetLen(unix.CmsgLen(n))
+			bad := n < tt.length || tt.fixed && n > tt.length
+			if tt.fixed && n == 8 {
+				bad = false // of a 32-bit system
+			}
+			p, err := ParsePacketInfo(oob)
+			if errors.Is(err, syscall.EINVAL) != bad || !bad && err != nil {
+				t.Errorf("%s of %d octets: %+v, %v", tt.name, n, p, err)
+			}
+		}
+	}
+}
+
 // What Append writes, ParsePacketInfo reads, and nothing makes it panic.
 func FuzzParsePacketInfo(f *testing.F) {
 	f.Add([]byte{})
@@ -274,7 +309,11 @@ func TestDatagramPacketInfoZone(t *testing.T) {
 	if err != nil {
 		t.Skip("no interface with index 1: ", err)
 	}
-	for local, want := range map[string]string{"fe80::1": "fe80::1%" + lo.Name, "2001:db8::1": "2001:db8::1"} {
+	for local, want := range map[string]string{
+		"fe80::1":            "fe80::1%" + lo.Name,
+		"2001:db8::1":        "2001:db8::1",
+		"::ffff:169.254.1.1": "::ffff:169.254.1.1", // link-local of IPv4, which has no zones
+	} {
 		oob := PacketInfo{Local: netip.MustParseAddr(local), Interface: lo.Index}.Append(nil)
 		p, err := ParsePacketInfo(oob)
 		if err != nil || p.Local.String() != want || p.Destination != p.Local {

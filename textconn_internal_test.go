@@ -153,6 +153,24 @@ func TestReadAndWriteDoNotAllocate(t *testing.T) {
 	}
 }
 
+func TestBuffersAreMadeOnce(t *testing.T) {
+	c := NewTextConn(textSource{data: []byte("x")}, parse(t, "iso-8859-1"))
+	if err := c.SetBufferSizes(4096, 4096); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 10)
+	if allocs := testing.AllocsPerRun(50, func() {
+		if _, err := c.Read(p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write(p); err != nil {
+			t.Fatal(err)
+		}
+	}); allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
 func TestRule33TablesAreMadeOnce(t *testing.T) {
 	grow := func() uint64 {
 		var before, after runtime.MemStats
