@@ -40,6 +40,13 @@ func TestBatchOfNothing(t *testing.T) {
 			c.Close()
 		}
 	}
+	c, ms := refusedBatch(t)
+	if n, err := c.WriteBatch(nil, 0); n != 0 || err != nil {
+		t.Errorf("with an error to report: WriteBatch = %d, %v, want 0, nil", n, err)
+	}
+	if n, err := c.WriteBatch(ms, 0); n != 0 || !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("WriteBatch = %d, %v, want 0, ECONNREFUSED", n, err)
+	}
 }
 
 // Records of a "unixpacket" connection come one at a time, as the one behind them may

@@ -85,8 +85,12 @@ func TestPacketInfoLeavesBy(t *testing.T) {
 				if _, _, err := a.WriteMsgUDP([]byte("x"), p.Append(nil), addr); err != nil {
 					t.Fatalf("by %s: %v", name, err)
 				}
-				if got, _ := readInfo(t, b); got.Interface != there.index(t, name) {
+				got, _ := readInfo(t, b)
+				if got.Interface != there.index(t, name) {
 					t.Errorf("sent by %s, came by interface %d, want %d", name, got.Interface, there.index(t, name))
+				}
+				if to.Is6() && (got.Local.Zone() == "" || got.Local.WithZone("") != to) {
+					t.Errorf("came to %v, want %v with a zone", got.Local, to)
 				}
 			}
 		})
