@@ -108,19 +108,24 @@ func TestWriteBatchDeadlinePasses(t *testing.T) {
 	}
 }
 
-// Messages and buffers in any number, up to what the kernel takes.
+// Buffers in any number, up to what the kernel takes.
 func TestBatchBufferCounts(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
 			a, b := openUDPWith(t, lc, "udp4"), openUDPWith(t, lc, "udp4")
 			limitTime(t, a, b)
-			for _, n := range []int{0, 1, 1000, 1001, 1024} { // UIO_MAXIOV
-				var out, in Message
-				out.Addr = b.LocalAddr()
+			parts := func(n int) Message {
+				m := Message{Addr: b.LocalAddr()}
 				for i := range n {
-					out.Buffers = append(out.Buffers, []byte{byte(i)})
-					in.Buffers = append(in.Buffers, make([]byte, 1))
+					m.Buffers = append(m.Buffers, []byte{byte(i)})
+				}
+				return m
+			}
+			for _, n := range []int{0, 1, 1000, 1001, 1024} { // UIO_MAXIOV
+				out, in := parts(n), Message{Buffers: make([][]byte, n)}
+				for i := range in.Buffers {
+					in.Buffers[i] = make([]byte, 1)
 				}
 				for range 2 {
 					sendBatch(t, a, []Message{out, out})
@@ -134,14 +139,29 @@ func TestBatchBufferCounts(t *testing.T) {
 					}
 				}
 			}
-			too := Message{Addr: b.LocalAddr(), Buffers: make([][]byte, 1025)}
-			if n, err := a.WriteBatch([]Message{too, too}, 0); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
+			if n, err := a.WriteBatch([]Message{parts(1025), parts(1025)}, 0); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
 				t.Errorf("WriteBatch with 1025 buffers = %d, %v, want EMSGSIZE", n, err)
 			}
-			// More messages than one system call takes.
-			out := numbered(b.LocalAddr(), equalSizes(1100, 0)...)
-			if n, err := a.WriteBatch(out, 0); n != len(out) || err != nil {
-				t.Errorf("WriteBatch of %d = %d, %v", len(out), n, err)
+			// One with too many in the middle, which come back into other numbers.
+			ms := []Message{parts(1000), parts(1000), parts(1025), parts(1024), parts(1)}
+			if n, err := a.WriteBatch(ms, 0); n != 2 || err != nil {
+				t.Fatalf("WriteBatch = %d, %v, want 2, nil", n, err)
+			}
+			if n, err := a.WriteBatch(ms[2:], 0); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
+				t.Fatalf("WriteBatch of 1025 buffers = %d, %v, want 0, EMSGSIZE", n, err)
+			}
+			sendBatch(t, a, ms[3:])
+			got := []Message{parts(1000), parts(1024), parts(1), parts(900)}
+			receiveBatch(t, b, got)
+			for i, want := range []int{1000, 1000, 1, 1} {
+				if got[i].N != want {
+					t.Errorf("datagram %d has %d octets, want %d", i, got[i].N, want)
+				}
+			}
+			for k, p := range got[1].Buffers[:1000] {
+				if p[0] != byte(k) {
+					t.Fatalf("octet %d is %d", k, p[0])
+				}
 			}
 		})
 	}
