@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/iolib-go/sockets"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/transform"
 )
 
 // wantText is a Read of one call.
@@ -348,4 +350,34 @@ func TestNothingIsReadOrSentAfterClose(t *testing.T) {
 		t.Errorf("Close again: %v", err)
 	}
 	wantWire(t, s, "")
+}
+
+func TestTheLongestCharactersArriveInPieces(t *testing.T) {
+	const long = 63 // one less is all that may be left undecoded
+	dec := func(dst, src []byte, atEOF bool) (int, int, error) {
+		if len(src) < long {
+			return 0, 0, transform.ErrShortSrc
+		}
+		return copy(dst, src[:1]), long, nil
+	}
+	f := sockets.ExternalFormat{Encoding: &oddEncoding{dec, encoding.Nop.NewEncoder().Transform}}
+	wire := strings.Repeat("a", long) + strings.Repeat("b", long) + strings.Repeat("c", long)
+	for piece := 1; piece <= len(wire); piece++ {
+		for _, input := range []int{0, 64} {
+			for _, size := range []int{1, 10, 1000} {
+				s := &script{}
+				for rest := wire; rest != ""; {
+					n := min(piece, len(rest))
+					s.reads, rest = append(s.reads, scripted{data: rest[:n]}), rest[n:]
+				}
+				c := sockets.NewTextConn(s, f)
+				if err := c.SetBufferSizes(input, 0); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := readable(c, size); got != "abc" || err != nil {
+					t.Fatalf("pieces of %d into %d, input buffer %d: %q, %v", piece, size, input, got, err)
+				}
+			}
+		}
+	}
 }
