@@ -157,7 +157,7 @@ func (r *textReader) fill(p []byte) (int, error) {
 	switch {
 	case r.size.Load() > 0:
 		return 0, r.fillOwn()
-	case len(p) < scratchSize || r.block != nil:
+	case len(p) < scratchSize:
 		return 0, r.fillSmall()
 	}
 	// p is as good as any other memory for receiving, and a reader that
@@ -184,19 +184,13 @@ func (r *textReader) fill(p []byte) (int, error) {
 	return text, nil
 }
 
-// fillSmall reads behind what is left of wire, in small unless that is too
-// much, as a format may leave it that x/text does not have.
+// fillSmall reads behind what is left of wire. That is the beginning of a character
+// or of a line end, and so has room in small: see maxShifts and foreignChar in
+// package codec for the longest.
 func (r *textReader) fillSmall() error {
-	room := r.small[:]
-	if len(r.wire) > smallWire/2 {
-		if r.block == nil {
-			r.block = getBlock(blockSize)
-		}
-		room = r.block.mem
-	}
-	k := copy(room, r.wire)
-	n, err := r.receive(room[k:])
-	r.wire = room[:k+n]
+	k := copy(r.small[:], r.wire)
+	n, err := r.receive(r.small[k:])
+	r.wire = r.small[:k+n]
 	return r.note(n, err)
 }
 
@@ -209,10 +203,6 @@ func (r *textReader) fillOwn() error {
 		r.own, r.wire = own, own[:len(r.wire)]
 	}
 	k := copy(r.own, r.wire)
-	if r.block != nil {
-		putBlock(r.block)
-		r.block = nil
-	}
 	n, err := r.receive(r.own[k:size])
 	r.wire = r.own[:k+n]
 	return r.note(n, err)
