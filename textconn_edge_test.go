@@ -381,3 +381,29 @@ func TestTheLongestCharactersArriveInPieces(t *testing.T) {
 		}
 	}
 }
+
+func TestForeignEncodingHasAllLineEnds(t *testing.T) {
+	const text = "a\r\nb\rc\n\nd\u0085e\r\x00f\r\r\n\n\r"
+	for _, style := range []string{"lf", "cr", "crlf", "any", "nel", "nvt"} {
+		native := format(t, "utf-16le,"+style)
+		foreign := native
+		foreign.Encoding = strange{native.Encoding}
+		wire := oneShot(t, "utf-16le", text)
+		read := func(f sockets.ExternalFormat, cut, size int) string {
+			s := &script{reads: []scripted{{wire[:cut], nil}, {wire[cut:], io.EOF}}}
+			got, err := readable(sockets.NewTextConn(s, f), size)
+			if err != io.EOF {
+				t.Fatal(err)
+			}
+			return got
+		}
+		want := read(native, 0, 100)
+		for cut := range wire {
+			for _, size := range []int{1, 3, 100} {
+				if got := read(foreign, cut, size); got != want {
+					t.Fatalf("%s, cut at %d into %d: %q, want %q", style, cut, size, got, want)
+				}
+			}
+		}
+	}
+}
