@@ -352,3 +352,87 @@ func waitFull(t *testing.T, c net.Conn) {
 		}
 	}
 }
+
+// A reader that waits while a Copy has all that came, and gives it back, receives
+// that as soon as it is woken.
+func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
+	for name, read := range map[string]func(c *sockets.UnixConn, b []byte) (int, error){
+		"Read":        func(c *sockets.UnixConn, b []byte) (int, error) { return c.Read(b) },
+		"ReadFrom":    func(c *sockets.UnixConn, b []byte) (int, error) { n, _, err := c.ReadFrom(b); return n, err },
+		"ReceiveFrom": func(c *sockets.UnixConn, b []byte) (int, error) { n, _, err := c.ReceiveFrom(b, 0); return n, err },
+		"ReceiveFDs":  func(c *sockets.UnixConn, b []byte) (int, error) { n, _, err := c.ReceiveFDs(b, 0); return n, err },
+		"ReadMsgUnix": func(c *sockets.UnixConn, b []byte) (int, error) {
+			n, _, _, _, err := c.ReadMsgUnix(b, make([]byte, 100))
+			return n, err
+		},
+		"ReadBuffers": func(c *sockets.UnixConn, b []byte) (int, error) {
+			n, err := c.ReadBuffers(net.Buffers{b})
+			return int(n), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, feeder := streamPair(t, "", "unix")
+			src := a.(*sockets.UnixConn)
+			dst, peer := streamPair(t, "", "unix")
+			fill(t, dst) // nothing more goes in
+			data := randomBytes(1000)
+			if _, err := feeder.Write(data); err != nil {
+				t.Fatal(err)
+			}
+			copied := make(chan error)
+			go func() {
+				_, err := sockets.Copy(dst, src)
+				copied <- err
+			}()
+			waitEmpty(t, src)
+			type result struct {
+				n   int
+				err error
+			}
+			got := make([]byte, 2000)
+			done := make(chan result)
+			go func() {
+				n, err := read(src, got)
+				done <- result{n, err}
+			}()
+			time.Sleep(10 * time.Millisecond) // so that it waits, most of the time
+			dst.SetWriteDeadline(time.Now())
+			if err := <-copied; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("Copy: %v, want a deadline", err)
+			}
+			if _, err := feeder.Write([]byte("more")); err != nil {
+				t.Fatal(err)
+			}
+			if r := <-done; r.err != nil || r.n == 0 || !bytes.HasPrefix(data, got[:r.n]) {
+				t.Errorf("%d octets, %v, want the beginning of what was given back", r.n, r.err)
+			}
+			peer.Close()
+		})
+	}
+}
+
+// fill writes to c until nothing more goes in.
+func fill(t *testing.T, c net.Conn) {
+	t.Helper()
+	c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	for {
+		if _, err := c.Write(make([]byte, 1)); err != nil {
+			break
+		}
+	}
+	c.SetWriteDeadline(time.Time{})
+}
+
+// waitEmpty waits until everything is taken from c that has come.
+func waitEmpty(t *testing.T, c syscall.Conn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n > 0; time.Sleep(time.Millisecond) {
+		if err := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
