@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -209,4 +210,55 @@ func TestSendErrorTooLong(t *testing.T) {
 	if report.Err != syscall.EMSGSIZE || report.MTU != 1500 || report.Reporter.IsValid() || report.Addr.String() != "10.9.0.2:9" {
 		t.Errorf("report %+v, want EMSGSIZE with MTU 1500 of our own for 10.9.0.2:9", report)
 	}
+}
+
+// TestOffloadWithoutChecksums sends by a device that computes no checksums. For such
+// the kernel cuts up datagrams by itself since Linux 6.11, and not at all before: EIO.
+func TestOffloadWithoutChecksums(t *testing.T) {
+	here, there := vethNamespaces(t, 1500)
+	var err error
+	here.do(func() { err = setChecksumOffload("v", false) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, addr := range []struct{ here, there string }{{"10.9.0.1:0", "10.9.0.2:0"}, {"[fd00:9::1]:0", "[fd00:9::2]:0"}} {
+		t.Run(addr.there, func(t *testing.T) {
+			a := here.listen(t, &ListenConfig{Offload: true}, "udp", addr.here)
+			b := there.listen(t, &ListenConfig{}, "udp", addr.there)
+			for range 2 { // the second time it is known
+				out, in := numbered(b.LocalAddr(), equalSizes(20, 1000)...), roomFor(20, 1000)
+				if n, err := a.WriteBatch(out, 0); n != len(out) || err != nil {
+					t.Fatalf("WriteBatch = %d, %v, want %d, nil", n, err, len(out))
+				}
+				receiveBatch(t, b, in)
+				if diff := cmp.Diff(dataOf(out), textsOf(in)); diff != "" {
+					t.Errorf("received (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// setChecksumOffload says whether a device computes checksums, see ETHTOOL_STXCSUM in
+// linux/ethtool.h.
+func setChecksumOffload(name string, on bool) error {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	value := [2]uint32{unix.ETHTOOL_STXCSUM, 0}
+	if on {
+		value[1] = 1
+	}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data *[2]uint32
+		_    [16]byte
+	}{data: &value}
+	copy(request.name[:], name)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		return os.NewSyscallError("ioctl", errno)
+	}
+	return nil
 }
