@@ -30,7 +30,7 @@ func (fd *FD) Readv(bufs [][]byte) (int64, error) {
 		err = raw.Read(func(s uintptr) bool {
 			if fd.hasUnread() {
 				if n = fd.readKept(s, bufs[i], false); n > 0 {
-					errno = 0 // of a turn before
+					errno = 0 // of the call before it waited
 					return true
 				}
 			}

@@ -41,7 +41,7 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 		err = raw.Read(func(s uintptr) bool {
 			if fd.hasUnread() {
 				if n = fd.readKept(s, b, false); n > 0 {
-					errno = 0 // of a turn before
+					errno = 0 // of the call before it waited
 					return true
 				}
 			}
@@ -102,7 +102,7 @@ func (fd *FD) RecvFrom(b []byte, flags int, from *sys.Sockaddr) (n int, err erro
 		err = raw.Read(func(s uintptr) bool {
 			if fd.hasUnread() {
 				if n = fd.readKept(s, b, flags&sys.MSG_PEEK != 0); n > 0 {
-					errno = 0 // of a turn before
+					errno = 0 // of the call before it waited
 					return true
 				}
 			}
@@ -161,7 +161,7 @@ func (fd *FD) RecvMsg(b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rf
 					b = b[:min(len(b), 1)] // control data come with what is behind it
 				}
 				if n = fd.readKept(s, b, flags&sys.MSG_PEEK != 0); n > 0 {
-					errno = 0 // of a turn before
+					errno = 0 // of the call before it waited
 					return true
 				}
 			}

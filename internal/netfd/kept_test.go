@@ -1,0 +1,107 @@
+//go:build linux
+
+package netfd
+
+import (
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// keptReads are the ways to read from a stream.
+var keptReads = []struct {
+	name string
+	read func(fd *FD, b []byte) (int, error)
+}{
+	{"Read", (*FD).Read},
+	{"RecvFrom", func(fd *FD, b []byte) (int, error) { return fd.RecvFrom(b, 0, new(sys.Sockaddr)) }},
+	{"RecvMsg", func(fd *FD, b []byte) (int, error) {
+		n, _, _, err := fd.RecvMsg(b, make([]byte, 64), 0, new(sys.Sockaddr))
+		return n, err
+	}},
+	{"RecvStream", func(fd *FD, b []byte) (int, error) { return fd.RecvStream(b, 0, false, false) }},
+	{"Readv", func(fd *FD, b []byte) (int, error) {
+		n, err := fd.Readv([][]byte{b[:1], b[1:]})
+		return int(n), err
+	}},
+	{"RecvRights", func(fd *FD, b []byte) (int, error) {
+		r := GetRights()
+		defer r.Free()
+		return fd.RecvRights(r, b)
+	}},
+	{"Splice", func(fd *FD, b []byte) (int, error) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return 0, err
+		}
+		defer r.Close()
+		defer w.Close()
+		raw, err := w.SyscallConn()
+		if err != nil {
+			return 0, err
+		}
+		n, _, err := Splice(End{Raw: raw, File: true}, fd.End(), 1)
+		if err != nil {
+			return 0, err
+		}
+		return r.Read(b[:n])
+	}},
+}
+
+// awaitReader returns once a goroutine waits for input.
+func awaitReader(t *testing.T) {
+	t.Helper()
+	buf := make([]byte, 1<<20)
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if strings.Contains(g, "[IO wait") && strings.Contains(g, "RawRead") {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody waits for input")
+		}
+	}
+}
+
+// A reader waits while a piece is kept, and is woken by what comes behind it.
+func TestKeptWhileReaderWaits(t *testing.T) {
+	for _, tt := range keptReads {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := socketPair(t, sys.SOCK_STREAM)
+			type result struct {
+				got string
+				err error
+			}
+			done := make(chan result)
+			go func() {
+				buf := make([]byte, 1)
+				n, err := tt.read(a, buf)
+				done <- result{string(buf[:max(n, 0)]), err}
+			}()
+			awaitReader(t)
+			if !a.keep(&kept{turn: a.nextTurn(), data: []byte("kept")}) {
+				t.Fatal("nothing was kept")
+			}
+			if _, err := b.Write([]byte(" new")); err != nil {
+				t.Fatal(err)
+			}
+			b.Close()
+			r := <-done
+			if r.err != nil {
+				t.Errorf("woken reader: %v", r.err)
+			}
+			rest, err := io.ReadAll(struct{ io.Reader }{a})
+			if diff := cmp.Diff("kept new", r.got+string(rest)); diff != "" || err != nil {
+				t.Errorf("(-want +got):\n%s%v", diff, err)
+			}
+		})
+	}
+}
