@@ -234,16 +234,14 @@ func (fd *FD) Close() error {
 		return nil
 	}
 	err := fd.file.Close()
-	fd.dropUnread()
-	if err == nil {
-		return nil
-	}
 	if pe, ok := err.(*fs.PathError); ok {
 		err = pe.Err
 	}
 	if err == os.ErrClosed {
-		err = net.ErrClosed
+		// Whoever closed it may still be waiting for calls that use it.
+		return net.ErrClosed
 	}
+	fd.dropUnread()
 	return err
 }
 

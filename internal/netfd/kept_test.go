@@ -4,6 +4,7 @@ package netfd
 
 import (
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -103,5 +104,37 @@ func TestKeptWhileReaderWaits(t *testing.T) {
 				t.Errorf("(-want +got):\n%s%v", diff, err)
 			}
 		})
+	}
+}
+
+// A second Close returns before the first, while callbacks still use what is kept.
+func TestKeptClosedTwice(t *testing.T) {
+	a, _ := socketPair(t, sys.SOCK_STREAM)
+	if !a.keep(&kept{turn: a.nextTurn(), data: []byte("kept")}) {
+		t.Fatal("nothing was kept")
+	}
+	closed := make(chan error)
+	err := a.RawRead(func(uintptr) bool {
+		k := a.unread()
+		go func() { closed <- a.Close() }()
+		for a.SetDeadline(time.Time{}) == nil {
+			runtime.Gosched()
+		}
+		if err := a.Close(); err != net.ErrClosed {
+			t.Errorf("second Close: %v, want net.ErrClosed", err)
+		}
+		if a.unread() != k {
+			t.Error("a piece is gone while somebody reads it")
+		}
+		return true
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("first Close: %v", err)
+	}
+	if a.hasUnread() {
+		t.Error("a piece is left after Close")
 	}
 }
