@@ -137,11 +137,19 @@ func (fd *FD) remove(k *kept) {
 	k.next = nil
 }
 
+// isLast reports whether what comes behind k is in the socket still.
+func (fd *FD) isLast(k *kept) bool {
+	m := fd.more.Load()
+	m.keeping.Lock()
+	defer m.keeping.Unlock()
+	return k.next == nil
+}
+
 // readKept reads what was kept, or has a look at it, 0 if there is nothing any more.
 // The caller holds the read lock.
 func (fd *FD) readKept(s uintptr, b []byte, peek bool) (n int) {
 	for k := fd.unread(); k != nil && n == 0 && len(b) > 0; k = fd.unread() {
-		if k.octet && k.next == nil {
+		if k.octet && fd.isLast(k) {
 			// Nobody expects an octet of what came as a whole.
 			n = fd.readMore(s, b[1:], peek)
 		}

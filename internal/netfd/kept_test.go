@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,5 +137,45 @@ func TestKeptClosedTwice(t *testing.T) {
 	}
 	if a.hasUnread() {
 		t.Error("a piece is left after Close")
+	}
+}
+
+// Pieces come in front of and behind an octet while it is read.
+func TestKeptBesideReaders(t *testing.T) {
+	for _, tt := range keptReads {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 300 {
+				a, b := socketPair(t, sys.SOCK_STREAM)
+				front := &kept{turn: a.nextTurn(), data: []byte("front")}
+				r := GetRights()
+				r.octet[0] = 'o'
+				a.keepOctet(r)
+				r.Free()
+				back := &kept{turn: a.nextTurn(), data: []byte("back")}
+				if _, err := b.Write([]byte("new")); err != nil {
+					t.Fatal(err)
+				}
+				b.Close()
+				var wg sync.WaitGroup
+				start := make(chan struct{})
+				wg.Go(func() { <-start; a.keep(front) })
+				wg.Go(func() { <-start; a.keep(back) })
+				buf := make([]byte, 4)
+				close(start)
+				n, err := tt.read(a, buf)
+				wg.Wait()
+				if err != nil {
+					t.Fatal(err)
+				}
+				rest, err := io.ReadAll(struct{ io.Reader }{a})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n += len(rest); n != len("frontobacknew") {
+					t.Fatalf("%q and then %q: %d octets of %d", buf, rest, n, len("frontobacknew"))
+				}
+				a.Close()
+			}
+		})
 	}
 }

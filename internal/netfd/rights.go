@@ -256,15 +256,17 @@ func (r *Rights) ended() bool {
 }
 
 func (r *Rights) receive(s uintptr) bool {
-	if len(r.b) == 0 || !r.fd.hasUnread() {
+	k := r.fd.unread()
+	if len(r.b) == 0 || k == nil {
 		return r.recvmsg(s, 0)
 	}
 	r.clear()
-	if !r.fd.hasOctet() {
+	if !k.octet {
 		r.n, r.errno = r.fd.readKept(s, r.b, false), 0
 		return r.n > 0 || r.recvmsg(s, 0)
 	}
-	k, b := r.fd.takeUnread(), r.b
+	r.fd.remove(k)
+	b := r.b
 	r.b = b[k.read(b):]
 	if r.alone || len(r.b) == 0 || r.fd.hasUnread() || sys.Unread(s) == 0 || !r.recvmsg(s, 0) || r.errno != 0 {
 		r.n, r.errno = 0, 0
