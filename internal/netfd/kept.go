@@ -40,15 +40,14 @@ func (k *kept) read(b []byte) int {
 	return 0
 }
 
-// peek is read, and leaves the octets where they are.
+// peek is read, and leaves the octets to the next read.
 func (k *kept) peek(b []byte) int {
-	if len(k.data) > 0 {
-		return copy(b, k.data)
+	if len(k.data) == 0 && k.pipe != nil {
+		// There is tee(2), but it takes another pipe, which may not be had.
+		data := make([]byte, min(len(b), k.len()))
+		k.data = data[:k.pipe.read(data)]
 	}
-	if k.pipe != nil {
-		return k.pipe.peek(b)
-	}
-	return 0
+	return copy(b, k.data)
 }
 
 // drop forgets what is left of k.

@@ -3,12 +3,14 @@
 package netfd
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -177,5 +179,47 @@ func TestKeptBesideReaders(t *testing.T) {
 				a.Close()
 			}
 		})
+	}
+}
+
+// To look at what is in a pipe takes no descriptors, of which there may be none.
+func TestKeptPeekWithoutDescriptors(t *testing.T) {
+	a, _ := socketPair(t, sys.SOCK_STREAM)
+	p := getPipe()
+	if p == nil {
+		t.Fatal("no pipe")
+	}
+	n, errno := sys.Write(uintptr(p.w), []byte("in a pipe"))
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	p.n = n
+	if !a.keep(&kept{turn: a.nextTurn(), data: []byte("before "), pipe: p}) {
+		t.Fatal("nothing was kept")
+	}
+	var had syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &had); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: had.Max}); err != nil {
+		t.Skip(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &had)
+	for pipes.Get() != nil {
+	}
+	var got bytes.Buffer
+	for got.Len() < len("before in a pipe") {
+		peeked, read := make([]byte, 4), make([]byte, 4)
+		m, err := a.RecvStream(peeked, sys.MSG_PEEK|sys.MSG_DONTWAIT, false, false)
+		if err != nil {
+			t.Fatalf("after %q: %v", got.String(), err)
+		}
+		if again, err := a.RecvStream(read[:m], 0, false, false); err != nil || again != m || !bytes.Equal(peeked, read) {
+			t.Fatalf("peeked at %q, and then got %q, %v", peeked[:m], read[:again], err)
+		}
+		got.Write(read[:m])
+	}
+	if diff := cmp.Diff("before in a pipe", got.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

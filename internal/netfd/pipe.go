@@ -66,16 +66,3 @@ func (p *pipe) read(b []byte) int {
 	p.n -= n
 	return n
 }
-
-// peek is read, and leaves the octets in the pipe.
-func (p *pipe) peek(b []byte) int {
-	q := getPipe()
-	if q == nil {
-		return 0
-	}
-	defer q.put()
-	if n, _ := sys.Tee(uintptr(q.w), uintptr(p.r), min(len(b), max(p.n, 0))); n > 0 {
-		q.n = n
-	}
-	return q.read(b)
-}

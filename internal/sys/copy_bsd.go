@@ -14,9 +14,6 @@ const HasSplice = false
 // Splice answers ENOSYS.
 func Splice(dst, src uintptr, max int) (int, syscall.Errno) { return -1, ENOSYS }
 
-// Tee answers ENOSYS.
-func Tee(dst, src uintptr, max int) (int, syscall.Errno) { return -1, ENOSYS }
-
 // Pipe answers ENOSYS.
 func Pipe(size int) (r, w int, e syscall.Errno) { return -1, -1, ENOSYS }
 

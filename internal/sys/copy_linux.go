@@ -36,12 +36,6 @@ func Splice(dst, src uintptr, max int) (int, syscall.Errno) {
 	}
 }
 
-// Tee copies up to max octets from one pipe to another. See tee(2).
-func Tee(dst, src uintptr, max int) (int, syscall.Errno) {
-	n, err := unix.Tee(int(src), int(dst), max, unix.SPLICE_F_NONBLOCK)
-	return int(n), errno(err)
-}
-
 // Pipe makes a pipe, non-blocking and close-on-exec, with room for size octets if
 // the system grants them. See pipe(2), and F_SETPIPE_SZ in fcntl(2).
 func Pipe(size int) (r, w int, e syscall.Errno) {

@@ -11,7 +11,6 @@ const HasSplice = false
 type Iovecs struct{}
 
 func Splice(dst, src uintptr, max int) (int, syscall.Errno)            { return -1, none }
-func Tee(dst, src uintptr, max int) (int, syscall.Errno)               { return -1, none }
 func Pipe(size int) (r, w int, e syscall.Errno)                        { return -1, -1, none }
 func WaitReadable(fd uintptr) bool                                     { return true }
 func WaitWritable(fd uintptr) bool                                     { return true }
