@@ -242,3 +242,42 @@ func TestWriteBuffersBroken(t *testing.T) {
 		t.Errorf("WriteBuffers: %v, want EPIPE of writev", err)
 	}
 }
+
+// To ask for nothing does not wait, nor receive a datagram.
+func TestReadBuffersOfNothing(t *testing.T) {
+	for _, network := range []string{"tcp", "unix", "unixgram", "unixpacket"} {
+		t.Run(network, func(t *testing.T) {
+			var c, peer bufferConn
+			if network == "tcp" {
+				c, peer = bufferPair(t, network)
+			} else {
+				a, b, err := sockets.Pair(network)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer b.Close()
+				c, peer = a, b
+			}
+			c.SetReadDeadline(time.Now().Add(time.Second))
+			for _, bufs := range []net.Buffers{nil, {}, {nil, {}}} {
+				if n, err := c.ReadBuffers(bufs); n != 0 || err != nil {
+					t.Errorf("ReadBuffers of %v = %d, %v, want 0", bufs, n, err)
+				}
+			}
+			if _, err := peer.Write([]byte("message")); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := c.ReadBuffers(net.Buffers{{}}); n != 0 || err != nil {
+				t.Errorf("ReadBuffers of nothing = %d, %v, want 0", n, err)
+			}
+			b := make([]byte, 10)
+			if n, err := c.Read(b); err != nil || string(b[:n]) != "message" {
+				t.Errorf("Read = %q, %v", b[:n], err)
+			}
+			c.Close()
+			if n, err := c.ReadBuffers(nil); n != 0 || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("ReadBuffers of nothing after Close = %d, %v, want net.ErrClosed", n, err)
+			}
+		})
+	}
+}

@@ -19,8 +19,8 @@ func (fd *FD) Readv(bufs [][]byte) (int64, error) {
 	for i < len(bufs) && len(bufs[i]) == 0 {
 		i++
 	}
-	if i == len(bufs) && fd.IsStream() {
-		return 0, nil
+	if i == len(bufs) {
+		return 0, fd.Control(func(uintptr) {}) // whether it is closed
 	}
 	v := iovecs.Get().(*sys.Iovecs)
 	defer iovecs.Put(v)
