@@ -52,13 +52,17 @@ func (fd *FD) Readv(bufs [][]byte) (int64, error) {
 func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 	v := iovecs.Get().(*sys.Iovecs)
 	defer iovecs.Put(v)
+	flags := 0
+	if fd.Type == sys.SOCK_SEQPACKET {
+		flags = sys.MSG_EOR // as Write does
+	}
 	var errno syscall.Errno
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Write(func(s uintptr) bool {
 			for consume(bufs, 0); len(*bufs) > 0; {
 				var k int
-				if k, errno = sys.Writev(s, v, *bufs); errno != 0 {
+				if k, errno = sys.Writev(s, v, *bufs, flags); errno != 0 {
 					return errno != sys.EAGAIN
 				}
 				if k == 0 {

@@ -41,7 +41,8 @@ func (v *Iovecs) set(bufs [][]byte) {
 	}
 }
 
-// Readv reads into bufs, one after the other. v is scratch memory. See readv(2).
+// Readv receives into bufs, one after the other. v is scratch memory. See
+// recvmsg(2).
 func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
 	v.set(bufs)
 	defer clear(v.bufs) // the pool that v is kept in must not hold on to them
@@ -53,13 +54,13 @@ func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
 	}
 }
 
-// Writev writes bufs, as many as one call takes. v is scratch memory. See
-// writev(2).
-func Writev(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
+// Writev sends bufs, as many as one call takes. v is scratch memory. See
+// sendmsg(2).
+func Writev(fd uintptr, v *Iovecs, bufs [][]byte, flags int) (int, syscall.Errno) {
 	v.set(bufs)
 	defer clear(v.bufs) // the pool that v is kept in must not hold on to them
 	for {
-		n, err := unix.SendmsgBuffers(int(fd), v.bufs, nil, nil, 0)
+		n, err := unix.SendmsgBuffers(int(fd), v.bufs, nil, nil, flags)
 		if err != EINTR {
 			return n, errno(err)
 		}

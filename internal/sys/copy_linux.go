@@ -76,7 +76,7 @@ type Iovecs struct {
 	iov []unix.Iovec
 }
 
-// set makes v of as many of bufs as one call takes, and returns how many those are.
+// set makes v of as many of bufs as one call takes.
 func (v *Iovecs) set(bufs [][]byte) {
 	v.iov = v.iov[:0]
 	for _, b := range bufs {
@@ -95,21 +95,21 @@ func (v *Iovecs) set(bufs [][]byte) {
 // Readv receives into bufs, one after the other. v is scratch memory. See
 // recvmsg(2).
 func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
-	return v.call(unix.SYS_RECVMSG, fd, bufs)
+	return v.call(unix.SYS_RECVMSG, fd, bufs, 0)
 }
 
 // Writev sends bufs, as many as one call takes. v is scratch memory. See
 // sendmsg(2).
-func Writev(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
-	return v.call(unix.SYS_SENDMSG, fd, bufs)
+func Writev(fd uintptr, v *Iovecs, bufs [][]byte, flags int) (int, syscall.Errno) {
+	return v.call(unix.SYS_SENDMSG, fd, bufs, flags)
 }
 
-func (v *Iovecs) call(trap, fd uintptr, bufs [][]byte) (int, syscall.Errno) {
+func (v *Iovecs) call(trap, fd uintptr, bufs [][]byte, flags int) (int, syscall.Errno) {
 	v.set(bufs)
 	h := unix.Msghdr{Iov: unsafe.SliceData(v.iov)}
 	h.SetIovlen(len(v.iov))
 	for {
-		n, _, errno := syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h)), 0)
+		n, _, errno := syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
 		if errno != EINTR {
 			clear(v.iov) // the pool that v is kept in must not hold on to the buffers
 			return result(n, errno)

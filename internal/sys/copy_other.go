@@ -10,11 +10,11 @@ const HasSplice = false
 // Iovecs is the scratch memory of Readv and Writev.
 type Iovecs struct{}
 
-func Splice(dst, src uintptr, max int) (int, syscall.Errno)            { return -1, none }
-func Pipe(size int) (r, w int, e syscall.Errno)                        { return -1, -1, none }
-func WaitReadable(fd uintptr) bool                                     { return true }
-func WaitWritable(fd uintptr) bool                                     { return true }
-func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno)  { return -1, none }
-func Writev(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) { return -1, none }
-func Read(fd uintptr, b []byte) (int, syscall.Errno)                   { return -1, none }
-func Write(fd uintptr, b []byte) (int, syscall.Errno)                  { return -1, none }
+func Splice(dst, src uintptr, max int) (int, syscall.Errno)                       { return -1, none }
+func Pipe(size int) (r, w int, e syscall.Errno)                                   { return -1, -1, none }
+func WaitReadable(fd uintptr) bool                                                { return true }
+func WaitWritable(fd uintptr) bool                                                { return true }
+func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno)             { return -1, none }
+func Writev(fd uintptr, v *Iovecs, bufs [][]byte, flags int) (int, syscall.Errno) { return -1, none }
+func Read(fd uintptr, b []byte) (int, syscall.Errno)                              { return -1, none }
+func Write(fd uintptr, b []byte) (int, syscall.Errno)                             { return -1, none }

@@ -29,6 +29,9 @@ const (
 	MSG_NOSIGNAL = 0
 )
 
+// MSG_EOR is nothing that write(2) adds on these systems.
+const MSG_EOR = 0
+
 // IPPROTO_MPTCP is no protocol on these systems.
 const IPPROTO_MPTCP = -1
 

@@ -31,6 +31,9 @@ const (
 	MSG_NOSIGNAL = unix.MSG_NOSIGNAL
 )
 
+// MSG_EOR is what write(2) adds on sockets of sequenced packets: a record ends.
+const MSG_EOR = unix.MSG_EOR
+
 // IPPROTO_MPTCP is Multipath TCP, RFC 8684.
 const IPPROTO_MPTCP = unix.IPPROTO_MPTCP
 

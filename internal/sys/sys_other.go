@@ -40,6 +40,7 @@ const (
 	MSG_CONFIRM      = -1
 	MSG_MORE         = -1
 	MSG_NOSIGNAL     = 0
+	MSG_EOR          = 0
 	IPPROTO_TCP      = 6
 	IPPROTO_IP       = 0
 	IPPROTO_IPV6     = 41
