@@ -183,10 +183,10 @@ func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno {
 }
 
 // Recv receives into p. See recv(2).
-func Recv(fd uintptr, p []byte) (int, syscall.Errno) { return Read(fd, p) }
+func Recv(fd uintptr, p []byte) (int, syscall.Errno) { return Read(fd, p[:min(len(p), maxIovec)]) }
 
-// Send sends p to the peer. See send(2).
-func Send(fd uintptr, p []byte) (int, syscall.Errno) { return Write(fd, p) }
+// Send sends p to the peer, or as much as one call takes. See send(2).
+func Send(fd uintptr, p []byte) (int, syscall.Errno) { return Write(fd, p[:min(len(p), maxIovec)]) }
 
 // Recvfrom receives into p and stores the sender's address in sa unless that is nil,
 // see recvfrom(2).
