@@ -67,16 +67,14 @@ func readSendError(fd *netfd.FD, b []byte) (n int, report *SendError, err error)
 		to    sys.Sockaddr
 		oob   [512]byte
 		oobn  int
-		errno = sys.EINTR
+		errno syscall.Errno
 	)
-	for errno == sys.EINTR {
-		// Not through RawRead, which would wait for those who receive.
-		err := fd.Control(func(s uintptr) {
-			n, oobn, _, errno = sys.Recvmsg(s, b, oob[:], sys.MSG_ERRQUEUE|sys.MSG_DONTWAIT, &to)
-		})
-		if err != nil {
-			return 0, nil, err
-		}
+	// Not through RawRead, which would wait for those who receive.
+	err = fd.Control(func(s uintptr) {
+		n, oobn, _, errno = sys.Recvmsg(s, b, oob[:], sys.MSG_ERRQUEUE|sys.MSG_DONTWAIT, &to)
+	})
+	if err != nil {
+		return 0, nil, err
 	}
 	if errno != 0 {
 		return 0, nil, os.NewSyscallError("recvmsg", errno)
