@@ -59,8 +59,6 @@ const (
 
 const none = syscall.ENOSYS
 
-// Reset forgets the buffers of the last call.
-
 func putFamily(b *[sockaddrSize]byte, family, _ int) { b[0] = byte(family) }
 func family(b *[sockaddrSize]byte) int               { return int(b[0]) }
 
