@@ -91,7 +91,7 @@ func writeChart(name string, results []result) error {
 	}
 	text.Font.Size = vg.Points(10)
 	all.FillText(text, vg.Point{X: vg.Points(6), Y: all.Max.Y - vg.Points(12)},
-		"Times as good as package net, as x/text for text: package sockets (bars, lines from the worst start to the best) and others (marks)")
+		"Times as good as net (text: x/text). Bars: this package, lines: its worst and best start. Marks: others")
 
 	var svg bytes.Buffer
 	if _, err := canvas.WriteTo(&svg); err != nil {
