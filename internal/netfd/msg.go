@@ -2,6 +2,7 @@ package netfd
 
 import (
 	"io"
+	"net"
 	"os"
 	"syscall"
 
@@ -18,7 +19,17 @@ func settled(errno syscall.Errno, flags int) bool {
 // errno with that.
 func (fd *FD) failed(call string, errno syscall.Errno, err error) error {
 	if err != nil {
-		return fd.rawError(err)
+		err = fd.rawError(err)
+		if err == os.ErrDeadlineExceeded || err == net.ErrClosed {
+			return err
+		}
+		// The poller does not wait on EPOLLERR alone, which a socket shows for a
+		// moment before it is seen to be closed by an error.
+		v, e := fd.GetsockoptInt(sys.SOL_SOCKET, sys.SO_ERROR)
+		if e != nil || v == 0 {
+			return err
+		}
+		errno = syscall.Errno(v)
 	}
 	if errno != 0 {
 		return os.NewSyscallError(call, errno)

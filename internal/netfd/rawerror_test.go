@@ -50,3 +50,45 @@ func TestRawErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestPendingError has an error that is pending take the place of what the poller
+// says, once.
+func TestPendingError(t *testing.T) {
+	fd, err := Socket(Kind{sys.AF_INET, sys.SOCK_DGRAM, 0, "udp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fd.Close()
+	var to sys.Sockaddr
+	to.SetInet4([4]byte{127, 0, 0, 1}, 0)
+	if err := fd.Bind(&to); err != nil {
+		t.Fatal(err)
+	}
+	if err := fd.Sockname(&to); err != nil {
+		t.Fatal(err)
+	}
+	other, err := Socket(*fd.Kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.StartConnect(&to); err != nil {
+		t.Fatal(err)
+	}
+	if err := fd.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Init(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	refusal := errors.New("not pollable")
+	if err := other.failed("read", 0, refusal); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("with an error pending: %v, want ECONNREFUSED", err)
+	}
+	if err := other.failed("read", 0, refusal); err != refusal {
+		t.Errorf("without: %v, want %v", err, refusal)
+	}
+}
