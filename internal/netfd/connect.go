@@ -117,3 +117,63 @@ func connected(s uintptr, peer *sys.Sockaddr) (errno syscall.Errno, known bool) 
 	}
 	return errno, true
 }
+
+// SetPeer gives a datagram socket another peer than the one it may have, which it
+// keeps if that fails.
+func (fd *FD) SetPeer(to *sys.Sockaddr) error {
+	var old sys.Sockaddr
+	hadPeer := (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && fd.Peername(&old) == nil
+	if !hadPeer || old.IsMapped() == to.IsMapped() {
+		if err := fd.StartConnect(to); err == nil || !hadPeer {
+			return err
+		}
+	}
+	// The kernel stays with the source address that it chose for the old peer, from
+	// which this one may not be reachable.
+	err := fd.Disconnect()
+	if err == nil {
+		err = fd.StartConnect(to)
+	}
+	if err != nil {
+		fd.StartConnect(&old)
+	}
+	return err
+}
+
+// Disconnect leaves a datagram socket without a peer, but with its port, which the
+// kernel takes away unless bind was called with it. In the moment between, another
+// socket may get the port; the error is EADDRINUSE then.
+func (fd *FD) Disconnect() error {
+	var before, after sys.Sockaddr
+	if err := fd.Sockname(&before); err != nil {
+		return err
+	}
+	if err := fd.control("connect", sys.Disconnect); err != nil {
+		return err
+	}
+	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 {
+		return nil
+	}
+	if err := fd.Sockname(&after); err != nil {
+		return err
+	}
+	port := before.Port()
+	if port == 0 || after.Port() == port {
+		return nil
+	}
+	after.SetPort(port)
+	return fd.Bind(&after)
+}
+
+// Unconnect takes back a connect that failed or was given up, so that another may
+// follow. The socket keeps the port in local, which the kernel takes away if it
+// was the kernel that chose it. It is best effort: what remains, the next connect
+// tells.
+func (fd *FD) Unconnect(local *sys.Sockaddr) {
+	fd.control("connect", sys.Disconnect)
+	if (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && local.Port() != 0 {
+		// Linux goes on naming a port that it has taken away. Where it has not,
+		// this fails.
+		fd.Bind(local)
+	}
+}

@@ -2,107 +2,10 @@ package netfd
 
 import (
 	"io"
-	"net"
-	"os"
 	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
-
-// settled reports whether a call's outcome is the caller's: EAGAIN is only if
-// there is to be no waiting.
-func settled(errno syscall.Errno, flags int) bool {
-	return errno != sys.EAGAIN || flags&sys.MSG_DONTWAIT != 0
-}
-
-// failed returns what the matter was: err with waiting for the named system call, or
-// errno with that.
-func (fd *FD) failed(call string, errno syscall.Errno, err error) error {
-	if err != nil {
-		err = fd.rawError(err)
-		if err == os.ErrDeadlineExceeded || err == net.ErrClosed {
-			return err
-		}
-		// The poller does not wait on EPOLLERR alone, which a socket shows for a
-		// moment before it is seen to be closed by an error.
-		v, e := fd.GetsockoptInt(sys.SOL_SOCKET, sys.SO_ERROR)
-		if e != nil || v == 0 {
-			return err
-		}
-		errno = syscall.Errno(v)
-	}
-	if errno != 0 {
-		return os.NewSyscallError(call, errno)
-	}
-	return nil
-}
-
-// Read reads what a stream has, or one message.
-//
-// This and the methods below have few callees on purpose: what returns after a system
-// call is what the processor does not predict. And they receive and send rather than
-// read and write, which the kernel looks at once more for what concerns files alone.
-func (fd *FD) Read(b []byte) (n int, err error) {
-	if len(b) == 0 {
-		return 0, fd.Control(func(uintptr) {}) // whether it is closed
-	}
-	var errno syscall.Errno
-	raw, err := fd.file.SyscallConn()
-	if err == nil {
-		err = raw.Read(func(s uintptr) bool {
-			if fd.hasUnread() {
-				if n = fd.readKept(s, b, false); n > 0 {
-					errno = 0 // of the call before it waited
-					return true
-				}
-			}
-			if fd.offloads() != nil {
-				n, _, _, errno = fd.splitOne(s, b, nil, 0, nil)
-			} else {
-				n, errno = sys.Recv(s, b)
-			}
-			return errno != sys.EAGAIN
-		})
-	}
-	switch {
-	case err != nil || errno != 0:
-		return 0, fd.failed("read", errno, err)
-	case n == 0 && fd.IsStream():
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-// Write writes all of b, in one go as seen by other writers, unless it fails.
-func (fd *FD) Write(b []byte) (n int, err error) {
-	var errno syscall.Errno
-	raw, err := fd.file.SyscallConn()
-	if err == nil {
-		err = raw.Write(func(s uintptr) bool {
-			for {
-				var k int
-				if fd.Type == sys.SOCK_SEQPACKET {
-					k, errno = sys.Write(s, b[n:]) // which adds MSG_EOR
-				} else {
-					k, errno = sys.Send(s, b[n:])
-				}
-				if errno != 0 {
-					return errno != sys.EAGAIN
-				}
-				if n += k; n == len(b) || k == 0 {
-					return true
-				}
-			}
-		})
-	}
-	if err != nil || errno != 0 {
-		return n, fd.failed("write", errno, err)
-	}
-	if n < len(b) {
-		return n, io.ErrUnexpectedEOF
-	}
-	return n, nil
-}
 
 // RecvFrom receives one message into b, or what a stream has, and stores the sender
 // in from.
@@ -213,26 +116,4 @@ func (fd *FD) SendMsg(b, oob []byte, flags int, to *sys.Sockaddr) (n int, err er
 		return 0, fd.failed("sendmsg", errno, err)
 	}
 	return min(n, len(b)), nil
-}
-
-// Accept waits for a connection and returns its descriptor, which is the caller's.
-// It stores the peer in from.
-func (fd *FD) Accept(from *sys.Sockaddr) (s int, err error) {
-	var errno syscall.Errno
-	raw, err := fd.file.SyscallConn()
-	if err == nil {
-		err = raw.Read(func(l uintptr) bool {
-			s, errno = sys.Accept(l, from)
-			return errno != sys.EAGAIN
-		})
-	}
-	return s, fd.failed("accept4", errno, err)
-}
-
-// AcceptNow is Accept that fails with EAGAIN instead of waiting, for calls that
-// wait already as well.
-func (fd *FD) AcceptNow(from *sys.Sockaddr) (s int, err error) {
-	var errno syscall.Errno
-	err = fd.Control(func(l uintptr) { s, errno = sys.Accept(l, from) })
-	return s, fd.failed("accept4", errno, err)
 }

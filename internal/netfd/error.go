@@ -1,0 +1,72 @@
+package netfd
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// ErrPoller says that the runtime's poller refused a descriptor, as it does when
+// the system has no room for another registration, see epoll_ctl(2).
+var ErrPoller = errors.New("sockets: the runtime poller refused the descriptor")
+
+// CallError names the system call that an errno comes from, and leaves every
+// other error alone.
+func CallError(call string, err error) error {
+	if _, ok := err.(syscall.Errno); ok {
+		return os.NewSyscallError(call, err)
+	}
+	return err
+}
+
+// SendError is CallError for a destination that the named system call would have
+// refused: a closed descriptor and a deadline in the past come before it.
+func (fd *FD) SendError(call string, err error) error {
+	if _, ok := err.(syscall.Errno); ok {
+		if err := fd.RawWrite(func(uintptr) bool { return true }); err != nil {
+			return err
+		}
+	}
+	return CallError(call, err)
+}
+
+// pollError takes the error of a call apart that a descriptor in the poller refuses
+// only once it is closed. A closed os.File answers with an error there that matches
+// neither os.ErrClosed nor net.ErrClosed.
+func pollError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return net.ErrClosed
+}
+
+// settled reports whether a call's outcome is the caller's: EAGAIN is only if
+// there is to be no waiting.
+func settled(errno syscall.Errno, flags int) bool {
+	return errno != sys.EAGAIN || flags&sys.MSG_DONTWAIT != 0
+}
+
+// failed returns what the matter was: err with waiting for the named system call, or
+// errno with that.
+func (fd *FD) failed(call string, errno syscall.Errno, err error) error {
+	if err != nil {
+		err = fd.rawError(err)
+		if err == os.ErrDeadlineExceeded || err == net.ErrClosed {
+			return err
+		}
+		// The poller does not wait on EPOLLERR alone, which a socket shows for a
+		// moment before it is seen to be closed by an error.
+		v, e := fd.GetsockoptInt(sys.SOL_SOCKET, sys.SO_ERROR)
+		if e != nil || v == 0 {
+			return err
+		}
+		errno = syscall.Errno(v)
+	}
+	if errno != 0 {
+		return os.NewSyscallError(call, errno)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package netfd
+
+import (
+	"os"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Shutdown ends one or both directions.
+func (fd *FD) Shutdown(how int) error {
+	return fd.control("shutdown", func(s uintptr) syscall.Errno { return sys.Shutdown(s, how) })
+}
+
+// SetsockoptInt sets an option whose value is an int.
+func (fd *FD) SetsockoptInt(level, name, value int) error {
+	return fd.control("setsockopt", func(s uintptr) syscall.Errno { return sys.SetsockoptInt(s, level, name, value) })
+}
+
+// GetsockoptInt gets an option whose value is an int.
+func (fd *FD) GetsockoptInt(level, name int) (v int, err error) {
+	err = fd.control("getsockopt", func(s uintptr) (errno syscall.Errno) {
+		v, errno = sys.GetsockoptInt(s, level, name)
+		return errno
+	})
+	return v, err
+}
+
+// Setsockopt calls f, which sets an option.
+func (fd *FD) Setsockopt(f func(sysfd uintptr) syscall.Errno) error {
+	return fd.control("setsockopt", f)
+}
+
+// Bind gives the socket a local address.
+func (fd *FD) Bind(sa *sys.Sockaddr) error {
+	return fd.control("bind", func(s uintptr) syscall.Errno { return sys.Bind(s, sa) })
+}
+
+// Listen makes the socket accept connections.
+func (fd *FD) Listen(backlog int) error {
+	return fd.control("listen", func(s uintptr) syscall.Errno { return sys.Listen(s, backlog) })
+}
+
+// Sockname stores the local address in sa.
+func (fd *FD) Sockname(sa *sys.Sockaddr) error {
+	return fd.control("getsockname", func(s uintptr) syscall.Errno { return sys.Getsockname(s, sa) })
+}
+
+// Peername stores the peer's address in sa.
+func (fd *FD) Peername(sa *sys.Sockaddr) error {
+	return fd.control("getpeername", func(s uintptr) syscall.Errno { return sys.Getpeername(s, sa) })
+}
+
+// Dup returns a new descriptor for the same socket, close-on-exec. The caller
+// owns it.
+func (fd *FD) Dup() (int, error) {
+	nfd := -1
+	err := fd.control("fcntl", func(s uintptr) (errno syscall.Errno) {
+		nfd, errno = sys.Dup(s)
+		return errno
+	})
+	return nfd, err
+}
+
+// Socket makes a socket and returns its bare FD.
+func Socket(k Kind) (*FD, error) {
+	sysfd, errno := sys.Socket(k.Family, k.Type, k.Proto)
+	if errno != 0 {
+		return nil, os.NewSyscallError("socket", errno)
+	}
+	return New(sysfd, k)
+}
