@@ -1,8 +1,8 @@
 package sockets
 
 import (
+	"encoding/binary"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"syscall"
@@ -10,11 +10,6 @@ import (
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
-
-// addrPortUDPAddr is the destination in errors of methods that take a netip.AddrPort.
-type addrPortUDPAddr struct{ netip.AddrPort }
-
-func (addrPortUDPAddr) Network() string { return "udp" }
 
 // plain returns addr, or nil if it is a nil pointer: no error carries one.
 func plain(addr net.Addr) net.Addr {
@@ -55,20 +50,6 @@ func plain(addr net.Addr) net.Addr {
 	return addr
 }
 
-// ipParts returns what the three kinds of internet address have in common. addr
-// must not hold a nil pointer.
-func ipParts(addr net.Addr) (ip net.IP, port int, zone string, ok bool) {
-	switch a := addr.(type) {
-	case *net.TCPAddr:
-		return a.IP, a.Port, a.Zone, true
-	case *net.UDPAddr:
-		return a.IP, a.Port, a.Zone, true
-	case *net.IPAddr:
-		return a.IP, 0, a.Zone, true
-	}
-	return nil, 0, "", false
-}
-
 // isWildcard reports whether addr names no particular end.
 func isWildcard(addr net.Addr) bool {
 	if u, ok := addr.(*net.UnixAddr); ok {
@@ -76,17 +57,6 @@ func isWildcard(addr net.Addr) bool {
 	}
 	ip, _, _, _ := ipParts(addr)
 	return ip == nil || ip.IsUnspecified()
-}
-
-// lacksZone reports whether addr is link-local and does not tell on which link.
-func lacksZone(addr net.Addr) bool {
-	ip, _, zone, _ := ipParts(addr)
-	return zone == "" && ip.To4() == nil && ip.IsLinkLocalUnicast()
-}
-
-func isIPv4(addr net.Addr) bool {
-	ip, _, _, _ := ipParts(addr)
-	return ip.To4() != nil
 }
 
 // familyOf returns the address family that addr alone would ask for.
@@ -153,156 +123,6 @@ func unexpectedAddr(addr net.Addr) error {
 	return &net.AddrError{Err: "unexpected address type", Addr: addr.Network() + " " + addr.String()}
 }
 
-func encodeIP(sa *sys.Sockaddr, family int, ip net.IP, port int, zone string) error {
-	switch family {
-	case sys.AF_INET:
-		if len(ip) == 0 {
-			ip = net.IPv4zero
-		}
-		ip4 := ip.To4()
-		if ip4 == nil {
-			return &net.AddrError{Err: "non-IPv4 address", Addr: ip.String()}
-		}
-		return errnoErr(sa.SetInet4([4]byte(ip4), port))
-	case sys.AF_INET6:
-		// The IPv4 wildcard stands for every address of a socket that speaks both.
-		if len(ip) == 0 || ip.Equal(net.IPv4zero) {
-			ip = net.IPv6zero
-		}
-		ip16 := ip.To16()
-		if ip16 == nil {
-			return &net.AddrError{Err: "non-IPv6 address", Addr: ip.String()}
-		}
-		return errnoErr(sa.SetInet6([16]byte(ip16), port, zoneIndex(zone)))
-	}
-	return &net.AddrError{Err: "invalid address family", Addr: ip.String()}
-}
-
-// encodeAddrPort is encodeAddr for a netip.AddrPort, which must be valid.
-func encodeAddrPort(sa *sys.Sockaddr, family int, ap netip.AddrPort) error {
-	addr := ap.Addr()
-	switch family {
-	case sys.AF_INET:
-		if !addr.Is4() && !addr.Is4In6() {
-			return &net.AddrError{Err: "non-IPv4 address", Addr: addr.String()}
-		}
-		return errnoErr(sa.SetInet4(addr.As4(), int(ap.Port())))
-	case sys.AF_INET6:
-		return errnoErr(sa.SetInet6(addr.As16(), int(ap.Port()), zoneIndex(addr.Zone())))
-	}
-	return &net.AddrError{Err: "invalid address family", Addr: addr.String()}
-}
-
-// decodeAddrPort returns the internet address in sa, 4-in-6 where the socket is
-// IPv6, or the zero AddrPort.
-func decodeAddrPort(sa *sys.Sockaddr) netip.AddrPort {
-	switch sa.Family() {
-	case sys.AF_INET:
-		ip, port := sa.Inet4()
-		return netip.AddrPortFrom(netip.AddrFrom4(ip), port)
-	case sys.AF_INET6:
-		ip, port, scope := sa.Inet6()
-		addr := netip.AddrFrom16(ip)
-		if scope != 0 {
-			addr = addr.WithZone(zoneName(scope))
-		}
-		return netip.AddrPortFrom(addr, port)
-	}
-	return netip.AddrPort{}
-}
-
-// An address and the octets of its IP in one allocation, 4 or 16 octets by family.
-type (
-	tcpAddr4 struct {
-		net.TCPAddr
-		ip [4]byte
-	}
-	tcpAddr6 struct {
-		net.TCPAddr
-		ip [16]byte
-	}
-)
-
-func (a *tcpAddr4) set(sa *sys.Sockaddr) { setTCPAddr4(&a.TCPAddr, &a.ip, sa) }
-
-func (a *tcpAddr6) set(sa *sys.Sockaddr) { setTCPAddr6(&a.TCPAddr, &a.ip, sa) }
-
-func setTCPAddr4(a *net.TCPAddr, octets *[4]byte, sa *sys.Sockaddr) {
-	ip, port := sa.Inet4()
-	*octets = ip
-	a.IP, a.Port = octets[:], int(port)
-}
-
-func setTCPAddr6(a *net.TCPAddr, octets *[16]byte, sa *sys.Sockaddr) {
-	ip, port, scope := sa.Inet6()
-	*octets = ip
-	a.IP, a.Port, a.Zone = octets[:], int(port), zoneName(scope)
-}
-
-func decodeTCPAddr(sa *sys.Sockaddr) net.Addr {
-	switch sa.Family() {
-	case sys.AF_INET:
-		a := new(tcpAddr4)
-		a.set(sa)
-		return &a.TCPAddr
-	case sys.AF_INET6:
-		a := new(tcpAddr6)
-		a.set(sa)
-		return &a.TCPAddr
-	}
-	return nil
-}
-
-// decodeUDPAddr fills in addr, and reports whether sa holds an internet address.
-func decodeUDPAddr(sa *sys.Sockaddr, addr *net.UDPAddr) bool {
-	switch sa.Family() {
-	case sys.AF_INET:
-		ip, port := sa.Inet4()
-		*addr = net.UDPAddr{IP: ip[:], Port: int(port)}
-	case sys.AF_INET6:
-		ip, port, scope := sa.Inet6()
-		*addr = net.UDPAddr{IP: ip[:], Port: int(port), Zone: zoneName(scope)}
-	default:
-		return false
-	}
-	return true
-}
-
-func decodeIPAddr(sa *sys.Sockaddr) *net.IPAddr {
-	switch sa.Family() {
-	case sys.AF_INET:
-		ip, _ := sa.Inet4()
-		return &net.IPAddr{IP: ip[:]}
-	case sys.AF_INET6:
-		ip, _, scope := sa.Inet6()
-		return &net.IPAddr{IP: ip[:], Zone: zoneName(scope)}
-	}
-	return nil
-}
-
-// unixNet returns what package net calls an AF_UNIX socket of type typ.
-func unixNet(typ int) string {
-	switch typ {
-	case sys.SOCK_STREAM:
-		return "unix"
-	case sys.SOCK_DGRAM:
-		return "unixgram"
-	}
-	return "unixpacket"
-}
-
-// decodeUnixAddr returns the sender's address, nil if it has no name.
-func decodeUnixAddr(sa *sys.Sockaddr, typ int) *net.UnixAddr {
-	if sa.Family() != sys.AF_UNIX {
-		return nil
-	}
-	name := sa.Unix()
-	if name == "" {
-		return nil
-	}
-	return &net.UnixAddr{Name: name, Net: unixNet(typ)}
-}
-
 // decodeAddr returns the address of one end of fd, nil if sa holds none.
 func decodeAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 	switch fam := sa.Family(); fam {
@@ -331,4 +151,39 @@ func errnoErr(errno syscall.Errno) error {
 		return nil
 	}
 	return errno
+}
+
+// kernelAddr is an address of a family that package net does not know. It encodes
+// itself.
+type kernelAddr interface {
+	net.Addr
+	encode() (sys.Sockaddr, error)
+	addressFamily() int
+}
+
+// decodeKernelAddr is decodeAddr for the families of this file.
+func decodeKernelAddr(sa *sys.Sockaddr) net.Addr {
+	b := sa.Bytes()
+	if len(b) < 2 {
+		return nil
+	}
+	switch family := sa.Family(); {
+	case family == sys.AF_VSOCK && len(b) >= 12:
+		return &VsockAddr{Port: binary.NativeEndian.Uint32(b[4:]), CID: binary.NativeEndian.Uint32(b[8:])}
+	case family == sys.AF_NETLINK && len(b) >= 12:
+		return &NetlinkAddr{PortID: binary.NativeEndian.Uint32(b[4:]), Groups: binary.NativeEndian.Uint32(b[8:])}
+	case family == sys.AF_PACKET && len(b) >= 12:
+		n := min(int(b[11]), len(b)-12)
+		return &LinkAddr{
+			Protocol:     binary.BigEndian.Uint16(b[2:]),
+			Interface:    int(int32(binary.NativeEndian.Uint32(b[4:]))),
+			HardwareType: binary.NativeEndian.Uint16(b[8:]),
+			PacketType:   b[10],
+			HardwareAddr: append(net.HardwareAddr(nil), b[12:12+n]...),
+		}
+	case family == sys.AF_UNSPEC:
+		return nil
+	default:
+		return &RawAddr{Family: family, Data: append([]byte(nil), b[2:]...)}
+	}
 }

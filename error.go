@@ -107,3 +107,39 @@ func namedError(call string, err error) error {
 func isErrno(err error, errno syscall.Errno) bool {
 	return err != nil && errors.Is(err, errno)
 }
+
+// sendError is FD.SendError, except that package net reports an address of another
+// kind at once and without a system call's name.
+func (c *conn) sendError(call string, err error) error {
+	if err == errOtherUnixNet {
+		return err
+	}
+	return c.fd.SendError(call, err)
+}
+
+// readError is opError for messages, where the end of a stream is an error with
+// addresses.
+func readError(fd *netfd.FD, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &net.OpError{Op: "read", Net: fd.Network, Source: fd.Local(), Addr: fd.Remote(), Err: err}
+}
+
+// ErrWouldBlock is what a call matches that was not to wait and would have had to.
+var ErrWouldBlock error = syscall.EAGAIN
+
+// RoleError reports that a socket is not fit for a role. It matches
+// errors.ErrUnsupported.
+type RoleError struct {
+	Socket string // as Socket.String has it
+	Role   string // "listener"
+	Why    string // "it does not listen"
+}
+
+func (e *RoleError) Error() string {
+	return "sockets: " + e.Socket + " cannot be a " + e.Role + ": " + e.Why
+}
+
+// Is reports whether target is errors.ErrUnsupported.
+func (e *RoleError) Is(target error) bool { return target == errors.ErrUnsupported }

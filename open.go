@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"net"
-	"strings"
 	"syscall"
 	"time"
 
@@ -54,50 +53,6 @@ func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
 	}
 	return fd, nil
 }
-
-// kind is what a network's name says about a socket.
-type kind struct {
-	network    string // as errors and Network() tell it, without a protocol
-	family     int    // AF_UNSPEC: IPv4 or IPv6, as the addresses need it
-	typ, proto int
-}
-
-// kindOf tells the kind of a network by its name, of which it knows package net's
-// and ours.
-func kindOf(network string) (kind, error) {
-	k := kind{network: network}
-	switch network {
-	case "tcp", "tcp4", "tcp6":
-		k.typ = sys.SOCK_STREAM
-	case "mptcp", "mptcp4", "mptcp6":
-		k.network, k.typ, k.proto = network[len("mp"):], sys.SOCK_STREAM, sys.IPPROTO_MPTCP
-	case "udp", "udp4", "udp6":
-		k.typ = sys.SOCK_DGRAM
-	case "unix":
-		k.family, k.typ = sys.AF_UNIX, sys.SOCK_STREAM
-	case "unixgram":
-		k.family, k.typ = sys.AF_UNIX, sys.SOCK_DGRAM
-	case "unixpacket":
-		k.family, k.typ = sys.AF_UNIX, sys.SOCK_SEQPACKET
-	case "vsock":
-		k.family, k.typ = sys.AF_VSOCK, sys.SOCK_STREAM
-	default:
-		// "ip4:icmp"
-		i := strings.LastIndexByte(network, ':')
-		if i < 0 || network[:i] != "ip" && network[:i] != "ip4" && network[:i] != "ip6" {
-			return k, net.UnknownNetworkError(network)
-		}
-		var err error
-		if k.proto, err = protocol(network[i+1:]); err != nil {
-			return k, err
-		}
-		k.network, k.typ = network[:i], sys.SOCK_RAW
-	}
-	return k, nil
-}
-
-// stream reports whether connections are accepted on sockets of this kind.
-func (k kind) stream() bool { return k.typ == sys.SOCK_STREAM || k.typ == sys.SOCK_SEQPACKET }
 
 // socket makes a bare socket for the addresses, of which either may be nil, with
 // the options that package net gives to every one of its kind.
@@ -168,25 +123,6 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		}
 	}
 	return nil
-}
-
-func isTCP(fd *netfd.FD) bool {
-	return fd.Type == sys.SOCK_STREAM && isTCPProto(fd.Proto) && (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6)
-}
-
-// controlNetwork tells a callback the family, too.
-func controlNetwork(fd *netfd.FD) string {
-	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 {
-		return fd.Network
-	}
-	switch fd.Network[len(fd.Network)-1] {
-	case '4', '6':
-		return fd.Network
-	}
-	if fd.Family == sys.AF_INET {
-		return fd.Network + "4"
-	}
-	return fd.Network + "6"
 }
 
 func (o *opening) openActive(ctx context.Context, fd *netfd.FD) error {
@@ -300,16 +236,6 @@ func (o *opening) openPassive(ctx context.Context, fd *netfd.FD) error {
 		return err
 	}
 	fd.SetAddrs(localAddr(fd), nil, false)
-	return nil
-}
-
-func setMulticastReuse(fd *netfd.FD) error {
-	if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
-		return err
-	}
-	if sys.ReusePortForMulticast {
-		return fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEPORT, 1)
-	}
 	return nil
 }
 

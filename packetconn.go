@@ -2,31 +2,24 @@ package sockets
 
 import (
 	"net"
-	"net/netip"
 	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// UDPConn is a UDP socket. It has the methods of net.UDPConn.
-type UDPConn struct {
+// PacketConn is a message socket of a family that package net does not know, such
+// as netlink.
+type PacketConn struct {
 	conn
 }
 
 var (
-	_ net.Conn       = (*UDPConn)(nil)
-	_ net.PacketConn = (*UDPConn)(nil)
+	_ net.Conn       = (*PacketConn)(nil)
+	_ net.PacketConn = (*PacketConn)(nil)
 )
 
-// ReadFromUDP receives a datagram; what does not fit in b is lost. It allocates
-// nothing but the address.
-func (c *UDPConn) ReadFromUDP(b []byte) (n int, addr *net.UDPAddr, err error) {
-	// Small enough to be inlined, so that an address that does not escape from
-	// the caller costs only the octets of its IP.
-	return c.readFromUDP(b, &net.UDPAddr{})
-}
-
-func (c *UDPConn) readFromUDP(b []byte, addr *net.UDPAddr) (int, *net.UDPAddr, error) {
+// ReadFrom receives a message; what does not fit in b is lost.
+func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
 	}
@@ -35,287 +28,32 @@ func (c *UDPConn) readFromUDP(b []byte, addr *net.UDPAddr) (int, *net.UDPAddr, e
 	if err != nil {
 		return n, nil, readError(c.fd, err)
 	}
-	if !decodeUDPAddr(&from, addr) {
-		return n, &net.UDPAddr{}, nil
-	}
-	return n, addr, nil
+	return n, decodeAddr(c.fd, &from), nil
 }
 
-// ReadFrom is ReadFromUDP in the form of net.PacketConn.
-func (c *UDPConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	n, addr, err := c.readFromUDP(b, &net.UDPAddr{})
-	if addr == nil {
-		return n, nil, err
-	}
-	return n, addr, err
-}
-
-// ReadFromUDPAddrPort is ReadFromUDP without allocations. An IPv6 socket tells
-// IPv4 senders in their IPv4-mapped form.
-func (c *UDPConn) ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error) {
-	if !c.ok() {
-		return 0, netip.AddrPort{}, syscall.EINVAL
-	}
-	var from sys.Sockaddr
-	n, err = c.fd.RecvFrom(b, 0, &from)
-	if err != nil {
-		return n, netip.AddrPort{}, readError(c.fd, err)
-	}
-	return n, decodeAddrPort(&from), nil
-}
-
-// ReadMsgUDP receives a datagram into b and its control data into oob, and returns
-// their lengths, the flags of recvmsg(2), and the sender. MSG_TRUNC in the flags
-// says that b was too small. Packages golang.org/x/net/ipv4 and ipv6 read oob.
-func (c *UDPConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
-	var ap netip.AddrPort
-	n, oobn, flags, ap, err = c.ReadMsgUDPAddrPort(b, oob)
-	if ap.IsValid() {
-		addr = net.UDPAddrFromAddrPort(ap)
-	}
-	return n, oobn, flags, addr, err
-}
-
-// ReadMsgUDPAddrPort is ReadMsgUDP without allocations.
-func (c *UDPConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
-	if !c.ok() {
-		return 0, 0, 0, netip.AddrPort{}, syscall.EINVAL
-	}
-	var from sys.Sockaddr
-	n, oobn, flags, err = c.fd.RecvMsg(b, oob, 0, &from)
-	return n, oobn, flags, c.addrPort(&from), readError(c.fd, err)
-}
-
-// addrPort is decodeAddrPort, with the wildcard for no address, which package net
-// gives together with an error.
-func (c *UDPConn) addrPort(sa *sys.Sockaddr) netip.AddrPort {
-	if ap := decodeAddrPort(sa); ap.IsValid() {
-		return ap
-	}
-	if c.fd.Family == sys.AF_INET {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
-	}
-	return netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
-}
-
-// WriteToUDP sends a datagram to addr.
-func (c *UDPConn) WriteToUDP(b []byte, addr *net.UDPAddr) (n int, err error) {
+// WriteTo sends a message to addr.
+func (c *PacketConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	var to sys.Sockaddr
-	if err = c.setName(&to, "sendto", addr); err == nil {
-		n, err = c.fd.SendTo(b, 0, &to)
-	}
+	addr = plain(addr)
+	n, err := c.writeTo(b, addr)
 	if err != nil {
-		return n, opErrorTo(c.fd, plain(addr), err)
+		return n, opErrorTo(c.fd, addr, err)
 	}
 	return n, nil
 }
 
-// setName stores in to where a message goes; an error tells the system call that
-// would have refused it.
-func (c *UDPConn) setName(to *sys.Sockaddr, call string, addr *net.UDPAddr) error {
+func (c *PacketConn) writeTo(b []byte, addr net.Addr) (int, error) {
 	if c.fd.Connected() {
-		return net.ErrWriteToConnected
+		return 0, net.ErrWriteToConnected
 	}
 	if addr == nil {
-		return errMissingAddress()
-	}
-	if err := encodeIP(to, c.fd.Family, addr.IP, addr.Port, addr.Zone); err != nil {
-		return c.fd.SendError(call, err)
-	}
-	return nil
-}
-
-// WriteTo is WriteToUDP in the form of net.PacketConn.
-func (c *UDPConn) WriteTo(b []byte, addr net.Addr) (int, error) {
-	if !c.ok() {
-		return 0, syscall.EINVAL
-	}
-	a, ok := addr.(*net.UDPAddr)
-	if !ok {
-		return 0, opErrorTo(c.fd, addr, syscall.EINVAL)
-	}
-	return c.WriteToUDP(b, a)
-}
-
-// WriteToUDPAddrPort is WriteToUDP without allocations.
-func (c *UDPConn) WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (n int, err error) {
-	if !c.ok() {
-		return 0, syscall.EINVAL
+		return 0, errMissingAddress()
 	}
 	var to sys.Sockaddr
-	if err = c.setNameAddrPort(&to, "sendto", addr); err == nil {
-		n, err = c.fd.SendTo(b, 0, &to)
+	if err := encodeFor(&to, c.fd, addr); err != nil {
+		return 0, c.fd.SendError("sendto", err)
 	}
-	if err != nil {
-		return n, opErrorTo(c.fd, addrPortUDPAddr{addr}, err)
-	}
-	return n, nil
-}
-
-// setNameAddrPort is setName without allocations.
-func (c *UDPConn) setNameAddrPort(to *sys.Sockaddr, call string, addr netip.AddrPort) error {
-	if c.fd.Connected() {
-		return net.ErrWriteToConnected
-	}
-	if !addr.IsValid() {
-		return errMissingAddress()
-	}
-	if err := encodeAddrPort(to, c.fd.Family, addr); err != nil {
-		return c.fd.SendError(call, err)
-	}
-	return nil
-}
-
-// WriteMsgUDP sends b with the control data oob to addr, which is nil on a
-// connected socket, and returns how much of each was sent.
-func (c *UDPConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {
-	if !c.ok() {
-		return 0, 0, syscall.EINVAL
-	}
-	var to sys.Sockaddr
-	if addr != nil || !c.fd.Connected() {
-		err = c.setName(&to, "sendmsg", addr)
-	}
-	if err == nil {
-		n, err = c.fd.SendMsg(b, oob, 0, &to)
-	}
-	if err != nil {
-		return n, 0, opErrorTo(c.fd, plain(addr), err)
-	}
-	return n, len(oob), nil
-}
-
-// WriteMsgUDPAddrPort is WriteMsgUDP without allocations. The zero AddrPort stands
-// for no address.
-func (c *UDPConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
-	if !c.ok() {
-		return 0, 0, syscall.EINVAL
-	}
-	var to sys.Sockaddr
-	if addr.IsValid() || !c.fd.Connected() {
-		err = c.setNameAddrPort(&to, "sendmsg", addr)
-	}
-	if err == nil {
-		n, err = c.fd.SendMsg(b, oob, 0, &to)
-	}
-	if err != nil {
-		return n, 0, opErrorTo(c.fd, addrPortUDPAddr{addr}, err)
-	}
-	return n, len(oob), nil
-}
-
-// IPConn is a raw IP socket. It has the methods of net.IPConn.
-type IPConn struct {
-	conn
-}
-
-var (
-	_ net.Conn       = (*IPConn)(nil)
-	_ net.PacketConn = (*IPConn)(nil)
-)
-
-// ReadFromIP receives a packet without its IPv4 header, which goes through b and
-// needs room there.
-func (c *IPConn) ReadFromIP(b []byte) (int, *net.IPAddr, error) {
-	if !c.ok() {
-		return 0, nil, syscall.EINVAL
-	}
-	var from sys.Sockaddr
-	n, err := c.fd.RecvFrom(b, 0, &from)
-	if err != nil {
-		return n, nil, readError(c.fd, err)
-	}
-	if from.Family() == sys.AF_INET {
-		n = stripIPv4Header(n, b)
-	}
-	return n, decodeIPAddr(&from), nil
-}
-
-// stripIPv4Header moves the payload of a packet to the front of b, RFC 791
-// section 3.1.
-func stripIPv4Header(n int, b []byte) int {
-	if len(b) < 20 || b[0]>>4 != 4 {
-		return n
-	}
-	header := int(b[0]&0x0f) << 2
-	if header < 20 || header > len(b) {
-		return n
-	}
-	copy(b, b[header:])
-	return n - header
-}
-
-// ReadFrom is ReadFromIP in the form of net.PacketConn.
-func (c *IPConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	n, addr, err := c.ReadFromIP(b)
-	if addr == nil {
-		return n, nil, err
-	}
-	return n, addr, err
-}
-
-// ReadMsgIP receives a packet, with its IPv4 header, into b and its control data
-// into oob, and returns their lengths, the flags of recvmsg(2), and the sender.
-func (c *IPConn) ReadMsgIP(b, oob []byte) (n, oobn, flags int, addr *net.IPAddr, err error) {
-	if !c.ok() {
-		return 0, 0, 0, nil, syscall.EINVAL
-	}
-	var from sys.Sockaddr
-	n, oobn, flags, err = c.fd.RecvMsg(b, oob, 0, &from)
-	return n, oobn, flags, decodeIPAddr(&from), readError(c.fd, err)
-}
-
-// WriteToIP sends a packet to addr. The kernel adds the IP header.
-func (c *IPConn) WriteToIP(b []byte, addr *net.IPAddr) (int, error) {
-	if !c.ok() {
-		return 0, syscall.EINVAL
-	}
-	var to sys.Sockaddr
-	if err := c.setName(&to, addr); err != nil {
-		return 0, opErrorTo(c.fd, plain(addr), err)
-	}
-	n, err := c.fd.SendTo(b, 0, &to)
-	return n, opErrorTo(c.fd, addr, err)
-}
-
-func (c *IPConn) setName(to *sys.Sockaddr, addr *net.IPAddr) error {
-	if c.fd.Connected() {
-		return net.ErrWriteToConnected
-	}
-	if addr == nil {
-		return errMissingAddress()
-	}
-	return encodeIP(to, c.fd.Family, addr.IP, 0, addr.Zone)
-}
-
-// WriteTo is WriteToIP in the form of net.PacketConn.
-func (c *IPConn) WriteTo(b []byte, addr net.Addr) (int, error) {
-	if !c.ok() {
-		return 0, syscall.EINVAL
-	}
-	a, ok := addr.(*net.IPAddr)
-	if !ok {
-		return 0, opErrorTo(c.fd, addr, syscall.EINVAL)
-	}
-	return c.WriteToIP(b, a)
-}
-
-// WriteMsgIP sends b with the control data oob to addr, and returns how much of
-// each was sent.
-func (c *IPConn) WriteMsgIP(b, oob []byte, addr *net.IPAddr) (n, oobn int, err error) {
-	if !c.ok() {
-		return 0, 0, syscall.EINVAL
-	}
-	var to sys.Sockaddr
-	if err := c.setName(&to, addr); err != nil {
-		return 0, 0, opErrorTo(c.fd, plain(addr), err)
-	}
-	n, err = c.fd.SendMsg(b, oob, 0, &to)
-	if err != nil {
-		return n, 0, opErrorTo(c.fd, addr, err)
-	}
-	return n, len(oob), nil
+	return c.fd.SendTo(b, 0, &to)
 }

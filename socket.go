@@ -89,29 +89,6 @@ func wrapSocket(network string, fd *netfd.FD, err error) (*Socket, error) {
 	return s, nil
 }
 
-// networkName returns the name for a socket that came without one: package net's
-// where there is one, otherwise that of the address family.
-func networkName(family, typ, proto int) string {
-	switch family {
-	case sys.AF_INET, sys.AF_INET6:
-		switch {
-		case typ == sys.SOCK_STREAM && isTCPProto(proto):
-			return "tcp"
-		case typ == sys.SOCK_DGRAM:
-			return "udp"
-		case typ == sys.SOCK_RAW:
-			return "ip"
-		}
-	case sys.AF_UNIX:
-		return unixNet(typ)
-	}
-	return familyName(family)
-}
-
-func isTCPProto(proto int) bool {
-	return proto == 0 || proto == sys.IPPROTO_TCP || proto == sys.IPPROTO_MPTCP
-}
-
 // use returns the descriptor, or net.ErrClosed if it has moved or was closed.
 func (s *Socket) use() (*netfd.FD, error) {
 	if fd := s.fd.Load(); fd != nil {

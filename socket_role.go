@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"errors"
 	"net"
 	"os"
 
@@ -145,21 +144,6 @@ func adoptedListener(fd *netfd.FD) net.Listener {
 	l.setDefaults = true
 	return newRoleListener(l, false)
 }
-
-// RoleError reports that a socket is not fit for a role. It matches
-// errors.ErrUnsupported.
-type RoleError struct {
-	Socket string // as Socket.String has it
-	Role   string // "listener"
-	Why    string // "it does not listen"
-}
-
-func (e *RoleError) Error() string {
-	return "sockets: " + e.Socket + " cannot be a " + e.Role + ": " + e.Why
-}
-
-// Is reports whether target is errors.ErrUnsupported.
-func (e *RoleError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // newConn returns fd in the type that fits it.
 func newConn(fd *netfd.FD) net.Conn {

@@ -6,13 +6,9 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
-
-	"github.com/iolib-go/sockets/internal/codec"
-	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // TextConn is a stream connection with an external format: Read yields UTF-8
@@ -71,72 +67,6 @@ func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	t.r.setFormat(f.codec())
 	t.w.setFormat(f.codec())
 	return t
-}
-
-// wireFormat is what Dialer, ListenConfig and AcceptConfig say of their
-// connections' format. The zero value is bytes as they are, unbuffered.
-type wireFormat struct {
-	format        ExternalFormat
-	input, output int // sizes of SetBufferSizes
-}
-
-// check reports a format that connections of a socket type cannot have. Only
-// streams have one: the records of other sockets would run together.
-func (w wireFormat) check(typ int) error {
-	if w == (wireFormat{}) {
-		return nil
-	}
-	if typ != sys.SOCK_STREAM {
-		return &ArgumentError{Arg: "format", Value: w.format, Why: "only streams have one, not " + typeName(typ) + " sockets"}
-	}
-	if err := w.format.check(); err != nil {
-		return err
-	}
-	return checkBufferSizes(codec.Of(w.format.Encoding).Name, w.input, w.output)
-}
-
-// checkNetwork is check for a network that may turn out to be unknown later.
-func (w wireFormat) checkNetwork(network string) error {
-	if w == (wireFormat{}) {
-		return nil
-	}
-	k, err := kindOf(network)
-	if err != nil {
-		return nil
-	}
-	return w.check(k.typ)
-}
-
-// wrap returns c in the format, which check has passed: c itself if that converts
-// and buffers nothing.
-func (w wireFormat) wrap(c net.Conn) net.Conn {
-	switch {
-	case w == (wireFormat{}):
-		return c
-	case w.input == 0 && w.output == 0:
-		return WithFormat(c, w.format)
-	}
-	t := NewTextConn(c, w.format)
-	t.r.size.Store(int64(w.input))
-	t.w.size.Store(int64(w.output))
-	return t
-}
-
-// minBufferSize is the least size of a buffer: no character, escape sequence
-// and line end together are longer.
-const minBufferSize = codec.FinishLen
-
-func checkBufferSizes(encoding string, in, out int) error {
-	for _, b := range []struct {
-		name string
-		size int
-	}{{"input", in}, {"output", out}} {
-		if b.size < 0 || b.size > 0 && b.size < minBufferSize {
-			err := fmt.Errorf("%w: %s %d, want 0 or at least %d", ErrBufferSize, b.name, b.size, minBufferSize)
-			return &FormatError{Op: "buffer", Encoding: encoding, Err: err}
-		}
-	}
-	return nil
 }
 
 // SetBufferSizes sets the sizes of the user-space buffers, in bytes on the
@@ -365,31 +295,6 @@ func (c *TextConn) Offsets() (read, written int64) {
 // buffered.
 func (c *TextConn) NetConn() net.Conn { return c.conn }
 
-// Raw returns the connection without the format: its Read yields the bytes
-// that no Read of c has consumed, and its Write sends bytes as they are, after
-// all text that c has accepted. Text and bytes may alternate.
-func (c *TextConn) Raw() io.ReadWriter { return rawText{c} }
-
-type rawText struct{ c *TextConn }
-
-func (r rawText) Read(p []byte) (int, error) {
-	if r.c.closed.Load() {
-		return 0, r.c.closedRead()
-	}
-	r.c.r.mu.Lock()
-	defer r.c.r.mu.Unlock()
-	return r.c.r.readRaw(p)
-}
-
-func (r rawText) Write(p []byte) (int, error) {
-	if r.c.closed.Load() {
-		return 0, r.c.closedWrite()
-	}
-	r.c.w.mu.Lock()
-	defer r.c.w.unlock()
-	return r.c.w.writeRaw(p)
-}
-
 // LocalAddr returns the address of this end.
 func (c *TextConn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
@@ -504,35 +409,3 @@ const (
 	blockSize    = 64 << 10
 	maxBlockSize = 4 * blockSize
 )
-
-// A block is memory for the wire. Blocks come from a pool when there is
-// something to hold, and go back when it is gone.
-type block struct{ mem []byte }
-
-var blocks = [...]struct {
-	size int
-	pool sync.Pool
-}{
-	{size: blockSize}, {size: 2 * blockSize}, {size: maxBlockSize},
-}
-
-// getBlock returns a block with room for size bytes, one of blockSize times 1,
-// 2 or 4, and for one character more.
-func getBlock(size int) *block {
-	for i := range blocks {
-		if c := &blocks[i]; c.size == size {
-			if b, ok := c.pool.Get().(*block); ok {
-				return b
-			}
-		}
-	}
-	return &block{make([]byte, size+codec.FinishLen)}
-}
-
-func putBlock(b *block) {
-	for i := range blocks {
-		if c := &blocks[i]; c.size+codec.FinishLen == len(b.mem) {
-			c.pool.Put(b)
-		}
-	}
-}

@@ -1,12 +1,32 @@
 package sockets
 
 import (
+	"io"
 	"net"
 	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// TCPConn is a TCP connection. It has the methods of net.TCPConn.
+type TCPConn struct {
+	conn
+}
+
+// ReadFrom sends what r gives until io.EOF, without copying it where Copy can do
+// without.
+func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(c, r) }
+
+// WriteTo gives w what is received until the peer ends it, without copying it
+// where Copy can do without.
+func (c *TCPConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(c, w) }
+
+var (
+	_ net.Conn      = (*TCPConn)(nil)
+	_ io.ReaderFrom = (*TCPConn)(nil)
+	_ io.WriterTo   = (*TCPConn)(nil)
 )
 
 // Keep-alive probing as package net sets it up, RFC 1122 section 4.2.3.6.

@@ -1,0 +1,52 @@
+package sockets
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// VsockAddr is the address of a socket between a virtual machine and its host,
+// vsock(7).
+type VsockAddr struct {
+	CID  uint32 // context: VsockAny, VsockHost, a guest's number
+	Port uint32 // VsockAny lets the kernel choose
+}
+
+// Well-known contexts and ports, vsock(7).
+const (
+	VsockAny   = math.MaxUint32 // any context, any port
+	VsockLocal = 1              // this machine
+	VsockHost  = 2              // the machine that runs this virtual one
+)
+
+// Network returns "vsock".
+func (a *VsockAddr) Network() string { return "vsock" }
+
+// String returns the context and the port, "2:1024", with "*" for any.
+func (a *VsockAddr) String() string {
+	if a == nil {
+		return "<nil>"
+	}
+	return vsockNumber(a.CID) + ":" + vsockNumber(a.Port)
+}
+
+func vsockNumber(n uint32) string {
+	if n == VsockAny {
+		return "*"
+	}
+	return strconv.FormatUint(uint64(n), 10)
+}
+
+func (a *VsockAddr) addressFamily() int { return sys.AF_VSOCK }
+
+// encode makes a struct sockaddr_vm.
+func (a *VsockAddr) encode() (sa sys.Sockaddr, err error) {
+	var b [16]byte
+	binary.NativeEndian.PutUint32(b[4:], a.Port)
+	binary.NativeEndian.PutUint32(b[8:], a.CID)
+	err = sa.SetFamily(sys.AF_VSOCK, b[:])
+	return sa, err
+}

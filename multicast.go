@@ -1,0 +1,108 @@
+package sockets
+
+import (
+	"context"
+	"net"
+	"syscall"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// ListenMulticastUDP makes a socket that receives datagrams sent to the group
+// gaddr on interface ifi, nil for the system's choice. The network must be "udp",
+// "udp4" or "udp6".
+//
+// It receives whatever else is sent to the port, as it is bound to the wildcard
+// address, and what it sends to the group does not come back to this host.
+// Packages golang.org/x/net/ipv4 and ipv6 offer more.
+func ListenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
+	err := checkNetwork(network, "udp", "udp4", "udp6")
+	if err == nil && (gaddr == nil || gaddr.IP == nil) {
+		err = errMissingAddress()
+	}
+	var c *UDPConn
+	if err == nil {
+		c, err = listenMulticastUDP(network, ifi, gaddr)
+	}
+	return listened(network, gaddr, c, err)
+}
+
+func listenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
+	c, err := new(ListenConfig).listenUDP(context.Background(), network, gaddr)
+	if err != nil {
+		return nil, err
+	}
+	if ip4 := gaddr.IP.To4(); ip4 != nil {
+		err = joinGroup4(c.fd, ifi, [4]byte(ip4))
+	} else {
+		err = joinGroup6(c.fd, ifi, gaddr.IP)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func joinGroup4(fd *netfd.FD, ifi *net.Interface, group [4]byte) error {
+	var ip [4]byte
+	index := 0
+	if ifi != nil {
+		index = ifi.Index
+		if !sys.InterfaceIndex4 {
+			var err error
+			if ip, err = interfaceIPv4(ifi); err != nil {
+				return err
+			}
+		}
+		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface4(s, ip, index) }); err != nil {
+			return err
+		}
+	}
+	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop4(s, false) }); err != nil {
+		return err
+	}
+	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup4(s, group, ip, index) })
+}
+
+func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
+	index := 0
+	if ifi != nil {
+		index = ifi.Index
+		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface6(s, index) }); err != nil {
+			return err
+		}
+	}
+	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop6(s, false) }); err != nil {
+		return err
+	}
+	var g [16]byte // the wildcard, which the kernel refuses, for an IP without octets
+	copy(g[:], group)
+	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup6(s, g, index) })
+}
+
+func interfaceIPv4(ifi *net.Interface) (ip [4]byte, err error) {
+	addrs, err := ifi.Addrs()
+	if err != nil {
+		return ip, err
+	}
+	for _, addr := range addrs {
+		if n, ok := addr.(*net.IPNet); ok {
+			if ip4 := n.IP.To4(); ip4 != nil {
+				return [4]byte(ip4), nil
+			}
+		}
+	}
+	return ip, &net.AddrError{Err: "no IPv4 address on interface", Addr: ifi.Name}
+}
+
+func setMulticastReuse(fd *netfd.FD) error {
+	if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	if sys.ReusePortForMulticast {
+		return fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEPORT, 1)
+	}
+	return nil
+}
