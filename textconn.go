@@ -402,10 +402,3 @@ func joinErrors(a, b error) error {
 	}
 	return errors.Join(a, b)
 }
-
-// blockSize is how many bytes one system call moves, or the text of one: that
-// may be longer on the wire.
-const (
-	blockSize    = 64 << 10
-	maxBlockSize = 4 * blockSize
-)

@@ -37,3 +37,10 @@ func putBlock(b *block) {
 		}
 	}
 }
+
+// blockSize is how many bytes one system call moves, or the text of one: that
+// may be longer on the wire.
+const (
+	blockSize    = 64 << 10
+	maxBlockSize = 4 * blockSize
+)
