@@ -6,6 +6,8 @@ import (
 	"net/http/httptrace"
 	"syscall"
 	"time"
+
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // Dialer holds the options of connecting. The zero value is ready to use, and no
@@ -62,7 +64,7 @@ type Dialer struct {
 	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
 
 	// Options are set on every socket after Control and before bind, in order.
-	Options []Setting
+	Options []sockopt.Setting
 
 	// Format is the external format of the streams that Dial and DialContext return, see
 	// TextConn. The zero value is bytes as they are.

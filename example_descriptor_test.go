@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func ExampleUnixConn_SendFD() {
@@ -169,7 +170,7 @@ func ExampleUnixConn_ReceiveCred() {
 	}
 	defer a.Close()
 	defer b.Close()
-	if err := sockets.PassCred.Set(b, true); err != nil {
+	if err := sockopt.PassCred.Set(b, true); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Fprint(a, "who am I?")
@@ -189,10 +190,10 @@ func ExampleUnixConn_SendCred() {
 	}
 	defer a.Close()
 	defer b.Close()
-	if err := sockets.PassCred.Set(b, true); err != nil {
+	if err := sockopt.PassCred.Set(b, true); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := a.SendCred([]byte("me"), sockets.Ucred{}); err != nil {
+	if _, err := a.SendCred([]byte("me"), sockopt.Ucred{}); err != nil {
 		log.Fatal(err)
 	}
 	_, cred, err := b.ReceiveCred(make([]byte, 100))

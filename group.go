@@ -2,12 +2,16 @@ package sockets
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/net/bpf"
 
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // ListenGroup is Listen for n listeners on one address, among which the kernel
@@ -43,7 +47,7 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 		return nil, &net.OpError{Op: "listen", Net: network, Err: &ArgumentError{Arg: "group size", Value: n, Why: "must be positive"}}
 	}
 	group := *lc
-	group.Options = append([]Setting{ReusePort.With(true)}, lc.Options...)
+	group.Options = append([]sockopt.Setting{sockopt.ReusePort.With(true)}, lc.Options...)
 	for range n {
 		m, addr, err := open(&group, address)
 		if err != nil {
@@ -98,3 +102,46 @@ func steerByCPU(member syscall.Conn, size int) error {
 	}
 	return syscallError("setsockopt", err)
 }
+
+// syscallError adds the call to an errno; what was refused or missing before any
+// call passes through.
+func syscallError(call string, err error) error {
+	if _, ok := err.(syscall.Errno); ok {
+		return os.NewSyscallError(call, err)
+	}
+	return err
+}
+
+// optionAddr returns c's local address, nil if c has none.
+func optionAddr(c syscall.Conn) net.Addr {
+	switch c := c.(type) {
+	case interface{ LocalAddr() net.Addr }:
+		return c.LocalAddr()
+	case interface{ Addr() net.Addr }:
+		return c.Addr()
+	}
+	return nil
+}
+
+// closedError turns the ways in which a conn says that it is closed into
+// net.ErrClosed; other errors pass through.
+func closedError(err error) error {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) || errors.Is(err, fileClosed()) {
+		return net.ErrClosed
+	}
+	return err
+}
+
+// fileClosed returns what the RawConn of a closed os.File answers: an error of
+// package os's own that matches no exported one.
+var fileClosed = sync.OnceValue(func() error {
+	// No system numbers its descriptors this high, so none is opened here and
+	// none is closed.
+	f := os.NewFile(1<<31-1, "")
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return rc.Control(func(uintptr) {})
+})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // ListenConfig holds the options of listening. The zero value is ready to use, and
@@ -34,7 +35,7 @@ type ListenConfig struct {
 
 	// Options are set on the socket after Control and before bind, in order.
 	// Accepted connections inherit most of them from a listener, see tcp(7).
-	Options []Setting
+	Options []sockopt.Setting
 
 	// Format is the external format of the streams that a listener's Accept returns, see
 	// TextConn. The zero value is bytes as they are.

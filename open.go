@@ -10,6 +10,7 @@ import (
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // opening says how to open a socket. Dialer, ListenConfig and the functions for
@@ -24,7 +25,7 @@ type opening struct {
 	offload bool
 
 	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
-	options         []Setting
+	options         []sockopt.Setting
 	keepAlive       time.Duration
 	keepAliveConfig net.KeepAliveConfig
 }
@@ -114,11 +115,7 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
 	}
 	for _, s := range o.options {
-		var err error
-		if cerr := fd.Control(func(sysfd uintptr) { err = s.apply(sysfd) }); cerr != nil {
-			return cerr
-		}
-		if err != nil {
+		if err := s.Apply(&rawConn{fd}); err != nil {
 			return err
 		}
 	}

@@ -177,7 +177,7 @@ func TestReadmeFiles(t *testing.T) {
 	if !ok {
 		t.Fatal("no map of the files in README.md")
 	}
-	names := regexp.MustCompile(`[a-z_]+(\*)?\.go|internal/[a-z]+|compat/|bench/`).FindAllString(m, -1)
+	names := regexp.MustCompile(`[a-z_]+(\*)?\.go|internal/[a-z]+|compat/|bench/|sockopt/`).FindAllString(m, -1)
 	if len(names) == 0 {
 		t.Fatal("the map names no files")
 	}

@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 const (
@@ -265,7 +266,7 @@ func listenControl(path string, takeover chan<- *sockets.UnixConn) error {
 				return
 			}
 			// Only for programs of the same user.
-			if cred, err := sockets.PeerCred.Get(c); err != nil || cred.UID != uint32(os.Geteuid()) {
+			if cred, err := sockopt.PeerCred.Get(c); err != nil || cred.UID != uint32(os.Geteuid()) {
 				c.Close()
 				continue
 			}
