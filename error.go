@@ -94,6 +94,38 @@ func opErrorTo(fd *netfd.FD, to net.Addr, err error) error {
 	return &net.OpError{Op: "write", Net: fd.Network, Source: fd.Local(), Addr: to, Err: err}
 }
 
+// openError is opError where there is no socket, or none yet. nil passes through.
+func openError(op, network string, source, addr net.Addr, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
+}
+
+// fileError is openError for a file, or whatever it is called, that is to become a
+// socket.
+func fileError(name string, err error) error {
+	return openError("file", "file+net", nil, fileAddr(name), err)
+}
+
+// fileAddr is the address in errors about a file that is no socket of use.
+type fileAddr string
+
+func (fileAddr) Network() string  { return "file+net" }
+func (f fileAddr) String() string { return string(f) }
+
+// socketError wraps an error of a method; fd is nil if the Socket was empty.
+func socketError(op string, fd *netfd.FD, addr net.Addr, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &net.OpError{Op: op, Addr: addr, Err: err}
+	if fd != nil {
+		e.Net, e.Source = fd.Network, fd.Local()
+	}
+	return e
+}
+
 // namedError names the system call that would have refused an address with the
 // bare errno err. Package net has one exception.
 func namedError(call string, err error) error {

@@ -137,7 +137,7 @@ func (s *Socket) connected(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr) (net
 		remote = addr
 	}
 	if ip, _, _, ok := ipParts(remote); ok && ip.IsUnspecified() {
-		remote = loopback(controlNetwork(fd), remote)
+		remote = loopback(fd.Family, remote)
 	}
 	local := orNameless(fd, localAddr(fd))
 	if err := s.move(fd); err != nil {

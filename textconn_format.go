@@ -30,18 +30,6 @@ func (w wireFormat) check(typ int) error {
 	return checkBufferSizes(codec.Of(w.format.Encoding).Name, w.input, w.output)
 }
 
-// checkNetwork is check for a network that may turn out to be unknown later.
-func (w wireFormat) checkNetwork(network string) error {
-	if w == (wireFormat{}) {
-		return nil
-	}
-	k, err := kindOf(network)
-	if err != nil {
-		return nil
-	}
-	return w.check(k.typ)
-}
-
 // wrap returns c in the format, which check has passed: c itself if that converts
 // and buffers nothing.
 func (w wireFormat) wrap(c net.Conn) net.Conn {
