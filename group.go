@@ -2,14 +2,12 @@ package sockets
 
 import (
 	"context"
-	"errors"
 	"net"
-	"os"
-	"sync"
 	"syscall"
 
 	"golang.org/x/net/bpf"
 
+	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
@@ -44,7 +42,7 @@ func (lc *ListenConfig) ListenPacketGroup(ctx context.Context, network, address 
 
 func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, address string, n int, open func(*ListenConfig, string) (M, net.Addr, error)) (members []M, err error) {
 	if n < 1 {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: &ArgumentError{Arg: "group size", Value: n, Why: "must be positive"}}
+		return nil, openError("listen", network, nil, nil, &ArgumentError{Arg: "group size", Value: n, Why: "must be positive"})
 	}
 	group := *lc
 	group.Options = append([]sockopt.Setting{sockopt.ReusePort.With(true)}, lc.Options...)
@@ -70,15 +68,8 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 // Systems without it answer errors.ErrUnsupported. See SO_ATTACH_REUSEPORT_CBPF in
 // socket(7).
 func SteerByCPU(member syscall.Conn, size int) error {
-	err := steerByCPU(member, size)
-	if err == nil {
-		return nil
-	}
-	op := &net.OpError{Op: "set", Addr: optionAddr(member), Err: err}
-	if op.Addr != nil {
-		op.Net = op.Addr.Network()
-	}
-	return op
+	addr := addrOf(member)
+	return openError("set", networkOf(addr), nil, addr, steerByCPU(member, size))
 }
 
 func steerByCPU(member syscall.Conn, size int) error {
@@ -100,48 +91,5 @@ func steerByCPU(member syscall.Conn, size int) error {
 	if cerr := rc.Control(func(s uintptr) { err = sys.AttachReusePort(s, program) }); cerr != nil {
 		return closedError(cerr)
 	}
-	return syscallError("setsockopt", err)
+	return netfd.CallError("setsockopt", err)
 }
-
-// syscallError adds the call to an errno; what was refused or missing before any
-// call passes through.
-func syscallError(call string, err error) error {
-	if _, ok := err.(syscall.Errno); ok {
-		return os.NewSyscallError(call, err)
-	}
-	return err
-}
-
-// optionAddr returns c's local address, nil if c has none.
-func optionAddr(c syscall.Conn) net.Addr {
-	switch c := c.(type) {
-	case interface{ LocalAddr() net.Addr }:
-		return c.LocalAddr()
-	case interface{ Addr() net.Addr }:
-		return c.Addr()
-	}
-	return nil
-}
-
-// closedError turns the ways in which a conn says that it is closed into
-// net.ErrClosed; other errors pass through.
-func closedError(err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) || errors.Is(err, fileClosed()) {
-		return net.ErrClosed
-	}
-	return err
-}
-
-// fileClosed returns what the RawConn of a closed os.File answers: an error of
-// package os's own that matches no exported one.
-var fileClosed = sync.OnceValue(func() error {
-	// No system numbers its descriptors this high, so none is opened here and
-	// none is closed.
-	f := os.NewFile(1<<31-1, "")
-	rc, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	f.Close()
-	return rc.Control(func(uintptr) {})
-})

@@ -348,11 +348,11 @@ func passedFile(i int, s Named) (*os.File, string, error) {
 	}
 	raw, err := s.Conn.SyscallConn()
 	if err != nil {
-		return nil, "", &DescriptorError{i, innerError(err)}
+		return nil, "", &DescriptorError{i, closedError(err)}
 	}
 	nfd, errno := -1, syscall.EBADF
 	if err := raw.Control(func(fd uintptr) { nfd, errno = sys.Dup(fd) }); err != nil {
-		return nil, "", &DescriptorError{i, heldError(s.Conn, err)}
+		return nil, "", &DescriptorError{i, closedError(err)}
 	}
 	if errno != 0 {
 		return nil, "", &DescriptorError{i, os.NewSyscallError("fcntl", errno)}

@@ -117,7 +117,7 @@ func (s *Socket) bind(fd *netfd.FD, addr net.Addr) error {
 	}
 	var sa sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
-		return namedError("bind", err)
+		return addrError("bind", err)
 	}
 	if err := fd.Bind(&sa); err != nil {
 		return err

@@ -108,7 +108,7 @@ func (c *UnixConn) SendFD(f syscall.Conn) error {
 	if err == nil {
 		_, err = c.fd.SendRights(r, zeroOctet)
 	}
-	return opError(c.fd, "write", sendError(err, f))
+	return opError(c.fd, "write", descriptorError(err))
 }
 
 // zeroOctet is the data that travel with a descriptor.
@@ -135,7 +135,7 @@ func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	if err == nil {
 		n, err = c.fd.SendRights(r, b)
 	}
-	return n, opError(c.fd, "write", sendError(err, fds...))
+	return n, opError(c.fd, "write", descriptorError(err))
 }
 
 // SendRawFDs is SendFDs for descriptors by their numbers, of which the caller sees
@@ -176,28 +176,18 @@ func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
 		err = syscall.EINVAL
 	}
 	if err != nil {
-		return &DescriptorError{i, innerError(err)}
+		return &DescriptorError{i, closedError(err)}
 	}
 	r.Add(raw)
 	return nil
 }
 
-// sendError turns the error for a descriptor that was closed into ours.
-func sendError(err error, fds ...syscall.Conn) error {
-	held, ok := err.(*netfd.HeldError)
-	if !ok {
-		return err
+// descriptorError turns the error for a descriptor that was closed into ours.
+func descriptorError(err error) error {
+	if held, ok := err.(*netfd.HeldError); ok {
+		return &DescriptorError{held.Index, closedError(held.Err)}
 	}
-	return &DescriptorError{held.Index, heldError(fds[held.Index], held.Err)}
-}
-
-// heldError returns why f's descriptor was not to be had.
-func heldError(f syscall.Conn, err error) error {
-	if _, ok := f.(*os.File); ok {
-		// Package os has an error for this that matches nothing.
-		return os.ErrClosed
-	}
-	return innerError(err)
+	return err
 }
 
 // ReceiveFD receives one descriptor and the octet that comes with it. The file is
