@@ -12,8 +12,11 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// MaxDescriptors is how many descriptors one message carries, SCM_RIGHTS in unix(7).
-const MaxDescriptors = sys.MaxRights
+// MaxDescriptors is how many descriptors one message carries at most: the kernel's limit
+// on Linux, SCM_RIGHTS in unix(7), and that of this package elsewhere.
+const MaxDescriptors = 253
+
+var _ = [1]struct{}{}[MaxDescriptors-sys.MaxRights] // they are the same
 
 // What may be wrong with a message that was received for its descriptors or its
 // credentials. Errors of ReceiveFD and its likes match one of them, or several.
