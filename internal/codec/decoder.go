@@ -12,6 +12,7 @@ type Decoder struct {
 	nl      Newline
 	strict  bool
 	afterCR bool // Any: a "\n" that follows belongs to the line end just delivered
+	lines   bool // CRLF, and both are bytes of their own: see foldCRLF
 	bad     int
 	st      state
 }
@@ -30,6 +31,7 @@ func (d *Decoder) Init(f Format) {
 	if f.Charset.kind == kindUTF8 && f.AsIs() {
 		d.m = bytesMachine{}
 	}
+	d.lines = f.Newline == CRLF && f.Charset.plainLines()
 	d.m.start(&d.st)
 }
 
@@ -69,10 +71,30 @@ func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 	if d.foreign != nil {
 		return d.decodeForeign(dst, src, eof)
 	}
+	cr := -1
 	for nSrc < len(src) {
-		nd, ns := d.m.decodeRun(&d.st, dst[nDst:], src[nSrc:])
+		end := len(src)
+		if d.lines && d.st.initial() {
+			nd, ns := d.decodeLines(dst[nDst:], src[nSrc:])
+			nDst += nd
+			if nSrc += ns; nSrc == len(src) {
+				break
+			}
+			cr = indexFrom(src, '\r', nSrc, cr)
+			if end = cr; end == nSrc && end+1 < len(src) && nDst < len(dst) {
+				nSrc++
+				dst[nDst] = '\r'
+				if src[nSrc] == '\n' {
+					dst[nDst] = '\n'
+					nSrc++
+				}
+				nDst++
+				continue
+			}
+		}
+		nd, ns := d.m.decodeRun(&d.st, dst[nDst:], src[nSrc:end])
 		if ns > 0 {
-			if d.nl != LF {
+			if d.nl != LF && !d.lines {
 				nd, ns = d.foldNewlines(dst[nDst:nDst+nd], ns)
 			}
 			if ns > 0 {
@@ -102,7 +124,14 @@ func (d *Decoder) InPlace(b []byte) (nText, nWire int) {
 	if d.nl == LF || n == 0 {
 		return n, n
 	}
-	return d.foldNewlines(b[:n], n)
+	if d.lines {
+		nText, nWire = foldCRLF(b, b[:n])
+	}
+	k, n := d.foldNewlines(b[nWire:n], n-nWire)
+	if nText < nWire {
+		copy(b[nText:], b[nWire:nWire+k])
+	}
+	return nText + k, nWire + n
 }
 
 // step decodes one character by hand. It consumes nothing if it returns a
