@@ -75,11 +75,9 @@ func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 	for nSrc < len(src) {
 		end := len(src)
 		if d.lines && d.st.initial() {
-			nd, ns := d.decodeLines(dst[nDst:], src[nSrc:])
+			nd, ns := foldCRLF(dst[nDst:], src[nSrc:])
 			nDst += nd
-			if nSrc += ns; nSrc == len(src) {
-				break
-			}
+			nSrc += ns
 			cr = indexFrom(src, '\r', nSrc, cr)
 			if end = cr; end == nSrc && end+1 < len(src) && nDst < len(dst) {
 				nSrc++
@@ -124,14 +122,7 @@ func (d *Decoder) InPlace(b []byte) (nText, nWire int) {
 	if d.nl == LF || n == 0 {
 		return n, n
 	}
-	if d.lines {
-		nText, nWire = foldCRLF(b, b[:n])
-	}
-	k, n := d.foldNewlines(b[nWire:n], n-nWire)
-	if nText < nWire {
-		copy(b[nText:], b[nWire:nWire+k])
-	}
-	return nText + k, nWire + n
+	return d.foldNewlines(b[:n], n)
 }
 
 // step decodes one character by hand. It consumes nothing if it returns a

@@ -32,7 +32,7 @@ type expansion uint8
 
 const (
 	oneByOne   expansion = iota
-	intoWire             // they are bytes of their own: expandLines
+	intoWire             // they are bytes of their own: expandLF
 	beforeWire           // encodeLines
 )
 
@@ -103,7 +103,7 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 		if e.expands != oneByOne && !e.afterCR && e.st.initial() {
 			var nd, ns int
 			if e.expands == intoWire {
-				nd, ns = e.expandLines(dst[nDst:], src[nSrc:])
+				nd, ns = expandLF(dst[nDst:], src[nSrc:], 0)
 			} else {
 				nd, ns = e.encodeLines(dst[nDst:], src[nSrc:])
 			}

@@ -3,7 +3,6 @@ package codec
 import (
 	"bytes"
 	"math/bits"
-	"unicode/utf8"
 )
 
 const (
@@ -13,45 +12,36 @@ const (
 	firstPrint = 0x0e
 )
 
-// foldCRLF copies src to dst, with CR LF as LF. It stops in front of a CR at the end,
-// and in front of a character that dst has no room for. dst may begin where src
-// does, and is as long then.
+// foldCRLF copies the ASCII prefix of src to dst, with CR LF as LF. It stops in
+// front of other bytes, and some 40 bytes before an end: a CR that it copies is
+// followed by something else. Bytes of dst behind the result may be overwritten.
+//
+// Words are copied, searched for line ends and for what is not ASCII in one go.
 func foldCRLF(dst, src []byte) (nDst, nSrc int) {
 	for nSrc+40 <= len(src) && nDst+32 <= len(dst) {
 		s, d := src[nSrc:nSrc+40:nSrc+40], dst[nDst:nDst+32:nDst+32]
 		w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
-		t0, t1 := low(w0), low(w1)
-		t2, t3 := low(w2), low(w3)
-		if t0|t1|t2|t3 == 0 {
-			le.PutUint64(d, w0)
-			le.PutUint64(d[8:], w1)
-			le.PutUint64(d[16:], w2)
-			le.PutUint64(d[24:], w3)
+		le.PutUint64(d, w0)
+		le.PutUint64(d[8:], w1)
+		le.PutUint64(d[16:], w2)
+		le.PutUint64(d[24:], w3)
+		// A borrow goes to higher bytes only, so the first one is right.
+		w0 = (w0 | (w0 - firstPrint*ones)) & asciiMask
+		w1 = (w1 | (w1 - firstPrint*ones)) & asciiMask
+		w2 = (w2 | (w2 - firstPrint*ones)) & asciiMask
+		w3 = (w3 | (w3 - firstPrint*ones)) & asciiMask
+		if w0|w1|w2|w3 == 0 {
 			nDst += 32
 			nSrc += 32
 			continue
 		}
-		i, w, t := 0, w0, t0
-		if t0 == 0 {
-			le.PutUint64(d, w0)
-			i, w, t = 8, w1, t1
-			if t1 == 0 {
-				le.PutUint64(d[8:], w1)
-				i, w, t = 16, w2, t2
-				if t2 == 0 {
-					le.PutUint64(d[16:], w2)
-					i, w, t = 24, w3, t3
-				}
-			}
-		}
-		// What is behind the byte may be src, not yet read.
-		below := (t&-t)>>7 - 1
-		old := le.Uint64(d[i:])
-		le.PutUint64(d[i:], old^(old^w)&below)
-		i = (i + bits.TrailingZeros64(t)>>3) & 31
-		c := s[i]
+		i := firstOf(w0, w1, w2, w3)
 		nDst += i
 		nSrc += i
+		c := s[i]
+		if c >= 0x80 {
+			break
+		}
 		nSrc++
 		if c == '\r' && s[i+1] == '\n' {
 			c = '\n'
@@ -60,39 +50,13 @@ func foldCRLF(dst, src []byte) (nDst, nSrc int) {
 		d[i] = c
 		nDst++
 	}
-	for nSrc < len(src) && nDst < len(dst) {
-		c := src[nSrc]
-		if c == '\r' {
-			if nSrc+1 == len(src) {
-				return nDst, nSrc
-			}
-			if src[nSrc+1] == '\n' {
-				c = '\n'
-				nSrc++
-			}
-		}
-		dst[nDst] = c
-		nDst++
-		nSrc++
-	}
-	back := cutBefore(src, nSrc)
-	return nDst - back, nSrc - back
+	return nDst, nSrc
 }
 
-// cutBefore returns how many bytes of a character are in front of i, in text that
-// is valid as far as it is not ASCII.
-func cutBefore(text []byte, i int) int {
-	n := 0
-	for i < len(text) && n < min(i, utf8.UTFMax-1) && !utf8.RuneStart(text[i-n]) {
-		n++
-	}
-	return n
-}
-
-// expandLF copies src to dst, with LF as CR LF. It stops in front of a CR, and in
-// front of a character that dst has no room for. Bytes of dst behind the result may
-// be overwritten.
-func expandLF(dst, src []byte) (nDst, nSrc int) {
+// expandLF copies src to dst, with LF as CR LF. It stops in front of a CR, in front
+// of a byte that is not ASCII unless pass is asciiMask, and some 40 bytes before an
+// end. Bytes of dst behind the result may be overwritten.
+func expandLF(dst, src []byte, pass uint64) (nDst, nSrc int) {
 	for nSrc+32 <= len(src) && nDst+40 <= len(dst) {
 		s, d := src[nSrc:nSrc+32:nSrc+32], dst[nDst:nDst+40:nDst+40]
 		w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
@@ -100,29 +64,21 @@ func expandLF(dst, src []byte) (nDst, nSrc int) {
 		le.PutUint64(d[8:], w1)
 		le.PutUint64(d[16:], w2)
 		le.PutUint64(d[24:], w3)
-		t0, t1 := low(w0), low(w1)
-		t2, t3 := low(w2), low(w3)
-		if t0|t1|t2|t3 == 0 {
+		w0 = (w0 | (w0 - firstPrint*ones)) &^ (w0 & pass) & asciiMask
+		w1 = (w1 | (w1 - firstPrint*ones)) &^ (w1 & pass) & asciiMask
+		w2 = (w2 | (w2 - firstPrint*ones)) &^ (w2 & pass) & asciiMask
+		w3 = (w3 | (w3 - firstPrint*ones)) &^ (w3 & pass) & asciiMask
+		if w0|w1|w2|w3 == 0 {
 			nDst += 32
 			nSrc += 32
 			continue
 		}
-		i, t := 0, t0
-		if t0 == 0 {
-			i, t = 8, t1
-			if t1 == 0 {
-				i, t = 16, t2
-				if t2 == 0 {
-					i, t = 24, t3
-				}
-			}
-		}
-		i = (i + bits.TrailingZeros64(t)>>3) & 31
-		c := s[i]
+		i := firstOf(w0, w1, w2, w3)
 		nDst += i
 		nSrc += i
-		if c == '\r' {
-			return nDst, nSrc
+		c := s[i]
+		if c >= 0x80 || c == '\r' {
+			break
 		}
 		nSrc++
 		if c == '\n' {
@@ -133,51 +89,28 @@ func expandLF(dst, src []byte) (nDst, nSrc int) {
 		d[i] = c
 		nDst++
 	}
-	for nSrc < len(src) && nDst+2 <= len(dst) && src[nSrc] != '\r' {
-		if src[nSrc] == '\n' {
-			dst[nDst] = '\r'
-			nDst++
-		}
-		dst[nDst] = src[nSrc]
-		nDst++
-		nSrc++
-	}
-	back := cutBefore(src, nSrc)
-	return nDst - back, nSrc - back
+	return nDst, nSrc
 }
 
-// low finds the bytes of w below firstPrint. It is right for the first of them.
-func low(w uint64) uint64 { return (w - firstPrint*ones) &^ w & asciiMask }
-
-// linePiece is how many bytes are looked at twice, once as characters and once as
-// lines: they are to stay in the processor's cache.
-const linePiece = 4 << 10
-
-// decodeLines decodes what is the same on the wire, but for CR LF.
-func (d *Decoder) decodeLines(dst, src []byte) (nDst, nSrc int) {
-	for {
-		piece := src[nSrc:min(len(src), nSrc+linePiece)]
-		nd, ns := foldCRLF(dst[nDst:], piece[:d.m.plain(&d.st, piece)])
-		nDst += nd
-		nSrc += ns
-		if ns < linePiece/2 {
-			return nDst, nSrc
+// firstOf returns the index of the first byte with its top bit set in 32 bytes, one
+// of which has.
+func firstOf(w0, w1, w2, w3 uint64) int {
+	i := 0
+	if w0 == 0 {
+		i, w0 = 8, w1
+		if w1 == 0 {
+			i, w0 = 16, w2
+			if w2 == 0 {
+				i, w0 = 24, w3
+			}
 		}
 	}
+	return (i + bits.TrailingZeros64(w0)>>3) & 31
 }
 
-// expandLines encodes what is the same on the wire, but for LF.
-func (e *Encoder) expandLines(dst, src []byte) (nDst, nSrc int) {
-	for {
-		piece := src[nSrc:min(len(src), nSrc+linePiece)]
-		nd, ns := expandLF(dst[nDst:], piece[:e.m.plain(&e.st, piece)])
-		nDst += nd
-		nSrc += ns
-		if ns < linePiece/2 {
-			return nDst, nSrc
-		}
-	}
-}
+// linePiece is how much text encodeLines expands at a time: it is to stay in the
+// processor's cache.
+const linePiece = 2 << 10
 
 // encodeLines encodes text with line ends that become CR LF, by expanding it to the
 // end of dst first. It is for machines whose ASCII is not ASCII on the wire, and
@@ -190,10 +123,10 @@ func (e *Encoder) encodeLines(dst, src []byte) (nDst, nSrc int) {
 			return nDst, nSrc
 		}
 		at := len(dst) - size
-		nText, n := expandLF(dst[at:], src[nSrc:])
+		nText, n := expandLF(dst[at:], src[nSrc:], asciiMask)
 		text := dst[at : at+nText]
 		nd, ns := e.m.encodeRun(&e.st, dst[nDst:at], text)
-		if 0 < ns && ns < nText && text[ns] == '\n' { // behind its CR
+		if 0 < ns && ns < nText && text[ns] == '\n' && text[ns-1] == '\r' {
 			nd -= e.m.unit()
 			ns--
 		}
