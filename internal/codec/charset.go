@@ -170,7 +170,7 @@ func (c *Charset) machine() machine {
 		case kindUTF8:
 			c.built = utf8Machine{mark: c.mark != ignoreMark}
 		case kindUTF16:
-			c.built = utf16Machine{mark: c.mark, little: c.little}
+			c.built = utf16Machine{mark: c.mark, little: c.little, short: shortUnits()}
 		case kindUTF32:
 			c.built = utf32Machine{mark: c.mark, little: c.little}
 		case kindSingle:
