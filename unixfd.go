@@ -226,7 +226,7 @@ func heldError(f syscall.Conn, err error) error {
 // A peer may pass a socket whose close takes seconds, one with SO_LINGER set and
 // unsent data. Whether it is closed here because something is wrong with the message,
 // or later by the caller, that call waits. A server that expects no descriptors of its
-// clients turns PassRights off, where the kernel has it (Linux 6.17), which prevents
+// clients turns PassRights off, where the kernel has it (Linux 6.16), which prevents
 // it; one that expects them closes sockets in a goroutine of their own.
 func (c *UnixConn) ReceiveFD() (*os.File, error) {
 	if !c.ok() {
