@@ -5,10 +5,13 @@ package sockets_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/sockopt"
+	"golang.org/x/sys/unix"
 )
 
 // TestUrgentData follows one urgent byte through a TCP stream, RFC 9293 section
@@ -229,4 +233,254 @@ func TestNoSignal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPeer gives UDP sockets one peer after the other.
+func TestPeer(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6", "unixgram"} {
+		t.Run(network, func(t *testing.T) {
+			a, b, third := packets(t, network), packets(t, network), packets(t, network)
+			local := a.LocalAddr()
+			type connector interface {
+				Connect(net.Addr) error
+				Disconnect() error
+			}
+			c := a.(connector)
+			wantAddrs := func(remote net.Addr) {
+				t.Helper()
+				if diff := cmp.Diff([]net.Addr{local, remote}, []net.Addr{a.LocalAddr(), a.RemoteAddr()}); diff != "" {
+					t.Errorf("local and remote address (-want +got):\n%s", diff)
+				}
+			}
+			for _, peer := range []messenger{b, third} {
+				check(t, c.Connect(peer.LocalAddr()))
+				wantAddrs(peer.LocalAddr())
+				_, err := a.Write([]byte("hello"))
+				check(t, err)
+				wantReceive(t, peer, 9, 0, "hello")
+				_, err = a.(net.PacketConn).WriteTo([]byte("x"), b.LocalAddr())
+				wantError(t, err, "write", net.ErrWriteToConnected)
+			}
+			check(t, c.Disconnect())
+			wantAddrs(nil)
+			check(t, c.Disconnect())
+			_, err := a.Write([]byte("x"))
+			var op *net.OpError
+			if !errors.As(err, &op) {
+				t.Errorf("Write without a peer: %v", err)
+			}
+			for _, peer := range []messenger{b, third} {
+				_, err := peer.SendTo([]byte("still here"), local, 0)
+				check(t, err)
+				wantReceive(t, a, 10, 0, "still here")
+			}
+			check(t, a.Close())
+			wantError(t, c.Connect(b.LocalAddr()), "connect", net.ErrClosed)
+			wantError(t, c.Disconnect(), "disconnect", net.ErrClosed)
+			wantAddrs(nil)
+		})
+	}
+}
+
+// TestDisconnectKeepsPort disconnects sockets whose port the kernel chose, one at
+// the connect and one at a bind.
+func TestDisconnectKeepsPort(t *testing.T) {
+	b := packets(t, "udp4")
+	for name, d := range map[string]sockets.Dialer{
+		"automatic": {},
+		"bound":     {LocalAddr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := d.Dial("udp4", b.LocalAddr().String())
+			check(t, err)
+			closeLater(t, c)
+			local := c.LocalAddr().(*net.UDPAddr)
+			u := c.(*sockets.UDPConn)
+			check(t, u.Disconnect())
+			if got := u.LocalAddr().(*net.UDPAddr).Port; got != local.Port {
+				t.Errorf("port %d after Disconnect, want %d", got, local.Port)
+			}
+			_, err = b.SendTo([]byte("x"), local, 0)
+			check(t, err)
+			wantReceive(t, u, 1, 0, "x")
+			if u.RemoteAddr() != nil {
+				t.Errorf("peer %v after Disconnect", u.RemoteAddr())
+			}
+		})
+	}
+}
+
+// TestConnectRefused leaves the peer there was.
+func TestConnectRefused(t *testing.T) {
+	a, b := packets(t, "udp4"), packets(t, "udp4")
+	u := a.(*sockets.UDPConn)
+	check(t, u.Connect(b.LocalAddr()))
+	var addrError *net.AddrError
+	for _, to := range []net.Addr{nil, (*net.UDPAddr)(nil), &net.TCPAddr{Port: 1}, &net.UDPAddr{IP: net.IPv6loopback, Port: 1}} {
+		err := u.Connect(to)
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Op != "connect" || isNil(to) != (op.Addr == nil) || !isNil(to) && !errors.As(err, &addrError) {
+			t.Errorf("Connect(%v): %v, want *net.AddrError", to, err)
+		}
+	}
+	if diff := cmp.Diff(b.LocalAddr(), u.RemoteAddr()); diff != "" {
+		t.Errorf("peer (-want +got):\n%s", diff)
+	}
+
+	stream, _ := dialed(t, "unix")
+	for name, err := range map[string]error{
+		"connect":    stream.(*sockets.UnixConn).Connect(&net.UnixAddr{Name: "@x", Net: "unix"}),
+		"disconnect": stream.(*sockets.UnixConn).Disconnect(),
+	} {
+		wantError(t, err, name, errors.ErrUnsupported)
+		var role *sockets.RoleError
+		if !errors.As(err, &role) || role.Socket != "unix stream socket" {
+			t.Errorf("%s of a stream: %v, want a RoleError", name, err)
+		}
+	}
+}
+
+// TestDisconnectedName keeps the name of a unix datagram socket.
+func TestDisconnectedName(t *testing.T) {
+	path := filepath.Join(shortDir(t), "a")
+	a, err := sockets.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	check(t, err)
+	closeLater(t, a)
+	b := packets(t, "unixgram")
+	check(t, a.Connect(b.LocalAddr()))
+	check(t, a.Disconnect())
+	if got := a.LocalAddr().String(); got != path {
+		t.Errorf("name %q after Disconnect, want %q", got, path)
+	}
+	_, err = b.SendTo([]byte("x"), a.LocalAddr(), 0)
+	check(t, err)
+	wantReceive(t, a, 1, 0, "x")
+}
+
+// TestConnectFromElsewhere gives a socket without an address of its own a peer that
+// is not to be reached from where it sent to the one before.
+func TestConnectFromElsewhere(t *testing.T) {
+	enterNetNS(t)
+	v0, v1 := vethPair(t)
+	addAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	addNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	here := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}
+	here6 := &net.UDPAddr{IP: net.IPv6loopback, Port: 9}
+	there := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 9}
+	nowhere := &net.UDPAddr{IP: net.IPv4(198, 51, 100, 1), Port: 9}
+	for _, tt := range []struct {
+		network string
+		peers   []net.Addr
+		local   []string
+	}{
+		{"udp4", []net.Addr{here, there}, []string{"127.0.0.1", "192.0.2.1"}},
+		{"udp", []net.Addr{here, there, here6, here}, []string{"127.0.0.1", "192.0.2.1", "::1", "127.0.0.1"}},
+	} {
+		c, err := sockets.ListenPacket(tt.network, ":0")
+		check(t, err)
+		closeLater(t, c)
+		u := c.(*sockets.UDPConn)
+		port := u.LocalAddr().(*net.UDPAddr).Port
+		for i, peer := range tt.peers {
+			check(t, u.Connect(peer))
+			want := fmt.Sprint(&net.UDPAddr{IP: net.ParseIP(tt.local[i]), Port: port}, peer)
+			if diff := cmp.Diff(want, fmt.Sprint(u.LocalAddr(), u.RemoteAddr())); diff != "" {
+				t.Errorf("%s: addresses after Connect(%v) (-want +got):\n%s", tt.network, peer, diff)
+			}
+		}
+		before := fmt.Sprint(u.LocalAddr(), u.RemoteAddr())
+		wantError(t, u.Connect(nowhere), "connect", unix.ENETUNREACH)
+		if diff := cmp.Diff(before, fmt.Sprint(u.LocalAddr(), u.RemoteAddr())); diff != "" {
+			t.Errorf("%s: addresses after a Connect that failed (-want +got):\n%s", tt.network, diff)
+		}
+		_, err = u.Write([]byte("x"))
+		check(t, err)
+	}
+}
+
+// TestPeerConcurrently changes the peer from several goroutines: the last is the one
+// that RemoteAddr tells.
+func TestPeerConcurrently(t *testing.T) {
+	a, b, c := packets(t, "udp4"), packets(t, "udp4"), packets(t, "udp4")
+	u := a.(*sockets.UDPConn)
+	local := u.LocalAddr().String()
+	for range 200 {
+		var wg sync.WaitGroup
+		for _, f := range []func() error{
+			func() error { return u.Connect(b.LocalAddr()) },
+			func() error { return u.Connect(c.LocalAddr()) },
+			u.Disconnect,
+		} {
+			wg.Go(func() { check(t, f()) })
+		}
+		wg.Go(func() { u.WriteTo([]byte("x"), b.LocalAddr()) })
+		wg.Go(func() { u.ReceiveFrom(make([]byte, 1), sockets.MsgDontWait) })
+		wg.Wait()
+		want := "<nil>"
+		onFD(t, u, func(fd int) error {
+			if sa, err := syscall.Getpeername(fd); err == nil {
+				want = fmt.Sprintf("127.0.0.1:%d", sa.(*syscall.SockaddrInet4).Port)
+			}
+			return nil
+		})
+		if got := fmt.Sprint(u.RemoteAddr()); got != want {
+			t.Fatalf("RemoteAddr tells %v, the kernel %v", got, want)
+		}
+		if got := u.LocalAddr().String(); got != local {
+			t.Fatalf("local address %v, want %v", got, local)
+		}
+	}
+}
+
+// TestDisconnectKeepsDevice disconnects sockets that are bound to an interface, by an
+// option and by the zone of their address, of which the kernel lets go.
+func TestDisconnectKeepsDevice(t *testing.T) {
+	t.Run("option", func(t *testing.T) {
+		b := packets(t, "udp4")
+		d := sockets.Dialer{Options: []sockopt.Setting{sockopt.BindToDevice.With("lo")}}
+		c, err := d.Dial("udp4", b.LocalAddr().String())
+		check(t, err)
+		closeLater(t, c)
+		check(t, c.(*sockets.UDPConn).Disconnect())
+		if got, err := sockopt.BindToDevice.Get(c.(syscall.Conn)); got != "lo" || err != nil {
+			t.Errorf("bound to device %q, %v; want lo", got, err)
+		}
+	})
+	t.Run("zone", func(t *testing.T) {
+		enterNetNS(t)
+		// A link-local address is of use only once nobody else is found to have it.
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0); err != nil {
+			t.Skip("no IPv6:", err)
+		}
+		v0, _ := vethPair(t)
+		var ip net.IP
+		if !waitUntil(func() bool {
+			addrs, err := v0.Addrs()
+			check(t, err)
+			for _, addr := range addrs {
+				if n := addr.(*net.IPNet); n.IP.IsLinkLocalUnicast() {
+					ip = n.IP
+				}
+			}
+			return ip != nil
+		}) {
+			t.Skip("no link-local address")
+		}
+		c, err := sockets.ListenUDP("udp6", &net.UDPAddr{IP: ip, Zone: "v0"})
+		check(t, err)
+		closeLater(t, c)
+		want := c.LocalAddr()
+		check(t, c.Connect(&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "v0", Port: 9}))
+		check(t, c.Disconnect())
+		if diff := cmp.Diff(want, c.LocalAddr()); diff != "" {
+			t.Errorf("local address (-want +got):\n%s", diff)
+		}
+
+		// A peer's zone is the peer's alone.
+		c, err = sockets.ListenUDP("udp6", &net.UDPAddr{})
+		check(t, err)
+		closeLater(t, c)
+		check(t, c.Connect(&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "v0", Port: 9}))
+		check(t, c.Connect(&net.UDPAddr{IP: net.IPv6loopback, Port: 9}))
+	})
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"golang.org/x/sys/unix"
 )
 
 // wantReceive calls ReceiveFrom with room for size bytes.
@@ -363,5 +364,51 @@ func TestMessageMethods(t *testing.T) {
 	}
 	if _, ok := any(new(sockets.UnixConn)).(readerFrom); ok {
 		t.Error("UnixConn is an io.ReaderFrom")
+	}
+}
+
+// TestDontRoute sends to a host behind a gateway, which the flag rules out.
+func TestDontRoute(t *testing.T) {
+	enterNetNS(t)
+	v0, v1 := vethPair(t)
+	addAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	addNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	addDefaultRoute(t, net.IPv4(192, 0, 2, 2))
+	c, err := sockets.ListenPacket("udp4", ":0")
+	check(t, err)
+	closeLater(t, c)
+	behind := &net.UDPAddr{IP: net.IPv4(198, 51, 100, 1), Port: 9}
+	beside := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 9}
+	for _, to := range []net.Addr{behind, beside} {
+		_, err = c.(messenger).SendTo([]byte("x"), to, 0)
+		check(t, err)
+	}
+	_, err = c.(messenger).SendTo([]byte("x"), beside, sockets.MsgDontRoute)
+	check(t, err)
+	_, err = c.(messenger).SendTo([]byte("x"), behind, sockets.MsgDontRoute)
+	wantError(t, err, "write", unix.ENETUNREACH)
+}
+
+// TestConfirm looks into the kernel's table of neighbors, arp(7): only the flag
+// says that one is there.
+func TestConfirm(t *testing.T) {
+	enterNetNS(t)
+	v0, v1 := vethPair(t)
+	addAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	addNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	c, err := sockets.ListenPacket("udp4", ":0")
+	check(t, err)
+	closeLater(t, c)
+	to := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 9}
+	const longAgo = 1000
+	_, err = c.(messenger).SendTo([]byte("x"), to, 0)
+	check(t, err)
+	if got := confirmed(t); len(got) != 1 || got[0] < longAgo {
+		t.Fatalf("neighbors confirmed %v ticks ago, want one and long ago", got)
+	}
+	_, err = c.(messenger).SendTo([]byte("x"), to, sockets.MsgConfirm)
+	check(t, err)
+	if got := confirmed(t); len(got) != 1 || got[0] >= longAgo {
+		t.Errorf("neighbors confirmed %v ticks ago, want one and just now", got)
 	}
 }

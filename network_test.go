@@ -3,11 +3,7 @@
 package sockets_test
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,9 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/net/icmp"
@@ -27,103 +21,6 @@ import (
 	"golang.org/x/net/nettest"
 	"golang.org/x/sys/unix"
 )
-
-// vsockLoopback skips the test if this machine cannot talk to itself over vsock,
-// for which the kernel needs the module vsock_loopback.
-func vsockLoopback(t *testing.T) {
-	t.Helper()
-	s, err := sockets.New("vsock")
-	if err != nil {
-		t.Skip("no vsock:", err)
-	}
-	defer s.Close()
-	if err := s.Bind(&sockets.VsockAddr{CID: sockets.VsockLocal, Port: sockets.VsockAny}); err != nil {
-		t.Skip("no loopback for vsock:", err)
-	}
-}
-
-func TestVsock(t *testing.T) {
-	vsockLoopback(t)
-	l, err := sockets.Listen("vsock", ":*")
-	check(t, err)
-	closeLater(t, l)
-	port := l.Addr().(*sockets.VsockAddr).Port
-	c, err := sockets.Dial("vsock", fmt.Sprintf("%d:%d", sockets.VsockLocal, port))
-	check(t, err)
-	closeLater(t, c)
-	a, err := l.Accept()
-	check(t, err)
-	closeLater(t, a)
-	_, err = c.Write([]byte("x"))
-	check(t, err)
-	wantMessage(t, a, "x")
-	t.Run("conformance", func(t *testing.T) {
-		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return pipeThrough(l) })
-	})
-	t.Run("http", func(t *testing.T) { serveOver(t, l) })
-}
-
-// TestVsockAddresses does what needs no peer.
-func TestVsockAddresses(t *testing.T) {
-	s, err := sockets.New("vsock")
-	if err != nil {
-		t.Skip("no vsock:", err)
-	}
-	closeLater(t, s)
-	check(t, s.Bind(&sockets.VsockAddr{CID: sockets.VsockAny, Port: sockets.VsockAny}))
-	addr := s.LocalAddr().(*sockets.VsockAddr)
-	if addr.CID != sockets.VsockAny || addr.Port == sockets.VsockAny || addr.Port < 1024 {
-		t.Errorf("bound to %v, want a port of the kernel's choice", addr)
-	}
-	if got, want := s.String(), "vsock stream socket bound to "+addr.String(); got != want {
-		t.Errorf("String() = %q, want %q", got, want)
-	}
-	l, err := s.Listen(1)
-	check(t, err)
-	closeLater(t, l)
-	if diff := cmp.Diff(addr, l.Addr()); diff != "" {
-		t.Errorf("address of the listener (-want +got):\n%s", diff)
-	}
-	_, err = l.(acceptor).AcceptWith(sockets.AcceptConfig{Timeout: time.Millisecond})
-	wantError(t, err, "accept", os.ErrDeadlineExceeded)
-
-	_, err = sockets.Listen("vsock", l.Addr().String())
-	wantError(t, err, "listen", syscall.EADDRINUSE)
-	// The number of another machine.
-	_, err = sockets.Listen("vsock", "2147483646:*")
-	wantError(t, err, "listen", syscall.EADDRNOTAVAIL)
-	d := sockets.Dialer{LocalAddr: &net.TCPAddr{}}
-	_, err = d.Dial("vsock", "2:1")
-	var mismatch *net.AddrError
-	if !errors.As(err, &mismatch) {
-		t.Errorf("dial from a TCP address: %v, want *net.AddrError", err)
-	}
-	for _, address := range []string{"", "2", "2:", "x:1", "2:4294967296"} {
-		if _, err := sockets.Dial("vsock", address); err == nil {
-			t.Errorf("Dial(%q) succeeded", address)
-		}
-	}
-	wild, err := sockets.Listen("vsock", ":*")
-	check(t, err)
-	closeLater(t, wild)
-	if cid := wild.Addr().(*sockets.VsockAddr).CID; cid != sockets.VsockAny {
-		t.Errorf("listening without a context at %d, want any", cid)
-	}
-	// Without a context it is this machine. Nothing is to be sent there.
-	errStop := errors.New("stop")
-	d = sockets.Dialer{Control: func(network, address string, _ syscall.RawConn) error {
-		if network != "vsock" || address != "1:1024" {
-			t.Errorf("Dial of port 1024 goes to %s %s", network, address)
-		}
-		return errStop
-	}}
-	_, err = d.Dial("vsock", ":1024")
-	wantError(t, err, "dial", errStop)
-	_, err = sockets.ListenPacket("vsock", ":1")
-	if !errors.As(err, &mismatch) {
-		t.Errorf("ListenPacket: %v, want *net.AddrError", err)
-	}
-}
 
 // streamListener is a StreamListener for which every kernel has a loopback.
 func streamListener(tb testing.TB) *sockets.StreamListener {
@@ -408,117 +305,6 @@ func TestSCTP(t *testing.T) {
 	closeLater(t, a)
 	send(t, conn.(*sockets.StreamConn), "x", 0)
 	wantReceive(t, a.(*sockets.StreamConn), 1, 0, "x")
-}
-
-// TestUnknownFamilyXDP binds a socket of a family that the package knows nothing
-// of, AF_XDP, by the bytes of its address, linux/if_xdp.h.
-func TestUnknownFamilyXDP(t *testing.T) {
-	enterNetNS(t)
-	s, err := sockets.NewRaw(unix.AF_XDP, unix.SOCK_RAW, 0)
-	if err != nil {
-		t.Skip("no AF_XDP:", err)
-	}
-	closeLater(t, s)
-	if got, want := s.String(), "af44 raw socket, unbound"; got != want {
-		t.Errorf("String() = %q, want %q", got, want)
-	}
-	lo, err := net.InterfaceByName("lo")
-	check(t, err)
-	address := func(ifindex int) *sockets.RawAddr {
-		// flags, interface, queue, descriptor of shared memory
-		b := make([]byte, 14)
-		binary.NativeEndian.PutUint16(b, unix.XDP_COPY)
-		binary.NativeEndian.PutUint32(b[2:], uint32(ifindex))
-		return &sockets.RawAddr{Family: unix.AF_XDP, Data: b}
-	}
-	wantError(t, s.Bind(address(1<<20)), "bind", syscall.ENODEV)
-	wantError(t, s.Bind(address(lo.Index)), "bind", syscall.EINVAL) // no ring of frames yet
-	wantError(t, s.Bind(&sockets.RawAddr{Family: unix.AF_XDP, Data: make([]byte, 127)}), "bind", syscall.EINVAL)
-	var wrong *net.AddrError
-	if err := s.Bind(&sockets.RawAddr{Family: unix.AF_INET}); !errors.As(err, &wrong) {
-		t.Errorf("Bind to an address of another family: %v, want *net.AddrError", err)
-	}
-	const frame, frames = 4096, 4
-	memory, err := unix.Mmap(-1, 0, frame*frames, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	check(t, err)
-	defer unix.Munmap(memory)
-	onFD(t, s, func(fd int) error {
-		reg := make([]byte, unsafe.Sizeof(unix.XDPUmemReg{}))
-		binary.NativeEndian.PutUint64(reg, uint64(uintptr(unsafe.Pointer(&memory[0]))))
-		binary.NativeEndian.PutUint64(reg[8:], uint64(len(memory)))
-		binary.NativeEndian.PutUint32(reg[16:], frame)
-		if err := unix.SetsockoptString(fd, unix.SOL_XDP, unix.XDP_UMEM_REG, string(reg)); err != nil {
-			return err
-		}
-		for _, ring := range []int{unix.XDP_UMEM_FILL_RING, unix.XDP_UMEM_COMPLETION_RING, unix.XDP_RX_RING} {
-			if err := unix.SetsockoptInt(fd, unix.SOL_XDP, ring, frames); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	check(t, s.Bind(address(lo.Index)))
-	c, err := s.PacketConn()
-	check(t, err)
-	closeLater(t, c)
-	if got := c.LocalAddr().Network(); got != "af44" {
-		t.Errorf("local address of network %q", got)
-	}
-	onFD(t, c.(syscall.Conn), func(fd int) error { // bound, as a second bind tells
-		if err := unix.Bind(fd, &unix.SockaddrXDP{Flags: unix.XDP_COPY, Ifindex: uint32(lo.Index)}); err != unix.EBUSY {
-			return fmt.Errorf("second bind: %v, want EBUSY", err)
-		}
-		return nil
-	})
-}
-
-// TestUnknownFamilyALG computes a hash by the kernel's crypto interface, AF_ALG:
-// bind chooses it, and a connection that is accepted is one computation.
-func TestUnknownFamilyALG(t *testing.T) {
-	s, err := sockets.NewRaw(unix.AF_ALG, unix.SOCK_SEQPACKET, 0)
-	if err != nil {
-		t.Skip("no AF_ALG:", err)
-	}
-	closeLater(t, s)
-	// struct sockaddr_alg: type[14], feat, mask, name[64]
-	data := make([]byte, 14+4+4+64)
-	copy(data, "hash")
-	copy(data[22:], "sha256")
-	if err := s.Bind(&sockets.RawAddr{Family: unix.AF_ALG, Data: data}); err != nil {
-		t.Skip("no SHA-256:", err)
-	}
-	l, err := s.Listener()
-	check(t, err)
-	closeLater(t, l)
-	c, err := l.Accept()
-	check(t, err)
-	closeLater(t, c)
-	if c.RemoteAddr() == nil || c.LocalAddr() == nil {
-		t.Errorf("addresses %v and %v", c.LocalAddr(), c.RemoteAddr())
-	}
-	stream := c.(*sockets.StreamConn)
-	send(t, stream, "hello ", sockets.MsgMore)
-	send(t, stream, "world", 0)
-	got := make([]byte, sha256.Size)
-	_, err = io.ReadFull(stream, got)
-	check(t, err)
-	if want := sha256.Sum256([]byte("hello world")); !bytes.Equal(want[:], got) {
-		t.Errorf("hash %x, want %x", got, want)
-	}
-}
-
-// TestRawAddr reaches a family that the package knows by the bytes of an address.
-func TestRawAddr(t *testing.T) {
-	l := listen4(t)
-	data := make([]byte, 14)
-	binary.BigEndian.PutUint16(data, uint16(l.Addr().(*net.TCPAddr).Port))
-	copy(data[2:], []byte{127, 0, 0, 1})
-	c, err := newRoleless(t, "tcp4").Connect(t.Context(), &sockets.RawAddr{Family: unix.AF_INET, Data: data})
-	check(t, err)
-	closeLater(t, c)
-	if got, want := c.RemoteAddr().String(), l.Addr().String(); got != want {
-		t.Errorf("connected to %s, want %s", got, want)
-	}
 }
 
 // TestPacketConnWriteTo gives wrong destinations in every state: which error comes
