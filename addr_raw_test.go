@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/net/nettest"
 	"golang.org/x/sys/unix"
 )
@@ -33,9 +35,9 @@ func TestNetlink(t *testing.T) {
 	}
 	netlinkRequest(t, c, unix.RTM_GETROUTE, unix.NLM_F_DUMP, make([]byte, unix.SizeofRtMsg))
 	loopback := false
-	check(t, replies(t, c, func(m syscall.NetlinkMessage) {
+	socktest.Check(t, replies(t, c, func(m syscall.NetlinkMessage) {
 		attributes, err := syscall.ParseNetlinkRouteAttr(&m)
-		check(t, err)
+		socktest.Check(t, err)
 		for _, a := range attributes {
 			loopback = loopback || a.Attr.Type == unix.RTA_DST && net.IP(a.Value).Equal(net.IPv4(127, 0, 0, 1))
 		}
@@ -49,18 +51,18 @@ func TestNetlink(t *testing.T) {
 	}
 
 	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-	check(t, err)
+	socktest.Check(t, err)
 	defer s.Close()
-	check(t, s.Bind(&sockets.NetlinkAddr{PortID: 77, Groups: unix.RTMGRP_LINK}))
+	socktest.Check(t, s.Bind(&sockets.NetlinkAddr{PortID: 77, Groups: unix.RTMGRP_LINK}))
 	if got, want := s.String(), "netlink raw socket bound to 77/0x1"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
 	}
 	// A peer of the kernel's: Write sends there.
 	p, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})
-	check(t, err)
-	closeLater(t, p)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, p)
 	_, err = p.(net.PacketConn).WriteTo([]byte("x"), &sockets.NetlinkAddr{})
-	wantError(t, err, "write", net.ErrWriteToConnected)
+	socktest.WantError(t, err, "write", net.ErrWriteToConnected)
 }
 
 // TestPacketSocket sends a frame over a cable, and compares what packet(7) tells
@@ -74,13 +76,13 @@ func TestPacketSocket(t *testing.T) {
 		if errors.Is(err, os.ErrPermission) {
 			t.Skip("packet sockets need CAP_NET_RAW:", err)
 		}
-		check(t, err)
+		socktest.Check(t, err)
 		defer s.Close()
-		check(t, s.Bind(&sockets.LinkAddr{Interface: ifi.Index, Protocol: experiment}))
+		socktest.Check(t, s.Bind(&sockets.LinkAddr{Interface: ifi.Index, Protocol: experiment}))
 		c, err := s.PacketConn()
-		check(t, err)
-		closeLater(t, c)
-		check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
+		socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 		return c.(*sockets.PacketConn)
 	}
 	a, b := bind(unix.SOCK_DGRAM, v0), bind(unix.SOCK_DGRAM, v1)
@@ -94,8 +96,8 @@ func TestPacketSocket(t *testing.T) {
 	// frames are sent until one arrives.
 	exchange := func(send func() error, c *sockets.PacketConn) (n int, from net.Addr, err error) {
 		for range 100 {
-			check(t, send())
-			check(t, c.SetReadDeadline(time.Now().Add(300*time.Millisecond)))
+			socktest.Check(t, send())
+			socktest.Check(t, c.SetReadDeadline(time.Now().Add(300*time.Millisecond)))
 			if n, from, err = c.ReceiveFrom(buf, 0); !errors.Is(err, os.ErrDeadlineExceeded) {
 				break
 			}
@@ -106,7 +108,7 @@ func TestPacketSocket(t *testing.T) {
 		_, err := a.WriteTo([]byte("payload"), &sockets.LinkAddr{Interface: v0.Index, Protocol: experiment, HardwareAddr: v1.HardwareAddr})
 		return err
 	}, b)
-	check(t, err)
+	socktest.Check(t, err)
 	if string(buf[:n]) != "payload" {
 		t.Errorf("received %q", buf[:n])
 	}
@@ -134,7 +136,7 @@ func TestPacketSocket(t *testing.T) {
 		t.Errorf("WriteTo a UDP address: %v, want *net.AddrError", err)
 	}
 	_, err = a.WriteTo([]byte("x"), nil)
-	wantError(t, err, "write", errMissingAddress)
+	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
 }
 
 // inNetwork calls f on a thread with a network of its own, whose loopback interface
@@ -185,7 +187,7 @@ func upLoopback() error {
 		return errno
 	}
 	// The kernel takes a moment to find out that nobody else has the address.
-	waitUntil(func() bool {
+	socktest.WaitUntil(func() bool {
 		err = unix.Bind(s, &unix.SockaddrInet6{Addr: addr.ip, ZoneId: 1})
 		return err != unix.EADDRNOTAVAIL
 	})
@@ -241,18 +243,18 @@ func vsockLoopback(t *testing.T) {
 func TestVsock(t *testing.T) {
 	vsockLoopback(t)
 	l, err := sockets.Listen("vsock", ":*")
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	port := l.Addr().(*sockets.VsockAddr).Port
 	c, err := sockets.Dial("vsock", fmt.Sprintf("%d:%d", sockets.VsockLocal, port))
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	a, err := l.Accept()
-	check(t, err)
-	closeLater(t, a)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, a)
 	_, err = c.Write([]byte("x"))
-	check(t, err)
-	wantMessage(t, a, "x")
+	socktest.Check(t, err)
+	conntest.WantMessage(t, a, "x")
 	t.Run("conformance", func(t *testing.T) {
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return pipeThrough(l) })
 	})
@@ -265,8 +267,8 @@ func TestVsockAddresses(t *testing.T) {
 	if err != nil {
 		t.Skip("no vsock:", err)
 	}
-	closeLater(t, s)
-	check(t, s.Bind(&sockets.VsockAddr{CID: sockets.VsockAny, Port: sockets.VsockAny}))
+	socktest.CloseLater(t, s)
+	socktest.Check(t, s.Bind(&sockets.VsockAddr{CID: sockets.VsockAny, Port: sockets.VsockAny}))
 	addr := s.LocalAddr().(*sockets.VsockAddr)
 	if addr.CID != sockets.VsockAny || addr.Port == sockets.VsockAny || addr.Port < 1024 {
 		t.Errorf("bound to %v, want a port of the kernel's choice", addr)
@@ -275,19 +277,19 @@ func TestVsockAddresses(t *testing.T) {
 		t.Errorf("String() = %q, want %q", got, want)
 	}
 	l, err := s.Listen(1)
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	if diff := cmp.Diff(addr, l.Addr()); diff != "" {
 		t.Errorf("address of the listener (-want +got):\n%s", diff)
 	}
-	_, err = l.(acceptor).AcceptWith(sockets.AcceptConfig{Timeout: time.Millisecond})
-	wantError(t, err, "accept", os.ErrDeadlineExceeded)
+	_, err = l.(conntest.Acceptor).AcceptWith(sockets.AcceptConfig{Timeout: time.Millisecond})
+	socktest.WantError(t, err, "accept", os.ErrDeadlineExceeded)
 
 	_, err = sockets.Listen("vsock", l.Addr().String())
-	wantError(t, err, "listen", syscall.EADDRINUSE)
+	socktest.WantError(t, err, "listen", syscall.EADDRINUSE)
 	// The number of another machine.
 	_, err = sockets.Listen("vsock", "2147483646:*")
-	wantError(t, err, "listen", syscall.EADDRNOTAVAIL)
+	socktest.WantError(t, err, "listen", syscall.EADDRNOTAVAIL)
 	d := sockets.Dialer{LocalAddr: &net.TCPAddr{}}
 	_, err = d.Dial("vsock", "2:1")
 	var mismatch *net.AddrError
@@ -300,8 +302,8 @@ func TestVsockAddresses(t *testing.T) {
 		}
 	}
 	wild, err := sockets.Listen("vsock", ":*")
-	check(t, err)
-	closeLater(t, wild)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, wild)
 	if cid := wild.Addr().(*sockets.VsockAddr).CID; cid != sockets.VsockAny {
 		t.Errorf("listening without a context at %d, want any", cid)
 	}
@@ -314,7 +316,7 @@ func TestVsockAddresses(t *testing.T) {
 		return errStop
 	}}
 	_, err = d.Dial("vsock", ":1024")
-	wantError(t, err, "dial", errStop)
+	socktest.WantError(t, err, "dial", errStop)
 	_, err = sockets.ListenPacket("vsock", ":1")
 	if !errors.As(err, &mismatch) {
 		t.Errorf("ListenPacket: %v, want *net.AddrError", err)
@@ -329,12 +331,12 @@ func TestUnknownFamilyXDP(t *testing.T) {
 	if err != nil {
 		t.Skip("no AF_XDP:", err)
 	}
-	closeLater(t, s)
+	socktest.CloseLater(t, s)
 	if got, want := s.String(), "af44 raw socket, unbound"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
 	}
 	lo, err := net.InterfaceByName("lo")
-	check(t, err)
+	socktest.Check(t, err)
 	address := func(ifindex int) *sockets.RawAddr {
 		// flags, interface, queue, descriptor of shared memory
 		b := make([]byte, 14)
@@ -342,18 +344,18 @@ func TestUnknownFamilyXDP(t *testing.T) {
 		binary.NativeEndian.PutUint32(b[2:], uint32(ifindex))
 		return &sockets.RawAddr{Family: unix.AF_XDP, Data: b}
 	}
-	wantError(t, s.Bind(address(1<<20)), "bind", syscall.ENODEV)
-	wantError(t, s.Bind(address(lo.Index)), "bind", syscall.EINVAL) // no ring of frames yet
-	wantError(t, s.Bind(&sockets.RawAddr{Family: unix.AF_XDP, Data: make([]byte, 127)}), "bind", syscall.EINVAL)
+	socktest.WantError(t, s.Bind(address(1<<20)), "bind", syscall.ENODEV)
+	socktest.WantError(t, s.Bind(address(lo.Index)), "bind", syscall.EINVAL) // no ring of frames yet
+	socktest.WantError(t, s.Bind(&sockets.RawAddr{Family: unix.AF_XDP, Data: make([]byte, 127)}), "bind", syscall.EINVAL)
 	var wrong *net.AddrError
 	if err := s.Bind(&sockets.RawAddr{Family: unix.AF_INET}); !errors.As(err, &wrong) {
 		t.Errorf("Bind to an address of another family: %v, want *net.AddrError", err)
 	}
 	const frame, frames = 4096, 4
 	memory, err := unix.Mmap(-1, 0, frame*frames, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	check(t, err)
+	socktest.Check(t, err)
 	defer unix.Munmap(memory)
-	onFD(t, s, func(fd int) error {
+	socktest.WithFD(t, s, func(fd int) error {
 		reg := make([]byte, unsafe.Sizeof(unix.XDPUmemReg{}))
 		binary.NativeEndian.PutUint64(reg, uint64(uintptr(unsafe.Pointer(&memory[0]))))
 		binary.NativeEndian.PutUint64(reg[8:], uint64(len(memory)))
@@ -368,14 +370,14 @@ func TestUnknownFamilyXDP(t *testing.T) {
 		}
 		return nil
 	})
-	check(t, s.Bind(address(lo.Index)))
+	socktest.Check(t, s.Bind(address(lo.Index)))
 	c, err := s.PacketConn()
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	if got := c.LocalAddr().Network(); got != "af44" {
 		t.Errorf("local address of network %q", got)
 	}
-	onFD(t, c.(syscall.Conn), func(fd int) error { // bound, as a second bind tells
+	socktest.WithFD(t, c.(syscall.Conn), func(fd int) error { // bound, as a second bind tells
 		if err := unix.Bind(fd, &unix.SockaddrXDP{Flags: unix.XDP_COPY, Ifindex: uint32(lo.Index)}); err != unix.EBUSY {
 			return fmt.Errorf("second bind: %v, want EBUSY", err)
 		}
@@ -390,7 +392,7 @@ func TestUnknownFamilyALG(t *testing.T) {
 	if err != nil {
 		t.Skip("no AF_ALG:", err)
 	}
-	closeLater(t, s)
+	socktest.CloseLater(t, s)
 	// struct sockaddr_alg: type[14], feat, mask, name[64]
 	data := make([]byte, 14+4+4+64)
 	copy(data, "hash")
@@ -399,20 +401,20 @@ func TestUnknownFamilyALG(t *testing.T) {
 		t.Skip("no SHA-256:", err)
 	}
 	l, err := s.Listener()
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	c, err := l.Accept()
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	if c.RemoteAddr() == nil || c.LocalAddr() == nil {
 		t.Errorf("addresses %v and %v", c.LocalAddr(), c.RemoteAddr())
 	}
 	stream := c.(*sockets.StreamConn)
-	send(t, stream, "hello ", sockets.MsgMore)
-	send(t, stream, "world", 0)
+	conntest.Send(t, stream, "hello ", sockets.MsgMore)
+	conntest.Send(t, stream, "world", 0)
 	got := make([]byte, sha256.Size)
 	_, err = io.ReadFull(stream, got)
-	check(t, err)
+	socktest.Check(t, err)
 	if want := sha256.Sum256([]byte("hello world")); !bytes.Equal(want[:], got) {
 		t.Errorf("hash %x, want %x", got, want)
 	}
@@ -420,13 +422,13 @@ func TestUnknownFamilyALG(t *testing.T) {
 
 // TestRawAddr reaches a family that the package knows by the bytes of an address.
 func TestRawAddr(t *testing.T) {
-	l := listen4(t)
+	l := conntest.Listen4(t)
 	data := make([]byte, 14)
 	binary.BigEndian.PutUint16(data, uint16(l.Addr().(*net.TCPAddr).Port))
 	copy(data[2:], []byte{127, 0, 0, 1})
-	c, err := newRoleless(t, "tcp4").Connect(t.Context(), &sockets.RawAddr{Family: unix.AF_INET, Data: data})
-	check(t, err)
-	closeLater(t, c)
+	c, err := conntest.NewSocket(t, "tcp4").Connect(t.Context(), &sockets.RawAddr{Family: unix.AF_INET, Data: data})
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	if got, want := c.RemoteAddr().String(), l.Addr().String(); got != want {
 		t.Errorf("connected to %s, want %s", got, want)
 	}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
+
 	"github.com/google/go-cmp/cmp"
 	. "github.com/iolib-go/sockets"
 )
@@ -277,7 +279,7 @@ func TestBatchAllocations(t *testing.T) {
 					sendBatch(t, a, out)
 					receiveBatch(t, b, in)
 				})
-				if allocs >= n/4 && !raceEnabled {
+				if allocs >= n/4 && !socktest.Race {
 					t.Errorf("%v allocations for %d messages", allocs, n)
 				}
 			})

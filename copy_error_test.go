@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 func TestCopyErrors(t *testing.T) {
@@ -47,7 +47,7 @@ func TestCopyErrors(t *testing.T) {
 	}{
 		{"file, shut down", func(t *testing.T, c, _, _ net.Conn) error {
 			c.(*sockets.TCPConn).CloseWrite()
-			_, err := io.Copy(c, tempFile(t, []byte("data"), os.O_RDONLY))
+			_, err := io.Copy(c, socktest.TempFile(t, []byte("data"), os.O_RDONLY))
 			return err
 		}, shape{Op: "readfrom", Call: "sendfile", Err: syscall.EPIPE}},
 		{"socket, shut down", func(t *testing.T, c, _, other net.Conn) error {
@@ -67,7 +67,7 @@ func TestCopyErrors(t *testing.T) {
 		}, shape{Op: "readfrom", Err: net.ErrClosed}},
 		{"to file, deadline", func(t *testing.T, c, _, _ net.Conn) error {
 			c.SetReadDeadline(past)
-			_, err := io.Copy(tempFile(t, nil, os.O_WRONLY), c)
+			_, err := io.Copy(socktest.TempFile(t, nil, os.O_WRONLY), c)
 			return err
 		}, shape{Op: "writeto", Err: os.ErrDeadlineExceeded}},
 		{"to net's, deadline", func(t *testing.T, c, _, other net.Conn) error {
@@ -91,7 +91,7 @@ func TestCopyErrors(t *testing.T) {
 	}
 	t.Run("closed file", func(t *testing.T) {
 		c, _ := streamPair(t, "", "tcp")
-		f := tempFile(t, nil, os.O_RDONLY)
+		f := socktest.TempFile(t, nil, os.O_RDONLY)
 		f.Close()
 		_, err := io.Copy(c, f)
 		if !errors.Is(err, os.ErrClosed) {
@@ -143,15 +143,6 @@ func TestCopyPipesCarryNothingOver(t *testing.T) {
 	}
 }
 
-func openDescriptors(t testing.TB) int {
-	t.Helper()
-	es, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip(err)
-	}
-	return len(es)
-}
-
 func TestCopyIdleHoldsNoPipe(t *testing.T) {
 	const n = 20
 	var srcs, dsts []net.Conn
@@ -161,7 +152,7 @@ func TestCopyIdleHoldsNoPipe(t *testing.T) {
 		srcs = append(srcs, src, feeder)
 		dsts = append(dsts, dst, peer)
 	}
-	before := openDescriptors(t)
+	before := socktest.OpenDescriptors(t)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() { sockets.Copy(dsts[2*i], srcs[2*i]) })
@@ -169,7 +160,7 @@ func TestCopyIdleHoldsNoPipe(t *testing.T) {
 		srcs[2*i+1].Write([]byte("x"))
 		io.ReadFull(dsts[2*i+1], make([]byte, 1))
 	}
-	waitDescriptors(t, before, "idle transfers")
+	socktest.WaitDescriptors(t, before, "idle transfers")
 	for i := range n {
 		srcs[2*i+1].Close()
 	}
@@ -177,7 +168,7 @@ func TestCopyIdleHoldsNoPipe(t *testing.T) {
 }
 
 func TestCopyLeaksNoDescriptors(t *testing.T) {
-	before := openDescriptors(t)
+	before := socktest.OpenDescriptors(t)
 	for range 10 {
 		src := endless(t, "unix")
 		dst, peer := streamPair(t, "", "tcp")
@@ -187,21 +178,7 @@ func TestCopyLeaksNoDescriptors(t *testing.T) {
 		dst.Close()
 		peer.Close()
 	}
-	waitDescriptors(t, before, "ended transfers")
-}
-
-// waitDescriptors fails t if what was opened since before is not closed again.
-// Pooled pipes go with the garbage.
-func waitDescriptors(t testing.TB, before int, what string) {
-	t.Helper()
-	for range 100 {
-		if openDescriptors(t) <= before {
-			return
-		}
-		runtime.GC()
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%s hold %d descriptors", what, openDescriptors(t)-before)
+	socktest.WaitDescriptors(t, before, "ended transfers")
 }
 
 // A write deadline strikes in the middle of a file or of what comes through a
@@ -209,7 +186,7 @@ func waitDescriptors(t testing.TB, before int, what string) {
 func TestCopyFileResumesAfterDeadline(t *testing.T) {
 	for _, name := range []string{"file", "pipe", "blocking pipe"} {
 		t.Run(name, func(t *testing.T) {
-			data := randomBytes(12 << 20)
+			data := socktest.RandomBytes(12 << 20)
 			var wg sync.WaitGroup
 			var src io.Reader
 			for _, s := range sources {
@@ -244,13 +221,13 @@ func TestCopyFileResumesAfterDeadline(t *testing.T) {
 // What is encrypted on the way must not be taken from, or put into, the socket
 // below.
 func TestCopyTLS(t *testing.T) {
-	cert, pool := selfSigned(t, "server.test")
+	cert, pool := socktest.SelfSigned(t, "server.test")
 	pair := func(t *testing.T) (c, s *tls.Conn) {
 		a, b := streamPair(t, "", "tcp")
 		return tls.Client(a, &tls.Config{RootCAs: pool, ServerName: "server.test"}),
 			tls.Server(b, &tls.Config{Certificates: []tls.Certificate{cert}})
 	}
-	data := randomBytes(500_000)
+	data := socktest.RandomBytes(500_000)
 	t.Run("from", func(t *testing.T) {
 		c, s := pair(t)
 		dst, peer := streamPair(t, "", "tcp")
@@ -282,10 +259,10 @@ func TestCopyTLS(t *testing.T) {
 
 // TestHTTPServeContent compares what arrives; this tells how.
 func TestCopyServeContent(t *testing.T) {
-	data := randomBytes(300_000)
-	f := tempFile(t, data, os.O_RDONLY)
+	data := socktest.RandomBytes(300_000)
+	f := socktest.TempFile(t, data, os.O_RDONLY)
 	l, err := sockets.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	socktest.Check(t, err)
 	handled := make(chan bool)
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(handled)
@@ -303,16 +280,16 @@ func TestCopyServeContent(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- srv.Serve(l) }()
 		req, err := http.NewRequest("GET", "http://"+l.Addr().String(), nil)
-		check(t, err)
+		socktest.Check(t, err)
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", 1000, 250_999))
 		resp, err := tr.RoundTrip(req)
-		check(t, err)
+		socktest.Check(t, err)
 		got, err = io.ReadAll(resp.Body)
-		check(t, err)
-		check(t, resp.Body.Close())
+		socktest.Check(t, err)
+		socktest.Check(t, resp.Body.Close())
 		tr.CloseIdleConnections()
 		<-handled // which Close does not wait for
-		check(t, srv.Close())
+		socktest.Check(t, srv.Close())
 		<-served
 	})
 	if !bytes.Equal(data[1000:251_000], got) {
@@ -349,7 +326,7 @@ func TestCopyReaderPanics(t *testing.T) {
 	if _, err := a.Write([]byte(" after")); err != nil {
 		t.Error(err)
 	}
-	check(t, a.Close())
+	socktest.Check(t, a.Close())
 	got, err := io.ReadAll(b)
 	if string(got) != "before after" || err != nil {
 		t.Errorf("the peer got %q, %v", got, err)
@@ -387,10 +364,10 @@ func (f oddFile) SyscallConn() (syscall.RawConn, error) {
 func TestCopyOddRawConn(t *testing.T) {
 	for _, odd := range []error{nil, errors.New("odd")} {
 		for _, calls := range []int{0, 1} {
-			data := randomBytes(100_000)
+			data := socktest.RandomBytes(100_000)
 			a, b := streamPair(t, "", "tcp")
 			all := collect(t, a, b)
-			n, err := sockets.Copy(a, oddFile{tempFile(t, data, os.O_RDONLY), &calls, odd})
+			n, err := sockets.Copy(a, oddFile{socktest.TempFile(t, data, os.O_RDONLY), &calls, odd})
 			if n != int64(len(data)) || err != nil {
 				t.Errorf("%v: Copy = %d, %v, want %d", odd, n, err, len(data))
 			}

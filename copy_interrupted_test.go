@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
-	"golang.org/x/sys/unix"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // A write deadline strikes with data in a pipe between the two sockets. What the
@@ -84,7 +84,7 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 	for _, srcNet := range []string{"tcp", "unix"} {
 		for _, tt := range resume {
 			t.Run(srcNet+" "+tt.name, func(t *testing.T) {
-				data := randomBytes(3 << 20)
+				data := socktest.RandomBytes(3 << 20)
 				var wg sync.WaitGroup
 				src := connSource("", srcNet)(t, data, &wg).(net.Conn)
 				dst, peer := streamPair(t, "", "tcp")
@@ -238,7 +238,7 @@ func TestCopyResumesAfterFailedFallback(t *testing.T) {
 				t.Skip(err)
 			}
 			defer full.Close()
-			data := randomBytes(300_000)
+			data := socktest.RandomBytes(300_000)
 			var wg sync.WaitGroup
 			src := connSource("", network)(t, data, &wg).(net.Conn)
 			n, err := sockets.Copy(full, src)
@@ -266,7 +266,7 @@ func TestCopyResumesAfterFailedFallback(t *testing.T) {
 // that Copy is interrupted, its piece is read first, and nothing of theirs is lost.
 func TestCopyInterruptedBesideReaders(t *testing.T) {
 	const size = 3 << 20
-	data := randomBytes(size)
+	data := socktest.RandomBytes(size)
 	for _, tt := range []struct {
 		name string
 
@@ -312,7 +312,7 @@ func TestCopyInterruptedBesideReaders(t *testing.T) {
 					}
 					moved <- n
 				}()
-				waitFull(t, dst)
+				socktest.WaitFull(t, dst)
 				tt.take(t, src)
 				dst.SetWriteDeadline(time.Now())
 				n := <-moved
@@ -329,27 +329,6 @@ func TestCopyInterruptedBesideReaders(t *testing.T) {
 					t.Errorf("%d octets and then %d others, of %d", n, len(rest), size)
 				}
 			})
-		}
-	}
-}
-
-// waitFull waits until nothing more goes into c: whoever writes to it hangs.
-func waitFull(t *testing.T, c net.Conn) {
-	t.Helper()
-	raw, err := c.(syscall.Conn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for full := 0; full < 20; time.Sleep(2 * time.Millisecond) {
-		if err := raw.Control(func(fd uintptr) {
-			p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-			if n, err := unix.Poll(p, 0); err == nil && n == 0 {
-				full++
-			} else {
-				full = 0
-			}
-		}); err != nil {
-			t.Fatal(err)
 		}
 	}
 }
@@ -375,8 +354,8 @@ func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
 			a, feeder := streamPair(t, "", "unix")
 			src := a.(*sockets.UnixConn)
 			dst, peer := streamPair(t, "", "unix")
-			fill(t, dst) // nothing more goes in
-			data := randomBytes(1000)
+			socktest.Fill(t, dst) // nothing more goes in
+			data := socktest.RandomBytes(1000)
 			if _, err := feeder.Write(data); err != nil {
 				t.Fatal(err)
 			}
@@ -385,7 +364,7 @@ func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
 				_, err := sockets.Copy(dst, src)
 				copied <- err
 			}()
-			waitEmpty(t, src)
+			socktest.WaitEmpty(t, src)
 			type result struct {
 				n   int
 				err error
@@ -412,32 +391,6 @@ func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
 	}
 }
 
-// fill writes to c until nothing more goes in.
-func fill(t *testing.T, c net.Conn) {
-	t.Helper()
-	c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	for {
-		if _, err := c.Write(make([]byte, 1)); err != nil {
-			break
-		}
-	}
-	c.SetWriteDeadline(time.Time{})
-}
-
-// waitEmpty waits until everything is taken from c that has come.
-func waitEmpty(t *testing.T, c syscall.Conn) {
-	t.Helper()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := 1; n > 0; time.Sleep(time.Millisecond) {
-		if err := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // Pieces of all sizes, of which some are copied and some spliced, arrive in order,
 // with limits, deadlines and reads in between, and none of a limit's rest is taken.
 func TestCopyPieces(t *testing.T) {
@@ -448,7 +401,7 @@ func TestCopyPieces(t *testing.T) {
 			for _, impl := range []string{"", "net"} {
 				t.Run(fmt.Sprintf("%s to %s %s", from, impl, to), func(t *testing.T) {
 					t.Parallel()
-					data := randomBytes(2 << 20)
+					data := socktest.RandomBytes(2 << 20)
 					src, feeder := streamPair(t, "", from)
 					dst, peer := streamPair(t, impl, to)
 					all := collect(t, dst, peer)
@@ -511,7 +464,7 @@ func TestCopyGivenUp(t *testing.T) {
 	for _, tt := range []struct{ from, to string }{{"tcp", "tcp"}, {"unix", "tcp"}, {"tcp", "unix"}, {"unix", "unix"}} {
 		t.Run(tt.from+" to "+tt.to, func(t *testing.T) {
 			t.Parallel() // they share pools
-			data := randomBytes(1 << 20)
+			data := socktest.RandomBytes(1 << 20)
 			src, feeder := streamPair(t, "", tt.from)
 			go func() {
 				for rest := data; len(rest) > 0; {

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 func TestCopyKinds(t *testing.T) {
@@ -28,7 +28,7 @@ func TestCopyKinds(t *testing.T) {
 			t.Run(src.name+" to "+dst.name, func(t *testing.T) {
 				for _, size := range []int{0, 1, 4095, 70_000, 1<<20 + rand.IntN(1<<18)} {
 					var wg sync.WaitGroup
-					data := randomBytes(size)
+					data := socktest.RandomBytes(size)
 					r := src.open(t, data, &wg)
 					w, all := dst.open(t)
 					var n int64
@@ -90,7 +90,7 @@ func TestCopyByMethod(t *testing.T) {
 			t.Run(fmt.Sprintf("%s to %s limit %d", tt.src, tt.dst, limit), func(t *testing.T) {
 				src := sources[slices.IndexFunc(sources, func(s source) bool { return s.name == tt.src })]
 				dst := destinations[slices.IndexFunc(destinations, func(d destination) bool { return d.name == tt.dst })]
-				data := randomBytes(500_000)
+				data := socktest.RandomBytes(500_000)
 				var wg sync.WaitGroup
 				r := src.open(t, data, &wg)
 				w, all := dst.open(t)
@@ -134,15 +134,15 @@ func TestCopyByMethod(t *testing.T) {
 func TestCopyVsock(t *testing.T) {
 	vsockLoopback(t)
 	l, err := sockets.Listen("vsock", fmt.Sprintf("%d:*", sockets.VsockLocal))
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	pair := func() (a, b net.Conn) {
 		a, b, stop, err := pipeThrough(l)
-		check(t, err)
+		socktest.Check(t, err)
 		t.Cleanup(stop)
 		return a, b
 	}
-	data := randomBytes(500_000)
+	data := socktest.RandomBytes(500_000)
 	src, feeder := pair()
 	dst, peer := pair()
 	var wg sync.WaitGroup
@@ -174,8 +174,8 @@ func TestStreamConnCopyOfZero(t *testing.T) {
 }
 
 func TestCopyNAdvancesFile(t *testing.T) {
-	data := randomBytes(100_000)
-	f := tempFile(t, data, os.O_RDONLY)
+	data := socktest.RandomBytes(100_000)
+	f := socktest.TempFile(t, data, os.O_RDONLY)
 	a, b := streamPair(t, "", "tcp")
 	all := collect(t, a, b)
 	for _, n := range []int64{0, 10, 60_000, 39_990} {
@@ -235,7 +235,7 @@ func TestCopySpecialFiles(t *testing.T) {
 		}
 		defer f.Close()
 		var wg sync.WaitGroup
-		r := connSource("", "tcp")(t, randomBytes(300_000), &wg)
+		r := connSource("", "tcp")(t, socktest.RandomBytes(300_000), &wg)
 		if n, err := sockets.Copy(f, r); n != 300_000 || err != nil {
 			t.Errorf("Copy = %d, %v", n, err)
 		}
@@ -301,20 +301,6 @@ func blockingPipe(t testing.TB) (r, w *os.File) {
 	r, w = os.NewFile(uintptr(p[0]), "r"), os.NewFile(uintptr(p[1]), "w")
 	t.Cleanup(func() { r.Close(); w.Close() })
 	return r, w
-}
-
-func tempFile(t testing.TB, data []byte, flag int) *os.File {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile(name, flag, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
 }
 
 // transfers counts what goes through the kernel while f runs.
@@ -395,7 +381,7 @@ var sources = []source{
 	{"net.tcp", connSource("net", "tcp")},
 	{"net.unix", connSource("net", "unix")},
 	{"file", func(t testing.TB, data []byte, _ *sync.WaitGroup) io.Reader {
-		f := tempFile(t, append([]byte("skipped"), data...), os.O_RDONLY)
+		f := socktest.TempFile(t, append([]byte("skipped"), data...), os.O_RDONLY)
 		if _, err := f.Seek(7, io.SeekStart); err != nil {
 			t.Fatal(err)
 		}
@@ -439,7 +425,7 @@ func connDestination(impl, network string) func(testing.TB) (io.Writer, func() [
 
 func fileDestination(flag int) func(testing.TB) (io.Writer, func() []byte) {
 	return func(t testing.TB) (io.Writer, func() []byte) {
-		f := tempFile(t, nil, os.O_WRONLY|flag)
+		f := socktest.TempFile(t, nil, os.O_WRONLY|flag)
 		return f, func() []byte {
 			b, err := os.ReadFile(f.Name())
 			if err != nil {
@@ -489,10 +475,4 @@ func way(src, dst string) string {
 		return "splice"
 	}
 	return ""
-}
-
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{byte(rand.Uint32())}).Read(b)
-	return b
 }

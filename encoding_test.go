@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/japanese"
@@ -23,14 +24,6 @@ func TestRegisterEncodingRefusesNamesThatDoNotParse(t *testing.T) {
 			t.Errorf("%q is registered", name)
 		}
 	}
-}
-
-func mustEncoding(name string) encoding.Encoding {
-	f, err := sockets.ParseFormat(name)
-	if err != nil {
-		panic(err)
-	}
-	return f.Encoding
 }
 
 func TestRule34ParseFormat(t *testing.T) {
@@ -48,7 +41,7 @@ func TestRule34ParseFormat(t *testing.T) {
 		{"UTF16,replace,any", sockets.ExternalFormat{Encoding: utf16, Newline: sockets.NewlineAny}, "utf-16,any"},
 		{"iso-8859-1", sockets.ExternalFormat{Encoding: charmap.ISO8859_1}, "iso-8859-1"},
 		{"latin-9,cr", sockets.ExternalFormat{Encoding: charmap.ISO8859_15, Newline: sockets.NewlineCR}, "iso-8859-15,cr"},
-		{"ascii,nvt", sockets.ExternalFormat{Encoding: mustEncoding("us-ascii"), Newline: sockets.NewlineNVT}, "us-ascii,nvt"},
+		{"ascii,nvt", sockets.ExternalFormat{Encoding: conntest.MustEncoding("us-ascii"), Newline: sockets.NewlineNVT}, "us-ascii,nvt"},
 	}
 	for _, tt := range tests {
 		got, err := sockets.ParseFormat(tt.text)
@@ -205,7 +198,7 @@ func TestRule33AnyEncoding(t *testing.T) {
 	}
 	s := &script{}
 	c := sockets.NewTextConn(s, f)
-	mustWrite(t, c, "Hello\nWorld é\r\n")
+	conntest.MustWrite(t, c, "Hello\nWorld é\r\n")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +329,7 @@ func TestForeignEncodingGivesBackItsCR(t *testing.T) {
 	s := &script{reads: data("Uv\r")}
 	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: rot13Encoding{}, Newline: sockets.NewlineCRLF})
 	wantRead(t, c, "Hi")
-	if err := c.SetReadFormat(format(t, "us-ascii")); err != nil {
+	if err := c.SetReadFormat(conntest.Format(t, "us-ascii")); err != nil {
 		t.Fatal(err)
 	}
 	s.reads = data("\nplain")
@@ -369,8 +362,8 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 		{"shift_jis", "aテスト\r\nx\r\r\n"}, {"gb18030", "中😀\r\n\r"}, {"utf-16le", "é日\r\n😀"},
 		{"iso-2022-jp", "aあ\r\nいb\r\n"}, {"cp037", "Grüße\r\n"}, {"big5", "Ê̄中\r\n"},
 	} {
-		f := sockets.ExternalFormat{Encoding: strange{mustEncoding(tt.name)}, Newline: sockets.NewlineCRLF}
-		native := format(t, tt.name+",crlf")
+		f := sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding(tt.name)}, Newline: sockets.NewlineCRLF}
+		native := conntest.Format(t, tt.name+",crlf")
 		wire, err := native.Encoding.NewEncoder().Bytes([]byte(strings.ReplaceAll(tt.text, "Ê̄", "")))
 		if err != nil {
 			t.Fatal(err)
@@ -399,8 +392,8 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 		for cut := range tt.text {
 			s := &script{}
 			c := sockets.NewTextConn(s, f)
-			mustWrite(t, c, tt.text[:cut])
-			mustWrite(t, c, tt.text[cut:])
+			conntest.MustWrite(t, c, tt.text[:cut])
+			conntest.MustWrite(t, c, tt.text[cut:])
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -409,7 +402,7 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 	}
 	// x/text makes U+FFFD of the bytes, and is past them then; we are not.
 	s := &script{reads: data("\x83e\xff\xffX")}
-	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{mustEncoding("shift_jis")}, Strict: true})
+	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("shift_jis")}, Strict: true})
 	for i, want := range []string{"テ", "", "X"} {
 		got, err := readable(c, 10)
 		if got != want {
@@ -426,17 +419,17 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 	}
 	// U+FFFD that the wire really has is text.
 	s = &script{reads: data("\xfd\xff")}
-	c = sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{mustEncoding("utf-16le")}, Strict: true})
+	c = sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("utf-16le")}, Strict: true})
 	wantRead(t, c, "\ufffd")
 }
 
 func TestForeignEncodingKeepsItsState(t *testing.T) {
-	f := sockets.ExternalFormat{Encoding: strange{mustEncoding("iso-2022-jp")}, Newline: sockets.NewlineCRLF}
+	f := sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("iso-2022-jp")}, Newline: sockets.NewlineCRLF}
 	s := &script{}
 	c := sockets.NewTextConn(s, f)
-	mustWrite(t, c, "あ")
-	mustWrite(t, c.Raw(), "#")
-	mustWrite(t, c, "い")
+	conntest.MustWrite(t, c, "あ")
+	conntest.MustWrite(t, c.Raw(), "#")
+	conntest.MustWrite(t, c, "い")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -446,7 +439,7 @@ func TestForeignEncodingKeepsItsState(t *testing.T) {
 	text := strings.Repeat("あ\nいう\n", 50)
 	s = &script{}
 	c = sockets.NewTextConn(s, f)
-	mustWrite(t, c, text)
+	conntest.MustWrite(t, c, text)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -457,7 +450,7 @@ func TestForeignEncodingKeepsItsState(t *testing.T) {
 		if err := c.SetBufferSizes(0, size); err != nil {
 			t.Fatal(err)
 		}
-		mustWrite(t, c, text)
+		conntest.MustWrite(t, c, text)
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}

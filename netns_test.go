@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,9 +31,9 @@ func enterNetNS(t *testing.T) {
 func setUp(t *testing.T, name string) {
 	t.Helper()
 	s, err := sockets.NewRaw(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	check(t, err)
+	socktest.Check(t, err)
 	defer s.Close()
-	onFD(t, s, func(fd int) error {
+	socktest.WithFD(t, s, func(fd int) error {
 		req, err := unix.NewIfreq(name)
 		if err != nil {
 			return err
@@ -57,10 +58,10 @@ func vethPair(t *testing.T) (v0, v1 *net.Interface) {
 	setUp(t, "v1")
 	// What is sent before the kernel has seen the link come up is lost.
 	up := func(name string) (ifi *net.Interface) {
-		if !waitUntil(func() bool {
+		if !socktest.WaitUntil(func() bool {
 			var err error
 			ifi, err = net.InterfaceByName(name)
-			check(t, err)
+			socktest.Check(t, err)
 			return ifi.Flags&net.FlagRunning != 0
 		}) {
 			t.Fatalf("%s does not come up", name)
@@ -85,12 +86,12 @@ func attribute(typ uint16, data []byte) []byte {
 func routeSocket(t *testing.T) *sockets.PacketConn {
 	t.Helper()
 	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-	check(t, err)
+	socktest.Check(t, err)
 	defer s.Close()
 	c, err := s.PacketConn()
-	check(t, err)
-	closeLater(t, c)
-	check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 	return c.(*sockets.PacketConn)
 }
 
@@ -103,7 +104,7 @@ func netlinkRequest(t *testing.T, c *sockets.PacketConn, typ uint16, flags int, 
 	binary.NativeEndian.PutUint16(b[6:], uint16(unix.NLM_F_REQUEST|flags))
 	binary.NativeEndian.PutUint32(b[8:], 1) // sequence
 	_, err := c.SendTo(append(b, message...), &sockets.NetlinkAddr{}, 0)
-	check(t, err)
+	socktest.Check(t, err)
 }
 
 // replies calls f with the messages up to the one that ends the answer, and returns
@@ -113,12 +114,12 @@ func replies(t *testing.T, c *sockets.PacketConn, f func(syscall.NetlinkMessage)
 	b := make([]byte, 1<<16)
 	for {
 		n, from, err := c.ReceiveFrom(b, 0)
-		check(t, err)
+		socktest.Check(t, err)
 		if a, ok := from.(*sockets.NetlinkAddr); !ok || a.PortID != 0 {
 			t.Fatalf("answer from %v, want the kernel", from)
 		}
 		messages, err := syscall.ParseNetlinkMessage(b[:n])
-		check(t, err)
+		socktest.Check(t, err)
 		for _, m := range messages {
 			switch m.Header.Type {
 			case unix.NLMSG_DONE:
@@ -149,7 +150,7 @@ func addAddr(t *testing.T, ifi *net.Interface, ip net.IP) {
 	message[0], message[1] = unix.AF_INET, 24
 	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
 	message = append(message, attribute(unix.IFA_LOCAL, ip.To4())...)
-	check(t, change(t, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
+	socktest.Check(t, change(t, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
 }
 
 // addNeighbor tells the kernel where the link has an IP address, but not for sure.
@@ -161,7 +162,7 @@ func addNeighbor(t *testing.T, ifi *net.Interface, ip net.IP, hw net.HardwareAdd
 	binary.NativeEndian.PutUint16(message[8:], unix.NUD_STALE)
 	message = append(message, attribute(unix.NDA_DST, ip.To4())...)
 	message = append(message, attribute(unix.NDA_LLADDR, hw)...)
-	check(t, change(t, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE, message))
+	socktest.Check(t, change(t, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE, message))
 }
 
 // confirmed returns the number of clock ticks, at 100 in a second, since the
@@ -170,7 +171,7 @@ func confirmed(t *testing.T) (ticks []uint32) {
 	t.Helper()
 	c := routeSocket(t)
 	netlinkRequest(t, c, unix.RTM_GETNEIGH, unix.NLM_F_DUMP, make([]byte, unix.SizeofNdMsg))
-	check(t, replies(t, c, func(m syscall.NetlinkMessage) {
+	socktest.Check(t, replies(t, c, func(m syscall.NetlinkMessage) {
 		if m.Data[0] != unix.AF_INET {
 			return
 		}
@@ -191,5 +192,5 @@ func addDefaultRoute(t *testing.T, gateway net.IP) {
 	message := make([]byte, unix.SizeofRtMsg)
 	message[0] = unix.AF_INET
 	message[4], message[5], message[6], message[7] = unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST
-	check(t, change(t, unix.RTM_NEWROUTE, unix.NLM_F_CREATE, append(message, attribute(unix.RTA_GATEWAY, gateway.To4())...)))
+	socktest.Check(t, change(t, unix.RTM_NEWROUTE, unix.NLM_F_CREATE, append(message, attribute(unix.RTA_GATEWAY, gateway.To4())...)))
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
@@ -26,8 +28,8 @@ import (
 func streamListener(tb testing.TB) *sockets.StreamListener {
 	tb.Helper()
 	l, err := sockets.Listen("unix", "")
-	check(tb, err)
-	closeLater(tb, l)
+	socktest.Check(tb, err)
+	socktest.CloseLater(tb, l)
 	return sockets.StreamListenerOf(l.(*sockets.UnixListener))
 }
 
@@ -52,42 +54,42 @@ func TestStreamConn(t *testing.T) {
 	l := streamListener(t)
 	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return pipeThrough(l) })
 	c1, c2, stop, err := pipeThrough(l)
-	check(t, err)
+	socktest.Check(t, err)
 	defer stop()
 	s1, s2 := c1.(*sockets.StreamConn), c2.(*sockets.StreamConn)
-	send(t, s1, "last", 0)
-	check(t, s1.CloseWrite())
+	conntest.Send(t, s1, "last", 0)
+	socktest.Check(t, s1.CloseWrite())
 	got, err := io.ReadAll(s2)
 	if string(got) != "last" || err != nil {
 		t.Errorf("read %q, %v after CloseWrite", got, err)
 	}
-	check(t, s1.CloseRead())
+	socktest.Check(t, s1.CloseRead())
 	if _, err := s1.Read(got); err != io.EOF {
 		t.Errorf("Read after CloseRead: %v, want EOF", err)
 	}
 	f, err := s2.File()
-	check(t, err)
-	check(t, f.Close())
+	socktest.Check(t, err)
+	socktest.Check(t, f.Close())
 }
 
 func TestStreamListener(t *testing.T) {
 	serveOver(t, streamListener(t))
 	l := streamListener(t)
 	f, err := l.File()
-	check(t, err)
-	check(t, f.Close())
-	onFD(t, l, func(int) error { return nil })
-	dialTo(t, l)
+	socktest.Check(t, err)
+	socktest.Check(t, f.Close())
+	socktest.WithFD(t, l, func(int) error { return nil })
+	conntest.DialTo(t, l)
 	c, err := l.AcceptWith(sockets.AcceptConfig{NoWait: true})
-	check(t, err)
-	closeLater(t, c)
-	check(t, l.SetDeadline(time.Unix(1, 0)))
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	socktest.Check(t, l.SetDeadline(time.Unix(1, 0)))
 	_, err = l.Accept()
-	wantError(t, err, "accept", os.ErrDeadlineExceeded)
-	check(t, l.Close())
+	socktest.WantError(t, err, "accept", os.ErrDeadlineExceeded)
+	socktest.Check(t, l.Close())
 	_, err = l.Accept()
-	wantError(t, err, "accept", net.ErrClosed)
-	wantError(t, l.Close(), "close", net.ErrClosed)
+	socktest.WantError(t, err, "accept", net.ErrClosed)
+	socktest.WantError(t, l.Close(), "close", net.ErrClosed)
 }
 
 // serveOver has an http.Server on l answer one request.
@@ -102,14 +104,14 @@ func serveOver(t *testing.T, l net.Listener) {
 		return sockets.Dial(l.Addr().Network(), l.Addr().String())
 	}}
 	resp, err := (&http.Client{Transport: transport}).Get("http://host/here")
-	check(t, err)
+	socktest.Check(t, err)
 	got, err := io.ReadAll(resp.Body)
 	resp.Body.Close()
 	if string(got) != "from /here" || err != nil {
 		t.Errorf("the server answered %q, %v", got, err)
 	}
 	transport.CloseIdleConnections()
-	check(t, server.Close())
+	socktest.Check(t, server.Close())
 	if err := <-served; err != http.ErrServerClosed {
 		t.Errorf("Serve: %v", err)
 	}
@@ -122,18 +124,18 @@ func TestPing(t *testing.T) {
 	ping6 := icmp.Message{Type: ipv6.ICMPTypeEchoRequest, Body: &icmp.Echo{ID: 7, Seq: 1, Data: []byte("ping")}}
 	wantReply := func(t *testing.T, c net.PacketConn, m icmp.Message, proto int, to net.Addr) {
 		t.Helper()
-		closeLater(t, c)
-		check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+		socktest.CloseLater(t, c)
+		socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 		b, err := m.Marshal(nil)
-		check(t, err)
+		socktest.Check(t, err)
 		_, err = c.WriteTo(b, to)
-		check(t, err)
+		socktest.Check(t, err)
 		buf := make([]byte, 1500)
 		for {
 			n, from, err := c.ReadFrom(buf)
-			check(t, err)
+			socktest.Check(t, err)
 			got, err := icmp.ParseMessage(proto, buf[:n])
-			check(t, err)
+			socktest.Check(t, err)
 			echo, ok := got.Body.(*icmp.Echo)
 			if !ok || got.Type != ipv4.ICMPTypeEchoReply && got.Type != ipv6.ICMPTypeEchoReply {
 				continue // raw sockets see all that arrives, the request too
@@ -147,24 +149,24 @@ func TestPing(t *testing.T) {
 	t.Run("raw", func(t *testing.T) {
 		needPrivilege(t)
 		c, err := sockets.ListenPacket("ip4:icmp", "127.0.0.1")
-		check(t, err)
+		socktest.Check(t, err)
 		wantReply(t, c, ping4, 1, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		s := newRoleless(t, "ip6:ipv6-icmp")
+		s := conntest.NewSocket(t, "ip6:ipv6-icmp")
 		c, err = s.PacketConn()
-		check(t, err)
+		socktest.Check(t, err)
 		wantReply(t, c, ping6, 58, &net.IPAddr{IP: net.IPv6loopback})
 	})
 	t.Run("connected", func(t *testing.T) {
 		needPrivilege(t)
 		c, err := sockets.Dial("ip4:icmp", "127.0.0.1")
-		check(t, err)
-		closeLater(t, c)
-		check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
+		socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 		b, err := ping4.Marshal(nil)
-		check(t, err)
-		send(t, c.(messenger), string(b), 0)
+		socktest.Check(t, err)
+		conntest.Send(t, c.(conntest.Messenger), string(b), 0)
 		buf := make([]byte, 1500)
-		n, from, err := c.(messenger).ReceiveFrom(buf, sockets.MsgPeek)
+		n, from, err := c.(conntest.Messenger).ReceiveFrom(buf, sockets.MsgPeek)
 		// What the kernel gives, with the IP header.
 		if err != nil || n != 20+len(b) || buf[0] != 0x45 || from.String() != "127.0.0.1" {
 			t.Errorf("received %d bytes from %v, %v; want a header and %d", n, from, err, len(b))
@@ -187,9 +189,9 @@ func TestPing(t *testing.T) {
 			{unix.AF_INET6, unix.IPPROTO_ICMPV6, ping6, &net.UDPAddr{IP: net.IPv6loopback}},
 		} {
 			s, err := sockets.NewRaw(tt.family, unix.SOCK_DGRAM, tt.proto)
-			check(t, err)
+			socktest.Check(t, err)
 			c, err := s.PacketConn()
-			check(t, err)
+			socktest.Check(t, err)
 			wantReply(t, c, tt.ping, tt.proto, tt.to)
 		}
 	})
@@ -202,8 +204,8 @@ func needPrivilege(t *testing.T) {
 	if errors.Is(err, os.ErrPermission) {
 		t.Skip("raw sockets need CAP_NET_RAW:", err)
 	}
-	check(t, err)
-	check(t, s.Close())
+	socktest.Check(t, err)
+	socktest.Check(t, s.Close())
 }
 
 // TestMultipath negotiates MPTCP in every way there is to ask for it.
@@ -212,11 +214,11 @@ func TestMultipath(t *testing.T) {
 	if err != nil {
 		t.Skip("no MPTCP:", err)
 	}
-	closeLater(t, s)
-	check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	socktest.CloseLater(t, s)
+	socktest.Check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	l, err := s.Listen(0)
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	var multi sockets.Dialer
 	multi.SetMultipathTCP(true)
 	var single sockets.Dialer
@@ -226,7 +228,7 @@ func TestMultipath(t *testing.T) {
 		dial func() (net.Conn, error)
 		want bool
 	}{
-		{"Socket", func() (net.Conn, error) { return newRoleless(t, "mptcp").Connect(t.Context(), l.Addr()) }, true},
+		{"Socket", func() (net.Conn, error) { return conntest.NewSocket(t, "mptcp").Connect(t.Context(), l.Addr()) }, true},
 		{"network", func() (net.Conn, error) { return sockets.Dial("mptcp4", l.Addr().String()) }, true},
 		{"Dialer", func() (net.Conn, error) { return multi.Dial("tcp", l.Addr().String()) }, true},
 		{"TCP", func() (net.Conn, error) { return single.Dial("tcp", l.Addr().String()) }, false},
@@ -234,14 +236,14 @@ func TestMultipath(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := tt.dial()
-			check(t, err)
-			closeLater(t, c)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
 			a, err := l.Accept()
-			check(t, err)
-			closeLater(t, a)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, a)
 			_, err = c.Write([]byte("x"))
-			check(t, err)
-			wantMessage(t, a, "x")
+			socktest.Check(t, err)
+			conntest.WantMessage(t, a, "x")
 			for side, conn := range map[string]net.Conn{"dialed": c, "accepted": a} {
 				if got, err := conn.(*sockets.TCPConn).MultipathTCP(); got != tt.want || err != nil {
 					t.Errorf("%s side uses MPTCP: %v, %v; want %v", side, got, err, tt.want)
@@ -253,8 +255,8 @@ func TestMultipath(t *testing.T) {
 		})
 	}
 	listening, err := sockets.Listen("mptcp", "127.0.0.1:0")
-	check(t, err)
-	closeLater(t, listening)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, listening)
 	if got, err := sockopt.SocketProtocol.Get(listening.(syscall.Conn)); got != unix.IPPROTO_MPTCP || err != nil {
 		t.Errorf("Listen made a socket of protocol %d, %v", got, err)
 	}
@@ -267,20 +269,20 @@ func TestUDPLite(t *testing.T) {
 		if errors.Is(err, syscall.EPROTONOSUPPORT) {
 			t.Skip("no UDP-Lite:", err)
 		}
-		check(t, err)
+		socktest.Check(t, err)
 		defer s.Close()
-		check(t, s.Bind(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+		socktest.Check(t, s.Bind(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 		c, err := s.PacketConn()
-		check(t, err)
-		closeLater(t, c)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
 		return c.(*sockets.UDPConn)
 	}
 	a, b := open(), open()
 	const sendCoverage = 10 // UDPLITE_SEND_CSCOV
-	onFD(t, a, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_UDPLITE, sendCoverage, 8) })
+	socktest.WithFD(t, a, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_UDPLITE, sendCoverage, 8) })
 	_, err := a.WriteToUDP([]byte("lite"), b.LocalAddr().(*net.UDPAddr))
-	check(t, err)
-	wantReceive(t, b, 9, 0, "lite")
+	socktest.Check(t, err)
+	conntest.WantReceive(t, b, 9, 0, "lite")
 }
 
 func TestSCTP(t *testing.T) {
@@ -288,23 +290,23 @@ func TestSCTP(t *testing.T) {
 	if errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.ESOCKTNOSUPPORT) {
 		t.Skip("no SCTP:", err)
 	}
-	check(t, err)
-	closeLater(t, s)
-	check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	socktest.Check(t, err)
+	socktest.CloseLater(t, s)
+	socktest.Check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	l, err := s.Listen(1)
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	c, err := sockets.NewRaw(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP)
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	conn, err := c.Connect(t.Context(), l.Addr())
-	check(t, err)
-	closeLater(t, conn)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, conn)
 	a, err := l.Accept()
-	check(t, err)
-	closeLater(t, a)
-	send(t, conn.(*sockets.StreamConn), "x", 0)
-	wantReceive(t, a.(*sockets.StreamConn), 1, 0, "x")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, a)
+	conntest.Send(t, conn.(*sockets.StreamConn), "x", 0)
+	conntest.WantReceive(t, a.(*sockets.StreamConn), 1, 0, "x")
 }
 
 // TestPacketConnWriteTo gives wrong destinations in every state: which error comes
@@ -312,34 +314,34 @@ func TestSCTP(t *testing.T) {
 func TestPacketConnWriteTo(t *testing.T) {
 	open := func() *sockets.PacketConn {
 		s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-		check(t, err)
+		socktest.Check(t, err)
 		c, err := s.PacketConn()
-		check(t, err)
-		closeLater(t, c)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
 		return c.(*sockets.PacketConn)
 	}
 	long := &sockets.RawAddr{Family: unix.AF_NETLINK, Data: make([]byte, 127)}
 	c := open()
 	_, err := c.WriteTo([]byte("x"), nil)
-	wantError(t, err, "write", errMissingAddress)
+	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
 	_, err = c.WriteTo([]byte("x"), (*sockets.NetlinkAddr)(nil))
-	wantError(t, err, "write", errMissingAddress)
+	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
 	_, err = c.WriteTo([]byte("x"), long)
-	wantError(t, err, "write", syscall.EINVAL)
-	check(t, c.SetWriteDeadline(time.Unix(1, 0)))
+	socktest.WantError(t, err, "write", syscall.EINVAL)
+	socktest.Check(t, c.SetWriteDeadline(time.Unix(1, 0)))
 	_, err = c.WriteTo([]byte("x"), long)
-	wantError(t, err, "write", os.ErrDeadlineExceeded)
-	check(t, c.Close())
+	socktest.WantError(t, err, "write", os.ErrDeadlineExceeded)
+	socktest.Check(t, c.Close())
 	_, err = c.WriteTo([]byte("x"), long)
-	wantError(t, err, "write", net.ErrClosed)
+	socktest.WantError(t, err, "write", net.ErrClosed)
 
 	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-	check(t, err)
+	socktest.Check(t, err)
 	p, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})
-	check(t, err)
-	closeLater(t, p)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, p)
 	for _, addr := range []net.Addr{nil, long, &sockets.NetlinkAddr{}} {
 		_, err = p.(net.PacketConn).WriteTo([]byte("x"), addr)
-		wantError(t, err, "write", net.ErrWriteToConnected)
+		socktest.WantError(t, err, "write", net.ErrWriteToConnected)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 func TestRule17ADeadlineAtEveryByteLosesNothing(t *testing.T) {
@@ -88,7 +89,7 @@ func TestADeadlineInBytesWithLineEndsLosesNothing(t *testing.T) {
 			if n != taken || !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%s: %d of %d bytes, %v", f, n, taken, err)
 			}
-			mustWrite(t, c, text[n:])
+			conntest.MustWrite(t, c, text[n:])
 			wantWire(t, s, text)
 		}
 	}
@@ -108,11 +109,11 @@ func TestCloseIsBoundedWithoutDeadlines(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := net.Pipe()
 			defer b.Close()
-			c := sockets.NewTextConn(undated{a}, format(t, "utf-16"))
+			c := sockets.NewTextConn(undated{a}, conntest.Format(t, "utf-16"))
 			if err := c.SetBufferSizes(0, buffer); err != nil {
 				t.Fatal(err)
 			}
-			mustWrite(t, c, "\xe3") // a replacement is owed
+			conntest.MustWrite(t, c, "\xe3") // a replacement is owed
 			start := time.Now()
 			if err := c.Close(); err == nil {
 				t.Error("what is owed was not sent")
@@ -128,7 +129,7 @@ func TestCloseIsBoundedBehindABlockedWrite(t *testing.T) {
 	t.Parallel() // in real time: a bubble takes no account of mutexes
 	a, b := net.Pipe()
 	defer b.Close()
-	c := sockets.NewTextConn(undated{a}, format(t, "utf-16"))
+	c := sockets.NewTextConn(undated{a}, conntest.Format(t, "utf-16"))
 	if err := c.SetBufferSizes(0, 64); err != nil {
 		t.Fatal(err)
 	}
@@ -161,12 +162,12 @@ func TestReadKeepsItsDeadlineWhileItFlushes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := net.Pipe()
 				defer b.Close()
-				c := sockets.NewTextConn(a, format(t, "utf-16be"))
+				c := sockets.NewTextConn(a, conntest.Format(t, "utf-16be"))
 				defer c.Close()
 				if err := c.SetBufferSizes(0, 64); err != nil {
 					t.Fatal(err)
 				}
-				mustWrite(t, c, "hello")
+				conntest.MustWrite(t, c, "hello")
 				set(c)
 				start := time.Now()
 				done := make(chan error)
@@ -209,7 +210,7 @@ func TestAFlushForAReaderThatFailsEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer b.Close()
-		c := sockets.NewTextConn(a, format(t, "utf-16be"))
+		c := sockets.NewTextConn(a, conntest.Format(t, "utf-16be"))
 		defer c.Close()
 		if err := c.SetBufferSizes(0, 64); err != nil {
 			t.Fatal(err)
@@ -217,7 +218,7 @@ func TestAFlushForAReaderThatFailsEnds(t *testing.T) {
 		go c.Read(make([]byte, 10))
 		synctest.Wait()
 		c.SetWriteDeadline(time.Unix(1, 0))
-		mustWrite(t, c, "ab")
+		conntest.MustWrite(t, c, "ab")
 		c.SetWriteDeadline(time.Time{})
 		go io.WriteString(c, "c")
 		wire := make([]byte, 6)
@@ -242,11 +243,11 @@ func TestCloseIsBounded(t *testing.T) {
 				// The peer does not read, so what is left cannot go out.
 				a, b := net.Pipe()
 				defer b.Close()
-				c := sockets.NewTextConn(a, format(t, "utf-16"))
+				c := sockets.NewTextConn(a, conntest.Format(t, "utf-16"))
 				if err := c.SetBufferSizes(0, buffer); err != nil {
 					t.Fatal(err)
 				}
-				mustWrite(t, c, "\xe3") // a replacement is owed
+				conntest.MustWrite(t, c, "\xe3") // a replacement is owed
 				if err := tt.limit(c); err != nil {
 					t.Fatal(err)
 				}
@@ -275,7 +276,7 @@ func TestADeadlineInALargeBlockLosesNothing(t *testing.T) {
 		if n != (taken+1)/2 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%d of %d bytes sent: %d, %v", taken, len(text)*2, n, err)
 		}
-		mustWrite(t, c, text[n:])
+		conntest.MustWrite(t, c, text[n:])
 		if err := c.Close(); err != nil { // what is owed may be all
 			t.Fatal(err)
 		}
@@ -307,7 +308,7 @@ func TestAFailedFlushForAReaderIsTheNextWritersError(t *testing.T) {
 			a, b := net.Pipe()
 			defer b.Close()
 			f := &failingPipe{a, 1}
-			c := sockets.NewTextConn(f, format(t, "us-ascii"))
+			c := sockets.NewTextConn(f, conntest.Format(t, "us-ascii"))
 			defer c.Close()
 			if err := c.SetBufferSizes(0, 64); err != nil {
 				t.Fatal(err)
@@ -315,16 +316,16 @@ func TestAFailedFlushForAReaderIsTheNextWritersError(t *testing.T) {
 			go c.Read(make([]byte, 10))
 			go io.Copy(io.Discard, b)
 			synctest.Wait()
-			mustWrite(t, c, "a")
+			conntest.MustWrite(t, c, "a")
 			if between {
-				if err := c.SetWriteFormat(format(t, "iso-8859-1")); err != nil {
+				if err := c.SetWriteFormat(conntest.Format(t, "iso-8859-1")); err != nil {
 					t.Error(err)
 				}
 			}
 			if n, err := c.Write([]byte("b")); n != 0 || err != errWire {
 				t.Errorf("%d, %v, want %v", n, err, errWire)
 			}
-			mustWrite(t, c, "b")
+			conntest.MustWrite(t, c, "b")
 		})
 	}
 }
@@ -334,12 +335,12 @@ func TestSetBufferSizesReportsAFailedFlush(t *testing.T) {
 	if err := c.SetBufferSizes(0, 64); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, c, "ab")
+	conntest.MustWrite(t, c, "ab")
 	s.take = []int{1}
 	if err := c.SetBufferSizes(0, 0); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v, want a timeout", err)
 	}
-	mustWrite(t, c, "c")
+	conntest.MustWrite(t, c, "c")
 	wantWire(t, s, "abc")
 }
 
@@ -377,13 +378,13 @@ func TestAReadersDeadlineBoundsItsFlushAlone(t *testing.T) {
 				return time.Now().Add(d)
 			}
 			w := &writeDeadline{script: script{reads: data("x")}}
-			c := sockets.NewTextConn(w, format(t, "us-ascii"))
+			c := sockets.NewTextConn(w, conntest.Format(t, "us-ascii"))
 			if err := c.SetBufferSizes(0, 64); err != nil {
 				t.Fatal(err)
 			}
 			c.SetWriteDeadline(after(tt.write))
 			c.SetReadDeadline(after(tt.read))
-			mustWrite(t, c, "ab")
+			conntest.MustWrite(t, c, "ab")
 			wantText(t, c, 10, "x", nil)
 			wantWire(t, &w.script, "ab")
 			if want := after(tt.during); !w.during.Equal(want) {
@@ -403,7 +404,7 @@ func TestAReadBeyondItsDeadlineSendsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.SetReadDeadline(time.Unix(1, 0))
-	mustWrite(t, c, "ab")
+	conntest.MustWrite(t, c, "ab")
 	wantText(t, c, 10, "x", nil) // there already, as far as the script goes
 	if len(s.writes) != 0 {
 		t.Errorf("it wrote %q", s.writes)
@@ -414,11 +415,11 @@ func TestALaterDeadlineDoesNotProlongClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer b.Close()
-		c := sockets.NewTextConn(a, format(t, "us-ascii"))
+		c := sockets.NewTextConn(a, conntest.Format(t, "us-ascii"))
 		if err := c.SetBufferSizes(0, 64); err != nil {
 			t.Fatal(err)
 		}
-		mustWrite(t, c, "nobody reads this")
+		conntest.MustWrite(t, c, "nobody reads this")
 		began := time.Now()
 		done := make(chan error)
 		go func() { done <- c.Close() }()
@@ -438,7 +439,7 @@ func TestALaterDeadlineDoesNotProlongClose(t *testing.T) {
 func TestCloseWaitsForAWriteThatSendsTheBuffer(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
-	c := sockets.NewTextConn(a, format(t, "us-ascii"))
+	c := sockets.NewTextConn(a, conntest.Format(t, "us-ascii"))
 	if err := c.SetBufferSizes(0, 64); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
 )
@@ -182,11 +183,11 @@ func TestAFormatErrorKeepsItsBytes(t *testing.T) {
 func TestAFormatThatCannotBeIsReplaced(t *testing.T) {
 	s := &script{}
 	c := sockets.NewTextConn(s, sockets.ExternalFormat{Newline: 99})
-	mustWrite(t, c.Raw(), "raw ") // needs no format
-	if err := c.SetWriteFormat(format(t, "utf-16le")); err != nil {
+	conntest.MustWrite(t, c.Raw(), "raw ") // needs no format
+	if err := c.SetWriteFormat(conntest.Format(t, "utf-16le")); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, c, "é")
+	conntest.MustWrite(t, c, "é")
 	wantWire(t, s, "raw \xe9\x00")
 
 	s = &script{}
@@ -225,11 +226,11 @@ func TestAFailedFlushOfAReaderIsTheWritersError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &failing{script: script{reads: data("x\x00", "y\x00")}, times: 1}
-			c := sockets.NewTextConn(f, format(t, "utf-16le"))
+			c := sockets.NewTextConn(f, conntest.Format(t, "utf-16le"))
 			if err := c.SetBufferSizes(0, 64); err != nil {
 				t.Fatal(err)
 			}
-			mustWrite(t, c, "ab")
+			conntest.MustWrite(t, c, "ab")
 			wantText(t, c, 10, "x", nil)
 			wantText(t, c, 10, "y", nil) // does not try again before somebody knows
 			wantWire(t, &f.script, "")
@@ -253,11 +254,11 @@ func (s *swallowing) Write(p []byte) (int, error) { return len(p), errWire }
 
 func TestCloseReportsAFailedFlushThatLeftNothing(t *testing.T) {
 	s := &swallowing{script{reads: data("x")}}
-	c := sockets.NewTextConn(s, format(t, "us-ascii"))
+	c := sockets.NewTextConn(s, conntest.Format(t, "us-ascii"))
 	if err := c.SetBufferSizes(0, 64); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, c, "ab")
+	conntest.MustWrite(t, c, "ab")
 	wantText(t, c, 10, "x", nil)
 	if err := c.Close(); !errors.Is(err, errWire) {
 		t.Errorf("Close: %v, want %v", err, errWire)
@@ -279,7 +280,7 @@ func TestForeignEncodingSurvivesADeadlineAtEveryByte(t *testing.T) {
 	// Its state cannot be taken back, so that text whose bytes are unsent counts
 	// as written.
 	const text = "aあいb"
-	f := sockets.ExternalFormat{Encoding: strange{mustEncoding("iso-2022-jp")}}
+	f := sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("iso-2022-jp")}}
 	for k := range len(oneShot(t, "iso-2022-jp", text)) {
 		s := &script{take: []int{k}}
 		c := sockets.NewTextConn(s, f)
@@ -287,7 +288,7 @@ func TestForeignEncodingSurvivesADeadlineAtEveryByte(t *testing.T) {
 		if err != nil && (n != len(text) || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			t.Errorf("%d octets taken: %d, %v", k, n, err)
 		}
-		mustWrite(t, c, text[n:])
+		conntest.MustWrite(t, c, text[n:])
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -305,26 +306,26 @@ func TestAnotherOutputBufferTakesEffect(t *testing.T) {
 	}
 	long := strings.Repeat("x", 100)
 	sizes(1000)
-	mustWrite(t, c, long)
+	conntest.MustWrite(t, c, long)
 	wantWire(t, s, "")
 	sizes(64) // sends what there is
 	wantWire(t, s, long)
-	mustWrite(t, c, long)
+	conntest.MustWrite(t, c, long)
 	wantWire(t, s, long+long[:64])
 	sizes(0)
 	wantWire(t, s, long+long)
-	mustWrite(t, c, "y")
+	conntest.MustWrite(t, c, "y")
 	wantWire(t, s, long+long+"y")
 }
 
 func TestRawWriteDoesNotOvertakeText(t *testing.T) {
 	c, s := play(t, "iso-2022-jp")
-	mustWrite(t, c, "あ")
+	conntest.MustWrite(t, c, "あ")
 	s.take = []int{0}
 	if n, err := c.Raw().Write([]byte("#")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%d, %v, want 0 and a timeout", n, err)
 	}
-	mustWrite(t, c.Raw(), "#")
+	conntest.MustWrite(t, c.Raw(), "#")
 	wantWire(t, s, "\x1b$B$\"\x1b(B#")
 }
 
@@ -334,7 +335,7 @@ func TestNothingIsReadOrSentAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantText(t, c, 1, "a", nil)
-	mustWrite(t, c, "unsent\r")
+	conntest.MustWrite(t, c, "unsent\r")
 	s.take = []int{0}
 	if err := c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("Close: %v, want a timeout", err)
@@ -389,7 +390,7 @@ func TestTheLongestCharactersArriveInPieces(t *testing.T) {
 func TestForeignEncodingHasAllLineEnds(t *testing.T) {
 	const text = "a\r\nb\rc\n\nd\u0085e\r\x00f\r\r\n\n\r"
 	for _, style := range []string{"lf", "cr", "crlf", "any", "nel", "nvt"} {
-		native := format(t, "utf-16le,"+style)
+		native := conntest.Format(t, "utf-16le,"+style)
 		foreign := native
 		foreign.Encoding = strange{native.Encoding}
 		wire := oneShot(t, "utf-16le", text)
@@ -415,7 +416,7 @@ func TestForeignEncodingHasAllLineEnds(t *testing.T) {
 func TestRule31CloseDoesNotWaitForABlockedWrite(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
-	c := sockets.NewTextConn(a, format(t, "iso-2022-jp"))
+	c := sockets.NewTextConn(a, conntest.Format(t, "iso-2022-jp"))
 	errs := make(chan error, 2)
 	go func() {
 		_, err := c.Write([]byte("日本"))
@@ -447,7 +448,7 @@ func TestRule31CloseDoesNotWaitForABlockedWrite(t *testing.T) {
 
 func TestRule31ReadAndWriteAtOnce(t *testing.T) {
 	a, b := net.Pipe()
-	f := format(t, "utf-16,crlf")
+	f := conntest.Format(t, "utf-16,crlf")
 	ca, cb := sockets.NewTextConn(a, f), sockets.NewTextConn(b, f)
 	line := "0123456789 日本語 é\n"
 	done := make(chan error, 3)
@@ -495,7 +496,7 @@ func TestWriteStringIsOneWrite(t *testing.T) {
 	// Strings of more than a block, by several writers, do not mix.
 	for _, f := range []string{"utf-16le", "us-ascii"} {
 		s := &script{}
-		c := sockets.NewTextConn(lazy{s}, format(t, f))
+		c := sockets.NewTextConn(lazy{s}, conntest.Format(t, f))
 		var wg sync.WaitGroup
 		for _, letter := range "abcd" {
 			wg.Go(func() { io.WriteString(c, strings.Repeat(string(letter), 200_000)) })
@@ -526,11 +527,11 @@ func TestWriteStringIsOneWrite(t *testing.T) {
 func TestWriteDuringCloseIsEncodedOrFails(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
-	c := sockets.NewTextConn(a, format(t, "utf-16be"))
+	c := sockets.NewTextConn(a, conntest.Format(t, "utf-16be"))
 	if err := c.SetBufferSizes(0, 64); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, c, "ab")
+	conntest.MustWrite(t, c, "ab")
 	closed, wrote := make(chan error), make(chan error)
 	go func() { closed <- c.Close() }()
 	first := make([]byte, 1)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // errBlocked is what a script answers where a real connection would block.
@@ -102,21 +103,11 @@ func (s *script) SetDeadline(time.Time) error      { return nil }
 func (s *script) SetReadDeadline(time.Time) error  { return nil }
 func (s *script) SetWriteDeadline(time.Time) error { return nil }
 
-// format parses the text of a format.
-func format(t testing.TB, text string) sockets.ExternalFormat {
-	t.Helper()
-	f, err := sockets.ParseFormat(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
 // play returns a TextConn over a script of reads.
 func play(t testing.TB, text string, reads ...scripted) (*sockets.TextConn, *script) {
 	t.Helper()
 	s := &script{reads: slices.Clone(reads)}
-	return sockets.NewTextConn(s, format(t, text)), s
+	return sockets.NewTextConn(s, conntest.Format(t, text)), s
 }
 
 // readable reads until the script would block or anything else happens.
@@ -146,13 +137,6 @@ func wantRead(t *testing.T, c io.Reader, want string) {
 	}
 }
 
-func mustWrite(t *testing.T, c io.Writer, text string) {
-	t.Helper()
-	if n, err := io.WriteString(c, text); n != len(text) || err != nil {
-		t.Fatalf("write %q: %d, %v", text, n, err)
-	}
-}
-
 func wantWire(t *testing.T, s *script, want string) {
 	t.Helper()
 	s.mu.Lock()
@@ -176,7 +160,7 @@ func wantFormatError(t *testing.T, err error, op string, offset int64, bad strin
 // connPairs makes both ends of each kind of connection.
 var connPairs = map[string]func(t *testing.T) (near, far net.Conn){
 	"pipe": func(t *testing.T) (net.Conn, net.Conn) { return net.Pipe() },
-	"tcp":  func(t *testing.T) (net.Conn, net.Conn) { return tcpEnds(t) },
+	"tcp":  func(t *testing.T) (net.Conn, net.Conn) { return conntest.TCPEnds(t) },
 	"unix": func(t *testing.T) (net.Conn, net.Conn) {
 		dir, err := os.MkdirTemp("", "text")
 		if err != nil {
@@ -199,7 +183,7 @@ var connPairs = map[string]func(t *testing.T) (near, far net.Conn){
 		return near, far
 	},
 	"tls": func(t *testing.T) (net.Conn, net.Conn) {
-		near, far := tcpEnds(t)
+		near, far := conntest.TCPEnds(t)
 		srv := httptest.NewTLSServer(nil) // has a certificate
 		defer srv.Close()
 		roots := x509.NewCertPool()
@@ -213,8 +197,8 @@ func TestTextConnOverEveryConn(t *testing.T) {
 	for name, pair := range connPairs {
 		t.Run(name, func(t *testing.T) {
 			a, b := pair(t)
-			near := sockets.NewTextConn(a, format(t, "shift_jis,crlf,strict"))
-			far := sockets.NewTextConn(b, format(t, "shift_jis,crlf,strict"))
+			near := sockets.NewTextConn(a, conntest.Format(t, "shift_jis,crlf,strict"))
+			far := sockets.NewTextConn(b, conntest.Format(t, "shift_jis,crlf,strict"))
 			defer near.Close()
 			defer far.Close()
 			near.SetDeadline(time.Now().Add(time.Minute))
@@ -301,7 +285,7 @@ func ExampleTextConn_Raw() {
 		there.Write([]byte("length: 3\r\n\x00\xff\x01done\r\n"))
 		there.Close()
 	}()
-	c := sockets.NewTextConn(here, sockets.ExternalFormat{Encoding: mustEncoding("us-ascii"), Newline: sockets.NewlineCRLF})
+	c := sockets.NewTextConn(here, sockets.ExternalFormat{Encoding: conntest.MustEncoding("us-ascii"), Newline: sockets.NewlineCRLF})
 	var n int
 	if _, err := fmt.Fscanf(c, "length: %d\n", &n); err != nil {
 		log.Fatal(err)
@@ -317,25 +301,25 @@ func ExampleTextConn_Raw() {
 
 func TestRule26SwitchesOfTheWriteFormat(t *testing.T) {
 	c, s := play(t, "iso-2022-jp,crlf")
-	mustWrite(t, c, "あ\n")
-	mustWrite(t, c, "い")
+	conntest.MustWrite(t, c, "あ\n")
+	conntest.MustWrite(t, c, "い")
 	for _, f := range []string{"utf-16", "shift_jis,strict", "utf-16"} {
-		if err := c.SetWriteFormat(format(t, f)); err != nil {
+		if err := c.SetWriteFormat(conntest.Format(t, f)); err != nil {
 			t.Fatal(err)
 		}
-		mustWrite(t, c, "い")
+		conntest.MustWrite(t, c, "い")
 	}
 	wantWire(t, s, "\x1b$B$\"\x1b(B\r\n\x1b$B$$\x1b(B"+"\xfe\xff\x30\x44"+"\x82\xa2"+"\xfe\xff\x30\x44")
-	if err := c.SetWriteFormat(format(t, "shift_jis,strict")); err != nil {
+	if err := c.SetWriteFormat(conntest.Format(t, "shift_jis,strict")); err != nil {
 		t.Fatal(err)
 	}
 	_, err := c.Write([]byte("ऄ"))
 	wantFormatError(t, err, "write", int64(s.wrote.Len()), "ऄ", sockets.ErrUnencodable)
 
-	mustWrite(t, c, "x\xe3")
-	err = c.SetWriteFormat(format(t, "utf-16le"))
+	conntest.MustWrite(t, c, "x\xe3")
+	err = c.SetWriteFormat(conntest.Format(t, "utf-16le"))
 	wantFormatError(t, err, "write", int64(s.wrote.Len()), "\xe3", io.ErrUnexpectedEOF)
-	mustWrite(t, c, "y") // the switch has happened
+	conntest.MustWrite(t, c, "y") // the switch has happened
 	if !strings.HasSuffix(s.wrote.String(), "xy\x00") {
 		t.Errorf("%q", s.wrote.String())
 	}
@@ -349,15 +333,15 @@ func TestAFullOutputBufferAndAFailedSwitchLoseNothing(t *testing.T) {
 		if err := c.SetBufferSizes(0, 64); err != nil {
 			t.Fatal(err)
 		}
-		mustWrite(t, c, "\n\n\n\n\n\n\n\n"[:filled%9])
-		mustWrite(t, c, text)
+		conntest.MustWrite(t, c, "\n\n\n\n\n\n\n\n"[:filled%9])
+		conntest.MustWrite(t, c, text)
 		s.take = []int{0}
-		if err := c.SetWriteFormat(format(t, "us-ascii")); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := c.SetWriteFormat(conntest.Format(t, "us-ascii")); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal(err)
 		}
 		rest := "xyz"
 		n, _ := c.Write([]byte(rest))
-		mustWrite(t, c, rest[n:])
+		conntest.MustWrite(t, c, rest[n:])
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -369,7 +353,7 @@ func TestASwitchKeepsTheMemoryOfACRInStyleAny(t *testing.T) {
 	for format2, want := range map[string]string{"shift_jis,any": "b", "utf-8,any": "b", "utf-8": "\nb", "utf-8,crlf": "\nb"} {
 		c, s := play(t, "utf-8,any", data("a\r")...)
 		wantRead(t, c, "a\n")
-		if err := c.SetReadFormat(format(t, format2)); err != nil {
+		if err := c.SetReadFormat(conntest.Format(t, format2)); err != nil {
 			t.Fatal(err)
 		}
 		s.reads = data("\nb")
@@ -400,14 +384,14 @@ func TestBytesBetweenEndTheMemoryOfACR(t *testing.T) {
 
 func TestErrorsOfSwitchesAreNetErrors(t *testing.T) {
 	strict, _ := play(t, "iso-2022-jp,strict")
-	mustWrite(t, strict, "x\xe3")
-	if err, ok := strict.SetWriteFormat(format(t, "us-ascii")).(net.Error); !ok || err.Timeout() {
+	conntest.MustWrite(t, strict, "x\xe3")
+	if err, ok := strict.SetWriteFormat(conntest.Format(t, "us-ascii")).(net.Error); !ok || err.Timeout() {
 		t.Errorf("%T", err)
 	}
 	c, s := play(t, "iso-2022-jp")
-	mustWrite(t, c, "あ")
+	conntest.MustWrite(t, c, "あ")
 	s.take = []int{0}
-	if err, ok := c.SetWriteFormat(format(t, "us-ascii")).(net.Error); !ok || !err.Timeout() {
+	if err, ok := c.SetWriteFormat(conntest.Format(t, "us-ascii")).(net.Error); !ok || !err.Timeout() {
 		t.Errorf("%T", err)
 	}
 	if got := new(sockets.FormatError).Error(); got == "" {
@@ -421,7 +405,7 @@ func TestRule09OffsetsCountThroughSwitches(t *testing.T) {
 	if n, err := c.Read(p); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
-	if err := c.SetReadFormat(format(t, "shift_jis,strict")); err != nil {
+	if err := c.SetReadFormat(conntest.Format(t, "shift_jis,strict")); err != nil {
 		t.Fatal(err)
 	}
 	got, err := readable(c, 10)
@@ -438,7 +422,7 @@ func TestRule09OffsetsCountThroughSwitches(t *testing.T) {
 func TestRule26SwitchesOfTheReadFormat(t *testing.T) {
 	encode := func(f, text string) string {
 		c, s := play(t, f)
-		mustWrite(t, c, text)
+		conntest.MustWrite(t, c, text)
 		if err := c.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
@@ -458,7 +442,7 @@ func TestRule26SwitchesOfTheReadFormat(t *testing.T) {
 			c, _ := play(t, formats[0], data(wire[:cut], wire[cut:])...)
 			got := ""
 			for i, f := range formats {
-				if err := c.SetReadFormat(format(t, f)); err != nil {
+				if err := c.SetReadFormat(conntest.Format(t, f)); err != nil {
 					t.Fatal(err)
 				}
 				line := ""
@@ -497,12 +481,12 @@ func TestRule27TextAndBytesAlternate(t *testing.T) {
 	}
 	wantRead(t, c.Raw(), "\x01")
 
-	if err := c.SetWriteFormat(format(t, "iso-2022-jp")); err != nil {
+	if err := c.SetWriteFormat(conntest.Format(t, "iso-2022-jp")); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, c, "あ")
-	mustWrite(t, c.Raw(), "\x00\xff")
-	mustWrite(t, c, "い\n")
+	conntest.MustWrite(t, c, "あ")
+	conntest.MustWrite(t, c.Raw(), "\x00\xff")
+	conntest.MustWrite(t, c, "い\n")
 	wantWire(t, s, "\x1b$B$\"\x1b(B\x00\xff\x1b$B$$\x1b(B\n")
 }
 
@@ -517,7 +501,7 @@ func TestRule28SwitchWhereTheBufferedReaderIsEmpty(t *testing.T) {
 	if br.Buffered() != 0 {
 		t.Fatalf("%d bytes ahead", br.Buffered())
 	}
-	if err := c.SetReadFormat(format(t, "cp1047,nel")); err != nil {
+	if err := c.SetReadFormat(conntest.Format(t, "cp1047,nel")); err != nil {
 		t.Fatal(err)
 	}
 	s.reads = data("\xc1\x63\x15")
@@ -529,9 +513,9 @@ func TestRule28SwitchWhereTheBufferedReaderIsEmpty(t *testing.T) {
 func TestBytesBetweenEndTheMemoryOfAWrittenCR(t *testing.T) {
 	for f, want := range map[string]string{"utf-8,crlf": "a\r#\r\nb", "utf-8,cr": "a\r#\rb", "utf-8,nvt": "a\r\x00#\r\nb", "utf-8,nel": "a\r#\u0085b"} {
 		c, s := play(t, f)
-		mustWrite(t, c, "a\r")
-		mustWrite(t, c.Raw(), "#")
-		mustWrite(t, c, "\nb")
+		conntest.MustWrite(t, c, "a\r")
+		conntest.MustWrite(t, c.Raw(), "#")
+		conntest.MustWrite(t, c, "\nb")
 		wantWire(t, s, want)
 	}
 }
