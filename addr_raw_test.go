@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +27,7 @@ import (
 // TestNetlink asks the kernel for its routes and looks for the one that every
 // namespace with a loopback interface has.
 func TestNetlink(t *testing.T) {
-	enterNetNS(t)
+	socktest.EnterNetNS(t)
 	c := routeSocket(t)
 	if got := c.LocalAddr(); got.Network() != "netlink" || got.String() != "0/0x0" {
 		t.Errorf("address before the first message is %s %v", got.Network(), got)
@@ -68,8 +67,8 @@ func TestNetlink(t *testing.T) {
 // TestPacketSocket sends a frame over a cable, and compares what packet(7) tells
 // about it.
 func TestPacketSocket(t *testing.T) {
-	enterNetNS(t)
-	v0, v1 := vethPair(t)
+	socktest.EnterNetNS(t)
+	v0, v1 := socktest.VethPair(t)
 	const experiment = 0x88b5 // EtherType for local experiments, IEEE 802
 	bind := func(typ int, ifi *net.Interface) *sockets.PacketConn {
 		s, err := sockets.NewRaw(unix.AF_PACKET, typ, 0)
@@ -139,91 +138,38 @@ func TestPacketSocket(t *testing.T) {
 	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
 }
 
-// inNetwork calls f on a thread with a network of its own, whose loopback interface
-// has the address fe80::1.
-func inNetwork(t *testing.T, f func()) {
-	t.Helper()
-	var unshared error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // for good: the thread is of no use afterwards
-		if unshared = unix.Unshare(unix.CLONE_NEWNET); unshared != nil {
-			return
-		}
-		if err := upLoopback(); err != nil {
-			t.Errorf("loopback interface: %v", err)
-			return
-		}
-		f()
-	}()
-	<-done
-	if unshared != nil {
-		t.Skipf("no network of its own: %v", unshared)
-	}
-}
-
-func upLoopback() error {
-	s, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(s)
-	ifr, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	ifr.SetUint16(unix.IFF_UP)
-	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, ifr); err != nil {
-		return err
-	}
-	// struct in6_ifreq, linux/ipv6.h; lo is always the first interface.
-	addr := struct {
-		ip     [16]byte
-		prefix uint32
-		index  int32
-	}{[16]byte(net.ParseIP("fe80::1")), 64, 1}
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCSIFADDR, uintptr(unsafe.Pointer(&addr))); errno != 0 {
-		return errno
-	}
-	// The kernel takes a moment to find out that nobody else has the address.
-	socktest.WaitUntil(func() bool {
-		err = unix.Bind(s, &unix.SockaddrInet6{Addr: addr.ip, ZoneId: 1})
-		return err != unix.EADDRNOTAVAIL
-	})
-	return err
-}
-
 // TestAcceptLinkLocal has accepted connections know their zone. The kernel does not
 // tell that of a listener with Multipath TCP.
 func TestAcceptLinkLocal(t *testing.T) {
-	inNetwork(t, func() {
-		for _, multipath := range []bool{false, true} {
-			var lc sockets.ListenConfig
-			lc.SetMultipathTCP(multipath)
-			l, err := lc.Listen(t.Context(), "tcp", "[fe80::1%lo]:0")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer l.Close()
-			c, err := sockets.DialTCP("tcp", nil, &net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "lo", Port: l.Addr().(*net.TCPAddr).Port})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer c.Close()
-			a, err := l.Accept()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer a.Close()
-			if diff := cmp.Diff(c.RemoteAddr(), a.LocalAddr()); diff != "" {
-				t.Errorf("multipath %v: the two ends differ about the server's address (-client +server):\n%s", multipath, diff)
-			}
+	socktest.EnterNetNS(t)
+	lo, err := net.InterfaceByName("lo")
+	socktest.Check(t, err)
+	socktest.AddAddr6(t, lo, net.ParseIP("fe80::1"))
+	for _, multipath := range []bool{false, true} {
+		var lc sockets.ListenConfig
+		lc.SetMultipathTCP(multipath)
+		l, err := lc.Listen(t.Context(), "tcp", "[fe80::1%lo]:0")
+		if err != nil {
+			t.Error(err)
+			return
 		}
-	})
+		defer l.Close()
+		c, err := sockets.DialTCP("tcp", nil, &net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "lo", Port: l.Addr().(*net.TCPAddr).Port})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		a, err := l.Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer a.Close()
+		if diff := cmp.Diff(c.RemoteAddr(), a.LocalAddr()); diff != "" {
+			t.Errorf("multipath %v: the two ends differ about the server's address (-client +server):\n%s", multipath, diff)
+		}
+	}
 }
 
 // vsockLoopback skips the test if this machine cannot talk to itself over vsock,
@@ -326,7 +272,7 @@ func TestVsockAddresses(t *testing.T) {
 // TestUnknownFamilyXDP binds a socket of a family that the package knows nothing
 // of, AF_XDP, by the bytes of its address, linux/if_xdp.h.
 func TestUnknownFamilyXDP(t *testing.T) {
-	enterNetNS(t)
+	socktest.EnterNetNS(t)
 	s, err := sockets.NewRaw(unix.AF_XDP, unix.SOCK_RAW, 0)
 	if err != nil {
 		t.Skip("no AF_XDP:", err)
@@ -431,5 +377,58 @@ func TestRawAddr(t *testing.T) {
 	socktest.CloseLater(t, c)
 	if got, want := c.RemoteAddr().String(), l.Addr().String(); got != want {
 		t.Errorf("connected to %s, want %s", got, want)
+	}
+}
+
+// routeSocket returns a socket for rtnetlink(7).
+func routeSocket(t *testing.T) *sockets.PacketConn {
+	t.Helper()
+	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
+	socktest.Check(t, err)
+	defer s.Close()
+	c, err := s.PacketConn()
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+	return c.(*sockets.PacketConn)
+}
+
+// netlinkRequest sends a message of the given type to the kernel.
+func netlinkRequest(t *testing.T, c *sockets.PacketConn, typ uint16, flags int, message []byte) {
+	t.Helper()
+	b := make([]byte, unix.NLMSG_HDRLEN, unix.NLMSG_HDRLEN+len(message))
+	binary.NativeEndian.PutUint32(b, uint32(cap(b)))
+	binary.NativeEndian.PutUint16(b[4:], typ)
+	binary.NativeEndian.PutUint16(b[6:], uint16(unix.NLM_F_REQUEST|flags))
+	binary.NativeEndian.PutUint32(b[8:], 1) // sequence
+	_, err := c.SendTo(append(b, message...), &sockets.NetlinkAddr{}, 0)
+	socktest.Check(t, err)
+}
+
+// replies calls f with the messages up to the one that ends the answer, and returns
+// the error in that.
+func replies(t *testing.T, c *sockets.PacketConn, f func(syscall.NetlinkMessage)) error {
+	t.Helper()
+	b := make([]byte, 1<<16)
+	for {
+		n, from, err := c.ReceiveFrom(b, 0)
+		socktest.Check(t, err)
+		if a, ok := from.(*sockets.NetlinkAddr); !ok || a.PortID != 0 {
+			t.Fatalf("answer from %v, want the kernel", from)
+		}
+		messages, err := syscall.ParseNetlinkMessage(b[:n])
+		socktest.Check(t, err)
+		for _, m := range messages {
+			switch m.Header.Type {
+			case unix.NLMSG_DONE:
+				return nil
+			case unix.NLMSG_ERROR:
+				if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
+					return syscall.Errno(errno)
+				}
+				return nil
+			}
+			f(m)
+		}
 	}
 }

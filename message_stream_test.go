@@ -358,10 +358,10 @@ func TestDisconnectedName(t *testing.T) {
 // TestConnectFromElsewhere gives a socket without an address of its own a peer that
 // is not to be reached from where it sent to the one before.
 func TestConnectFromElsewhere(t *testing.T) {
-	enterNetNS(t)
-	v0, v1 := vethPair(t)
-	addAddr(t, v0, net.IPv4(192, 0, 2, 1))
-	addNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	socktest.EnterNetNS(t)
+	v0, v1 := socktest.VethPair(t)
+	socktest.AddAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	socktest.AddNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
 	here := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}
 	here6 := &net.UDPAddr{IP: net.IPv6loopback, Port: 9}
 	there := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 9}
@@ -445,12 +445,12 @@ func TestDisconnectKeepsDevice(t *testing.T) {
 		}
 	})
 	t.Run("zone", func(t *testing.T) {
-		enterNetNS(t)
+		socktest.EnterNetNS(t)
 		// A link-local address is of use only once nobody else is found to have it.
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0); err != nil {
 			t.Skip("no IPv6:", err)
 		}
-		v0, _ := vethPair(t)
+		v0, _ := socktest.VethPair(t)
 		var ip net.IP
 		if !socktest.WaitUntil(func() bool {
 			addrs, err := v0.Addrs()

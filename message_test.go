@@ -3,6 +3,7 @@
 package sockets_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -354,11 +355,11 @@ func TestMessageMethods(t *testing.T) {
 
 // TestDontRoute sends to a host behind a gateway, which the flag rules out.
 func TestDontRoute(t *testing.T) {
-	enterNetNS(t)
-	v0, v1 := vethPair(t)
-	addAddr(t, v0, net.IPv4(192, 0, 2, 1))
-	addNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
-	addDefaultRoute(t, net.IPv4(192, 0, 2, 2))
+	socktest.EnterNetNS(t)
+	v0, v1 := socktest.VethPair(t)
+	socktest.AddAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	socktest.AddNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	socktest.AddDefaultRoute(t, net.IPv4(192, 0, 2, 2))
 	c, err := sockets.ListenPacket("udp4", ":0")
 	socktest.Check(t, err)
 	socktest.CloseLater(t, c)
@@ -377,10 +378,10 @@ func TestDontRoute(t *testing.T) {
 // TestConfirm looks into the kernel's table of neighbors, arp(7): only the flag
 // says that one is there.
 func TestConfirm(t *testing.T) {
-	enterNetNS(t)
-	v0, v1 := vethPair(t)
-	addAddr(t, v0, net.IPv4(192, 0, 2, 1))
-	addNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	socktest.EnterNetNS(t)
+	v0, v1 := socktest.VethPair(t)
+	socktest.AddAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	socktest.AddNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
 	c, err := sockets.ListenPacket("udp4", ":0")
 	socktest.Check(t, err)
 	socktest.CloseLater(t, c)
@@ -396,4 +397,25 @@ func TestConfirm(t *testing.T) {
 	if got := confirmed(t); len(got) != 1 || got[0] >= longAgo {
 		t.Errorf("neighbors confirmed %v ticks ago, want one and just now", got)
 	}
+}
+
+// confirmed returns the number of clock ticks, at 100 in a second, since the
+// neighbors of this namespace were known to be there.
+func confirmed(t *testing.T) (ticks []uint32) {
+	t.Helper()
+	c := routeSocket(t)
+	netlinkRequest(t, c, unix.RTM_GETNEIGH, unix.NLM_F_DUMP, make([]byte, unix.SizeofNdMsg))
+	socktest.Check(t, replies(t, c, func(m syscall.NetlinkMessage) {
+		if m.Data[0] != unix.AF_INET {
+			return
+		}
+		for b := m.Data[unix.SizeofNdMsg:]; len(b) >= 4; {
+			n := int(binary.NativeEndian.Uint16(b))
+			if binary.NativeEndian.Uint16(b[2:]) == unix.NDA_CACHEINFO {
+				ticks = append(ticks, binary.NativeEndian.Uint32(b[4:]))
+			}
+			b = b[min((n+3)&^3, len(b)):]
+		}
+	}))
+	return ticks
 }

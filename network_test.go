@@ -147,7 +147,7 @@ func TestPing(t *testing.T) {
 		}
 	}
 	t.Run("raw", func(t *testing.T) {
-		needPrivilege(t)
+		socktest.NeedRaw(t)
 		c, err := sockets.ListenPacket("ip4:icmp", "127.0.0.1")
 		socktest.Check(t, err)
 		wantReply(t, c, ping4, 1, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -157,7 +157,7 @@ func TestPing(t *testing.T) {
 		wantReply(t, c, ping6, 58, &net.IPAddr{IP: net.IPv6loopback})
 	})
 	t.Run("connected", func(t *testing.T) {
-		needPrivilege(t)
+		socktest.NeedRaw(t)
 		c, err := sockets.Dial("ip4:icmp", "127.0.0.1")
 		socktest.Check(t, err)
 		socktest.CloseLater(t, c)
@@ -176,7 +176,7 @@ func TestPing(t *testing.T) {
 		}
 	})
 	t.Run("unprivileged", func(t *testing.T) {
-		enterNetNS(t)
+		socktest.EnterNetNS(t)
 		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 2147483647"), 0); err != nil {
 			t.Skip("not allowed to ping:", err)
 		}
@@ -195,17 +195,6 @@ func TestPing(t *testing.T) {
 			wantReply(t, c, tt.ping, tt.proto, tt.to)
 		}
 	})
-}
-
-// needPrivilege skips a test that needs raw sockets.
-func needPrivilege(t *testing.T) {
-	t.Helper()
-	s, err := sockets.NewRaw(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP)
-	if errors.Is(err, os.ErrPermission) {
-		t.Skip("raw sockets need CAP_NET_RAW:", err)
-	}
-	socktest.Check(t, err)
-	socktest.Check(t, s.Close())
 }
 
 // TestMultipath negotiates MPTCP in every way there is to ask for it.

@@ -9,6 +9,7 @@ import (
 	"testing"
 )
 
+// IsNil reports whether v is nil, or an interface around a nil pointer.
 func IsNil(v any) bool {
 	if v == nil {
 		return true

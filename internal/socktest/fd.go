@@ -11,11 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// IsOpen reports whether fd is an open descriptor.
 func IsOpen(fd int) bool {
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	return err == nil
 }
 
+// Nonblocking reports whether fd has O_NONBLOCK.
 func Nonblocking(tb testing.TB, fd int) bool {
 	tb.Helper()
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
@@ -25,11 +27,13 @@ func Nonblocking(tb testing.TB, fd int) bool {
 	return flags&unix.O_NONBLOCK != 0
 }
 
+// UnixNetworks are the networks of unix sockets.
 var UnixNetworks = []string{"unix", "unixgram", "unixpacket"}
 
 // FileID tells open files apart.
 type FileID struct{ Dev, Ino uint64 }
 
+// IDOf returns the identity of the file that c refers to.
 func IDOf(tb testing.TB, c syscall.Conn) (id FileID) {
 	tb.Helper()
 	WithFD(tb, c, func(fd int) error {
@@ -41,6 +45,7 @@ func IDOf(tb testing.TB, c syscall.Conn) (id FileID) {
 	return id
 }
 
+// IDsOf returns the identity of each file.
 func IDsOf(tb testing.TB, files []*os.File) (ids []FileID) {
 	tb.Helper()
 	for _, f := range files {
@@ -92,6 +97,7 @@ func Pipes(tb testing.TB, n int) (files []*os.File) {
 	return files
 }
 
+// Conns returns the files as values of their interface.
 func Conns(files []*os.File) (cs []syscall.Conn) {
 	for _, f := range files {
 		cs = append(cs, f)
@@ -99,6 +105,7 @@ func Conns(files []*os.File) (cs []syscall.Conn) {
 	return cs
 }
 
+// CloseFiles closes each file.
 func CloseFiles(files []*os.File) {
 	for _, f := range files {
 		f.Close()

@@ -7,55 +7,61 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// WaitFull waits until nothing more goes into c: whoever writes to it hangs.
-func WaitFull(t *testing.T, c net.Conn) {
-	t.Helper()
-	raw, err := c.(syscall.Conn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for full := 0; full < 20; time.Sleep(2 * time.Millisecond) {
-		if err := raw.Control(func(fd uintptr) {
+// WaitFull waits until c does not take more, which whoever writes to it finds out.
+func WaitFull(tb testing.TB, c net.Conn) {
+	tb.Helper()
+	// A write that goes on makes room and takes it; in between it looks full.
+	full := 0
+	if !WaitUntil(func() bool {
+		WithFD(tb, c.(syscall.Conn), func(fd int) error {
 			p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 			if n, err := unix.Poll(p, 0); err == nil && n == 0 {
 				full++
 			} else {
 				full = 0
 			}
-		}); err != nil {
-			t.Fatal(err)
-		}
+			return nil
+		})
+		return full >= 20
+	}) {
+		tb.Fatal("there is always room")
 	}
 }
 
 // Fill writes to c until nothing more goes in.
-func Fill(t *testing.T, c net.Conn) {
-	t.Helper()
-	c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	for {
-		if _, err := c.Write(make([]byte, 1)); err != nil {
-			break
+func Fill(tb testing.TB, c net.Conn) {
+	tb.Helper()
+	WithFD(tb, c.(syscall.Conn), func(fd int) error {
+		for size := 1 << 16; size > 0; {
+			// The last bytes go in one by one.
+			switch _, err := unix.SendmsgN(fd, make([]byte, size), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL); err {
+			case nil, unix.EINTR:
+			case unix.EAGAIN:
+				size /= 2
+			default:
+				return err
+			}
 		}
-	}
-	c.SetWriteDeadline(time.Time{})
+		return nil
+	})
 }
 
 // WaitEmpty waits until everything is taken from c that has come.
-func WaitEmpty(t *testing.T, c syscall.Conn) {
-	t.Helper()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := 1; n > 0; time.Sleep(time.Millisecond) {
-		if err := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }); err != nil {
-			t.Fatal(err)
-		}
+func WaitEmpty(tb testing.TB, c syscall.Conn) {
+	tb.Helper()
+	if !WaitUntil(func() bool {
+		left := 0
+		WithFD(tb, c, func(fd int) (err error) {
+			left, err = unix.IoctlGetInt(fd, unix.SIOCINQ)
+			return err
+		})
+		return left == 0
+	}) {
+		tb.Fatal("something is left")
 	}
 }
 

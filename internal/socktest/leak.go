@@ -18,12 +18,12 @@ import (
 	"time"
 )
 
+// OpenDescriptors returns how many descriptors are open.
 func OpenDescriptors(t testing.TB) int {
 	t.Helper()
+	NeedProc(t)
 	es, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip(err)
-	}
+	Check(t, err)
 	return len(es)
 }
 
@@ -31,14 +31,12 @@ func OpenDescriptors(t testing.TB) int {
 // Pooled pipes go with the garbage.
 func WaitDescriptors(t testing.TB, before int, what string) {
 	t.Helper()
-	for range 100 {
-		if OpenDescriptors(t) <= before {
-			return
-		}
+	if !WaitUntil(func() bool {
 		runtime.GC()
-		time.Sleep(time.Millisecond)
+		return OpenDescriptors(t) <= before
+	}) {
+		t.Errorf("%s hold %d descriptors", what, OpenDescriptors(t)-before)
 	}
-	t.Errorf("%s hold %d descriptors", what, OpenDescriptors(t)-before)
 }
 
 // Run is what TestMain does: it runs the tests, and fails the run if they leave
@@ -51,6 +49,10 @@ func Run(m *testing.M) int {
 	}
 	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
 		return m.Run() // the fuzzing engine keeps its own pipes and goroutines
+	}
+	if err := loopback(); err != nil {
+		fmt.Println("--- SKIP: all tests: the loopback interface is down:", err)
+		return 0
 	}
 	openForGood()
 	files, routines := OpenFiles(), runtime.NumGoroutine()
@@ -78,7 +80,7 @@ func reportLeaks(files map[string]string, routines int) int {
 	// A collected os.File closes itself, which would hide that nobody did.
 	debug.SetGCPercent(-1)
 	var left []string
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		left = left[:0]
 		for fd, what := range OpenFiles() {
 			if files[fd] != what {

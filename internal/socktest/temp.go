@@ -8,6 +8,7 @@ import (
 	"testing"
 )
 
+// TempFile returns a file with the data, opened with the flags.
 func TempFile(t testing.TB, data []byte, flag int) *os.File {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "f")
@@ -22,12 +23,15 @@ func TempFile(t testing.TB, data []byte, flag int) *os.File {
 	return f
 }
 
+// RandomBytes returns n bytes that do not repeat.
 func RandomBytes(n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{byte(rand.Uint32())}).Read(b)
 	return b
 }
 
+// ShortDir returns a directory that is removed with the test, and whose name is short
+// enough for the address of a unix socket, unix(7).
 func ShortDir(tb testing.TB) string {
 	tb.Helper()
 	// Unlike os.MkdirTemp's, the name always has the same length.

@@ -12,6 +12,7 @@ import (
 	"time"
 )
 
+// SelfSigned returns a new certificate for the host name, and a pool that trusts it.
 func SelfSigned(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

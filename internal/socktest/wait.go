@@ -61,7 +61,8 @@ func inPoller(function string) bool {
 	return false
 }
 
-// WaitUntil polls cond for as long as a busy machine may need.
+// WaitUntil polls cond for as long as a busy machine may need, and reports whether it
+// became true.
 func WaitUntil(cond func() bool) bool {
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if cond() {

@@ -10,6 +10,7 @@ import (
 	"github.com/iolib-go/sockets/internal/socktest"
 )
 
+// WantBacklog checks that the queue of a unix listener takes backlog and one more.
 func WantBacklog(t *testing.T, l net.Listener, backlog int) {
 	t.Helper()
 	for i := range backlog + 1 {

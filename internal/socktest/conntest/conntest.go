@@ -1,3 +1,4 @@
+// Package conntest makes connections of package sockets over the loopback interface.
 package conntest
 
 import (
@@ -50,7 +51,7 @@ func ListenUDP(tb testing.TB, network, address string) *sockets.UDPConn {
 	return pc.(*sockets.UDPConn)
 }
 
-// An acceptor is a listener of any kind.
+// An Acceptor is a listener of any kind.
 type Acceptor interface {
 	net.Listener
 	syscall.Conn
@@ -59,6 +60,7 @@ type Acceptor interface {
 	File() (*os.File, error)
 }
 
+// ListenOn returns a listener on an address of this host.
 func ListenOn(tb testing.TB, network string) Acceptor {
 	tb.Helper()
 	l, err := sockets.Listen(network, LoopbackOf(network))
@@ -67,6 +69,7 @@ func ListenOn(tb testing.TB, network string) Acceptor {
 	return l.(Acceptor)
 }
 
+// DialTo returns a connection to l.
 func DialTo(tb testing.TB, l net.Listener) net.Conn {
 	tb.Helper()
 	c, err := sockets.Dial(l.Addr().Network(), l.Addr().String())
@@ -85,6 +88,7 @@ func WantReceive(t *testing.T, c Messenger, size int, flags sockets.MsgFlags, wa
 	}
 }
 
+// Send sends the text to the peer in one piece.
 func Send(t *testing.T, c Messenger, text string, flags sockets.MsgFlags) {
 	t.Helper()
 	if n, err := c.SendTo([]byte(text), nil, flags); n != len(text) || err != nil {
@@ -92,6 +96,7 @@ func Send(t *testing.T, c Messenger, text string, flags sockets.MsgFlags) {
 	}
 }
 
+// Listen4 returns a TCP listener on 127.0.0.1.
 func Listen4(tb testing.TB) *sockets.TCPListener {
 	tb.Helper()
 	l, err := sockets.Listen("tcp4", "127.0.0.1:0")
@@ -100,7 +105,7 @@ func Listen4(tb testing.TB) *sockets.TCPListener {
 	return l.(*sockets.TCPListener)
 }
 
-// A messenger is a connection of any kind that sends and receives with flags.
+// A Messenger is a connection of any kind that sends and receives with flags.
 type Messenger interface {
 	net.Conn
 	syscall.Conn
@@ -157,7 +162,7 @@ func NewSocket(tb testing.TB, network string) *sockets.Socket {
 	return s
 }
 
-// wantRead reads exactly what is expected, as one message or from a stream.
+// WantMessage reads exactly what is expected, as one message or from a stream.
 func WantMessage(tb testing.TB, c io.Reader, want string) {
 	tb.Helper()
 	b := make([]byte, len(want)+1)
@@ -168,8 +173,8 @@ func WantMessage(tb testing.TB, c io.Reader, want string) {
 	}
 }
 
-// UnixPair is pair without deadlines, whose timers have the runtime wait in the poller
-// all the time.
+// UnixPair returns two connected unix sockets without deadlines, whose timers have the
+// runtime wait in the poller all the time.
 func UnixPair(tb testing.TB) (a, b *sockets.UnixConn) {
 	tb.Helper()
 	a, b, err := sockets.Pair("unix")

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/encoding"
 )
 
+// MustEncoding returns the encoding of that name.
 func MustEncoding(name string) encoding.Encoding {
 	f, err := sockets.ParseFormat(name)
 	if err != nil {
@@ -27,6 +28,7 @@ func Format(t testing.TB, text string) sockets.ExternalFormat {
 	return f
 }
 
+// MustWrite writes the text, all of it.
 func MustWrite(t *testing.T, c io.Writer, text string) {
 	t.Helper()
 	if n, err := io.WriteString(c, text); n != len(text) || err != nil {

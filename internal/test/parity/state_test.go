@@ -3,10 +3,11 @@ package parity
 import (
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // A state is how a connection comes to be as the methods are to find it.
@@ -233,7 +234,7 @@ func TestParityUDPMethods(t *testing.T) {
 }
 
 func TestParityIPMethods(t *testing.T) {
-	needRoot(t, "raw sockets")
+	socktest.NeedRaw(t)
 	bound := func(e *env) ipConn {
 		_, b := e.ipPair()
 		return b
@@ -399,15 +400,4 @@ func valueRows(of func(e *env) values) []parityRow {
 	return append(rows, inStates([]state[unixListener]{
 		{"UnixListener", func(e *env) unixListener { return of(e).unixL }},
 	}, unixListenerMethods())...)
-}
-
-func needRoot(t *testing.T, what string) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what + " need root")
-	}
-	t.Skip(what + " need root")
 }
