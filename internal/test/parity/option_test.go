@@ -176,6 +176,7 @@ func TestParityOptions(t *testing.T) {
 	} {
 		add(fmt.Sprintf("dial %s %s", c.network, c.address), func(e *env) {
 			d, err := e.dial(c.network, c.address)
+			e.ok(err)
 			e.see("Dial")(d, err)
 			e.seeOptions("socket", d)
 		})

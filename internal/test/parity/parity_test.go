@@ -87,6 +87,9 @@ func observe(t *testing.T, im *impl, row parityRow) []sight {
 		stacks := make([]byte, 1<<20)
 		t.Fatalf("%s: hangs\n%s", im.name, stacks[:runtime.Stack(stacks, true)])
 	}
+	if t.Skipped() {
+		t.SkipNow() // the row's goroutine has ended
+	}
 	if t.Failed() {
 		t.Logf("while running with package %s", im.name)
 	}
@@ -155,9 +158,14 @@ func (e *env) dir() string {
 // path returns a name in dir.
 func (e *env) path(name string) string { return filepath.Join(e.dir(), name) }
 
-// ok stops the row if a step of its preparation failed.
+// ok stops the row if a step of its preparation failed, and skips it if package net
+// could not prepare it either because the user or the system lacks what it is about.
 func (e *env) ok(err error) {
 	e.Helper()
+	lacks := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+	if e.impl == netImpl && lacks {
+		e.Skipf("%s: %v", e.name, err)
+	}
 	if err != nil {
 		e.Fatalf("%s: %v", e.name, err)
 	}
