@@ -137,21 +137,33 @@ func isTCPProto(proto int) bool {
 	return proto == 0 || proto == sys.IPPROTO_TCP || proto == sys.IPPROTO_MPTCP
 }
 
+// A family is what is known of an address family.
+type family struct {
+	number int
+	name   string // as printed, and what ParseAddr calls its addresses
+
+	// decode returns the address in sa, nil if that is too short, and parse the one that
+	// a string spells. Both are nil for families that package net knows. A pointer
+	// to sa would have it escape from all that receive.
+	decode func(sa sys.Sockaddr) net.Addr
+	parse  func(s string) (net.Addr, error)
+}
+
+var families = []family{
+	{number: sys.AF_UNIX, name: "unix"},
+	{number: sys.AF_INET, name: "ipv4"},
+	{number: sys.AF_INET6, name: "ipv6"},
+	{sys.AF_VSOCK, "vsock", decodeVsockAddr, parseVsockAddr},
+	{sys.AF_NETLINK, "netlink", decodeNetlinkAddr, parseNetlinkAddr},
+	{sys.AF_PACKET, "packet", decodeLinkAddr, parseLinkAddr},
+}
+
 // familyName returns what is printed for an address family.
-func familyName(family int) string {
-	switch family {
-	case sys.AF_UNIX:
-		return "unix"
-	case sys.AF_INET:
-		return "ipv4"
-	case sys.AF_INET6:
-		return "ipv6"
-	case sys.AF_VSOCK:
-		return "vsock"
-	case sys.AF_NETLINK:
-		return "netlink"
-	case sys.AF_PACKET:
-		return "packet"
+func familyName(number int) string {
+	for _, f := range families {
+		if f.number == number {
+			return f.name
+		}
 	}
-	return "af" + strconv.Itoa(family)
+	return "af" + strconv.Itoa(number)
 }
