@@ -63,18 +63,22 @@ func kindOf(name string, among []string) (*kind, error) {
 	if i := strings.LastIndexByte(name, ':'); i >= 0 {
 		row, protocol, raw = name[:i+1], name[i+1:], true
 	}
-	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == row })
-	if i < 0 || among != nil && !slices.Contains(among, row) {
-		return nil, net.UnknownNetworkError(name)
+	for i := range kinds {
+		k := &kinds[i]
+		if k.name != row || among != nil && !slices.Contains(among, row) {
+			continue
+		}
+		if !raw {
+			return k, nil
+		}
+		proto, err := protocolNumber(protocol)
+		if err != nil {
+			return nil, err
+		}
+		k = &kind{name: name, network: k.network, family: k.family, typ: k.typ, proto: proto}
+		return k, nil
 	}
-	if !raw {
-		return &kinds[i], nil
-	}
-	k := kinds[i]
-	var err error
-	k.name = name
-	k.proto, err = protocolNumber(protocol)
-	return &k, err
+	return nil, net.UnknownNetworkError(name)
 }
 
 // stream reports whether connections are accepted on sockets of this kind.
@@ -90,11 +94,14 @@ func (k *kind) triesMultipath() bool {
 	return k.internet() && k.typ == sys.SOCK_STREAM && k.proto == 0 && sys.IPPROTO_MPTCP > 0
 }
 
-// multipath returns k as Multipath TCP.
+// multipath returns the kind that is k as Multipath TCP.
 func (k *kind) multipath() *kind {
-	m := *k
-	m.proto = sys.IPPROTO_MPTCP
-	return &m
+	for i := range kinds {
+		if m := &kinds[i]; m.network == k.network && m.proto == sys.IPPROTO_MPTCP {
+			return m
+		}
+	}
+	return k
 }
 
 // stack tells what the host can do with IP.
