@@ -84,12 +84,8 @@ func steerByCPU(member syscall.Conn, size int) error {
 	if err != nil {
 		return err
 	}
-	rc, err := member.SyscallConn()
-	if err != nil {
-		return closedError(err)
-	}
-	if cerr := rc.Control(func(s uintptr) { err = sys.AttachReusePort(s, program) }); cerr != nil {
-		return closedError(cerr)
+	if cerr := netfd.Control(member, func(s uintptr) { err = sys.AttachReusePort(s, program) }); cerr != nil {
+		return cerr
 	}
 	return netfd.CallError("setsockopt", err)
 }

@@ -134,35 +134,6 @@ func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 	return addr
 }
 
-// storeAccepted records fd's addresses in one allocation, if it is a TCP
-// connection.
-func storeAccepted(fd *netfd.FD, local net.Addr, peer *sys.Sockaddr) bool {
-	if fd.Type != sys.SOCK_STREAM {
-		return false
-	}
-	switch peer.Family() {
-	case sys.AF_INET:
-		a := new(struct {
-			netfd.Addrs
-			remote tcpAddr4
-		})
-		a.remote.set(peer)
-		a.Local, a.Remote = local, &a.remote.TCPAddr
-		fd.StoreAddrs(&a.Addrs)
-	case sys.AF_INET6:
-		a := new(struct {
-			netfd.Addrs
-			remote tcpAddr6
-		})
-		a.remote.set(peer)
-		a.Local, a.Remote = local, &a.remote.TCPAddr
-		fd.StoreAddrs(&a.Addrs)
-	default:
-		return false
-	}
-	return true
-}
-
 // AcceptConfig says how AcceptWith accepts one connection. The zero value makes it
 // Accept.
 type AcceptConfig struct {
