@@ -190,7 +190,7 @@ func (lc *ListenConfig) openKind(ctx context.Context, k kind, local net.Addr) (*
 // newListener makes the core of a listener with the options of lc.
 func (lc *ListenConfig) newListener(fd *netfd.FD) *listener {
 	l := newListener(fd, lc.Control != nil || len(lc.Options) > 0)
-	l.keepAlive, l.keepAliveConfig = lc.KeepAlive, lc.KeepAliveConfig
+	l.options = lc.Options
 	l.format = lc.format()
 	return l
 }

@@ -35,7 +35,7 @@ func (fd *FD) Readv(bufs [][]byte) (int64, error) {
 				}
 			}
 			n, errno = sys.Readv(s, v, bufs[i:])
-			return errno != sys.EAGAIN
+			return fd.settled(&errno, 0)
 		})
 	}
 	switch {
@@ -63,7 +63,7 @@ func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 			for consume(bufs, 0); len(*bufs) > 0; {
 				var k int
 				if k, errno = sys.Writev(s, v, *bufs, flags); errno != 0 {
-					return errno != sys.EAGAIN
+					return fd.settled(&errno, 0)
 				}
 				if k == 0 {
 					break
