@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // Room for control data is used as the kernel does it, whether it merges or not.
@@ -22,7 +23,7 @@ func TestOffloadLittleRoomForControlData(t *testing.T) {
 	for i, offload := range []bool{false, true} {
 		a, b := openUDP(t, "udp4"), openUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
 		limitTime(t, a, b)
-		setOptions(t, b, ReceiveTOS, ReceivePacketInfo)
+		setOptions(t, b, sockopt.ReceiveTOS, sockopt.ReceivePacketInfo)
 		for room := range 60 {
 			if _, err := a.WriteTo([]byte("x"), b.LocalAddr()); err != nil {
 				t.Fatal(err)
@@ -54,7 +55,7 @@ func TestOffloadMore(t *testing.T) {
 			sendBatch(t, a, ms[3:])
 		}, []string{"0:1:2:3:", "4:", "5:"}},
 		{"SendTo", func(t *testing.T, a *UDPConn, ms []Message) {
-			if _, err := a.SendTo(ms[0].Buffers[0], ms[0].Addr, More); err != nil {
+			if _, err := a.SendTo(ms[0].Buffers[0], ms[0].Addr, MsgMore); err != nil {
 				t.Fatal(err)
 			}
 			sendBatch(t, a, ms[1:])

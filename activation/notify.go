@@ -1,0 +1,127 @@
+package activation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// NotifyState is something to tell the service manager, an assignment of
+// sd_notify(3) such as "WATCHDOG=1".
+type NotifyState string
+
+// What needs no further value.
+const (
+	// NotifyReady says that the service has started, or has reloaded.
+	NotifyReady NotifyState = "READY=1"
+
+	// NotifyStopping says that the service is about to end.
+	NotifyStopping NotifyState = "STOPPING=1"
+)
+
+// NotifyReloading says that the service is taking up a new configuration, from now
+// on until it says NotifyReady.
+func NotifyReloading() NotifyState {
+	return NotifyState("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(sys.MonotonicUsec(), 10))
+}
+
+// NotifyMainPID says which process is the service, for one that hands itself over.
+func NotifyMainPID(pid int) NotifyState { return NotifyState("MAINPID=" + strconv.Itoa(pid)) }
+
+// NotifyStatus tells in one line of text how the service is doing.
+func NotifyStatus(text string) NotifyState {
+	// A line break would begin another assignment.
+	return NotifyState("STATUS=" + strings.ReplaceAll(text, "\n", " "))
+}
+
+// Notify tells the service manager all of states in one message. It reports false,
+// and no error, if there is none: NOTIFY_SOCKET is not set. That stays set, for
+// programs that this one starts. It waits while the manager's queue is full, until
+// ctx ends. See sd_notify(3).
+//
+// The error matches errors.ErrUnsupported if the manager is outside of this virtual
+// machine, which it says by an address that begins with "vsock".
+func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
+	if len(states) == 0 {
+		return false, nil
+	}
+	return notify(ctx, states)
+}
+
+// NotifyStore has the service manager keep copies of descriptors under a name:
+// Inherited returns them when the service starts again, after a crash as well. The
+// service needs FileDescriptorStoreMax= for that, see systemd.service(5). The manager
+// drops what it does not want without a word; otherwise it is as Notify.
+func NotifyStore(ctx context.Context, name string, fds ...syscall.Conn) (sent bool, err error) {
+	if name, err = passedName(name); err != nil {
+		return false, err
+	}
+	if len(fds) == 0 {
+		return false, nil
+	}
+	return notify(ctx, []NotifyState{"FDSTORE=1", NotifyState("FDNAME=" + name)}, fds...)
+}
+
+// NotifyBarrier waits until the manager has dealt with all that was sent before, or
+// until ctx ends: a process that tells something and exits at once may be gone
+// before the manager has found out whose message it is. See sd_notify_barrier(3).
+func NotifyBarrier(ctx context.Context) (sent bool, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	sent, err = notify(ctx, []NotifyState{"BARRIER=1"}, w)
+	w.Close()
+	if !sent || err != nil {
+		return false, err
+	}
+	defer context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Unix(1, 0)) })()
+	// The manager closes its copy.
+	if _, err = r.Read(make([]byte, 1)); err == io.EOF {
+		return true, nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return true, err
+}
+
+func notify(ctx context.Context, states []NotifyState, fds ...syscall.Conn) (sent bool, err error) {
+	name := os.Getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return false, nil
+	}
+	if name[0] != '/' && name[0] != '@' {
+		return false, fmt.Errorf("sockets: NOTIFY_SOCKET=%q: %w", name, errors.ErrUnsupported)
+	}
+	var d sockets.Dialer
+	c, err := d.DialContext(ctx, "unixgram", name)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.SetWriteDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var b strings.Builder
+	for _, s := range states {
+		b.WriteString(string(s))
+		b.WriteByte('\n')
+	}
+	if _, err := c.(*sockets.UnixConn).SendFDs([]byte(b.String()), fds...); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return false, err
+	}
+	return true, nil
+}

@@ -1,0 +1,160 @@
+//go:build linux
+
+package activation_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
+)
+
+// notifyManager plays the service manager.
+func notifyManager(tb testing.TB) *sockets.UnixConn {
+	tb.Helper()
+	name := shortDir(tb) + "/notify"
+	c, err := sockets.ListenPacket("unixgram", name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(time.Minute))
+	tb.Setenv("NOTIFY_SOCKET", name)
+	return c.(*sockets.UnixConn)
+}
+
+func TestNotifyStore(t *testing.T) {
+	checkNoLeak(t)
+	ctx := context.Background()
+	manager := notifyManager(t)
+	files := pipes(t, 2)
+	if sent, err := activation.NotifyStore(ctx, "state", conns(files)...); !sent || err != nil {
+		t.Fatalf("NotifyStore: %t, %v", sent, err)
+	}
+	buf := make([]byte, 1000)
+	n, fds, err := manager.ReceiveFDs(buf, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFiles(fds)
+	if diff := cmp.Diff("FDSTORE=1\nFDNAME=state\n", string(buf[:n])); diff != "" {
+		t.Errorf("message mismatch (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(idsOf(t, files), idsOf(t, fds)); diff != "" {
+		t.Errorf("files mismatch (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{"a\nREADY=1", "a:b", strings.Repeat("x", 256)} {
+		if sent, err := activation.NotifyStore(ctx, name, files[0]); sent || !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("NotifyStore of %q: %t, %v, want EINVAL", name, sent, err)
+		}
+	}
+	if sent, err := activation.NotifyStore(ctx, "none"); sent || err != nil {
+		t.Errorf("NotifyStore of nothing: %t, %v", sent, err)
+	}
+	closed := pipes(t, 1)[0]
+	closed.Close()
+	if sent, err := activation.NotifyStore(ctx, "x", closed); sent || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("NotifyStore of a closed file: %t, %v", sent, err)
+	}
+}
+
+func TestNotifyBarrier(t *testing.T) {
+	checkNoLeak(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	manager := notifyManager(t)
+	done := make(chan error, 1)
+	wait := func() {
+		sent, err := activation.NotifyBarrier(ctx)
+		if !sent && err == nil {
+			err = errors.New("not sent")
+		}
+		done <- err
+	}
+	receive := func() *os.File {
+		t.Helper()
+		buf := make([]byte, 100)
+		n, fds, err := manager.ReceiveFDs(buf, 1)
+		if err != nil || string(buf[:n]) != "BARRIER=1\n" || len(fds) != 1 {
+			t.Fatalf("received %q, %d files, %v", buf[:n], len(fds), err)
+		}
+		return fds[0]
+	}
+	go wait()
+	f := receive()
+	select {
+	case err := <-done:
+		t.Fatalf("NotifyBarrier did not wait: %v", err)
+	case <-time.After(10 * time.Millisecond): // or it fails by chance only
+	}
+	f.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	go wait()
+	f = receive()
+	defer f.Close()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	t.Setenv("NOTIFY_SOCKET", "")
+	if sent, err := activation.NotifyBarrier(context.Background()); sent || err != nil {
+		t.Errorf("without a manager: %t, %v", sent, err)
+	}
+}
+
+// TestNotifyAddress has managers that cannot be told.
+func TestNotifyAddress(t *testing.T) {
+	checkNoLeak(t)
+	tests := []struct {
+		name string
+		want error
+	}{
+		{"vsock:2:1234", errors.ErrUnsupported},
+		{"vsock-stream:2:1234", errors.ErrUnsupported},
+		{"relative/path", errors.ErrUnsupported},
+		{"/" + strings.Repeat("x", 200), syscall.EINVAL},
+		{"@" + strings.Repeat("x", 200), syscall.EINVAL},
+		{t.TempDir() + "/missing", syscall.ENOENT},
+		{"@sockets nobody", syscall.ECONNREFUSED},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name[:1], func(t *testing.T) {
+			t.Setenv("NOTIFY_SOCKET", tt.name)
+			if sent, err := activation.Notify(t.Context(), activation.NotifyReady); sent || !errors.Is(err, tt.want) {
+				t.Errorf("%s: %t, %v, want %v", tt.name, sent, err, tt.want)
+			}
+			if sent, err := activation.NotifyBarrier(t.Context()); sent || !errors.Is(err, tt.want) {
+				t.Errorf("%s, NotifyBarrier: %t, %v, want %v", tt.name, sent, err, tt.want)
+			}
+		})
+	}
+	t.Run("nothing to say", func(t *testing.T) {
+		manager := notifyManager(t)
+		if sent, err := activation.Notify(t.Context()); sent || err != nil {
+			t.Errorf("%t, %v", sent, err)
+		}
+		manager.SetReadDeadline(time.Unix(1, 0))
+		if n, err := manager.Read(make([]byte, 1)); err == nil || err == io.EOF {
+			t.Errorf("received %d octets, %v", n, err)
+		}
+	})
+	t.Run("canceled", func(t *testing.T) {
+		notifyManager(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if sent, err := activation.Notify(ctx, activation.NotifyReady); sent || !errors.Is(err, context.Canceled) {
+			t.Errorf("%t, %v", sent, err)
+		}
+	})
+}

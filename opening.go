@@ -1,0 +1,193 @@
+package sockets
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
+)
+
+// opening says how to open a socket. Dialer and ListenConfig fill one in, so that
+// there is one path from a kind to a descriptor.
+type opening struct {
+	*kind
+	local   net.Addr // nil: the kernel chooses
+	remote  net.Addr // nil: listen
+	listen  bool
+	backlog int // of a listening stream
+	offload bool
+
+	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
+	options         []sockopt.Setting
+	keepAlive       time.Duration
+	keepAliveConfig net.KeepAliveConfig
+}
+
+// open makes the socket and gives it its addresses. The socket is in the poller.
+// Errors come without *net.OpError.
+func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
+	if o.internet() && o.remote != nil && !sys.ConnectsWildcard && isWildcard(o.remote) {
+		o.remote = loopback(o.family, o.remote)
+	}
+	fd, err := o.socket(o.local, o.remote, o.listen)
+	if err != nil {
+		return nil, err
+	}
+	err = o.offloads(fd)
+	switch {
+	case err != nil:
+	case o.listen:
+		err = o.passive(ctx, fd)
+	default:
+		err = o.active(ctx, fd)
+	}
+	if err != nil {
+		fd.Close()
+		return nil, err
+	}
+	return fd, nil
+}
+
+// socket makes a bare socket for the addresses, of which either may be nil, with
+// the options that package net gives to every one of its kind.
+func (k *kind) socket(local, remote net.Addr, listen bool) (*netfd.FD, error) {
+	family, v6only := k.chooseFamily(local, remote, listen)
+	if family < 0 || k.proto < 0 {
+		return nil, errors.ErrUnsupported // by this system, see package sys
+	}
+	fd, err := netfd.Socket(netfd.Kind{Family: family, Type: k.typ, Proto: k.proto, Network: k.network})
+	if err != nil {
+		return nil, err
+	}
+	if family == sys.AF_INET6 && k.typ != sys.SOCK_RAW && sys.MapsIPv4 {
+		// Whatever the system's default; some systems refuse to change it.
+		fd.SetsockoptInt(sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, boolint(v6only))
+	}
+	if (k.typ == sys.SOCK_DGRAM || k.typ == sys.SOCK_RAW) && family != sys.AF_UNIX {
+		if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_BROADCAST, 1); err != nil {
+			fd.Close()
+			return nil, err
+		}
+	}
+	return fd, nil
+}
+
+// prepare runs the caller's callback and sets options, in the order of effect:
+// package net's defaults, what Control does, keep-alive and no-delay, Options.
+func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) error {
+	if o.control != nil {
+		address := ""
+		if addr != nil {
+			address = addr.String()
+		}
+		if err := o.control(ctx, controlNetwork(fd), address, &rawConn{fd}); err != nil {
+			return err
+		}
+	}
+	if isTCP(fd) {
+		setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
+	}
+	for _, s := range o.options {
+		if err := s.Apply(&rawConn{fd}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *opening) active(ctx context.Context, fd *netfd.FD) error {
+	addr := o.remote
+	if addr == nil {
+		addr = o.local
+	}
+	if err := o.prepare(ctx, fd, addr); err != nil {
+		return err
+	}
+	var sa sys.Sockaddr
+	if o.local != nil {
+		if err := bind(fd, &sa, o.local); err != nil {
+			return err
+		}
+	}
+	if o.remote == nil {
+		if err := fd.Init(); err != nil {
+			return err
+		}
+		fd.SetAddrs(localAddr(fd), nil, false)
+		return nil
+	}
+	if err := encodeAddr(&sa, fd.Family, o.remote); err != nil {
+		return netfd.CallError("connect", err)
+	}
+	peer, err := fd.Connect(ctx, &sa)
+	if o.control != nil && (isErrno(err, sys.EALREADY) || isErrno(err, sys.EISCONN)) {
+		// The callback has begun it, which package net puts up with.
+		peer, err = fd.WaitConnect(ctx)
+	}
+	if err != nil {
+		return mapErr(err)
+	}
+	if !storeDialed(fd, &peer) {
+		remote := decodeAddr(fd, &peer)
+		if remote == nil {
+			remote = o.remote
+		}
+		fd.SetAddrs(localAddr(fd), remote, true)
+	}
+	return nil
+}
+
+func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
+	local := o.local
+	if o.stream() {
+		if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
+			return err
+		}
+	} else if group, ok := local.(*net.UDPAddr); ok && group.IP.IsMulticast() {
+		// Several sockets on one port may join groups, so the wildcard is bound.
+		if err := setMulticastReuse(fd); err != nil {
+			return err
+		}
+		wild := *group
+		wild.IP = net.IPv4zero
+		if fd.Family == sys.AF_INET6 {
+			wild.IP = net.IPv6unspecified
+		}
+		local = &wild
+	}
+	var sa sys.Sockaddr
+	if err := encodeAddr(&sa, fd.Family, local); err != nil {
+		if _, ok := err.(syscall.Errno); !ok {
+			return err
+		}
+		// An address that bind refuses: the callback still comes first.
+	}
+	if err := o.prepare(ctx, fd, local); err != nil {
+		return err
+	}
+	if err := bind(fd, &sa, local); err != nil {
+		return err
+	}
+	if o.stream() {
+		if err := fd.Listen(backlog(o.backlog)); err != nil {
+			return err
+		}
+	}
+	if err := fd.Init(); err != nil {
+		return err
+	}
+	fd.SetAddrs(localAddr(fd), nil, false)
+	return nil
+}
+
+func bind(fd *netfd.FD, sa *sys.Sockaddr, local net.Addr) error {
+	if err := encodeAddr(sa, fd.Family, local); err != nil {
+		return netfd.CallError("bind", err)
+	}
+	return fd.Bind(sa)
+}

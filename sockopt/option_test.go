@@ -1,0 +1,297 @@
+//go:build linux
+
+package sockopt
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// The kinds of sockets on which options are tested. All are fresh: neither bound
+// nor connected.
+const (
+	inetKinds = "tcp4 tcp6 mptcp4 mptcp6 udp4 udp6 raw4 raw6"
+	unixKinds = "unix unixgram unixpacket"
+	allKinds  = inetKinds + " " + unixKinds
+	// MPTCP sockets refuse many options, and take others without effect.
+	notMPTCP = "tcp4 tcp6 udp4 udp6 raw4 raw6 " + unixKinds
+)
+
+// newSocket returns a fresh socket without a role.
+func newSocket(t testing.TB, kind string) *os.File {
+	t.Helper()
+	args, ok := map[string][3]int{
+		"tcp4":       {unix.AF_INET, unix.SOCK_STREAM, 0},
+		"tcp6":       {unix.AF_INET6, unix.SOCK_STREAM, 0},
+		"mptcp4":     {unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP},
+		"mptcp6":     {unix.AF_INET6, unix.SOCK_STREAM, unix.IPPROTO_MPTCP},
+		"udp4":       {unix.AF_INET, unix.SOCK_DGRAM, 0},
+		"udp6":       {unix.AF_INET6, unix.SOCK_DGRAM, 0},
+		"raw4":       {unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP},
+		"raw6":       {unix.AF_INET6, unix.SOCK_RAW, unix.IPPROTO_ICMPV6},
+		"unix":       {unix.AF_UNIX, unix.SOCK_STREAM, 0},
+		"unixgram":   {unix.AF_UNIX, unix.SOCK_DGRAM, 0},
+		"unixpacket": {unix.AF_UNIX, unix.SOCK_SEQPACKET, 0},
+	}[kind]
+	if !ok {
+		t.Fatalf("no kind of socket called %q", kind)
+	}
+	fd, err := unix.Socket(args[0], args[1]|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, args[2])
+	skipUnprivileged(t, err)
+	if err == unix.EPROTONOSUPPORT && strings.HasPrefix(kind, "mptcp") && os.Getenv("CI") != "true" {
+		t.Skip("this kernel has no MPTCP")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), kind)
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// skipUnprivileged skips the test if err is for want of a privilege that the user
+// running it does not have. Where CI runs it has them all.
+func skipUnprivileged(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 && os.Getenv("CI") != "true" {
+		t.Skipf("needs a privilege that only root has: %v", err)
+	}
+}
+
+// optionSince has the versions of Linux in which the youngest options came.
+var optionSince = map[string][2]int{
+	"IP_LOCAL_PORT_RANGE": {6, 3},
+	"SO_PASSPIDFD":        {6, 5},
+	"SO_PASSRIGHTS":       {6, 16},
+	"SO_PEEK_OFF":         {6, 9}, // of TCP
+	"SO_PEERPIDFD":        {6, 5},
+}
+
+func skipOldKernel(t testing.TB, option string) {
+	t.Helper()
+	since, ok := optionSince[option]
+	if !ok {
+		return
+	}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		t.Fatal(err)
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	var major, minor int
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+		t.Fatalf("release %q: %v", release, err)
+	}
+	if major < since[0] || major == since[0] && minor < since[1] {
+		t.Skipf("Linux %s is older than the option, which came with %d.%d", release, since[0], since[1])
+	}
+}
+
+// otherCongestion returns a congestion control algorithm that is not the default.
+func otherCongestion() string {
+	def, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err == nil && strings.TrimSpace(string(def)) == "reno" {
+		return "cubic"
+	}
+	return "reno" // always compiled in, and always allowed
+}
+
+// control calls f with c's descriptor, as the second path to the kernel.
+func control(t testing.TB, c syscall.Conn, f func(fd int) error) {
+	t.Helper()
+	rc, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ferr error
+	if err := rc.Control(func(fd uintptr) { ferr = f(int(fd)) }); err != nil {
+		t.Fatal(err)
+	}
+	if ferr != nil {
+		t.Fatal(ferr)
+	}
+}
+
+// A rawValue is what x/sys/unix is to read from a socket.
+type rawValue struct {
+	get  func(fd int) (any, error)
+	want any
+}
+
+func (r rawValue) check(t *testing.T, c syscall.Conn) {
+	t.Helper()
+	control(t, c, func(fd int) error {
+		got, err := r.get(fd)
+		if err != nil {
+			return err
+		}
+		if diff := cmp.Diff(r.want, got); diff != "" {
+			t.Errorf("getsockopt mismatch (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+}
+
+func rawInt(level, opt, want int) rawValue {
+	return rawValue{func(fd int) (any, error) { return unix.GetsockoptInt(fd, level, opt) }, want}
+}
+
+func rawUint64(level, opt int, want uint64) rawValue {
+	return rawValue{func(fd int) (any, error) { return unix.GetsockoptUint64(fd, level, opt) }, want}
+}
+
+func rawString(level, opt int, want string) rawValue {
+	return rawValue{func(fd int) (any, error) { return unix.GetsockoptString(fd, level, opt) }, want}
+}
+
+// An optionRow is an option and how to try it. Its names are those of the tables
+// in this package.
+type optionRow struct {
+	name     string
+	kinds    string // on which the option works
+	check    func(t *testing.T, kind string)
+	readOnly bool
+	setting  Setting // for trying it where it does not work
+}
+
+// row tests that o reads back as v, by x/sys/unix as raw, once it was set to v.
+func row[T any](o Option[T], v T, kinds string, raw rawValue) optionRow {
+	return rowReading(o, v, v, kinds, raw)
+}
+
+// rowReading is row for an option that reads back as another value.
+func rowReading[T any](o Option[T], v, reads T, kinds string, raw rawValue) optionRow {
+	return newRow(o, v, kinds, func(t *testing.T, c syscall.Conn) {
+		initial := setOption(t, c, o, v, reads, raw)
+		err := o.Set(c, initial)
+		skipUnprivileged(t, err)
+		if err != nil {
+			t.Fatalf("restoring %v: %v", initial, err)
+		}
+		got, err := o.Get(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(initial, got, cmpOption); diff != "" {
+			t.Errorf("restored value mismatch (-want +got):\n%s", diff)
+		}
+	}, raw)
+}
+
+// rowForgetful is rowReading for an option whose initial value cannot be restored.
+func rowForgetful[T any](o Option[T], v, reads T, kinds string, raw rawValue) optionRow {
+	return newRow(o, v, kinds, func(t *testing.T, c syscall.Conn) {
+		setOption(t, c, o, v, reads, raw)
+	}, raw)
+}
+
+func newRow[T any](o Option[T], v T, kinds string, check func(*testing.T, syscall.Conn), raw rawValue) optionRow {
+	return optionRow{name: o.String(), kinds: kinds, setting: o.With(v), check: func(t *testing.T, kind string) {
+		check(t, newSocket(t, kind))
+		// A dialer or listener sets it on a bare descriptor.
+		c := newSocket(t, kind)
+		control(t, c, func(fd int) error { return o.With(v).apply(uintptr(fd)) })
+		raw.check(t, c)
+	}}
+}
+
+// setOption sets o to v and checks that it reads back right. It returns the value
+// that o had before.
+func setOption[T any](t *testing.T, c syscall.Conn, o Option[T], v, reads T, raw rawValue) (initial T) {
+	t.Helper()
+	initial, err := o.Get(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cmp.Equal(reads, initial, cmpOption) {
+		t.Errorf("the value to test with, %v, is the initial one", initial)
+	}
+	t.Logf("initially %v", initial)
+	err = o.Set(c, v)
+	skipUnprivileged(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.check(t, c)
+	got, err := o.Get(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(reads, got, cmpOption); diff != "" {
+		t.Errorf("value mismatch (-want +got):\n%s", diff)
+	}
+	return initial
+}
+
+var cmpOption = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+
+// rowRead tests that a read-only option tells the same as x/sys/unix, on fresh
+// sockets.
+func rowRead[T any](o ReadOnlyOption[T], kinds string, raw func(fd int) (T, error)) optionRow {
+	return optionRow{name: o.String(), kinds: kinds, readOnly: true, check: func(t *testing.T, kind string) {
+		checkRead(t, newSocket(t, kind), o, raw)
+	}}
+}
+
+func checkRead[T any](t *testing.T, c syscall.Conn, o ReadOnlyOption[T], raw func(fd int) (T, error)) T {
+	t.Helper()
+	got, err := o.Get(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	control(t, c, func(fd int) error {
+		want, err := raw(fd)
+		if err != nil {
+			return err
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("value mismatch (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+	return got
+}
+
+func readInt(level, opt int) func(fd int) (int, error) {
+	return func(fd int) (int, error) { return unix.GetsockoptInt(fd, level, opt) }
+}
+
+// rowOf is for a read-only option with a test of its own.
+func rowOf[T any](o ReadOnlyOption[T], kinds string, check func(t *testing.T, kind string)) optionRow {
+	return optionRow{name: o.String(), kinds: kinds, readOnly: true, check: check}
+}
+
+func optionRows() []optionRow {
+	return slices.Concat(socketRows(), ipRows(), ipv6Rows(), tcpRows())
+}
+
+func rawTimeval(opt int, want time.Duration) rawValue {
+	return rawValue{func(fd int) (any, error) {
+		tv, err := unix.GetsockoptTimeval(fd, unix.SOL_SOCKET, opt)
+		if err != nil {
+			return nil, err
+		}
+		return time.Duration(tv.Nano()), nil
+	}, want}
+}
+
+func TestOptions(t *testing.T) {
+	for _, row := range optionRows() {
+		t.Run(row.name, func(t *testing.T) {
+			skipOldKernel(t, row.name)
+			for kind := range strings.FieldsSeq(row.kinds) {
+				t.Run(kind, func(t *testing.T) { row.check(t, kind) })
+			}
+		})
+	}
+}
