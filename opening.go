@@ -125,6 +125,10 @@ func (o *opening) active(ctx context.Context, fd *netfd.FD) error {
 		return netfd.CallError("connect", err)
 	}
 	peer, err := fd.Connect(ctx, &sa)
+	if o.control != nil && (isErrno(err, sys.EALREADY) || isErrno(err, sys.EISCONN)) {
+		// The callback has begun it, which package net puts up with.
+		peer, err = fd.WaitConnect(ctx)
+	}
 	if err != nil {
 		return mapErr(err)
 	}
