@@ -256,13 +256,14 @@ func (l *listener) syscallConn() (syscall.RawConn, error) {
 		return nil, syscall.EINVAL
 	}
 	l.askLocal.Store(true)
-	return &rawListener{rawConn{l.fd}}, nil
+	return (*rawListener)(l.fd), nil
 }
 
 // rawListener gives access to a listener's descriptor, on which only Accept waits.
-type rawListener struct {
-	rawConn
-}
+type rawListener netfd.FD
+
+// Control calls f with the descriptor.
+func (l *rawListener) Control(f func(fd uintptr)) error { return (*rawConn)(l).Control(f) }
 
 // Read returns syscall.EINVAL.
 func (*rawListener) Read(func(uintptr) bool) error { return syscall.EINVAL }

@@ -85,7 +85,7 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		if addr != nil {
 			address = addr.String()
 		}
-		if err := o.control(ctx, controlNetwork(fd), address, &rawConn{fd}); err != nil {
+		if err := o.control(ctx, controlNetwork(fd), address, (*rawConn)(fd)); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
 	}
 	for _, s := range o.options {
-		if err := s.Apply(&rawConn{fd}); err != nil {
+		if err := s.Apply((*rawConn)(fd)); err != nil {
 			return err
 		}
 	}
