@@ -226,3 +226,8 @@ func (f ExternalFormat) check() error {
 func (f ExternalFormat) codec() codec.Format {
 	return codec.Format{Charset: codec.Of(f.Encoding), Newline: codec.Newline(f.Newline), Strict: f.Strict}
 }
+
+// externalFormat is the inverse of ExternalFormat.codec.
+func externalFormat(f codec.Format) ExternalFormat {
+	return ExternalFormat{Encoding: f.Charset.Encoding, Newline: Newline(f.Newline), Strict: f.Strict}
+}
