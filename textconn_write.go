@@ -100,12 +100,16 @@ func (w *textWriter) write(p []byte) (n int, err error) {
 	if err := w.send(); err != nil {
 		return 0, err
 	}
-	if w.enc.Plain(p) {
-		n, err = w.writeConn(p)
-		if err != nil && !w.format.Charset.Bytewise() && !w.format.AsIs() {
-			n += w.keepRest(p[n:])
+	if plain, ok := w.enc.Plain(p); ok && plain > 0 {
+		n, err = w.writeConn(p[:plain])
+		if err != nil {
+			if !w.format.Charset.Bytewise() && !w.format.AsIs() {
+				n += w.keepRest(p[n:plain])
+			}
+			return n, err
 		}
-		return n, err
+		_, cut, _ := w.enc.Encode(nil, p[plain:])
+		return plain + cut, nil
 	}
 	for {
 		before := w.enc

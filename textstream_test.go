@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"golang.org/x/text/encoding"
 )
 
 // streamFormats are formats of all kinds, with text that they have.
@@ -202,6 +203,64 @@ func TestFormatInForce(t *testing.T) {
 		}
 		if got := f.NewWriter(nil).Format(); got != f {
 			t.Errorf("format of a writer is %v, want %v", got, f)
+		}
+	}
+}
+
+// A write that ends inside a character goes out as it is all the same, in one piece,
+// and the next one completes the character.
+func TestWriteThatEndsInsideCharacter(t *testing.T) {
+	for _, tt := range []struct{ format, wire string }{
+		{"utf-8,strict", "Grüße, 日本"},
+		{"utf-8,crlf", "Grüße, 日本"},
+		{"iso-8859-1", "plain \xfc"},
+	} {
+		f := format(t, tt.format)
+		text, err := f.AppendDecode(nil, []byte(tt.wire))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for cut := 1; cut < len(text); cut++ {
+			var writes [][]byte
+			w := f.NewWriter(writerFunc(func(p []byte) (int, error) {
+				writes = append(writes, bytes.Clone(p))
+				return len(p), nil
+			}))
+			for _, p := range [][]byte{text[:cut], text[cut:]} {
+				if n, err := w.Write(p); n != len(p) || err != nil {
+					t.Fatalf("%s cut at %d: %d of %d, %v", tt.format, cut, n, len(p), err)
+				}
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := string(bytes.Join(writes, nil)); got != tt.wire || len(writes) > 2 {
+				t.Errorf("%s cut at %d: %q", tt.format, cut, writes)
+			}
+		}
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// A format costs a connection no memory but its own.
+func TestFormatAllocates(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, name := range sockets.EncodingNames() {
+		f := format(t, name)
+		if f.Encoding == encoding.Replacement {
+			continue
+		}
+		var c *sockets.TextConn
+		if got := testing.AllocsPerRun(20, func() { c = sockets.NewTextConn(nil, f) }); got > 1 {
+			t.Errorf("%s: NewTextConn allocates %v times", name, got)
+		}
+		if got := testing.AllocsPerRun(20, func() { c.SetReadFormat(f) }); got > 0 {
+			t.Errorf("%s: SetReadFormat allocates %v times", name, got)
 		}
 	}
 }
