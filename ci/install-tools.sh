@@ -11,6 +11,7 @@ need python3 python3
 # The sources of the character tables, and what they are compared with.
 need iconv libc-bin
 need uconv icu-devtools
+[ -e /usr/share/javascript/text-encoding/encoding-indexes.js ] || missing="$missing libjs-text-encoding"
 need socat socat
 need systemd-socket-activate systemd
 

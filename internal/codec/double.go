@@ -84,6 +84,9 @@ func newDouble(c *Charset) *double {
 		m.addFourBytes(false)
 	}
 	m.invert(x)
+	if c.Name == "shift_jis" {
+		m.preferIBM()
+	}
 	return m
 }
 

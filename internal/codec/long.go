@@ -146,6 +146,18 @@ func (m *double) addShiftJISUser() {
 	}
 }
 
+// preferIBM has IBM's kanji written in their codes from FA40 on, as Microsoft and
+// WHATWG do, and not in the ones that NEC selected for them, ED40 to EEFC.
+func (m *double) preferIBM() {
+	for code := uint16(0xfa40); code < 0xfd00; code++ {
+		if p := m.dec[code&0x7fff]; p != 0 {
+			if was := m.enc[p.rune()]; 0xed00 <= was && was < 0xef00 {
+				m.enc[p.rune()] = code
+			}
+		}
+	}
+}
+
 // Linear numbers of GB 18030: how many codes there are for the basic plane,
 // where the others begin.
 const (

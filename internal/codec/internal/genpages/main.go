@@ -39,7 +39,7 @@ var pages = []struct {
 }{
 	{icu, `
 		cp273=ibm-273 cp277=ibm-277 cp278=ibm-278 cp280=ibm-280 cp284=ibm-284 cp285=ibm-285 cp290=ibm-290
-		cp297=ibm-297 cp420=ibm-420 cp424=ibm-424 cp500=ibm-500 cp803=ibm-803 cp870=ibm-870 cp871=ibm-871
+		cp297=ibm-297 cp420=ibm-420 cp500=ibm-500 cp803=ibm-803 cp870=ibm-870 cp871=ibm-871
 		cp875=ibm-875 cp1025=ibm-1025 cp1097=ibm-1097 cp1112=ibm-1112 cp1122=ibm-1122 cp1123=ibm-1123
 		cp1130=ibm-1130 cp1132=ibm-1132 cp1137=ibm-1137 cp1141=ibm-1141 cp1142=ibm-1142 cp1143=ibm-1143
 		cp1144=ibm-1144 cp1145=ibm-1145 cp1146=ibm-1146 cp1147=ibm-1147 cp1148=ibm-1148 cp1149=ibm-1149
@@ -47,7 +47,7 @@ var pages = []struct {
 		cp1164=ibm-1164 cp4971=ibm-4971 cp12712=ibm-12712 cp16804=ibm-16804
 	`},
 	{python, `
-		cp720 cp737 cp775 cp856 cp857 cp861 cp864 cp869 cp1026 cp1125 x-mac-ce=mac_latin2
+		cp424 cp720 cp737 cp775 cp856 cp857 cp861 cp864 cp869 cp1026 cp1125 x-mac-ce=mac_latin2
 		x-mac-croatian=mac_croatian x-mac-greek=mac_greek x-mac-icelandic=mac_iceland
 		x-mac-romanian=mac_romanian x-mac-turkish=mac_turkish
 	`},
