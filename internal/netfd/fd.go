@@ -17,6 +17,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets/internal/sys"
@@ -43,6 +44,7 @@ type more struct {
 	turns   atomic.Uint64 // see nextTurn
 
 	offload             atomic.Pointer[offload] // nil unless turned on
+	refusals            refusals                // of joined datagrams
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
 	peer sync.Mutex // see LockPeer
@@ -66,6 +68,16 @@ func (fd *FD) offloads() *offload {
 		return m.offload.Load()
 	}
 	return nil
+}
+
+// takeWriteError returns, once, what the kernel had to say when a batch had been sent
+// in part. The next call that sends reports it, as it does with the kernel's own
+// pending error.
+func (fd *FD) takeWriteError() syscall.Errno {
+	if m := fd.more.Load(); m != nil {
+		return take(&m.heldWrite)
+	}
+	return 0
 }
 
 // New returns a bare FD that owns sysfd, which must be non-blocking, and closes it if
