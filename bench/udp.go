@@ -28,6 +28,7 @@ func init() {
 				{"sockets", bulk(size, window, false, true)},
 			}},
 			workload{fmt.Sprintf("udp/offload/size=%d", size), size, append(segmentsByHand(size, window),
+				impl{"sockets, segments", segments(size, window)},
 				impl{"sockets, batches", bulk(size, window, true, false)},
 			)},
 		)
@@ -302,6 +303,36 @@ func bulkBatch(a, b batchConn, to net.Addr, size, window int) func(int) (int, er
 		}
 		return nil
 	})
+}
+
+// segments moves windows of datagrams that lie one after the other in one buffer.
+func segments(size, window int) func() (func(int) (int, error), func(), error) {
+	return func() (func(int) (int, error), func(), error) {
+		a, b, err := bulkPair(listenBulk(true))
+		if err != nil {
+			return nil, nil, err
+		}
+		from, to, addr := a.(*sockets.UDPConn), b.(*sockets.UDPConn), addrPort(b)
+		out, in := make([]byte, size*window), make([]byte, 1<<16)
+		return windows(window, func() error {
+			if _, err := from.WriteSegments(out, size, addr); err != nil {
+				return err
+			}
+			for left := window; left > 0; {
+				n, each, _, err := to.ReadSegments(in)
+				if err != nil {
+					return err
+				}
+				for data := in[:n]; len(data) > 0; left-- {
+					datagram := data[:min(each, len(data))]
+					if data = data[len(datagram):]; len(datagram) != size {
+						return errors.New("datagram of another length")
+					}
+				}
+			}
+			return nil
+		}), func() { a.Close(); b.Close() }, nil
+	}
 }
 
 func messages(n, size int) []ipv4.Message {

@@ -45,6 +45,7 @@ type more struct {
 
 	offload             atomic.Pointer[offload] // nil unless turned on
 	refusals            refusals                // of joined datagrams
+	corked              atomic.Bool             // see cork
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
 	peer sync.Mutex // see LockPeer

@@ -79,7 +79,7 @@ func (r *refusals) refuses(sa *sys.Sockaddr, size int) bool {
 	return true
 }
 
-func (r *refusals) add(sa *sys.Sockaddr, size int) {
+func (r *refusals) add(p peer, size int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.to) >= maxRefusals {
@@ -88,7 +88,6 @@ func (r *refusals) add(sa *sys.Sockaddr, size int) {
 	if r.to == nil {
 		r.to = make(map[peer]refusal)
 	}
-	p := peerOf(sa)
 	if least, ok := r.to[p]; ok {
 		size = min(size, least.size)
 	}
@@ -114,26 +113,21 @@ type joining struct {
 	// What to remember if the next attempt works, in which case joining was to
 	// blame for errno.
 	errno syscall.Errno
-	to    sys.Sockaddr
+	to    peer
 	size  int
 	fewer bool // the next attempt is with fewer segments, not singly
 }
 
 // newJoining returns what joins the messages of a batch.
 func (fd *FD) newJoining(flags int) (j joining) {
-	o := fd.offloads()
-	if o == nil {
-		return j
-	}
 	if flags&sys.MSG_MORE != 0 {
-		// All of them are parts of one datagram.
-		o.corked.Store(true)
+		fd.cork() // all of them are parts of one datagram
 		return j
 	}
-	if o.corked.Load() && o.corked.Swap(false) {
-		j.singly = 1
-	}
-	if o.on.Load() {
+	if o := fd.offloads(); o != nil && o.on.Load() {
+		if fd.corked() {
+			j.singly = 1
+		}
 		j.join(fd)
 	}
 	return j
@@ -206,7 +200,7 @@ func (j *joining) failed(errno syscall.Errno, name *sys.Sockaddr, size, first, e
 	default:
 		return false
 	}
-	j.errno, j.to, j.size = errno, *name, size
+	j.errno, j.to, j.size = errno, peerOf(name), size
 	if j.fewer = errno == syscall.EINVAL && end-first > oldSegments; j.fewer {
 		j.limit = oldSegments
 	} else {
@@ -225,9 +219,9 @@ func (j *joining) worked() {
 	case j.fewer:
 		segments.Store(oldSegments)
 	case j.errno == syscall.EIO: // the device that the path begins with cannot do it
-		j.refused.add(&j.to, 0)
+		j.refused.add(j.to, 0)
 	default: // EMSGSIZE, and EINVAL of Linux before 6.13
-		j.refused.add(&j.to, j.size)
+		j.refused.add(j.to, j.size)
 	}
 	j.errno = 0
 }

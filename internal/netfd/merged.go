@@ -319,16 +319,8 @@ func (fd *FD) splitOne(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) 
 	o := fd.offloads()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if errno = take(&fd.need().heldRead); errno != 0 {
+	if errno = fd.needPending(s, o, flags); errno != 0 {
 		return 0, 0, 0, errno
-	}
-	if o.pending == nil {
-		none := GetBatch(fd, nil, flags)
-		_, errno = none.receive(s, o)
-		none.Free()
-		if errno != 0 {
-			return 0, 0, 0, errno
-		}
 	}
 	g := o.pending.first()
 	size := min(g.size, len(g.data))
@@ -340,6 +332,17 @@ func (fd *FD) splitOne(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) 
 		o.drop(1, size)
 	}
 	return n, oobn, rflags, 0
+}
+
+// needPending receives something unless it is there. An error is that of the system
+// call or one held before. The caller holds o.mu.
+func (fd *FD) needPending(s uintptr, o *offload, flags int) (errno syscall.Errno) {
+	if errno = take(&fd.need().heldRead); errno == 0 && o.pending == nil {
+		none := GetBatch(fd, nil, flags)
+		_, errno = none.receive(s, o)
+		none.Free()
+	}
+	return errno
 }
 
 // drop takes so many datagrams with so many bytes off the first pending one.

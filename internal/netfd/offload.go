@@ -18,8 +18,7 @@ type offload struct {
 	size    int  // of the datagrams merged last, 0 if the last was a single one
 	count   int  // how many they were
 
-	on     atomic.Bool // joining is wanted
-	corked atomic.Bool // the next message may end a datagram begun before
+	on atomic.Bool // joining is wanted
 }
 
 // SetOffload lets the kernel merge datagrams on receipt and has Batch.Send join
@@ -70,10 +69,12 @@ func (fd *FD) FindOffload() {
 
 // cork says that a datagram was begun, which the next message ends: its bytes are
 // not a datagram of their own.
-func (fd *FD) cork() {
-	if o := fd.offloads(); o != nil {
-		o.corked.Store(true)
-	}
+func (fd *FD) cork() { fd.need().corked.Store(true) }
+
+// corked reports, once, whether the next message may end a datagram begun before.
+func (fd *FD) corked() bool {
+	m := fd.more.Load()
+	return m != nil && m.corked.Load() && m.corked.Swap(false)
 }
 
 // take returns the errno that was held back, once.

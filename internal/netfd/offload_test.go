@@ -84,15 +84,15 @@ func TestJoiningRemembers(t *testing.T) {
 func TestRefusalsAreBounded(t *testing.T) {
 	var r refusals
 	for i := range 3 * maxRefusals {
-		r.add(inet4(t, byte(i>>8), byte(i)), 1000)
+		r.add(peerOf(inet4(t, byte(i>>8), byte(i))), 1000)
 		if len(r.to) > maxRefusals {
 			t.Fatalf("remembers %d peers, want at most %d", len(r.to), maxRefusals)
 		}
 	}
 	last := inet4(t, 0, 0)
-	r.add(last, 1400)
-	r.add(last, 1300)
-	r.add(last, 1350)
+	r.add(peerOf(last), 1400)
+	r.add(peerOf(last), 1300)
+	r.add(peerOf(last), 1350)
 	if !r.refuses(last, 1300) || r.refuses(last, 1299) {
 		t.Error("does not remember the least size")
 	}
@@ -106,7 +106,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 func TestRefusalsPass(t *testing.T) {
 	var r refusals
 	to := inet4(t, 0, 1)
-	r.add(to, 1000)
+	r.add(peerOf(to), 1000)
 	old := r.to[peerOf(to)]
 	if left := time.Until(old.until); left <= 0 || left > refusalLasts {
 		t.Errorf("lasts %v more, want up to %v", left, refusalLasts)
@@ -116,7 +116,7 @@ func TestRefusalsPass(t *testing.T) {
 	if r.refuses(to, 1000) {
 		t.Error("refused for ever")
 	}
-	r.add(to, 1200)
+	r.add(peerOf(to), 1200)
 	if !r.refuses(to, 1200) || r.refuses(to, 1199) {
 		t.Error("the size that was refused before its time passed is remembered")
 	}
