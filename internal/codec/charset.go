@@ -2,7 +2,6 @@ package codec
 
 import (
 	"fmt"
-	"reflect"
 	"sync"
 
 	"golang.org/x/text/encoding"
@@ -37,6 +36,8 @@ type Charset struct {
 	built   machine
 	subs    [2]rune
 	subOnce sync.Once
+	nel     bool
+	nelOnce sync.Once
 }
 
 // Bytes is the charset of bytes as they are: no character is malformed, and
@@ -61,9 +62,12 @@ func Of(enc encoding.Encoding) *Charset {
 	return &Charset{Name: name, Encoding: enc}
 }
 
-// isComparable reports whether enc may be the key of a map.
-func isComparable(enc encoding.Encoding) bool {
-	return reflect.ValueOf(enc).Comparable()
+// isComparable reports whether enc may be the key of a map. It is asked each time a
+// format is set, and package reflect would allocate for each field of a struct.
+func isComparable(enc encoding.Encoding) (ok bool) {
+	defer func() { ok = recover() == nil }() // of comparing a func, a map or a slice
+	other := enc
+	return enc == other
 }
 
 // Wide returns how many times longer than its text the wire may well be.
@@ -117,6 +121,12 @@ func (c *Charset) Encodes(r rune) bool {
 	var st state
 	m.start(&st)
 	return m.encodeRune(&st, make([]byte, maxRune), r) > 0
+}
+
+// EncodesNEL reports whether c has U+0085. It is asked each time a format is set.
+func (c *Charset) EncodesNEL() bool {
+	c.nelOnce.Do(func() { c.nel = c.Encodes('\u0085') })
+	return c.nel
 }
 
 // substitutes returns what replaces a rune that c lacks, and malformed UTF-8.

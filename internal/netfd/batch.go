@@ -132,7 +132,7 @@ func (b *Batch) recv(s uintptr) bool {
 		hold(&b.fd.need().heldRead, b.errno)
 		b.errno = 0
 	}
-	return settled(b.errno, b.flags)
+	return b.fd.settled(&b.errno, b.flags)
 }
 
 // recvKept receives a message that was kept.
@@ -260,7 +260,7 @@ func (b *Batch) send(s uintptr) bool {
 		n, errno := sys.Sendmmsg(s, &b.vec, b.n, b.step, b.flags)
 		b.n += n
 		if b.errno = errno; errno != 0 {
-			return settled(errno, b.flags)
+			return b.fd.settled(&b.errno, b.flags)
 		}
 	}
 	return true

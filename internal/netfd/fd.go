@@ -45,7 +45,8 @@ type more struct {
 	offload             atomic.Pointer[offload] // nil unless turned on
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
-	peer sync.Mutex // see LockPeer
+	peer       sync.Mutex  // see LockPeer
+	connecting atomic.Bool // see notYet
 }
 
 // need returns fd.more, and makes it the first time.

@@ -29,7 +29,7 @@ func (fd *FD) RecvFrom(b []byte, flags int, from *sys.Sockaddr) (n int, err erro
 			} else {
 				n, errno = sys.Recvfrom(s, b, flags, from)
 			}
-			return settled(errno, flags)
+			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
 			err = raw.Read(receive)
@@ -56,7 +56,7 @@ func (fd *FD) SendTo(b []byte, flags int, to *sys.Sockaddr) (n int, err error) {
 	if err == nil {
 		send := func(s uintptr) bool {
 			n, errno = sys.Sendto(s, b, flags, to)
-			return settled(errno, flags)
+			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
 			err = raw.Write(send)
@@ -95,7 +95,7 @@ func (fd *FD) RecvMsg(b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rf
 			} else {
 				n, oobn, rflags, errno = sys.Recvmsg(s, b, oob, flags, from)
 			}
-			return settled(errno, flags)
+			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
 			err = raw.Read(receive)
@@ -125,7 +125,7 @@ func (fd *FD) SendMsg(b, oob []byte, flags int, to *sys.Sockaddr) (n int, err er
 	if err == nil {
 		send := func(s uintptr) bool {
 			n, errno = sys.Sendmsg(s, data, oob, flags, to)
-			return settled(errno, flags)
+			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
 			err = raw.Write(send)
