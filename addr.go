@@ -187,3 +187,34 @@ func decodeKernelAddr(sa *sys.Sockaddr) net.Addr {
 		return &RawAddr{Family: family, Data: append([]byte(nil), b[2:]...)}
 	}
 }
+
+// localAddr asks the kernel for the socket's own address, nil if it has none.
+func localAddr(fd *netfd.FD) net.Addr {
+	var sa sys.Sockaddr
+	if fd.Sockname(&sa) != nil {
+		return nil
+	}
+	return decodeAddr(fd, &sa)
+}
+
+// peerAddr asks the kernel for the peer's address, nil if there is none.
+func peerAddr(fd *netfd.FD) net.Addr {
+	var sa sys.Sockaddr
+	if fd.Peername(&sa) != nil {
+		return nil
+	}
+	addr := decodeAddr(fd, &sa)
+	if n, ok := addr.(*NetlinkAddr); ok && *n == (NetlinkAddr{}) {
+		return nil // the kernel says so of a socket without a peer, too
+	}
+	return addr
+}
+
+// orNameless returns addr, or if that is nil what stands for the address of a
+// socket in a family whose sockets have none: users of net.Conn rely on one.
+func orNameless(fd *netfd.FD, addr net.Addr) net.Addr {
+	if addr == nil {
+		return &RawAddr{Family: fd.Family}
+	}
+	return addr
+}

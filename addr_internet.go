@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -162,4 +163,55 @@ func decodeIPAddr(sa *sys.Sockaddr) *net.IPAddr {
 		return &net.IPAddr{IP: ip[:], Zone: zoneName(scope)}
 	}
 	return nil
+}
+
+// loopback is where a connection from a socket of family to the wildcard address addr
+// goes.
+func loopback(family int, addr net.Addr) net.Addr {
+	ip := net.IP{127, 0, 0, 1}
+	if family == sys.AF_INET6 {
+		ip = net.IPv6loopback
+	}
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		return &net.TCPAddr{IP: ip, Port: a.Port, Zone: a.Zone}
+	case *net.UDPAddr:
+		return &net.UDPAddr{IP: ip, Port: a.Port, Zone: a.Zone}
+	case *net.IPAddr:
+		return &net.IPAddr{IP: ip, Zone: a.Zone}
+	}
+	return addr
+}
+
+// storeDialed records fd's addresses in one allocation, if it is a TCP connection.
+func storeDialed(fd *netfd.FD, peer *sys.Sockaddr) bool {
+	var own sys.Sockaddr
+	if fd.Type != sys.SOCK_STREAM || fd.Sockname(&own) != nil || own.Family() != peer.Family() {
+		return false
+	}
+	switch peer.Family() {
+	case sys.AF_INET:
+		a := new(struct {
+			netfd.Addrs
+			local, remote net.TCPAddr
+			ips           [2][4]byte
+		})
+		setTCPAddr4(&a.local, &a.ips[0], &own)
+		setTCPAddr4(&a.remote, &a.ips[1], peer)
+		a.Addrs = netfd.Addrs{Local: &a.local, Remote: &a.remote, Connected: true}
+		fd.StoreAddrs(&a.Addrs)
+	case sys.AF_INET6:
+		a := new(struct {
+			netfd.Addrs
+			local, remote net.TCPAddr
+			ips           [2][16]byte
+		})
+		setTCPAddr6(&a.local, &a.ips[0], &own)
+		setTCPAddr6(&a.remote, &a.ips[1], peer)
+		a.Addrs = netfd.Addrs{Local: &a.local, Remote: &a.remote, Connected: true}
+		fd.StoreAddrs(&a.Addrs)
+	default:
+		return false
+	}
+	return true
 }

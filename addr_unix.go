@@ -17,6 +17,11 @@ func unixNet(typ int) string {
 	return "unixpacket"
 }
 
+// unixAddress returns the address with path s.
+func unixAddress(k *kind, _ bool, s string) (net.Addr, error) {
+	return &net.UnixAddr{Name: s, Net: k.network}, nil
+}
+
 // decodeUnixAddr returns the sender's address, nil if it has no name.
 func decodeUnixAddr(sa *sys.Sockaddr, typ int) *net.UnixAddr {
 	if sa.Family() != sys.AF_UNIX {

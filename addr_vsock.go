@@ -3,7 +3,9 @@ package sockets
 import (
 	"encoding/binary"
 	"math"
+	"net"
 	"strconv"
+	"strings"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -49,4 +51,16 @@ func (a *VsockAddr) encode() (sa sys.Sockaddr, err error) {
 	binary.NativeEndian.PutUint32(b[8:], a.CID)
 	err = sa.SetFamily(sys.AF_VSOCK, b[:])
 	return sa, err
+}
+
+// vsockAddress takes "2:1024", and ":1024" for this machine.
+func vsockAddress(_ *kind, dial bool, s string) (net.Addr, error) {
+	if port, ok := strings.CutPrefix(s, ":"); ok {
+		cid := "*"
+		if dial {
+			cid = strconv.Itoa(VsockLocal)
+		}
+		s = cid + ":" + port
+	}
+	return ParseAddr("vsock", s)
 }

@@ -11,16 +11,6 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// fileAddr is the address in errors about a file that is no socket of use.
-type fileAddr string
-
-func (fileAddr) Network() string  { return "file+net" }
-func (f fileAddr) String() string { return string(f) }
-
-func fileError(f *os.File, err error) error {
-	return &net.OpError{Op: "file", Net: "file+net", Addr: fileAddr(f.Name()), Err: err}
-}
-
 // FileConn returns a connection on a copy of f's descriptor; the caller closes
 // both. The socket becomes non-blocking, for f as well. The result is a *TCPConn,
 // *UDPConn, *IPConn or *UnixConn, and a TCP connection gets the defaults of a new
@@ -28,7 +18,7 @@ func fileError(f *os.File, err error) error {
 func FileConn(f *os.File) (net.Conn, error) {
 	fd, err := adoptFile(f, func(*probed) bool { return true })
 	if err != nil {
-		return nil, fileError(f, err)
+		return nil, fileError(f.Name(), err)
 	}
 	if isTCP(fd) {
 		setTCPDefaults(fd, 0, net.KeepAliveConfig{})
@@ -42,7 +32,7 @@ func FileConn(f *os.File) (net.Conn, error) {
 func FileListener(f *os.File) (net.Listener, error) {
 	fd, err := adoptFile(f, func(p *probed) bool { return p.family == sys.AF_UNIX || p.typ == sys.SOCK_STREAM })
 	if err != nil {
-		return nil, fileError(f, err)
+		return nil, fileError(f.Name(), err)
 	}
 	return adoptedListener(fd), nil
 }
@@ -54,7 +44,7 @@ func FilePacketConn(f *os.File) (net.PacketConn, error) {
 		return p.family == sys.AF_UNIX || p.typ == sys.SOCK_DGRAM || p.typ == sys.SOCK_RAW
 	})
 	if err != nil {
-		return nil, fileError(f, err)
+		return nil, fileError(f.Name(), err)
 	}
 	return newConn(fd).(net.PacketConn), nil
 }
@@ -196,7 +186,7 @@ func anySocket(*probed) error { return nil }
 func FromFD(fd int) (*Socket, error) {
 	s, err := fromFD(fd)
 	if err != nil {
-		return nil, &net.OpError{Op: "file", Net: "file+net", Addr: fileAddr("descriptor " + strconv.Itoa(fd)), Err: err}
+		return nil, fileError("descriptor "+strconv.Itoa(fd), err)
 	}
 	return s, nil
 }
@@ -239,11 +229,11 @@ func fromFD(sysfd int) (*Socket, error) {
 // then, or SetBlocking when it is no longer used.
 func FromFile(f *os.File) (*Socket, error) {
 	if f == nil {
-		return nil, &net.OpError{Op: "file", Net: "file+net", Err: os.NewSyscallError("fcntl", syscall.EBADF)}
+		return nil, openError("file", "file+net", nil, nil, os.NewSyscallError("fcntl", syscall.EBADF))
 	}
 	fd, err := adoptCopy(f, anySocket)
 	if err != nil {
-		return nil, fileError(f, err)
+		return nil, fileError(f.Name(), err)
 	}
 	return adopted(fd), nil
 }

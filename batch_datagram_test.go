@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // refusedBatch returns a connected socket whose WriteBatch has sent one message of
@@ -59,8 +60,8 @@ func TestDatagramControlRoom(t *testing.T) {
 	for _, sizes := range [][]int{{20}, {20, 20, 20}} {
 		t.Run(fmt.Sprint(len(sizes)), func(t *testing.T) {
 			a, b := offloading(t, "udp4"), offloading(t, "udp4")
-			setOptions(t, b, ReceiveTOS)
-			if err := TOS.Set(a, 2); err != nil {
+			setOptions(t, b, sockopt.ReceiveTOS)
+			if err := sockopt.TOS.Set(a, 2); err != nil {
 				t.Fatal(err)
 			}
 			sendBatch(t, a, numbered(b.LocalAddr(), sizes...))
@@ -154,7 +155,7 @@ func TestDatagramRecordWithoutRoom(t *testing.T) {
 // who looks at the error queue.
 func TestDatagramKeptErrorAndErrorQueue(t *testing.T) {
 	a, b := offloading(t, "udp4"), offloading(t, "udp4")
-	setOptions(t, b, ReceiveError)
+	setOptions(t, b, sockopt.ReceiveError)
 	gone := openUDP(t, "udp4")
 	to := gone.LocalAddr()
 	gone.Close()

@@ -43,11 +43,11 @@ func SetBlocking(c syscall.Conn, on bool) error {
 func controlMode(c syscall.Conn, f func(fd int) syscall.Errno) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return err
+		return closedError(err)
 	}
 	var errno syscall.Errno
 	if err := raw.Control(func(fd uintptr) { errno = f(int(fd)) }); err != nil {
-		return heldError(c, err)
+		return closedError(err)
 	}
 	if errno != 0 {
 		return os.NewSyscallError("fcntl", errno)

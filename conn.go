@@ -3,6 +3,7 @@ package sockets
 import (
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -14,6 +15,28 @@ import (
 // this package return syscall.EINVAL.
 type conn struct {
 	fd *netfd.FD
+}
+
+// newConn returns fd as a connection of the type that fits its kind, whichever way
+// it came about.
+func newConn(fd *netfd.FD) net.Conn {
+	switch fd.Family {
+	case sys.AF_UNIX:
+		return &UnixConn{conn{fd}}
+	case sys.AF_INET, sys.AF_INET6:
+		switch {
+		case fd.Type == sys.SOCK_STREAM && isTCPProto(fd.Proto):
+			return &TCPConn{conn{fd}}
+		case fd.Type == sys.SOCK_DGRAM:
+			return &UDPConn{conn{fd}}
+		case fd.Type == sys.SOCK_RAW:
+			return &IPConn{conn{fd}}
+		}
+	}
+	if fd.Type == sys.SOCK_STREAM || fd.Type == sys.SOCK_SEQPACKET {
+		return &StreamConn{conn{fd}}
+	}
+	return &PacketConn{conn{fd}}
 }
 
 func (c *conn) ok() bool { return c != nil && c.fd != nil }
@@ -144,4 +167,96 @@ func (c *conn) shutdown(how int) error {
 		return syscall.EINVAL
 	}
 	return opError(c.fd, "close", c.fd.Shutdown(how))
+}
+
+// File returns a file with a copy of the descriptor; the caller closes both. The
+// first call of its Fd method makes the socket blocking, for both.
+func (c *conn) File() (*os.File, error) {
+	f, err := dupFile(c.fd)
+	if err != nil {
+		return nil, opError(c.fd, "file", err)
+	}
+	return f, nil
+}
+
+// dupFile returns a file for a copy of fd whose Fd method makes it blocking, as
+// files of package net do: package os gives that only to those.
+func dupFile(fd *netfd.FD) (*os.File, error) {
+	nfd, err := fd.Dup()
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(nfd), fileName(fd))
+	var source interface {
+		File() (*os.File, error)
+		io.Closer
+	}
+	switch {
+	case fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 && fd.Family != sys.AF_UNIX:
+		return f, nil
+	case isTCP(fd):
+		// Not FileConn, which would set options of the socket they share.
+		l, err := net.FileListener(f)
+		if err != nil {
+			return f, nil
+		}
+		source = l.(*net.TCPListener)
+	default:
+		c, err := net.FilePacketConn(f)
+		if err != nil {
+			return f, nil
+		}
+		source = c.(interface {
+			File() (*os.File, error)
+			io.Closer
+		})
+	}
+	f.Close() // before the third copy: descriptors may be scarce
+	defer source.Close()
+	g, err := source.File()
+	if err != nil {
+		if op, ok := err.(*net.OpError); ok {
+			err = op.Err
+		}
+		return nil, err
+	}
+	return g, nil
+}
+
+func fileName(fd *netfd.FD) string {
+	var local, remote string
+	if a := fd.Local(); a != nil {
+		local = a.String()
+	}
+	if a := fd.Remote(); a != nil {
+		remote = a.String()
+	}
+	return fd.Network + ":" + local + "->" + remote
+}
+
+// rawConn gives access to a connection's descriptor.
+type rawConn struct {
+	fd *netfd.FD
+}
+
+// Control calls f with the descriptor.
+func (c *rawConn) Control(f func(fd uintptr)) error {
+	return opErrorLocal(c.fd, "raw-control", c.fd.Control(f))
+}
+
+// Read calls f until it returns true, and waits for input before calling it again.
+func (c *rawConn) Read(f func(fd uintptr) bool) error {
+	return opError(c.fd, "raw-read", c.fd.RawRead(f))
+}
+
+// Write calls f until it returns true, and waits for room before calling it again.
+func (c *rawConn) Write(f func(fd uintptr) bool) error {
+	return opError(c.fd, "raw-write", c.fd.RawWrite(f))
+}
+
+func boolint(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
 }

@@ -231,5 +231,5 @@ func transferError(dst io.Writer, src io.Reader, err error) error {
 	} else {
 		return err // from file to file
 	}
-	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+	return foreignError(c, op, err)
 }

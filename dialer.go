@@ -4,8 +4,13 @@ import (
 	"context"
 	"net"
 	"net/http/httptrace"
+	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // Dialer holds the options of connecting. The zero value is ready to use, and no
@@ -62,7 +67,7 @@ type Dialer struct {
 	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
 
 	// Options are set on every socket after Control and before bind, in order.
-	Options []Setting
+	Options []sockopt.Setting
 
 	// Format is the external format of the streams that Dial and DialContext return, see
 	// TextConn. The zero value is bytes as they are.
@@ -150,14 +155,18 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	}
 	trace := httptrace.ContextClientTrace(ctx)
 	format := wireFormat{d.Format, d.InputBufferSize, d.OutputBufferSize}
-	if err := format.checkNetwork(network); err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	k, err := kindOf(network, nil)
+	if err == nil {
+		err = format.check(k.typ)
 	}
-	addrs, err := resolve(dnsOnly(ctx, trace), r, "dial", network, address, d.LocalAddr)
+	var addrs []net.Addr
+	if err == nil {
+		addrs, err = k.resolve(dnsOnly(ctx, trace), r, true, address, d.LocalAddr)
+	}
 	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+		return nil, openError("dial", network, nil, nil, err)
 	}
-	j := &dialing{Dialer: d, network: network, trace: trace}
+	j := &dialing{Dialer: d, kind: k, trace: trace}
 	c, err := j.dial(ctx, addrs)
 	if err != nil {
 		return nil, err
@@ -196,4 +205,189 @@ func (d *Dialer) dialContext(ctx context.Context) (context.Context, context.Canc
 		cancels[1]()
 		cancels[0]()
 	}
+}
+
+// opening is the part of an opening that all kinds of dial share.
+func (d *Dialer) opening(k *kind, local, remote net.Addr) *opening {
+	o := &opening{
+		kind: k, local: local, remote: remote,
+		control: d.ControlContext, options: d.Options, offload: d.Offload,
+		keepAlive: d.KeepAlive, keepAliveConfig: d.KeepAliveConfig,
+	}
+	if o.control == nil && d.Control != nil {
+		o.control = func(_ context.Context, network, address string, c syscall.RawConn) error {
+			return d.Control(network, address, c)
+		}
+	}
+	return o
+}
+
+// open makes a socket of kind k from local, nil for any address, to remote. Errors
+// come without *net.OpError.
+func (d *Dialer) open(ctx context.Context, k *kind, local, remote net.Addr) (*netfd.FD, error) {
+	local, remote = plain(local), plain(remote)
+	switch {
+	case k.family == sys.AF_UNIX:
+		if local != nil && isWildcard(local) {
+			local = nil
+		}
+		if remote != nil && isWildcard(remote) {
+			remote = nil
+		}
+		if remote == nil && (k.stream() || local == nil) {
+			return nil, errMissingAddress()
+		}
+	case remote == nil:
+		return nil, errMissingAddress()
+	case k.internet() && k.stream():
+		if k.triesMultipath() && d.MultipathTCP() {
+			fd, err := d.openTCP(ctx, k.multipath(), local, remote)
+			if err == nil {
+				return fd, nil
+			}
+			// Whatever the reason was, TCP may do.
+		}
+		return d.openTCP(ctx, k, local, remote)
+	}
+	return d.opening(k, local, remote).open(ctx)
+}
+
+func (d *Dialer) openTCP(ctx context.Context, k *kind, local, remote net.Addr) (*netfd.FD, error) {
+	chosen := true
+	if a, ok := local.(*net.TCPAddr); ok && a.Port != 0 {
+		chosen = false
+	}
+	for try := 0; ; try++ {
+		fd, err := d.opening(k, local, remote).open(ctx)
+		if try == 2 || !chosen {
+			return fd, err
+		}
+		// A kernel that chooses the port may choose the one that is dialed, which
+		// connects the socket to itself, go.dev/issue/2690, or one in use.
+		switch {
+		case err == nil && selfConnected(fd):
+			fd.Close()
+		case isErrno(err, syscall.EADDRNOTAVAIL):
+		default:
+			return fd, err
+		}
+	}
+}
+
+func selfConnected(fd *netfd.FD) bool {
+	local, ok1 := fd.Local().(*net.TCPAddr)
+	remote, ok2 := fd.Remote().(*net.TCPAddr)
+	if !ok1 || !ok2 {
+		return true
+	}
+	return local.Port == remote.Port && local.IP.Equal(remote.IP)
+}
+
+// dialOne dials from local to remote for a function that takes the networks among.
+func (d *Dialer) dialOne(ctx context.Context, network string, among []string, local, remote net.Addr) (net.Conn, error) {
+	k, err := kindOf(network, among)
+	var fd *netfd.FD
+	if err == nil {
+		fd, err = d.open(ctx, k, local, remote)
+	}
+	if err != nil {
+		return nil, openError("dial", network, plain(local), plain(remote), err)
+	}
+	return newConn(fd), nil
+}
+
+// DialTCP connects from laddr, nil for any address, to raddr, which must not be
+// nil. The network must be "tcp", "tcp4" or "tcp6".
+func DialTCP(network string, laddr, raddr *net.TCPAddr) (*TCPConn, error) {
+	return new(Dialer).startTCP(context.Background(), network, laddr, raddr)
+}
+
+// DialTCP connects from laddr, the zero AddrPort for any address, to raddr.
+func (d *Dialer) DialTCP(ctx context.Context, network string, laddr netip.AddrPort, raddr netip.AddrPort) (*TCPConn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.startTCP(ctx, network, net.TCPAddrFromAddrPort(laddr), net.TCPAddrFromAddrPort(raddr))
+}
+
+func (d *Dialer) startTCP(ctx context.Context, network string, laddr, raddr *net.TCPAddr) (*TCPConn, error) {
+	c, err := d.dialOne(ctx, network, tcpNetworks, laddr, raddr)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*TCPConn), nil
+}
+
+// DialUDP makes a socket whose peer is raddr, which must not be nil, and which
+// sends from laddr, nil for any address. The network must be "udp", "udp4" or
+// "udp6".
+func DialUDP(network string, laddr, raddr *net.UDPAddr) (*UDPConn, error) {
+	return new(Dialer).startUDP(context.Background(), network, laddr, raddr)
+}
+
+// DialUDP makes a socket whose peer is raddr, and which sends from laddr, the zero
+// AddrPort for any address.
+func (d *Dialer) DialUDP(ctx context.Context, network string, laddr netip.AddrPort, raddr netip.AddrPort) (*UDPConn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.startUDP(ctx, network, net.UDPAddrFromAddrPort(laddr), net.UDPAddrFromAddrPort(raddr))
+}
+
+func (d *Dialer) startUDP(ctx context.Context, network string, laddr, raddr *net.UDPAddr) (*UDPConn, error) {
+	c, err := d.dialOne(ctx, network, udpNetworks, laddr, raddr)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*UDPConn), nil
+}
+
+// DialIP makes a raw socket whose peer is raddr, which must not be nil, and which
+// sends from laddr, nil for any address. The network must be "ip", "ip4" or "ip6",
+// a colon and a protocol's number or name.
+func DialIP(network string, laddr, raddr *net.IPAddr) (*IPConn, error) {
+	return new(Dialer).startIP(context.Background(), network, laddr, raddr)
+}
+
+// DialIP makes a raw socket whose peer is raddr, and which sends from laddr, the
+// zero Addr for any address.
+func (d *Dialer) DialIP(ctx context.Context, network string, laddr netip.Addr, raddr netip.Addr) (*IPConn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.startIP(ctx, network, ipAddrFromAddr(laddr), ipAddrFromAddr(raddr))
+}
+
+func ipAddrFromAddr(addr netip.Addr) *net.IPAddr {
+	return &net.IPAddr{IP: addr.AsSlice(), Zone: addr.Zone()}
+}
+
+func (d *Dialer) startIP(ctx context.Context, network string, laddr, raddr *net.IPAddr) (*IPConn, error) {
+	if raddr == nil {
+		return nil, openError("dial", network, plain(laddr), nil, errMissingAddress())
+	}
+	c, err := d.dialOne(ctx, network, ipNetworks, laddr, raddr)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*IPConn), nil
+}
+
+// DialUnix connects to raddr. The socket gets the name laddr, if that is not nil,
+// and with network "unixgram" raddr may be nil then. The network must be "unix",
+// "unixgram" or "unixpacket".
+func DialUnix(network string, laddr, raddr *net.UnixAddr) (*UnixConn, error) {
+	return new(Dialer).startUnix(context.Background(), network, laddr, raddr)
+}
+
+// DialUnix is the function DialUnix with the options of d.
+func (d *Dialer) DialUnix(ctx context.Context, network string, laddr *net.UnixAddr, raddr *net.UnixAddr) (*UnixConn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.startUnix(ctx, network, laddr, raddr)
+}
+
+func (d *Dialer) startUnix(ctx context.Context, network string, laddr, raddr *net.UnixAddr) (*UnixConn, error) {
+	c, err := d.dialOne(ctx, network, unixNetworks, laddr, raddr)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*UnixConn), nil
 }

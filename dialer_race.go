@@ -4,23 +4,27 @@ import (
 	"context"
 	"net"
 	"net/http/httptrace"
+	"reflect"
 	"time"
+
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // dialing is one call of DialContext.
 type dialing struct {
 	*Dialer
-	network string
-	trace   *httptrace.ClientTrace
+	kind  *kind
+	trace *httptrace.ClientTrace
 }
 
-func (j *dialing) opError(addr net.Addr, err error) error {
-	return &net.OpError{Op: "dial", Net: j.network, Source: j.LocalAddr, Addr: addr, Err: err}
+// failed wraps the error of dialing addr.
+func (j *dialing) failed(addr net.Addr, err error) error {
+	return openError("dial", j.kind.name, j.LocalAddr, addr, err)
 }
 
 // dial dials addrs, those of both families at a time if that is wanted.
 func (j *dialing) dial(ctx context.Context, addrs []net.Addr) (net.Conn, error) {
-	if (j.network == "tcp" || j.network == "mptcp") && j.FallbackDelay >= 0 {
+	if j.kind.family == sys.AF_UNSPEC && j.kind.typ == sys.SOCK_STREAM && j.FallbackDelay >= 0 {
 		if primaries, fallbacks := partition(addrs); len(fallbacks) > 0 {
 			return j.race(ctx, primaries, fallbacks)
 		}
@@ -91,14 +95,14 @@ func (j *dialing) serial(ctx context.Context, addrs []net.Addr) (net.Conn, error
 	var first error
 	for i, addr := range addrs {
 		if err := ctx.Err(); err != nil {
-			return nil, j.opError(addr, mapErr(err))
+			return nil, j.failed(addr, mapErr(err))
 		}
 		attempt := ctx
 		if deadline, ok := ctx.Deadline(); ok {
 			share, err := shareOfTime(time.Now(), deadline, len(addrs)-i)
 			if err != nil {
 				if first == nil {
-					first = j.opError(addr, err)
+					first = j.failed(addr, err)
 				}
 				break
 			}
@@ -122,11 +126,11 @@ func (j *dialing) serial(ctx context.Context, addrs []net.Addr) (net.Conn, error
 // traced dials addr and tells the trace.
 func (j *dialing) traced(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	if j.trace != nil && j.trace.ConnectStart != nil {
-		j.trace.ConnectStart(j.network, addr.String())
+		j.trace.ConnectStart(j.kind.name, addr.String())
 	}
 	c, err := j.one(ctx, addr)
 	if j.trace != nil && j.trace.ConnectDone != nil {
-		j.trace.ConnectDone(j.network, addr.String(), err)
+		j.trace.ConnectDone(j.kind.name, addr.String(), err)
 	}
 	return c, err
 }
@@ -145,38 +149,16 @@ func shareOfTime(now, deadline time.Time, several int) (time.Time, error) {
 	return now.Add(share), nil
 }
 
-// one dials addr.
+// one dials addr. A LocalAddr of another type has been refused when addr was
+// resolved, but for types of the caller's own that bear the name of a network.
 func (j *dialing) one(ctx context.Context, addr net.Addr) (net.Conn, error) {
-	// A LocalAddr of another type has been refused when addr was resolved, but
-	// for types of the caller's own that bear the name of a network.
-	var c net.Conn
-	var err error
-	switch addr := addr.(type) {
-	case *net.TCPAddr:
-		la, _ := j.LocalAddr.(*net.TCPAddr)
-		c, err = conn2(j.dialTCP(ctx, j.network, la, addr))
-	case *net.UDPAddr:
-		la, _ := j.LocalAddr.(*net.UDPAddr)
-		c, err = conn2(j.dialUDP(ctx, j.network, la, addr))
-	case *net.IPAddr:
-		la, _ := j.LocalAddr.(*net.IPAddr)
-		c, err = conn2(j.dialIP(ctx, j.network, la, addr))
-	case *net.UnixAddr:
-		la, _ := j.LocalAddr.(*net.UnixAddr)
-		c, err = conn2(j.dialUnix(ctx, j.network, la, addr))
-	case *VsockAddr:
-		c, err = conn2(j.dialVsock(ctx, j.network, addr))
+	local := j.LocalAddr
+	if reflect.TypeOf(local) != reflect.TypeOf(addr) {
+		local = nil
 	}
+	fd, err := j.open(ctx, j.kind, local, addr)
 	if err != nil {
-		return nil, j.opError(addr, err)
+		return nil, j.failed(addr, err)
 	}
-	return c, nil
-}
-
-// conn2 keeps a nil pointer out of an interface.
-func conn2[C net.Conn](c C, err error) (net.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return newConn(fd), nil
 }

@@ -40,7 +40,7 @@
 //
 // Errors of calls on sockets are *net.OpError. Inside are net.ErrClosed,
 // os.ErrDeadlineExceeded, an *os.SyscallError with the errno, or one of the typed
-// errors of this package: [ArgumentError], [OptionError], [RoleError]. What a
+// errors of this package: [ArgumentError], [sockopt.Error], [RoleError]. What a
 // system cannot do matches errors.ErrUnsupported. The end of a stream is io.EOF.
 //
 // # Limits

@@ -50,20 +50,19 @@ const (
 // String returns the name of the style as ParseFormat reads it.
 func (n Newline) String() string { return codec.Newline(n).String() }
 
-// Errors that a FormatError wraps.
+// Errors that a FormatError wraps, and prints without their prefix.
 var (
-	ErrMalformed       = errors.New("malformed input")
-	ErrUnencodable     = errors.New("character not in the encoding")
-	ErrUnknownEncoding = errors.New("unknown encoding")
-	ErrFormatOption    = errors.New("bad format option")
-	ErrBufferSize      = errors.New("bad buffer size")
+	ErrMalformed       = errors.New("sockets: malformed input")
+	ErrUnencodable     = errors.New("sockets: character not in the encoding")
+	ErrUnknownEncoding = errors.New("sockets: unknown encoding")
+	ErrFormatOption    = errors.New("sockets: bad format option")
 )
 
 // A FormatError reports input that has no counterpart in an external format,
 // or a format that cannot be.
 type FormatError struct {
 	// Op is "read" or "write" for input, "parse" for the text of a format,
-	// "format" for a value of ExternalFormat, "buffer" for a buffer size.
+	// "format" for a value of ExternalFormat.
 	Op string
 
 	// Encoding is the name of the encoding.
@@ -93,7 +92,7 @@ func (e *FormatError) Error() string {
 		b.WriteString(" " + e.Encoding)
 	}
 	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+		b.WriteString(": " + strings.TrimPrefix(e.Err.Error(), "sockets: "))
 	}
 	if len(e.Bytes) == 0 {
 		return b.String()
@@ -196,12 +195,13 @@ func (f ExternalFormat) String() string {
 func EncodingNames() []string { return codec.Names() }
 
 // RegisterEncoding gives an encoding a name, or one more name, that ParseFormat
-// finds it by. It fails if the name is in use, or if e cannot be compared with ==.
+// finds it by. It fails with an *ArgumentError if the name is in use, or if e cannot be
+// compared with ==.
 //
 // An encoding that x/text does not have works without a name, too.
 func RegisterEncoding(name string, e encoding.Encoding) error {
 	if err := codec.Register(name, e); err != nil {
-		return fmt.Errorf("sockets: register encoding: %w", err)
+		return &ArgumentError{Arg: "encoding", Value: name, Why: err.Error()}
 	}
 	return nil
 }

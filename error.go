@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -94,9 +95,62 @@ func opErrorTo(fd *netfd.FD, to net.Addr, err error) error {
 	return &net.OpError{Op: "write", Net: fd.Network, Source: fd.Local(), Addr: to, Err: err}
 }
 
-// namedError names the system call that would have refused an address with the
+// openError is opError where there is no socket, or none yet. nil passes through.
+func openError(op, network string, source, addr net.Addr, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
+}
+
+// foreignError is opError for a connection of any make.
+func foreignError(c net.Conn, op string, err error) error {
+	local := c.LocalAddr()
+	return openError(op, networkOf(local), local, c.RemoteAddr(), err)
+}
+
+// networkOf returns the network of addr, "" for nil.
+func networkOf(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	return addr.Network()
+}
+
+// addrOf returns c's local address, nil if c has none.
+func addrOf(c syscall.Conn) net.Addr {
+	switch c := c.(type) {
+	case interface{ LocalAddr() net.Addr }:
+		return c.LocalAddr()
+	case interface{ Addr() net.Addr }:
+		return c.Addr()
+	}
+	return nil
+}
+
+// fileError is openError for a file, or whatever it is called, that is to become a
+// socket.
+func fileError(name string, err error) error {
+	return openError("file", "file+net", nil, fileAddr(name), err)
+}
+
+// fileAddr is the address in errors about a file that is no socket of use.
+type fileAddr string
+
+func (fileAddr) Network() string  { return "file+net" }
+func (f fileAddr) String() string { return string(f) }
+
+// socketError wraps an error of a method; fd is nil if the Socket was empty.
+func socketError(op string, fd *netfd.FD, addr net.Addr, err error) error {
+	if fd == nil {
+		return openError(op, "", nil, addr, err)
+	}
+	return openError(op, fd.Network, fd.Local(), addr, err)
+}
+
+// addrError names the system call that would have refused an address with the
 // bare errno err. Package net has one exception.
-func namedError(call string, err error) error {
+func addrError(call string, err error) error {
 	if err == errOtherUnixNet {
 		return err
 	}
@@ -108,13 +162,14 @@ func isErrno(err error, errno syscall.Errno) bool {
 	return err != nil && errors.Is(err, errno)
 }
 
-// sendError is FD.SendError, except that package net reports an address of another
-// kind at once and without a system call's name.
-func (c *conn) sendError(call string, err error) error {
+// destError is addrError for the destination of a message: package net reports that
+// the socket is closed, or its deadline over, before an address that the system call
+// would refuse.
+func (c *conn) destError(call string, err error) error {
 	if err == errOtherUnixNet {
 		return err
 	}
-	return c.fd.SendError(call, err)
+	return c.fd.DestError(call, err)
 }
 
 // readError is opError for messages, where the end of a stream is an error with
@@ -125,6 +180,42 @@ func readError(fd *netfd.FD, err error) error {
 	}
 	return &net.OpError{Op: "read", Net: fd.Network, Source: fd.Local(), Addr: fd.Remote(), Err: err}
 }
+
+// closedError returns the error of a file or connection of any make that does not give
+// its descriptor away: if it is closed, one that matches net.ErrClosed.
+func closedError(err error) error {
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return net.ErrClosed
+	case errors.Is(err, os.ErrClosed), errors.Is(err, fileClosed()):
+		return fileClosedError{}
+	}
+	return innerError(err)
+}
+
+// fileClosedError is the error of a closed file. It matches os.ErrClosed as well as
+// net.ErrClosed.
+type fileClosedError struct{}
+
+func (fileClosedError) Error() string { return os.ErrClosed.Error() }
+
+func (fileClosedError) Is(target error) bool {
+	return target == os.ErrClosed || target == net.ErrClosed
+}
+
+// fileClosed returns what the RawConn of a closed os.File answers: an error of
+// package os's own that matches no exported one.
+var fileClosed = sync.OnceValue(func() error {
+	// No system numbers its descriptors this high, so none is opened here and
+	// none is closed.
+	f := os.NewFile(1<<31-1, "")
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return rc.Control(func(uintptr) {})
+})
 
 // ErrWouldBlock is what a call matches that was not to wait and would have had to.
 var ErrWouldBlock error = syscall.EAGAIN

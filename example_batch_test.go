@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // Many datagrams to one peer, which the kernel handles as one where it can.
@@ -58,7 +59,7 @@ func ExamplePacketInfo() {
 	}
 	defer pc.Close()
 	server := pc.(*sockets.UDPConn)
-	err = sockets.ReceivePacketInfo.Set(server, true)
+	err = sockopt.ReceivePacketInfo.Set(server, true)
 	if errors.Is(err, errors.ErrUnsupported) {
 		fmt.Println("asked at 127.0.0.1") // as systems without IP_PKTINFO cannot tell
 		return

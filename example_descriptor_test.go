@@ -3,7 +3,6 @@
 package sockets_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func ExampleUnixConn_SendFD() {
@@ -169,7 +169,7 @@ func ExampleUnixConn_ReceiveCred() {
 	}
 	defer a.Close()
 	defer b.Close()
-	if err := sockets.PassCred.Set(b, true); err != nil {
+	if err := sockopt.PassCred.Set(b, true); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Fprint(a, "who am I?")
@@ -189,10 +189,10 @@ func ExampleUnixConn_SendCred() {
 	}
 	defer a.Close()
 	defer b.Close()
-	if err := sockets.PassCred.Set(b, true); err != nil {
+	if err := sockopt.PassCred.Set(b, true); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := a.SendCred([]byte("me"), sockets.Ucred{}); err != nil {
+	if _, err := a.SendCred([]byte("me"), sockopt.Ucred{}); err != nil {
 		log.Fatal(err)
 	}
 	_, cred, err := b.ReceiveCred(make([]byte, 100))
@@ -284,70 +284,5 @@ func ExampleBlocking() {
 	defer c.Close()
 	on, err := sockets.Blocking(c)
 	fmt.Println(on, err)
-	// Output: false <nil>
-}
-
-func ExampleInherited() {
-	socks, err := sockets.Inherited()
-	if err != nil {
-		log.Fatal(err)
-	}
-	var l net.Listener
-	if len(socks) > 0 {
-		l, err = socks[0].Socket.Listener()
-	} else {
-		l, err = sockets.Listen("tcp", "127.0.0.1:0") // started by hand
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer l.Close()
-	fmt.Println(len(socks), l.Addr().Network())
-	// Output: 0 tcp
-}
-
-func ExamplePassTo() {
-	l, err := sockets.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer l.Close()
-
-	cmd := exec.Command("sh", "-c", "echo $LISTEN_FDS $LISTEN_FDNAMES; ls /dev/fd/3")
-	if err := sockets.PassTo(cmd, sockets.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
-		log.Fatal(err)
-	}
-	out, err := cmd.Output()
-	sockets.ClosePassed(cmd)
-	fmt.Printf("%s%v\n", out, err)
-	// Output:
-	// 1 web
-	// /dev/fd/3
-	// <nil>
-}
-
-func ExamplePassToService() {
-	l, err := sockets.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer l.Close()
-
-	// Any program that follows sd_listen_fds(3).
-	cmd := exec.Command("sh", "-c", "test $LISTEN_PID = $$ && echo $LISTEN_FDS")
-	if err := sockets.PassToService(cmd, sockets.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
-		log.Fatal(err)
-	}
-	out, err := cmd.Output()
-	sockets.ClosePassed(cmd)
-	fmt.Printf("%s%v\n", out, err)
-	// Output:
-	// 1
-	// <nil>
-}
-
-func ExampleNotify() {
-	sent, err := sockets.Notify(context.Background(), sockets.NotifyReady, sockets.NotifyStatus("serving"))
-	fmt.Println(sent, err) // no service manager started this
 	// Output: false <nil>
 }

@@ -9,7 +9,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func ExampleOption_Set() {
@@ -20,10 +20,10 @@ func ExampleOption_Set() {
 	defer c.Close()
 	udp := c.(*net.UDPConn)
 
-	if err := sockets.TOS.Set(udp, 0x28); err != nil {
+	if err := sockopt.TOS.Set(udp, 0x28); err != nil {
 		log.Fatal(err)
 	}
-	tos, err := sockets.TOS.Get(udp)
+	tos, err := sockopt.TOS.Get(udp)
 	fmt.Printf("%#x %v\n", tos, err)
 	// Output: 0x28 <nil>
 }
@@ -36,9 +36,9 @@ func ExampleOption_Set_unsupported() {
 	}
 	defer c.Close()
 
-	err = sockets.NoDelay.Set(c.(*net.UDPConn), true)
+	err = sockopt.NoDelay.Set(c.(*net.UDPConn), true)
 	fmt.Println(errors.Is(err, errors.ErrUnsupported))
-	if e, ok := errors.AsType[*sockets.OptionError](err); ok {
+	if e, ok := errors.AsType[*sockopt.Error](err); ok {
 		fmt.Println(e)
 	}
 	// Output:
@@ -53,19 +53,19 @@ func ExampleOption_Get() {
 	}
 	defer l.Close()
 
-	reuse, err := sockets.ReuseAddr.Get(l.(*net.TCPListener))
-	fmt.Println(sockets.ReuseAddr, reuse, err)
+	reuse, err := sockopt.ReuseAddr.Get(l.(*net.TCPListener))
+	fmt.Println(sockopt.ReuseAddr, reuse, err)
 	// Output: SO_REUSEADDR true <nil>
 }
 
 func ExampleOption_With() {
-	settings := []sockets.Setting{
-		sockets.ReuseAddr.With(true),
-		sockets.Broadcast.With(true),
-		sockets.BindToDevice.With("lo"),
-		sockets.KeepAlive.With(true),
-		sockets.KeepIdle.With(30 * time.Second),
-		sockets.Linger.With(sockets.LingerConfig{Enable: true, Timeout: 5 * time.Second}),
+	settings := []sockopt.Setting{
+		sockopt.ReuseAddr.With(true),
+		sockopt.Broadcast.With(true),
+		sockopt.BindToDevice.With("lo"),
+		sockopt.KeepAlive.With(true),
+		sockopt.KeepIdle.With(30 * time.Second),
+		sockopt.Linger.With(sockopt.LingerConfig{Enable: true, Timeout: 5 * time.Second}),
 	}
 	for _, s := range settings {
 		fmt.Println(s)
@@ -91,7 +91,7 @@ func ExampleReadOnlyOption_Get() {
 	}
 	defer c.Close()
 
-	info, err := sockets.ConnectionInfo.Get(c.(*net.TCPConn))
+	info, err := sockopt.ConnectionInfo.Get(c.(*net.TCPConn))
 	fmt.Println(info.State, info.RTT > 0, err)
 	// Output: ESTAB true <nil>
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // A server and a client in the steps of the socket interface.
@@ -89,7 +90,7 @@ func ExampleSocket_Bind() {
 		log.Fatal(err)
 	}
 	defer s.Close()
-	if err := sockets.ReuseAddr.Set(s, true); err != nil {
+	if err := sockopt.ReuseAddr.Set(s, true); err != nil {
 		log.Fatal(err)
 	}
 	if err := s.Bind(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
@@ -221,14 +222,14 @@ func ExampleDialer() {
 	defer l.Close()
 	d := sockets.Dialer{
 		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)},
-		Options:   []sockets.Setting{sockets.NoDelay.With(false)},
+		Options:   []sockopt.Setting{sockopt.NoDelay.With(false)},
 	}
 	c, err := d.Dial("tcp", l.Addr().String())
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	noDelay, err := sockets.NoDelay.Get(c.(syscall.Conn))
+	noDelay, err := sockopt.NoDelay.Get(c.(syscall.Conn))
 	fmt.Println(c.LocalAddr().(*net.TCPAddr).IP, noDelay, err)
 	// Output: 127.0.0.2 false <nil>
 }
@@ -236,14 +237,14 @@ func ExampleDialer() {
 func ExampleListenConfig() {
 	lc := sockets.ListenConfig{
 		Backlog: 64,
-		Options: []sockets.Setting{sockets.BindToDevice.With("lo"), sockets.ReusePort.With(true)},
+		Options: []sockopt.Setting{sockopt.BindToDevice.With("lo"), sockopt.ReusePort.With(true)},
 	}
 	l, err := lc.Listen(context.Background(), "tcp", "localhost:0")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer l.Close()
-	device, err := sockets.BindToDevice.Get(l.(syscall.Conn))
+	device, err := sockopt.BindToDevice.Get(l.(syscall.Conn))
 	fmt.Println(device, err)
 	// Output: lo <nil>
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -357,7 +358,7 @@ func TestMultipath(t *testing.T) {
 	listening, err := sockets.Listen("mptcp", "127.0.0.1:0")
 	check(t, err)
 	closeLater(t, listening)
-	if got, err := sockets.SocketProtocol.Get(listening.(syscall.Conn)); got != unix.IPPROTO_MPTCP || err != nil {
+	if got, err := sockopt.SocketProtocol.Get(listening.(syscall.Conn)); got != unix.IPPROTO_MPTCP || err != nil {
 		t.Errorf("Listen made a socket of protocol %d, %v", got, err)
 	}
 }

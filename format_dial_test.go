@@ -145,8 +145,8 @@ func TestFormatRefused(t *testing.T) {
 		{"datagrams", "udp", mustFormat(t, "utf-16"), 0, 0, new(*sockets.ArgumentError)},
 		{"records", "unixpacket", mustFormat(t, "utf-16"), 0, 0, new(*sockets.ArgumentError)},
 		{"unknown newline", "tcp", badNewline, 0, 0, new(*sockets.FormatError)},
-		{"negative input buffer", "tcp", mustFormat(t, "utf-16"), -1, 0, new(*sockets.FormatError)},
-		{"small output buffer", "unix", mustFormat(t, "utf-16"), 0, 3, new(*sockets.FormatError)},
+		{"negative input buffer", "tcp", mustFormat(t, "utf-16"), -1, 0, new(*sockets.ArgumentError)},
+		{"small output buffer", "unix", mustFormat(t, "utf-16"), 0, 3, new(*sockets.ArgumentError)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

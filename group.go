@@ -7,7 +7,9 @@ import (
 
 	"golang.org/x/net/bpf"
 
+	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // ListenGroup is Listen for n listeners on one address, among which the kernel
@@ -40,10 +42,10 @@ func (lc *ListenConfig) ListenPacketGroup(ctx context.Context, network, address 
 
 func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, address string, n int, open func(*ListenConfig, string) (M, net.Addr, error)) (members []M, err error) {
 	if n < 1 {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: &ArgumentError{Arg: "group size", Value: n, Why: "must be positive"}}
+		return nil, openError("listen", network, nil, nil, &ArgumentError{Arg: "group size", Value: n, Why: "must be positive"})
 	}
 	group := *lc
-	group.Options = append([]Setting{ReusePort.With(true)}, lc.Options...)
+	group.Options = append([]sockopt.Setting{sockopt.ReusePort.With(true)}, lc.Options...)
 	for range n {
 		m, addr, err := open(&group, address)
 		if err != nil {
@@ -66,15 +68,8 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 // Systems without it answer errors.ErrUnsupported. See SO_ATTACH_REUSEPORT_CBPF in
 // socket(7).
 func SteerByCPU(member syscall.Conn, size int) error {
-	err := steerByCPU(member, size)
-	if err == nil {
-		return nil
-	}
-	op := &net.OpError{Op: "set", Addr: optionAddr(member), Err: err}
-	if op.Addr != nil {
-		op.Net = op.Addr.Network()
-	}
-	return op
+	addr := addrOf(member)
+	return openError("set", networkOf(addr), nil, addr, steerByCPU(member, size))
 }
 
 func steerByCPU(member syscall.Conn, size int) error {
@@ -96,5 +91,5 @@ func steerByCPU(member syscall.Conn, size int) error {
 	if cerr := rc.Control(func(s uintptr) { err = sys.AttachReusePort(s, program) }); cerr != nil {
 		return closedError(cerr)
 	}
-	return syscallError("setsockopt", err)
+	return netfd.CallError("setsockopt", err)
 }

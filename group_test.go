@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func TestListenPacketGroup(t *testing.T) {
@@ -185,7 +186,7 @@ func TestListenGroupCloses(t *testing.T) {
 // memory behind them included, that each member has them, and that they have the
 // last word.
 func TestListenGroupOptions(t *testing.T) {
-	options := append(make([]Setting, 0, 4), Priority.With(3))
+	options := append(make([]sockopt.Setting, 0, 4), sockopt.Priority.With(3))
 	behind := options[1:cap(options)]
 	lc := &ListenConfig{Options: options}
 	group, err := lc.ListenPacketGroup(t.Context(), "udp4", "127.0.0.1:0", 2)
@@ -194,10 +195,10 @@ func TestListenGroupOptions(t *testing.T) {
 	}
 	for i, c := range group {
 		defer c.Close()
-		if got, err := Priority.Get(c.(*UDPConn)); got != 3 || err != nil {
+		if got, err := sockopt.Priority.Get(c.(*UDPConn)); got != 3 || err != nil {
 			t.Errorf("member %d has priority %d, %v, want 3", i, got, err)
 		}
-		if got, err := ReusePort.Get(c.(*UDPConn)); !got || err != nil {
+		if got, err := sockopt.ReusePort.Get(c.(*UDPConn)); !got || err != nil {
 			t.Errorf("member %d has ReusePort %v, %v, want true", i, got, err)
 		}
 	}
@@ -210,7 +211,7 @@ func TestListenGroupOptions(t *testing.T) {
 		}
 	}
 
-	lc = &ListenConfig{Options: []Setting{ReusePort.With(false)}}
+	lc = &ListenConfig{Options: []sockopt.Setting{sockopt.ReusePort.With(false)}}
 	if _, err := lc.ListenPacketGroup(t.Context(), "udp4", "127.0.0.1:0", 2); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("two members without ReusePort: %v, want EADDRINUSE", err)
 	}

@@ -2,12 +2,14 @@ package sockets
 
 import (
 	"context"
+	"math"
 	"net"
 	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // ListenConfig holds the options of listening. The zero value is ready to use, and
@@ -34,7 +36,7 @@ type ListenConfig struct {
 
 	// Options are set on the socket after Control and before bind, in order.
 	// Accepted connections inherit most of them from a listener, see tcp(7).
-	Options []Setting
+	Options []sockopt.Setting
 
 	// Format is the external format of the streams that a listener's Accept returns, see
 	// TextConn. The zero value is bytes as they are.
@@ -88,31 +90,11 @@ func ListenPacket(network, address string) (net.PacketConn, error) {
 // *net.OpError, and the same as package net's. The end of ctx gives up the look-up of a host name, and
 // does not affect the listener.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
-	addr, err := lc.resolve(ctx, network, address)
+	fd, err := lc.listen(ctx, network, address, (*kind).stream)
 	if err != nil {
 		return nil, err
 	}
-	var l net.Listener
-	switch a := addr.(type) {
-	case *net.TCPAddr:
-		var t *TCPListener
-		t, err = lc.listenTCP(ctx, network, a)
-		l = t
-	case *net.UnixAddr:
-		var u *UnixListener
-		u, err = lc.listenUnix(ctx, network, a)
-		l = u
-	case *VsockAddr:
-		var v *StreamListener
-		v, err = lc.listenVsock(ctx, network, a)
-		l = v
-	default:
-		err = &net.AddrError{Err: "unexpected address type", Addr: address}
-	}
-	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
-	}
-	return l, nil
+	return newListener(lc.core(fd), true), nil
 }
 
 // ListenPacket makes a socket that receives messages sent to address on network:
@@ -121,58 +103,59 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 //
 // The result is a *UDPConn, *IPConn or *UnixConn.
 func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
-	addr, err := lc.resolve(ctx, network, address)
+	fd, err := lc.listen(ctx, network, address, func(k *kind) bool { return !k.stream() })
 	if err != nil {
 		return nil, err
 	}
-	var c net.PacketConn
-	switch a := addr.(type) {
-	case *net.UDPAddr:
-		var u *UDPConn
-		u, err = lc.listenUDP(ctx, network, a)
-		c = u
-	case *net.IPAddr:
-		var i *IPConn
-		i, err = lc.listenIP(ctx, network, a)
-		c = i
-	case *net.UnixAddr:
-		var u *UnixConn
-		u, err = lc.listenUnixgram(ctx, network, a)
-		c = u
-	default:
-		err = &net.AddrError{Err: "unexpected address type", Addr: address}
-	}
-	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
-	}
-	return c, nil
+	return newConn(fd).(net.PacketConn), nil
 }
 
-func (lc *ListenConfig) resolve(ctx context.Context, network, address string) (net.Addr, error) {
+// listen makes a socket for one of the addresses that address means, if its kind fits.
+// Unix sockets of all kinds do, as in package net.
+func (lc *ListenConfig) listen(ctx context.Context, network, address string, fits func(*kind) bool) (*netfd.FD, error) {
 	err := checkBacklog(lc.Backlog)
+	var k *kind
 	if err == nil {
-		err = lc.format().checkNetwork(network)
+		k, err = kindOf(network, nil)
+	}
+	if err == nil {
+		err = lc.format().check(k.typ)
 	}
 	var addrs []net.Addr
 	if err == nil {
-		addrs, err = resolve(ctx, net.DefaultResolver, "listen", network, address, nil)
+		addrs, err = k.resolve(ctx, net.DefaultResolver, false, address, nil)
 	}
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+		return nil, openError("listen", network, nil, nil, err)
 	}
-	return preferIPv4(addrs), nil
-}
-
-func (lc *ListenConfig) open(ctx context.Context, network string, local net.Addr) (*netfd.FD, error) {
-	k, err := kindOf(network)
+	addr := preferIPv4(addrs)
+	var fd *netfd.FD
+	if k.family == sys.AF_UNIX || fits(k) {
+		fd, err = lc.open(ctx, k, addr)
+	} else {
+		err = &net.AddrError{Err: "unexpected address type", Addr: address}
+	}
 	if err != nil {
-		return nil, err
+		return nil, openError("listen", network, nil, addr, err)
 	}
-	return lc.openKind(ctx, k, local)
+	return fd, nil
 }
 
-// openKind is the part that all kinds of listening share.
-func (lc *ListenConfig) openKind(ctx context.Context, k kind, local net.Addr) (*netfd.FD, error) {
+// open makes a socket of kind k that listens to, or receives at, local. Errors come
+// without *net.OpError.
+func (lc *ListenConfig) open(ctx context.Context, k *kind, local net.Addr) (*netfd.FD, error) {
+	if k.triesMultipath() && lc.MultipathTCP() {
+		fd, err := lc.opening(k.multipath(), local).open(ctx)
+		if err == nil {
+			return fd, nil
+		}
+		// Whatever the reason was, TCP may do.
+	}
+	return lc.opening(k, local).open(ctx)
+}
+
+// opening is the part of an opening that all kinds of listening share.
+func (lc *ListenConfig) opening(k *kind, local net.Addr) *opening {
 	o := &opening{
 		kind: k, local: local, listen: true, backlog: lc.Backlog,
 		options:   lc.Options,
@@ -184,12 +167,30 @@ func (lc *ListenConfig) openKind(ctx context.Context, k kind, local net.Addr) (*
 			return lc.Control(network, address, c)
 		}
 	}
-	return o.open(ctx)
+	return o
 }
 
-// newListener makes the core of a listener with the options of lc.
-func (lc *ListenConfig) newListener(fd *netfd.FD) *listener {
-	l := newListener(fd, lc.Control != nil || len(lc.Options) > 0)
+func backlog(n int) int {
+	if n == 0 {
+		return sys.MaxBacklog()
+	}
+	return n
+}
+
+// checkBacklog refuses what listen(2) would silently take for another number.
+func checkBacklog(n int) error {
+	if n < 0 {
+		return &ArgumentError{Arg: "backlog", Value: n, Why: "must not be negative"}
+	}
+	if n > math.MaxInt32 {
+		return &ArgumentError{Arg: "backlog", Value: n, Why: "does not fit in 32 bits"}
+	}
+	return nil
+}
+
+// core makes the core of a listener with the options of lc.
+func (lc *ListenConfig) core(fd *netfd.FD) *listener {
+	l := newCore(fd, lc.Control != nil || len(lc.Options) > 0)
 	l.keepAlive, l.keepAliveConfig = lc.KeepAlive, lc.KeepAliveConfig
 	l.format = lc.format()
 	return l
@@ -199,108 +200,45 @@ func (lc *ListenConfig) format() wireFormat {
 	return wireFormat{lc.Format, lc.InputBufferSize, lc.OutputBufferSize}
 }
 
-func (lc *ListenConfig) listenTCP(ctx context.Context, network string, addr *net.TCPAddr) (*TCPListener, error) {
-	k, err := kindOf(network)
-	if err != nil {
-		return nil, err
-	}
-	if lc.MultipathTCP() && sys.IPPROTO_MPTCP > 0 && k.proto == 0 {
-		multi := k
-		multi.proto = sys.IPPROTO_MPTCP
-		fd, err := lc.openKind(ctx, multi, addr)
-		if err == nil {
-			return &TCPListener{lc.newListener(fd)}, nil
+// listenOne makes a socket that listens to, or receives at, local for a function that
+// takes the networks among and has no options. wildcard is for a nil local, which is
+// missing if that is nil, too.
+func listenOne(network string, among []string, local, wildcard net.Addr) (*netfd.FD, error) {
+	k, err := kindOf(network, among)
+	local = plain(local)
+	if err == nil && local == nil {
+		if local = wildcard; local == nil {
+			err = errMissingAddress()
 		}
-		// Whatever the reason was, TCP may do.
 	}
-	fd, err := lc.openKind(ctx, k, addr)
+	var fd *netfd.FD
+	if err == nil {
+		fd, err = new(ListenConfig).open(context.Background(), k, local)
+	}
 	if err != nil {
-		return nil, err
+		return nil, openError("listen", network, nil, local, err)
 	}
-	return &TCPListener{lc.newListener(fd)}, nil
-}
-
-func (lc *ListenConfig) listenUDP(ctx context.Context, network string, addr *net.UDPAddr) (*UDPConn, error) {
-	fd, err := lc.open(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	return &UDPConn{conn{fd}}, nil
-}
-
-func (lc *ListenConfig) listenIP(ctx context.Context, network string, addr *net.IPAddr) (*IPConn, error) {
-	k, err := kindOfIP(network)
-	if err != nil {
-		return nil, err
-	}
-	fd, err := lc.openKind(ctx, k, addr)
-	if err != nil {
-		return nil, err
-	}
-	return &IPConn{conn{fd}}, nil
-}
-
-// listenUnix takes network "unixgram" as well, as package net does for Listen.
-func (lc *ListenConfig) listenUnix(ctx context.Context, network string, addr *net.UnixAddr) (*UnixListener, error) {
-	fd, err := lc.open(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	return newUnixListener(lc.newListener(fd), true), nil
-}
-
-func (lc *ListenConfig) listenVsock(ctx context.Context, network string, addr *VsockAddr) (*StreamListener, error) {
-	fd, err := lc.open(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	return &StreamListener{lc.newListener(fd)}, nil
-}
-
-// listenUnixgram takes networks "unix" and "unixpacket" as well, as package net
-// does for ListenPacket.
-func (lc *ListenConfig) listenUnixgram(ctx context.Context, network string, addr *net.UnixAddr) (*UnixConn, error) {
-	fd, err := lc.open(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	return &UnixConn{conn{fd}}, nil
-}
-
-// listened is the end of every function that listens on one kind of socket.
-func listened[C any](network string, local net.Addr, c *C, err error) (*C, error) {
-	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: plain(local), Err: err}
-	}
-	return c, nil
+	return fd, nil
 }
 
 // ListenTCP listens for TCP connections to laddr; nil, or no IP, is every address
 // of this host. The network must be "tcp", "tcp4" or "tcp6".
 func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
-	err := checkNetwork(network, "tcp", "tcp4", "tcp6")
-	var l *TCPListener
-	if err == nil {
-		if laddr == nil {
-			laddr = &net.TCPAddr{}
-		}
-		l, err = new(ListenConfig).listenTCP(context.Background(), network, laddr)
+	fd, err := listenOne(network, tcpNetworks, laddr, &net.TCPAddr{})
+	if err != nil {
+		return nil, err
 	}
-	return listened(network, laddr, l, err)
+	return newListener(new(ListenConfig).core(fd), true).(*TCPListener), nil
 }
 
 // ListenUDP makes a socket that receives datagrams sent to laddr; nil, or no IP,
 // is every address of this host. The network must be "udp", "udp4" or "udp6".
 func ListenUDP(network string, laddr *net.UDPAddr) (*UDPConn, error) {
-	err := checkNetwork(network, "udp", "udp4", "udp6")
-	var c *UDPConn
-	if err == nil {
-		if laddr == nil {
-			laddr = &net.UDPAddr{}
-		}
-		c, err = new(ListenConfig).listenUDP(context.Background(), network, laddr)
+	fd, err := listenOne(network, udpNetworks, laddr, &net.UDPAddr{})
+	if err != nil {
+		return nil, err
 	}
-	return listened(network, laddr, c, err)
+	return newConn(fd).(*UDPConn), nil
 }
 
 // ListenIP makes a raw socket that receives packets sent to laddr; nil, or no IP,
@@ -310,34 +248,29 @@ func ListenIP(network string, laddr *net.IPAddr) (*IPConn, error) {
 	if laddr == nil {
 		laddr = &net.IPAddr{}
 	}
-	c, err := new(ListenConfig).listenIP(context.Background(), network, laddr)
-	return listened(network, laddr, c, err)
+	fd, err := listenOne(network, ipNetworks, laddr, nil)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(fd).(*IPConn), nil
 }
 
 // ListenUnix listens for connections to laddr, which must not be nil. The network
 // must be "unix" or "unixpacket".
 func ListenUnix(network string, laddr *net.UnixAddr) (*UnixListener, error) {
-	err := checkNetwork(network, "unix", "unixpacket")
-	if err == nil && laddr == nil {
-		err = errMissingAddress()
+	fd, err := listenOne(network, unixConnNetworks, laddr, nil)
+	if err != nil {
+		return nil, err
 	}
-	var l *UnixListener
-	if err == nil {
-		l, err = new(ListenConfig).listenUnix(context.Background(), network, laddr)
-	}
-	return listened(network, laddr, l, err)
+	return newListener(new(ListenConfig).core(fd), true).(*UnixListener), nil
 }
 
 // ListenUnixgram makes a socket that receives datagrams sent to laddr, which must
 // not be nil. The network must be "unixgram".
 func ListenUnixgram(network string, laddr *net.UnixAddr) (*UnixConn, error) {
-	err := checkNetwork(network, "unixgram")
-	if err == nil && laddr == nil {
-		err = errMissingAddress()
+	fd, err := listenOne(network, []string{"unixgram"}, laddr, nil)
+	if err != nil {
+		return nil, err
 	}
-	var c *UnixConn
-	if err == nil {
-		c, err = new(ListenConfig).listenUnixgram(context.Background(), network, laddr)
-	}
-	return listened(network, laddr, c, err)
+	return newConn(fd).(*UnixConn), nil
 }

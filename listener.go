@@ -13,7 +13,9 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// listener is what all listeners have in common.
+// listener is what all listeners have in common. Methods of a nil one, which is that
+// of a nil or zero TCPListener, UnixListener or StreamListener, return
+// syscall.EINVAL.
 type listener struct {
 	fd *netfd.FD
 
@@ -41,19 +43,43 @@ type listener struct {
 	limit    time.Time // of the AcceptWith call whose turn it is
 }
 
-// newListener returns the core of a listener on fd. touched says that somebody
+// newCore returns the core of a listener on fd. touched says that somebody
 // else had access to the descriptor.
-func newListener(fd *netfd.FD, touched bool) *listener {
+func newCore(fd *netfd.FD, touched bool) *listener {
 	l := &listener{fd: fd, setDefaults: !sys.AcceptInherits, turn: make(chan struct{}, 1)}
 	local := fd.Local()
 	l.askLocal.Store(touched || local == nil || isWildcard(local) || lacksZone(local))
 	return l
 }
 
+// newListener returns l as a listener of the type that fits its kind, whichever way it
+// came about. unlink says that it made the file of a unix socket.
+func newListener(l *listener, unlink bool) net.Listener {
+	switch l.fd.Family {
+	case sys.AF_UNIX:
+		return newUnixListener(l, unlink)
+	case sys.AF_INET, sys.AF_INET6:
+		if l.fd.Type == sys.SOCK_STREAM && isTCPProto(l.fd.Proto) {
+			return &TCPListener{l}
+		}
+	}
+	return &StreamListener{l}
+}
+
+// adoptedListener returns the listener of a socket that others made.
+func adoptedListener(fd *netfd.FD) net.Listener {
+	l := newCore(fd, true)
+	l.setDefaults = true
+	return newListener(l, false)
+}
+
 // accept waits for a connection and returns its descriptor, in the poller and with
 // both addresses. At best it costs three system calls: accept4, and the two that
 // os.NewFile makes.
 func (l *listener) accept() (*netfd.FD, error) {
+	if l == nil {
+		return nil, syscall.EINVAL
+	}
 	var peer sys.Sockaddr
 	l.turn <- struct{}{}
 	s, err := l.fd.Accept(&peer)
@@ -137,9 +163,110 @@ func storeAccepted(fd *netfd.FD, local net.Addr, peer *sys.Sockaddr) bool {
 	return true
 }
 
-func (l *listener) close() error { return opErrorLocal(l.fd, "close", l.fd.Close()) }
+// AcceptConfig says how AcceptWith accepts one connection. The zero value makes it
+// Accept.
+type AcceptConfig struct {
+	// Timeout is how long to wait, besides the listener's deadline. Zero means
+	// for ever; a negative one fails at once, with os.ErrDeadlineExceeded.
+	Timeout time.Duration
+
+	// NoWait fails with ErrWouldBlock if no connection is there, whatever Timeout
+	// and deadlines say.
+	NoWait bool
+
+	// Format, InputBufferSize and OutputBufferSize are those of ListenConfig, for
+	// this connection. If all are zero the listener's count.
+	Format                            ExternalFormat
+	InputBufferSize, OutputBufferSize int
+}
+
+// acceptConn is Accept.
+func (l *listener) acceptConn() (net.Conn, error) {
+	fd, err := l.accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.format.wrap(newConn(fd)), nil
+}
+
+// acceptConnWith is AcceptWith.
+func (l *listener) acceptConnWith(config AcceptConfig) (net.Conn, error) {
+	if l == nil {
+		return nil, syscall.EINVAL
+	}
+	format := wireFormat{config.Format, config.InputBufferSize, config.OutputBufferSize}
+	if format == (wireFormat{}) {
+		format = l.format
+	}
+	if err := format.check(l.fd.Type); err != nil {
+		return nil, opErrorLocal(l.fd, "accept", err)
+	}
+	fd, err := l.acceptWith(config)
+	if err != nil {
+		return nil, err
+	}
+	return format.wrap(newConn(fd)), nil
+}
+
+// acceptWith is accept for as long as config says.
+func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
+	var peer sys.Sockaddr
+	if config.NoWait {
+		s, err := l.fd.AcceptNow(&peer)
+		return l.accepted(&peer, s, err)
+	}
+	if config.Timeout == 0 {
+		return l.accept()
+	}
+	limit := time.Now().Add(config.Timeout)
+	timer := time.NewTimer(config.Timeout)
+	defer timer.Stop()
+	select {
+	case l.turn <- struct{}{}:
+	case <-timer.C:
+		err := l.fd.Control(func(uintptr) {}) // whether the listener is closed
+		if err == nil {
+			err = os.ErrDeadlineExceeded
+		}
+		return l.accepted(&peer, -1, err)
+	}
+	l.setLimit(limit)
+	s, err := l.fd.Accept(&peer)
+	l.setLimit(time.Time{})
+	<-l.turn
+	return l.accepted(&peer, s, err)
+}
+
+func (l *listener) setDeadline(t time.Time) error {
+	if l == nil {
+		return syscall.EINVAL
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deadline = t
+	return l.fd.SetDeadline(earlier(l.deadline, l.limit))
+}
+
+// setLimit restricts the call whose turn it is. A failure means that the listener
+// is closed, as that call finds out.
+func (l *listener) setLimit(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit = t
+	l.fd.SetDeadline(earlier(l.deadline, l.limit))
+}
+
+func (l *listener) close() error {
+	if l == nil {
+		return syscall.EINVAL
+	}
+	return opErrorLocal(l.fd, "close", l.fd.Close())
+}
 
 func (l *listener) file() (*os.File, error) {
+	if l == nil {
+		return nil, syscall.EINVAL
+	}
 	f, err := dupFile(l.fd)
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "file", err)
@@ -148,7 +275,187 @@ func (l *listener) file() (*os.File, error) {
 	return f, nil
 }
 
-func (l *listener) syscallConn() syscall.RawConn {
+func (l *listener) syscallConn() (syscall.RawConn, error) {
+	if l == nil {
+		return nil, syscall.EINVAL
+	}
 	l.askLocal.Store(true)
-	return &rawListener{rawConn{l.fd}}
+	return &rawListener{rawConn{l.fd}}, nil
 }
+
+// rawListener gives access to a listener's descriptor, on which only Accept waits.
+type rawListener struct {
+	rawConn
+}
+
+// Read returns syscall.EINVAL.
+func (*rawListener) Read(func(uintptr) bool) error { return syscall.EINVAL }
+
+// Write returns syscall.EINVAL.
+func (*rawListener) Write(func(uintptr) bool) error { return syscall.EINVAL }
+
+// TCPListener accepts TCP connections. It has the methods of net.TCPListener.
+type TCPListener struct {
+	l *listener
+}
+
+var _ net.Listener = (*TCPListener)(nil)
+
+func (l *TCPListener) core() *listener {
+	if l == nil {
+		return nil
+	}
+	return l.l
+}
+
+// AcceptTCP waits for a connection, and returns it without an external format.
+func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
+	fd, err := l.core().accept()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(fd).(*TCPConn), nil
+}
+
+// Accept waits for a connection, which is a *TCPConn, or a *TextConn over one.
+func (l *TCPListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
+
+// AcceptWith is Accept as config says.
+func (l *TCPListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
+	return l.core().acceptConnWith(config)
+}
+
+// Close stops listening. Accepted connections stay open; those that wait to be
+// accepted are reset, unless a copy of the descriptor is still open.
+func (l *TCPListener) Close() error { return l.core().close() }
+
+// Addr returns the address listened to, also after Close. The same value is
+// returned every time; do not modify it.
+func (l *TCPListener) Addr() net.Addr { return l.l.fd.Local() }
+
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
+// zero t means to wait for ever.
+func (l *TCPListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
+
+// File returns a file with a copy of the descriptor; the caller closes both. The
+// port stays open until both are closed.
+func (l *TCPListener) File() (*os.File, error) { return l.core().file() }
+
+// SyscallConn returns access to the descriptor. Its Read and Write return
+// syscall.EINVAL.
+func (l *TCPListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
+
+// UnixListener accepts connections in the unix domain. It has the methods of
+// net.UnixListener.
+type UnixListener struct {
+	l          *listener
+	path       string // to unlink
+	unlink     bool
+	unlinkOnce sync.Once
+}
+
+var _ net.Listener = (*UnixListener)(nil)
+
+func newUnixListener(l *listener, unlink bool) *UnixListener {
+	u := &UnixListener{l: l, unlink: unlink}
+	if addr, ok := l.fd.Local().(*net.UnixAddr); ok && !sys.IsAbstract(addr.Name) {
+		u.path = addr.Name
+	}
+	return u
+}
+
+func (l *UnixListener) core() *listener {
+	if l == nil {
+		return nil
+	}
+	return l.l
+}
+
+// AcceptUnix waits for a connection, and returns it without an external format.
+func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
+	fd, err := l.core().accept()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(fd).(*UnixConn), nil
+}
+
+// Accept waits for a connection, which is a *UnixConn, or a *TextConn over one.
+func (l *UnixListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
+
+// AcceptWith is Accept as config says.
+func (l *UnixListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
+	return l.core().acceptConnWith(config)
+}
+
+// Close stops listening, and removes the socket's file, see SetUnlinkOnClose.
+func (l *UnixListener) Close() error {
+	if l.core() == nil {
+		return syscall.EINVAL
+	}
+	l.unlinkOnce.Do(func() {
+		if l.path != "" && l.unlink {
+			sys.Unlink(l.path)
+		}
+	})
+	return l.core().close()
+}
+
+// SetUnlinkOnClose says whether the first Close removes the socket's file. It does
+// by default if the listener made the file, and not if it came from a descriptor.
+func (l *UnixListener) SetUnlinkOnClose(unlink bool) { l.unlink = unlink }
+
+// Addr returns the address listened to, also after Close. The same value is
+// returned every time; do not modify it.
+func (l *UnixListener) Addr() net.Addr { return l.l.fd.Local() }
+
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
+// zero t means to wait for ever.
+func (l *UnixListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
+
+// File returns a file with a copy of the descriptor; the caller closes both.
+func (l *UnixListener) File() (*os.File, error) { return l.core().file() }
+
+// SyscallConn returns access to the descriptor. Its Read and Write return
+// syscall.EINVAL.
+func (l *UnixListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
+
+// StreamListener accepts connections of families that package net does not know,
+// such as vsock.
+type StreamListener struct {
+	l *listener
+}
+
+var _ net.Listener = (*StreamListener)(nil)
+
+func (l *StreamListener) core() *listener {
+	if l == nil {
+		return nil
+	}
+	return l.l
+}
+
+// Accept waits for a connection, which is a *StreamConn, or a *TextConn over one.
+func (l *StreamListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
+
+// AcceptWith is Accept as config says.
+func (l *StreamListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
+	return l.core().acceptConnWith(config)
+}
+
+// Close stops listening.
+func (l *StreamListener) Close() error { return l.core().close() }
+
+// Addr returns the address listened to, also after Close.
+func (l *StreamListener) Addr() net.Addr { return l.l.fd.Local() }
+
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
+// zero t means to wait for ever.
+func (l *StreamListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
+
+// File returns a file with a copy of the descriptor; the caller closes both.
+func (l *StreamListener) File() (*os.File, error) { return l.core().file() }
+
+// SyscallConn returns access to the descriptor. Its Read and Write return
+// syscall.EINVAL.
+func (l *StreamListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }

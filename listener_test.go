@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // An acceptor is a listener of any kind.
@@ -204,7 +205,7 @@ func TestAcceptConcurrently(t *testing.T) {
 func TestAcceptInherits(t *testing.T) {
 	lc := sockets.ListenConfig{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 7 * time.Second},
-		Options:         []sockets.Setting{sockets.NoDelay.With(false), sockets.TOS.With(0x28)},
+		Options:         []sockopt.Setting{sockopt.NoDelay.With(false), sockopt.TOS.With(0x28)},
 	}
 	l, err := lc.Listen(t.Context(), "tcp4", "127.0.0.1:0")
 	check(t, err)
@@ -214,11 +215,11 @@ func TestAcceptInherits(t *testing.T) {
 	check(t, err)
 	closeLater(t, c)
 	a := c.(syscall.Conn)
-	noDelay, err := sockets.NoDelay.Get(a)
+	noDelay, err := sockopt.NoDelay.Get(a)
 	check(t, err)
-	idle, err := sockets.KeepIdle.Get(a)
+	idle, err := sockopt.KeepIdle.Get(a)
 	check(t, err)
-	tos, err := sockets.TOS.Get(a)
+	tos, err := sockopt.TOS.Get(a)
 	check(t, err)
 	if noDelay || idle != 7*time.Second || tos != 0x28 {
 		t.Errorf("no delay %v, idle time %v, TOS %#x; want false, 7s, 0x28", noDelay, idle, tos)

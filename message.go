@@ -131,7 +131,7 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 			return 0, net.ErrWriteToConnected
 		}
 		if err := encodeFor(&to, c.fd, addr); err != nil {
-			return 0, c.sendError("sendto", err)
+			return 0, c.destError("sendto", err)
 		}
 	}
 	if c.fd.Type == sys.SOCK_STREAM {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/sys/unix"
 )
 
@@ -219,12 +220,12 @@ func TestPeerConcurrently(t *testing.T) {
 func TestDisconnectKeepsDevice(t *testing.T) {
 	t.Run("option", func(t *testing.T) {
 		b := packets(t, "udp4")
-		d := sockets.Dialer{Options: []sockets.Setting{sockets.BindToDevice.With("lo")}}
+		d := sockets.Dialer{Options: []sockopt.Setting{sockopt.BindToDevice.With("lo")}}
 		c, err := d.Dial("udp4", b.LocalAddr().String())
 		check(t, err)
 		closeLater(t, c)
 		check(t, c.(*sockets.UDPConn).Disconnect())
-		if got, err := sockets.BindToDevice.Get(c.(syscall.Conn)); got != "lo" || err != nil {
+		if got, err := sockopt.BindToDevice.Get(c.(syscall.Conn)); got != "lo" || err != nil {
 			t.Errorf("bound to device %q, %v; want lo", got, err)
 		}
 	})

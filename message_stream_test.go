@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // TestUrgentData follows one urgent byte through a TCP stream, RFC 9293 section
@@ -39,7 +40,7 @@ func TestUrgentData(t *testing.T) {
 	})
 	t.Run("inline", func(t *testing.T) {
 		a, b := dialed(t, "tcp4")
-		check(t, sockets.OOBInline.Set(b, true))
+		check(t, sockopt.OOBInline.Set(b, true))
 		send(t, a, "ab!", sockets.OutOfBand)
 		send(t, a, "cd", 0)
 		wantReceive(t, b, 5, sockets.WaitAll, "ab!cd")
@@ -65,7 +66,7 @@ func TestUrgentData(t *testing.T) {
 // byte alone is urgent, and nothing else is missing from the stream.
 func TestUrgentDataOfMany(t *testing.T) {
 	a, b := dialed(t, "tcp4")
-	check(t, sockets.SendBuffer.Set(a, 4096))
+	check(t, sockopt.SendBuffer.Set(a, 4096))
 	data := append(bytes.Repeat([]byte("."), 1<<20), '!')
 	sent := make(chan error, 1)
 	go func() {
@@ -193,7 +194,7 @@ func TestMore(t *testing.T) {
 		send(t, a, "first", tt.flags)
 		send(t, a, "second", 0)
 		wantReceive(t, b, 11, sockets.WaitAll, "firstsecond")
-		info, err := sockets.ConnectionInfo.Get(a)
+		info, err := sockopt.ConnectionInfo.Get(a)
 		check(t, err)
 		if info.DataSegsSent != tt.want {
 			t.Errorf("%d segments with flags %q, want %d", info.DataSegsSent, tt.flags, tt.want)

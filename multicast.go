@@ -17,32 +17,30 @@ import (
 // address, and what it sends to the group does not come back to this host.
 // Packages golang.org/x/net/ipv4 and ipv6 offer more.
 func ListenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
-	err := checkNetwork(network, "udp", "udp4", "udp6")
+	k, err := kindOf(network, udpNetworks)
 	if err == nil && (gaddr == nil || gaddr.IP == nil) {
 		err = errMissingAddress()
 	}
-	var c *UDPConn
+	var fd *netfd.FD
 	if err == nil {
-		c, err = listenMulticastUDP(network, ifi, gaddr)
+		fd, err = new(ListenConfig).open(context.Background(), k, gaddr)
 	}
-	return listened(network, gaddr, c, err)
+	if err == nil {
+		if err = joinGroup(fd, ifi, gaddr.IP); err != nil {
+			fd.Close()
+		}
+	}
+	if err != nil {
+		return nil, openError("listen", network, nil, plain(gaddr), err)
+	}
+	return newConn(fd).(*UDPConn), nil
 }
 
-func listenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
-	c, err := new(ListenConfig).listenUDP(context.Background(), network, gaddr)
-	if err != nil {
-		return nil, err
+func joinGroup(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
+	if ip4 := group.To4(); ip4 != nil {
+		return joinGroup4(fd, ifi, [4]byte(ip4))
 	}
-	if ip4 := gaddr.IP.To4(); ip4 != nil {
-		err = joinGroup4(c.fd, ifi, [4]byte(ip4))
-	} else {
-		err = joinGroup6(c.fd, ifi, gaddr.IP)
-	}
-	if err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
+	return joinGroup6(fd, ifi, group)
 }
 
 func joinGroup4(fd *netfd.FD, ifi *net.Interface, group [4]byte) error {
@@ -77,7 +75,7 @@ func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
 	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop6(s, false) }); err != nil {
 		return err
 	}
-	var g [16]byte // the wildcard, which the kernel refuses, for an IP without octets
+	var g [16]byte // the wildcard, which the kernel refuses, for an IP without bytes
 	copy(g[:], group)
 	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup6(s, g, index) })
 }

@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,68 +10,90 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// familyName returns what is printed for an address family.
-func familyName(family int) string {
-	switch family {
-	case sys.AF_UNIX:
-		return "unix"
-	case sys.AF_INET:
-		return "ipv4"
-	case sys.AF_INET6:
-		return "ipv6"
-	case sys.AF_VSOCK:
-		return "vsock"
-	case sys.AF_NETLINK:
-		return "netlink"
-	case sys.AF_PACKET:
-		return "packet"
-	}
-	return "af" + strconv.Itoa(family)
-}
-
-// kind is what a network's name says about a socket.
+// A kind is what the name of a network says about a socket. The name is parsed
+// once, where the call comes in, and the kind goes on from there. A kind is never
+// changed.
 type kind struct {
-	network    string // as errors and Network() tell it, without a protocol
+	name       string // as the caller wrote it, for errors: "mptcp4", "ip4:icmp"
+	network    string // what addresses and connections call it: "tcp4", "ip4"
 	family     int    // AF_UNSPEC: IPv4 or IPv6, as the addresses need it
 	typ, proto int
+
+	// address returns the address that a string means. It is nil for internet
+	// addresses, which may take a lookup.
+	address func(k *kind, dial bool, s string) (net.Addr, error)
 }
 
-// kindOf tells the kind of a network by its name, of which it knows package net's
-// and ours.
-func kindOf(network string) (kind, error) {
-	k := kind{network: network}
-	switch network {
-	case "tcp", "tcp4", "tcp6":
-		k.typ = sys.SOCK_STREAM
-	case "mptcp", "mptcp4", "mptcp6":
-		k.network, k.typ, k.proto = network[len("mp"):], sys.SOCK_STREAM, sys.IPPROTO_MPTCP
-	case "udp", "udp4", "udp6":
-		k.typ = sys.SOCK_DGRAM
-	case "unix":
-		k.family, k.typ = sys.AF_UNIX, sys.SOCK_STREAM
-	case "unixgram":
-		k.family, k.typ = sys.AF_UNIX, sys.SOCK_DGRAM
-	case "unixpacket":
-		k.family, k.typ = sys.AF_UNIX, sys.SOCK_SEQPACKET
-	case "vsock":
-		k.family, k.typ = sys.AF_VSOCK, sys.SOCK_STREAM
-	default:
-		// "ip4:icmp"
-		i := strings.LastIndexByte(network, ':')
-		if i < 0 || network[:i] != "ip" && network[:i] != "ip4" && network[:i] != "ip6" {
-			return k, net.UnknownNetworkError(network)
-		}
-		var err error
-		if k.proto, err = protocol(network[i+1:]); err != nil {
-			return k, err
-		}
-		k.network, k.typ = network[:i], sys.SOCK_RAW
+// kinds has the networks by name; a name that ends in a colon goes on with a
+// protocol.
+var kinds = []kind{
+	{name: "tcp", network: "tcp", typ: sys.SOCK_STREAM},
+	{name: "tcp4", network: "tcp4", family: sys.AF_INET, typ: sys.SOCK_STREAM},
+	{name: "tcp6", network: "tcp6", family: sys.AF_INET6, typ: sys.SOCK_STREAM},
+	{name: "udp", network: "udp", typ: sys.SOCK_DGRAM},
+	{name: "udp4", network: "udp4", family: sys.AF_INET, typ: sys.SOCK_DGRAM},
+	{name: "udp6", network: "udp6", family: sys.AF_INET6, typ: sys.SOCK_DGRAM},
+	{name: "unix", network: "unix", family: sys.AF_UNIX, typ: sys.SOCK_STREAM, address: unixAddress},
+	{name: "unixgram", network: "unixgram", family: sys.AF_UNIX, typ: sys.SOCK_DGRAM, address: unixAddress},
+	{name: "unixpacket", network: "unixpacket", family: sys.AF_UNIX, typ: sys.SOCK_SEQPACKET, address: unixAddress},
+	{name: "mptcp", network: "tcp", typ: sys.SOCK_STREAM, proto: sys.IPPROTO_MPTCP},
+	{name: "mptcp4", network: "tcp4", family: sys.AF_INET, typ: sys.SOCK_STREAM, proto: sys.IPPROTO_MPTCP},
+	{name: "mptcp6", network: "tcp6", family: sys.AF_INET6, typ: sys.SOCK_STREAM, proto: sys.IPPROTO_MPTCP},
+	{name: "vsock", network: "vsock", family: sys.AF_VSOCK, typ: sys.SOCK_STREAM, address: vsockAddress},
+	{name: "ip:", network: "ip", typ: sys.SOCK_RAW},
+	{name: "ip4:", network: "ip4", family: sys.AF_INET, typ: sys.SOCK_RAW},
+	{name: "ip6:", network: "ip6", family: sys.AF_INET6, typ: sys.SOCK_RAW},
+}
+
+// The networks of the functions that take only some.
+var (
+	tcpNetworks      = []string{"tcp", "tcp4", "tcp6"}
+	udpNetworks      = []string{"udp", "udp4", "udp6"}
+	ipNetworks       = []string{"ip:", "ip4:", "ip6:"}
+	unixNetworks     = []string{"unix", "unixgram", "unixpacket"}
+	unixConnNetworks = []string{"unix", "unixpacket"}
+)
+
+// kindOf returns the kind of the network called name, which must be one of those
+// in among; nil allows all.
+func kindOf(name string, among []string) (*kind, error) {
+	row, protocol, raw := name, "", false
+	if i := strings.LastIndexByte(name, ':'); i >= 0 {
+		row, protocol, raw = name[:i+1], name[i+1:], true
 	}
-	return k, nil
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == row })
+	if i < 0 || among != nil && !slices.Contains(among, row) {
+		return nil, net.UnknownNetworkError(name)
+	}
+	if !raw {
+		return &kinds[i], nil
+	}
+	k := kinds[i]
+	var err error
+	k.name = name
+	k.proto, err = protocolNumber(protocol)
+	return &k, err
 }
 
 // stream reports whether connections are accepted on sockets of this kind.
-func (k kind) stream() bool { return k.typ == sys.SOCK_STREAM || k.typ == sys.SOCK_SEQPACKET }
+func (k *kind) stream() bool { return k.typ == sys.SOCK_STREAM || k.typ == sys.SOCK_SEQPACKET }
+
+// internet reports whether sockets of this kind have IP addresses.
+func (k *kind) internet() bool {
+	return k.family == sys.AF_UNSPEC || k.family == sys.AF_INET || k.family == sys.AF_INET6
+}
+
+// triesMultipath reports whether Multipath TCP may come in place of this kind.
+func (k *kind) triesMultipath() bool {
+	return k.internet() && k.typ == sys.SOCK_STREAM && k.proto == 0 && sys.IPPROTO_MPTCP > 0
+}
+
+// multipath returns k as Multipath TCP.
+func (k *kind) multipath() *kind {
+	m := *k
+	m.proto = sys.IPPROTO_MPTCP
+	return &m
+}
 
 func isTCP(fd *netfd.FD) bool {
 	return fd.Type == sys.SOCK_STREAM && isTCPProto(fd.Proto) && (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6)
@@ -112,4 +135,23 @@ func networkName(family, typ, proto int) string {
 
 func isTCPProto(proto int) bool {
 	return proto == 0 || proto == sys.IPPROTO_TCP || proto == sys.IPPROTO_MPTCP
+}
+
+// familyName returns what is printed for an address family.
+func familyName(family int) string {
+	switch family {
+	case sys.AF_UNIX:
+		return "unix"
+	case sys.AF_INET:
+		return "ipv4"
+	case sys.AF_INET6:
+		return "ipv6"
+	case sys.AF_VSOCK:
+		return "vsock"
+	case sys.AF_NETLINK:
+		return "netlink"
+	case sys.AF_PACKET:
+		return "packet"
+	}
+	return "af" + strconv.Itoa(family)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // Room for control data is used as the kernel does it, whether it merges or not.
@@ -22,7 +23,7 @@ func TestOffloadLittleRoomForControlData(t *testing.T) {
 	for i, offload := range []bool{false, true} {
 		a, b := openUDP(t, "udp4"), openUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
 		limitTime(t, a, b)
-		setOptions(t, b, ReceiveTOS, ReceivePacketInfo)
+		setOptions(t, b, sockopt.ReceiveTOS, sockopt.ReceivePacketInfo)
 		for room := range 60 {
 			if _, err := a.WriteTo([]byte("x"), b.LocalAddr()); err != nil {
 				t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // A datagramReader reads one datagram by one of the methods that there are.
@@ -150,12 +151,12 @@ func TestOffloadSizesVary(t *testing.T) {
 
 func TestOffloadControlData(t *testing.T) {
 	a, b := offloading(t, "udp4"), offloading(t, "udp4")
-	for _, o := range []Option[bool]{ReceivePacketInfo, ReceiveTOS, TimestampNS} {
+	for _, o := range []sockopt.Option[bool]{sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS} {
 		if err := o.Set(b, true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := TOS.Set(a, 2); err != nil { // ECT(0)
+	if err := sockopt.TOS.Set(a, 2); err != nil { // ECT(0)
 		t.Fatal(err)
 	}
 	before := time.Now().Add(-time.Second)

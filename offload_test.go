@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // offloading returns a socket on loopback with offload, and skips the test if the
@@ -191,7 +192,7 @@ func TestOffloadFallsBack(t *testing.T) {
 	for _, count := range []int{10, 64, 100} {
 		t.Run(fmt.Sprint(count), func(t *testing.T) {
 			a, b := offloading(t, "udp4"), offloading(t, "udp4")
-			if err := NoCheck.Set(a, true); err != nil {
+			if err := sockopt.NoCheck.Set(a, true); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {
@@ -206,7 +207,7 @@ func TestOffloadFallsBack(t *testing.T) {
 				}
 			}
 			// It stays off for the socket until turned on again.
-			NoCheck.Set(a, false)
+			sockopt.NoCheck.Set(a, false)
 			sendBatch(t, a, numbered(b.LocalAddr(), 10, 10))
 			if n, size := rawReceive(t, b); size != 0 {
 				t.Errorf("sent %d octets in parts of %d, want them alone", n, size)
@@ -241,7 +242,7 @@ func TestOffloadLossIsCounted(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
 			a, b := openUDPWith(t, lc, "udp4"), openUDPWith(t, lc, "udp4")
 			limitTime(t, a, b)
-			if err := ReceiveQueueOverflow.Set(b, true); err != nil {
+			if err := sockopt.ReceiveQueueOverflow.Set(b, true); err != nil {
 				t.Fatal(err)
 			}
 			if err := b.SetReadBuffer(1 << 16); err != nil {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // netns runs functions on a thread in a network namespace of its own.
@@ -171,7 +172,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 	}
 
 	// No fragments: what does not fit is the caller's error, and what does is sent.
-	if err := MTUDiscover.Set(a, MTUDiscoveryDo); err != nil {
+	if err := sockopt.MTUDiscover.Set(a, sockopt.MTUDiscoveryDo); err != nil {
 		t.Fatal(err)
 	}
 	ms := numbered(b.LocalAddr(), 100, 100, 1473, 1473, 100)
@@ -194,10 +195,10 @@ func TestOffloadAboveMTU(t *testing.T) {
 func TestSendErrorTooLong(t *testing.T) {
 	here, _ := vethNamespaces(t, 1500)
 	a := here.dial(t, &Dialer{}, &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 9})
-	if err := ReceiveError.Set(a, true); err != nil {
+	if err := sockopt.ReceiveError.Set(a, true); err != nil {
 		t.Fatal(err)
 	}
-	if err := MTUDiscover.Set(a, MTUDiscoveryDo); err != nil {
+	if err := sockopt.MTUDiscover.Set(a, sockopt.MTUDiscoveryDo); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Write(make([]byte, 2000)); !errors.Is(err, syscall.EMSGSIZE) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // TestOptionsApplied checks when Options take effect: after the defaults and after
@@ -23,18 +24,18 @@ func TestOptionsApplied(t *testing.T) {
 			check(t, syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 1<<14))
 		})
 	}
-	settings := []sockets.Setting{
-		sockets.SendBuffer.With(1 << 15), sockets.SendBuffer.With(1 << 16), // the last counts
-		sockets.KeepAlive.With(false), // a default is on
-		sockets.BindToDevice.With("lo"),
+	settings := []sockopt.Setting{
+		sockopt.SendBuffer.With(1 << 15), sockopt.SendBuffer.With(1 << 16), // the last counts
+		sockopt.KeepAlive.With(false), // a default is on
+		sockopt.BindToDevice.With("lo"),
 	}
 	wantOptions := func(c any) {
 		t.Helper()
-		size, err := sockets.SendBuffer.Get(c.(syscall.Conn))
+		size, err := sockopt.SendBuffer.Get(c.(syscall.Conn))
 		check(t, err)
-		alive, err := sockets.KeepAlive.Get(c.(syscall.Conn))
+		alive, err := sockopt.KeepAlive.Get(c.(syscall.Conn))
 		check(t, err)
-		device, err := sockets.BindToDevice.Get(c.(syscall.Conn))
+		device, err := sockopt.BindToDevice.Get(c.(syscall.Conn))
 		check(t, err)
 		// The kernel doubles the size, socket(7).
 		if size != 1<<17 || alive || device != "lo" {
@@ -68,7 +69,7 @@ func TestOptionsApplied(t *testing.T) {
 	}
 
 	// Two sockets on one port: the option came before bind.
-	lc := sockets.ListenConfig{Options: []sockets.Setting{sockets.ReusePort.With(true)}}
+	lc := sockets.ListenConfig{Options: []sockopt.Setting{sockopt.ReusePort.With(true)}}
 	first, err := lc.ListenPacket(t.Context(), "udp4", "127.0.0.1:0")
 	check(t, err)
 	closeLater(t, first)
@@ -82,11 +83,11 @@ func TestOptionsApplied(t *testing.T) {
 	check(t, err)
 	closeLater(t, m)
 
-	lc = sockets.ListenConfig{Options: []sockets.Setting{sockets.PassCred.With(true)}}
+	lc = sockets.ListenConfig{Options: []sockopt.Setting{sockopt.PassCred.With(true)}}
 	u, err := lc.ListenPacket(t.Context(), "unixgram", "")
 	check(t, err)
 	closeLater(t, u)
-	if on, err := sockets.PassCred.Get(u.(syscall.Conn)); !on || err != nil {
+	if on, err := sockopt.PassCred.Get(u.(syscall.Conn)); !on || err != nil {
 		t.Errorf("PassCred on a unix socket is %v, %v", on, err)
 	}
 }
@@ -99,20 +100,20 @@ func TestOptionsFail(t *testing.T) {
 	}
 	tests := []struct {
 		name    string
-		setting sockets.Setting
+		setting sockopt.Setting
 		option  string
 		want    error
 		network []string
 	}{
-		{"value out of range", sockets.TTL.With(256), "IP_TTL", syscall.EINVAL, []string{"tcp4", "udp4"}},
-		{"value too small", sockets.SendBuffer.With(-1), "SO_SNDBUF", syscall.EINVAL, []string{"tcp4", "udp4", "unix", "unixgram"}},
-		{"no such device", sockets.BindToDevice.With("nosuchdevice"), "SO_BINDTODEVICE", syscall.ENODEV, []string{"tcp4", "udp4"}},
-		{"not for this kind", sockets.NoDelay.With(true), "TCP_NODELAY", errors.ErrUnsupported, []string{"udp4", "unix", "unixgram"}},
+		{"value out of range", sockopt.TTL.With(256), "IP_TTL", syscall.EINVAL, []string{"tcp4", "udp4"}},
+		{"value too small", sockopt.SendBuffer.With(-1), "SO_SNDBUF", syscall.EINVAL, []string{"tcp4", "udp4", "unix", "unixgram"}},
+		{"no such device", sockopt.BindToDevice.With("nosuchdevice"), "SO_BINDTODEVICE", syscall.ENODEV, []string{"tcp4", "udp4"}},
+		{"not for this kind", sockopt.NoDelay.With(true), "TCP_NODELAY", errors.ErrUnsupported, []string{"udp4", "unix", "unixgram"}},
 	}
 	for _, tt := range tests {
 		for _, network := range tt.network {
 			t.Run(tt.name+" "+network, func(t *testing.T) {
-				settings := []sockets.Setting{sockets.ReuseAddr.With(true), tt.setting}
+				settings := []sockopt.Setting{sockopt.ReuseAddr.With(true), tt.setting}
 				d := sockets.Dialer{Options: settings}
 				lc := sockets.ListenConfig{Options: settings}
 				before := openFiles()
@@ -129,7 +130,7 @@ func TestOptionsFail(t *testing.T) {
 				} {
 					err := call()
 					wantError(t, err, op, tt.want)
-					var option *sockets.OptionError
+					var option *sockopt.Error
 					if !errors.As(err, &option) || option.Option != tt.option || !strings.Contains(err.Error(), tt.option) {
 						t.Errorf("%s: %v, want an OptionError of %s", op, err, tt.option)
 					}

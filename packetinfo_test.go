@@ -16,11 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // setOptions sets options for what control data tell, and skips the test where
 // they are missing.
-func setOptions(t testing.TB, c syscall.Conn, options ...Option[bool]) {
+func setOptions(t testing.TB, c syscall.Conn, options ...sockopt.Option[bool]) {
 	t.Helper()
 	for _, o := range options {
 		if err := o.Set(c, true); errors.Is(err, errors.ErrUnsupported) {
@@ -49,13 +50,13 @@ func readInfo(t testing.TB, c *UDPConn) (PacketInfo, *net.UDPAddr) {
 func TestPacketInfoReply(t *testing.T) {
 	tests := []struct {
 		name, listen, dial string
-		options            []Option[bool]
+		options            []sockopt.Option[bool]
 		local              string
 	}{
-		{"IPv4", "0.0.0.0:0", "127.0.0.2", []Option[bool]{ReceivePacketInfo}, "127.0.0.2"},
-		{"IPv6", "[::]:0", "::1", []Option[bool]{ReceivePacketInfo6}, "::1"},
-		{"mapped", "[::]:0", "127.0.0.2", []Option[bool]{ReceivePacketInfo6}, "::ffff:127.0.0.2"},
-		{"mapped, of IPv4", "[::]:0", "127.0.0.2", []Option[bool]{ReceivePacketInfo}, "127.0.0.2"},
+		{"IPv4", "0.0.0.0:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo}, "127.0.0.2"},
+		{"IPv6", "[::]:0", "::1", []sockopt.Option[bool]{sockopt.ReceivePacketInfo6}, "::1"},
+		{"mapped", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo6}, "::ffff:127.0.0.2"},
+		{"mapped, of IPv4", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo}, "127.0.0.2"},
 	}
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
@@ -107,7 +108,7 @@ func TestPacketInfoBroadcast(t *testing.T) {
 	defer pc.Close()
 	server := pc.(*UDPConn)
 	limitTime(t, server)
-	setOptions(t, server, ReceivePacketInfo)
+	setOptions(t, server, sockopt.ReceivePacketInfo)
 	to := netip.MustParseAddr("127.255.255.255")
 	if _, err := server.WriteToUDPAddrPort([]byte("?"), netip.AddrPortFrom(to, uint16(server.LocalAddr().(*net.UDPAddr).Port))); err != nil {
 		t.Fatal(err)
@@ -125,11 +126,11 @@ func TestPacketInfoTOS(t *testing.T) {
 			limitTime(t, a, b)
 			switch network {
 			case "udp4":
-				setOptions(t, b, ReceiveTOS)
+				setOptions(t, b, sockopt.ReceiveTOS)
 			case "udp6":
-				setOptions(t, b, ReceiveTrafficClass)
+				setOptions(t, b, sockopt.ReceiveTrafficClass)
 			default:
-				setOptions(t, b, ReceiveTOS, ReceiveTrafficClass)
+				setOptions(t, b, sockopt.ReceiveTOS, sockopt.ReceiveTrafficClass)
 			}
 			to := toLoopback(b.LocalAddr())
 			for _, tos := range []uint8{2, 0xb8, 0} {
@@ -147,7 +148,7 @@ func TestPacketInfoTOS(t *testing.T) {
 }
 
 func TestPacketInfoTime(t *testing.T) {
-	for _, o := range []Option[bool]{Timestamp, TimestampNS} {
+	for _, o := range []sockopt.Option[bool]{sockopt.Timestamp, sockopt.TimestampNS} {
 		t.Run(o.String(), func(t *testing.T) {
 			c := openUDP(t, "udp4")
 			limitTime(t, c)
@@ -292,7 +293,7 @@ func TestPacketInfoInterfaceAlone(t *testing.T) {
 		}
 		to := openUDP(t, tt.network)
 		limitTime(t, to)
-		setOptions(t, to, map[string]Option[bool]{"udp4": ReceivePacketInfo, "udp6": ReceivePacketInfo6}[tt.network])
+		setOptions(t, to, map[string]sockopt.Option[bool]{"udp4": sockopt.ReceivePacketInfo, "udp6": sockopt.ReceivePacketInfo6}[tt.network])
 		if _, _, err := c.WriteMsgUDP([]byte("x"), p.Append(nil), to.LocalAddr().(*net.UDPAddr)); err != nil {
 			t.Errorf("to %s by interface %d from %q: %v", tt.network, lo.Index, tt.local, err)
 			continue

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // cableNamespaces is vethNamespaces with a second cable, called w, whose ends have
@@ -66,13 +67,13 @@ func TestPacketInfoLeavesBy(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s from %s to %s", tt.network, tt.local, tt.to), func(t *testing.T) {
 			a := here.listen(t, &ListenConfig{}, tt.network, ":0")
-			if err := Broadcast.Set(a, true); err != nil {
+			if err := sockopt.Broadcast.Set(a, true); err != nil {
 				t.Fatal(err)
 			}
-			network, options := "udp4", ReceivePacketInfo
+			network, options := "udp4", sockopt.ReceivePacketInfo
 			to := netip.MustParseAddr(tt.to)
 			if to.Is6() {
-				network, options = "udp6", ReceivePacketInfo6
+				network, options = "udp6", sockopt.ReceivePacketInfo6
 			}
 			b := there.listen(t, &ListenConfig{}, network, ":0")
 			setOptions(t, b, options)
@@ -106,7 +107,7 @@ func TestWriteBatchZones(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
 			a := here.listen(t, lc, "udp6", "[::]:0")
 			b := there.listen(t, &ListenConfig{}, "udp6", "[::]:0")
-			setOptions(t, b, ReceivePacketInfo6)
+			setOptions(t, b, sockopt.ReceivePacketInfo6)
 			var out []Message
 			var want []int
 			for _, name := range []string{"v", "w", "w", "v"} {

@@ -11,10 +11,7 @@ import (
 // Pair makes two connected unix sockets, of network "unix", "unixgram" or
 // "unixpacket". They have no names. See socketpair(2).
 func Pair(network string) (a, b *UnixConn, err error) {
-	k, err := kindOf(network)
-	if err == nil && k.family != sys.AF_UNIX {
-		err = net.UnknownNetworkError(network)
-	}
+	k, err := kindOf(network, unixNetworks)
 	var fds [2]int
 	if err == nil {
 		var errno syscall.Errno
@@ -25,12 +22,12 @@ func Pair(network string) (a, b *UnixConn, err error) {
 		a, b, err = newPair(k, fds)
 	}
 	if err != nil {
-		return nil, nil, &net.OpError{Op: "socketpair", Net: network, Err: err}
+		return nil, nil, openError("socketpair", network, nil, nil, err)
 	}
 	return a, b, nil
 }
 
-func newPair(k kind, fds [2]int) (a, b *UnixConn, err error) {
+func newPair(k *kind, fds [2]int) (a, b *UnixConn, err error) {
 	var ends [2]*netfd.FD
 	for i, s := range fds {
 		fd, err := netfd.New(s, netfd.Kind{Family: k.family, Type: k.typ, Proto: k.proto, Network: k.network})
@@ -51,5 +48,5 @@ func newPair(k kind, fds [2]int) (a, b *UnixConn, err error) {
 		fd.SetAddrs(unnamed(), unnamed(), true)
 		ends[i] = fd
 	}
-	return &UnixConn{conn{ends[0]}}, &UnixConn{conn{ends[1]}}, nil
+	return newConn(ends[0]).(*UnixConn), newConn(ends[1]).(*UnixConn), nil
 }

@@ -54,7 +54,7 @@ func (c *conn) setPeer(addr net.Addr) error {
 	defer c.fd.LockPeer()()
 	var sa, peer sys.Sockaddr
 	if err := encodeFor(&sa, c.fd, addr); err != nil {
-		return socketError("connect", c.fd, addr, namedError("connect", err))
+		return socketError("connect", c.fd, addr, addrError("connect", err))
 	}
 	if err := c.fd.SetPeer(&sa); err != nil {
 		c.setAddrs(c.fd.Remote(), c.fd.Connected()) // it may have got a port, or lost one

@@ -9,15 +9,14 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// protocol returns the number of an internet protocol given by number or name.
-func protocol(s string) (int, error) {
+// protocolNumber returns the number of an internet protocol given by number or name.
+func protocolNumber(s string) (int, error) {
 	if n, ok := decimal(s); ok {
 		return n, nil
 	}
@@ -65,45 +64,38 @@ var protocols = sync.OnceValue(func() map[string]int {
 	return m
 })
 
-// resolve returns the addresses that address stands for, at least one. hint is the
-// local address of a dial, which leaves only those of its own kind and family.
-func resolve(ctx context.Context, r *net.Resolver, op, network, address string, hint net.Addr) ([]net.Addr, error) {
-	k, err := kindOf(network)
+// resolve returns the addresses that address stands for, at least one. local is the
+// local address of a dial, which leaves only those of its own type and family.
+func (k *kind) resolve(ctx context.Context, r *net.Resolver, dial bool, address string, local net.Addr) ([]net.Addr, error) {
+	if dial && address == "" {
+		return nil, errMissingAddress()
+	}
+	var addrs []net.Addr
+	var err error
+	if k.address != nil {
+		var addr net.Addr
+		addr, err = k.address(k, dial, address)
+		addrs = []net.Addr{addr}
+	} else {
+		addrs, err = k.resolveInternet(ctx, r, address)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if op == "dial" && address == "" {
-		return nil, errMissingAddress()
-	}
-	switch k.family {
-	case sys.AF_UNIX:
-		addr := &net.UnixAddr{Name: address, Net: network}
-		if op == "dial" && hint != nil && hint.Network() != network {
-			return nil, &net.AddrError{Err: "mismatched local address type", Addr: hint.String()}
-		}
-		return []net.Addr{addr}, nil
-	case sys.AF_VSOCK:
-		addr, err := resolveVsock(op, address)
-		if err != nil {
-			return nil, err
-		}
-		return []net.Addr{addr}, nil
-	}
-	addrs, err := resolveInternet(ctx, r, k.network, address)
-	if err != nil || op != "dial" || hint == nil {
-		return addrs, err
+	if !dial || local == nil {
+		return addrs, nil
 	}
 	fit := addrs[:0]
 	for _, addr := range addrs {
-		if addr.Network() != hint.Network() {
-			return nil, &net.AddrError{Err: "mismatched local address type", Addr: hint.String()}
+		if addr.Network() != local.Network() {
+			return nil, &net.AddrError{Err: "mismatched local address type", Addr: local.String()}
 		}
-		if fitsLocal(addr, hint) {
+		if fitsLocal(addr, local) {
 			fit = append(fit, addr)
 		}
 	}
 	if len(fit) == 0 {
-		return nil, noSuitableAddress(hint.String())
+		return nil, noSuitableAddress(local.String())
 	}
 	return fit, nil
 }
@@ -120,26 +112,26 @@ func fitsLocal(addr, local net.Addr) bool {
 	return isIPv4(addr) == isIPv4(local)
 }
 
-func resolveInternet(ctx context.Context, r *net.Resolver, network, address string) ([]net.Addr, error) {
+func (k *kind) resolveInternet(ctx context.Context, r *net.Resolver, address string) ([]net.Addr, error) {
 	host, port := address, 0
-	if !strings.HasPrefix(network, "ip") {
+	if k.typ != sys.SOCK_RAW {
 		host = ""
 		if address != "" {
 			h, p, err := net.SplitHostPort(address)
 			if err != nil {
 				return nil, err
 			}
-			if port, err = r.LookupPort(ctx, network, p); err != nil {
+			if port, err = r.LookupPort(ctx, k.network, p); err != nil {
 				return nil, err
 			}
 			host = h
 		}
 	}
 	if host == "" {
-		return []net.Addr{newInternetAddr(network, net.IPAddr{}, port)}, nil
+		return []net.Addr{k.internetAddr(net.IPAddr{}, port)}, nil
 	}
 	var room [2]net.IPAddr
-	ips, err := lookupIP(ctx, r, network, host, room[:0])
+	ips, err := k.lookupIP(ctx, r, host, room[:0])
 	if err != nil {
 		return nil, err
 	}
@@ -151,17 +143,17 @@ func resolveInternet(ctx context.Context, r *net.Resolver, network, address stri
 	var addrs []net.Addr
 	for _, ip := range ips {
 		is4 := ip.IP.To4() != nil
-		switch network[len(network)-1] {
-		case '4':
+		switch k.family {
+		case sys.AF_INET:
 			if !is4 {
 				continue
 			}
-		case '6':
+		case sys.AF_INET6:
 			if is4 || len(ip.IP) != net.IPv6len {
 				continue
 			}
 		}
-		addrs = append(addrs, newInternetAddr(network, ip, port))
+		addrs = append(addrs, k.internetAddr(ip, port))
 	}
 	if len(addrs) == 0 {
 		return nil, noSuitableAddress(host)
@@ -169,11 +161,12 @@ func resolveInternet(ctx context.Context, r *net.Resolver, network, address stri
 	return addrs, nil
 }
 
-func newInternetAddr(network string, ip net.IPAddr, port int) net.Addr {
-	switch network[0] {
-	case 't':
+// internetAddr returns the address of an internet socket of kind k.
+func (k *kind) internetAddr(ip net.IPAddr, port int) net.Addr {
+	switch k.typ {
+	case sys.SOCK_STREAM:
 		return &net.TCPAddr{IP: ip.IP, Port: port, Zone: ip.Zone}
-	case 'u':
+	case sys.SOCK_DGRAM:
 		return &net.UDPAddr{IP: ip.IP, Port: port, Zone: ip.Zone}
 	}
 	return &net.IPAddr{IP: ip.IP, Zone: ip.Zone}
@@ -181,40 +174,31 @@ func newInternetAddr(network string, ip net.IPAddr, port int) net.Addr {
 
 // lookupIP asks only for addresses of the network's family, as package net does. One
 // that needs no lookup goes into room.
-func lookupIP(ctx context.Context, r *net.Resolver, network, host string, room []net.IPAddr) ([]net.IPAddr, error) {
+func (k *kind) lookupIP(ctx context.Context, r *net.Resolver, host string, room []net.IPAddr) ([]net.IPAddr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		as16 := ip.As16()
 		return append(room, net.IPAddr{IP: as16[:], Zone: ip.Zone()}), nil
 	}
-	family := network[len(network)-1]
-	if family != '4' && family != '6' {
+	network := "ip4"
+	switch k.family {
+	case sys.AF_UNSPEC:
 		return r.LookupIPAddr(ctx, host)
+	case sys.AF_INET6:
+		network = "ip6"
 	}
-	found, err := r.LookupIP(ctx, "ip"+string(family), host)
+	found, err := r.LookupIP(ctx, network, host)
 	if err != nil {
 		return nil, err
 	}
 	ips := make([]net.IPAddr, len(found))
 	for i, ip := range found {
-		if ip.IsLinkLocalUnicast() && family == '6' {
+		if ip.IsLinkLocalUnicast() && k.family == sys.AF_INET6 {
 			// LookupIP loses zones, which link-local addresses need.
 			return r.LookupIPAddr(ctx, host)
 		}
 		ips[i].IP = ip
 	}
 	return ips, nil
-}
-
-// resolveVsock takes "2:1024", and ":1024" for this machine.
-func resolveVsock(op, address string) (net.Addr, error) {
-	if port, ok := strings.CutPrefix(address, ":"); ok {
-		cid := "*"
-		if op == "dial" {
-			cid = strconv.Itoa(VsockLocal)
-		}
-		address = cid + ":" + port
-	}
-	return ParseAddr("vsock", address)
 }
 
 // preferIPv4 returns the address that a listener uses of several.
@@ -285,15 +269,12 @@ var stack = sync.OnceValue(func() (s struct{ ipv4, mapped bool }) {
 	return s
 })
 
-// favoriteFamily chooses the family of an internet socket, and whether an IPv6
-// one is to keep to IPv6. Without a family in the network's name, a wildcard
-// listens to both, and otherwise IPv4 addresses get an IPv4 socket.
-func favoriteFamily(network string, local, remote net.Addr, listen bool) (family int, v6only bool) {
-	switch network[len(network)-1] {
-	case '4':
-		return sys.AF_INET, false
-	case '6':
-		return sys.AF_INET6, true
+// chooseFamily returns the family of a socket, and whether an IPv6 one is to keep to
+// IPv6. Without a family in the network's name, a wildcard listens to both, and
+// otherwise IPv4 addresses get an IPv4 socket.
+func (k *kind) chooseFamily(local, remote net.Addr, listen bool) (family int, v6only bool) {
+	if k.family != sys.AF_UNSPEC {
+		return k.family, k.family == sys.AF_INET6
 	}
 	if listen && (local == nil || isWildcard(local)) {
 		s := stack()

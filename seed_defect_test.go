@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/sys/unix"
 )
 
@@ -80,11 +81,11 @@ func defectCloseOnExec(t *testing.T) {
 
 // An option or a flag with the value off is off.
 func defectFlagsByPresence(t *testing.T) {
-	d := sockets.Dialer{Options: []sockets.Setting{sockets.KeepAlive.With(false)}}
+	d := sockets.Dialer{Options: []sockopt.Setting{sockopt.KeepAlive.With(false)}}
 	c, err := d.Dial("tcp", listen4(t).Addr().String())
 	check(t, err)
 	closeLater(t, c)
-	if on, err := sockets.KeepAlive.Get(c.(syscall.Conn)); on || err != nil {
+	if on, err := sockopt.KeepAlive.Get(c.(syscall.Conn)); on || err != nil {
 		t.Errorf("KeepAlive set to false is %v, %v", on, err)
 	}
 	a, b := packets(t, "udp4"), packets(t, "udp4")
@@ -254,7 +255,7 @@ func defectWildcard(t *testing.T) {
 		check(t, err)
 		check(t, c.Close())
 	}
-	only, err := sockets.V6Only.Get(newRoleless(t, "tcp6"))
+	only, err := sockopt.V6Only.Get(newRoleless(t, "tcp6"))
 	if !only || err != nil {
 		t.Errorf("tcp6 is IPv6 only: %v, %v", only, err)
 	}

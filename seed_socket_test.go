@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func seedAddressFamily(t *testing.T) {
@@ -87,7 +88,7 @@ func seedIPv6(t *testing.T) {
 		if got := l.Addr().(*net.TCPAddr).IP.String(); got != want {
 			t.Errorf("%s listens on %s, want %s", network, got, want)
 		}
-		only, err := sockets.V6Only.Get(l.(syscall.Conn))
+		only, err := sockopt.V6Only.Get(l.(syscall.Conn))
 		if network != "tcp4" && (err != nil || only != (network == "tcp6")) {
 			t.Errorf("%s speaks IPv6 only: %v, %v", network, only, err)
 		}
@@ -173,8 +174,8 @@ func wantBacklog(t *testing.T, l net.Listener, backlog int) {
 }
 
 // seedOption sets an option in every way there is.
-func seedOption[T comparable](t *testing.T, o sockets.Option[T], v T) {
-	settings := []sockets.Setting{o.With(v)}
+func seedOption[T comparable](t *testing.T, o sockopt.Option[T], v T) {
+	settings := []sockopt.Setting{o.With(v)}
 	wantOption := func(c any) {
 		t.Helper()
 		if got, err := o.Get(c.(syscall.Conn)); err != nil || got != v {
@@ -182,7 +183,7 @@ func seedOption[T comparable](t *testing.T, o sockets.Option[T], v T) {
 		}
 	}
 	network := "tcp4"
-	if o.String() == sockets.Broadcast.String() {
+	if o.String() == sockopt.Broadcast.String() {
 		network = "udp4"
 		lc := sockets.ListenConfig{Options: settings}
 		c, err := lc.ListenPacket(t.Context(), network, "127.0.0.1:0")
@@ -283,13 +284,13 @@ func seedBindReuseAddress(t *testing.T) {
 	for network, want := range map[string]bool{"tcp4": true, "udp4": false} {
 		s := newRoleless(t, network)
 		check(t, s.Bind(bindAddr(network)))
-		if got, err := sockets.ReuseAddr.Get(s); got != want || err != nil {
+		if got, err := sockopt.ReuseAddr.Get(s); got != want || err != nil {
 			t.Errorf("%s: reuse %v, %v; want %v", network, got, err, want)
 		}
 		s = newRoleless(t, network)
-		check(t, sockets.ReuseAddr.Set(s, !want))
+		check(t, sockopt.ReuseAddr.Set(s, !want))
 		check(t, s.Bind(bindAddr(network)))
-		if got, err := sockets.ReuseAddr.Get(s); got == want || err != nil {
+		if got, err := sockopt.ReuseAddr.Get(s); got == want || err != nil {
 			t.Errorf("%s: Bind changed ReuseAddr to %v, %v", network, got, err)
 		}
 	}
@@ -297,7 +298,7 @@ func seedBindReuseAddress(t *testing.T) {
 	check(t, err)
 	closeLater(t, s)
 	check(t, s.Bind(bindAddr("tcp4")))
-	if got, err := sockets.ReuseAddr.Get(s); got || err != nil {
+	if got, err := sockopt.ReuseAddr.Get(s); got || err != nil {
 		t.Errorf("NewRaw: reuse %v, %v; want what the kernel starts with", got, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // A seedRow is a keyword of an operator of IOLib, the library this one comes from.
@@ -44,11 +45,11 @@ var seedRows = []seedRow{
 	{"make-socket", ":local-filename", seedFilenames},
 	{"make-socket", ":remote-filename", seedFilenames},
 	{"make-socket", ":backlog", seedBacklog},
-	{"make-socket", ":reuse-address", func(t *testing.T) { seedOption(t, sockets.ReuseAddr, true) }},
-	{"make-socket", ":keepalive", func(t *testing.T) { seedOption(t, sockets.KeepAlive, false) }},
-	{"make-socket", ":nodelay", func(t *testing.T) { seedOption(t, sockets.NoDelay, false) }},
-	{"make-socket", ":interface", func(t *testing.T) { seedOption(t, sockets.BindToDevice, "lo") }},
-	{"make-socket", ":broadcast", func(t *testing.T) { seedOption(t, sockets.Broadcast, true) }},
+	{"make-socket", ":reuse-address", func(t *testing.T) { seedOption(t, sockopt.ReuseAddr, true) }},
+	{"make-socket", ":keepalive", func(t *testing.T) { seedOption(t, sockopt.KeepAlive, false) }},
+	{"make-socket", ":nodelay", func(t *testing.T) { seedOption(t, sockopt.NoDelay, false) }},
+	{"make-socket", ":interface", func(t *testing.T) { seedOption(t, sockopt.BindToDevice, "lo") }},
+	{"make-socket", ":broadcast", func(t *testing.T) { seedOption(t, sockopt.Broadcast, true) }},
 	{"make-socket", ":external-format", seedSocketFormat},
 	{"make-socket", ":input-buffer-size", seedInputBuffer["make-socket"]},
 	{"make-socket", ":output-buffer-size", seedOutputBuffer["make-socket"]},

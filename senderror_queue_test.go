@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // timestampSent has the error queue of c tell when datagrams leave. See
@@ -73,9 +74,9 @@ func TestReadBatchQueueWithoutAddress(t *testing.T) {
 
 // A report is found among other control data.
 func TestReadSendErrorBesideControlData(t *testing.T) {
-	for network, options := range map[string][]Option[bool]{
-		"udp4": {ReceiveError, ReceivePacketInfo, ReceiveTOS, TimestampNS},
-		"udp6": {ReceiveError6, ReceivePacketInfo6, ReceiveTrafficClass, TimestampNS},
+	for network, options := range map[string][]sockopt.Option[bool]{
+		"udp4": {sockopt.ReceiveError, sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS},
+		"udp6": {sockopt.ReceiveError6, sockopt.ReceivePacketInfo6, sockopt.ReceiveTrafficClass, sockopt.TimestampNS},
 	} {
 		t.Run(network, func(t *testing.T) {
 			gone, c := openUDP(t, network), openUDP(t, network)
@@ -155,7 +156,7 @@ func TestReadSendErrorOfRouter(t *testing.T) {
 		}
 		defer pc.Close()
 		c := pc.(*UDPConn)
-		setOptions(t, c, ReceiveError)
+		setOptions(t, c, sockopt.ReceiveError)
 		complain(t, want.Type, want.Code, tt.word, c.LocalAddr().(*net.UDPAddr).AddrPort(), want.Addr)
 		_, report, err := c.ReadSendError(nil)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func TestReadSendError(t *testing.T) {
@@ -17,9 +18,9 @@ func TestReadSendError(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			gone, c := openUDP(t, network), openUDP(t, network)
 			limitTime(t, c)
-			option := ReceiveError
+			option := sockopt.ReceiveError
 			if network == "udp6" {
-				option = ReceiveError6
+				option = sockopt.ReceiveError6
 			}
 			setOptions(t, c, option)
 			b := make([]byte, 100)
@@ -65,7 +66,7 @@ func TestReadSendError(t *testing.T) {
 // A reader that waits for datagrams does not keep reports from being read.
 func TestReadSendErrorBesideReader(t *testing.T) {
 	gone, c := openUDP(t, "udp4"), openUDP(t, "udp4")
-	setOptions(t, c, ReceiveError)
+	setOptions(t, c, sockopt.ReceiveError)
 	to := gone.LocalAddr()
 	gone.Close()
 	done := make(chan error)

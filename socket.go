@@ -46,9 +46,9 @@ var _ syscall.Conn = (*Socket)(nil)
 // net's connections do, and ReuseAddr, so that a server can start again while
 // connections of the last one linger; other sockets start without ReuseAddr.
 func New(network string) (*Socket, error) {
-	k, err := kindOf(network)
+	k, err := kindOf(network, nil)
 	if err != nil {
-		return nil, &net.OpError{Op: "socket", Net: network, Err: err}
+		return nil, openError("socket", network, nil, nil, err)
 	}
 	fd, err := k.socket(nil, nil, true)
 	if err == nil && isTCP(fd) {
@@ -82,7 +82,7 @@ func wrapSocket(network string, fd *netfd.FD, err error) (*Socket, error) {
 		}
 	}
 	if err != nil {
-		return nil, &net.OpError{Op: "socket", Net: network, Err: err}
+		return nil, openError("socket", network, nil, nil, err)
 	}
 	s := new(Socket)
 	s.fd.Store(fd)
@@ -95,31 +95,6 @@ func (s *Socket) use() (*netfd.FD, error) {
 		return fd, nil
 	}
 	return nil, net.ErrClosed
-}
-
-// peerAddr asks the kernel for the peer's address, nil if there is none.
-func peerAddr(fd *netfd.FD) net.Addr {
-	var sa sys.Sockaddr
-	if fd.Peername(&sa) != nil {
-		return nil
-	}
-	addr := decodeAddr(fd, &sa)
-	if n, ok := addr.(*NetlinkAddr); ok && *n == (NetlinkAddr{}) {
-		return nil // the kernel says so of a socket without a peer, too
-	}
-	return addr
-}
-
-// socketError wraps an error of a method; fd is nil if the Socket was empty.
-func socketError(op string, fd *netfd.FD, addr net.Addr, err error) error {
-	if err == nil {
-		return nil
-	}
-	e := &net.OpError{Op: op, Addr: addr, Err: err}
-	if fd != nil {
-		e.Net, e.Source = fd.Network, fd.Local()
-	}
-	return e
 }
 
 // Bind gives the socket a local address. Port 0 lets the kernel choose, and a
@@ -142,7 +117,7 @@ func (s *Socket) bind(fd *netfd.FD, addr net.Addr) error {
 	}
 	var sa sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
-		return namedError("bind", err)
+		return addrError("bind", err)
 	}
 	if err := fd.Bind(&sa); err != nil {
 		return err

@@ -94,7 +94,7 @@ func connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (peer sys.Sockadd
 	}
 	var sa, local, old sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
-		return peer, namedError("connect", err)
+		return peer, addrError("connect", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return peer, err
@@ -137,7 +137,7 @@ func (s *Socket) connected(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr) (net
 		remote = addr
 	}
 	if ip, _, _, ok := ipParts(remote); ok && ip.IsUnspecified() {
-		remote = loopback(controlNetwork(fd), remote)
+		remote = loopback(fd.Family, remote)
 	}
 	local := orNameless(fd, localAddr(fd))
 	if err := s.move(fd); err != nil {
@@ -170,7 +170,7 @@ func (s *Socket) connectNoWait(fd *netfd.FD, addr net.Addr) (net.Conn, error) {
 	}
 	var sa, peer sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
-		return nil, namedError("connect", err)
+		return nil, addrError("connect", err)
 	}
 	if fd.IsStream() && fd.Peername(&peer) == nil {
 		return nil, os.NewSyscallError("connect", sys.EISCONN)

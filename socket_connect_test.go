@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // TestSocketConnectElsewhere connects again after each kind of failure: to whom the
@@ -190,7 +191,7 @@ func TestSocketConnectTwice(t *testing.T) {
 func TestSocketKeepsPeer(t *testing.T) {
 	b := packets(t, "udp4")
 	s := newRoleless(t, "udp4")
-	check(t, sockets.Broadcast.Set(s, false))
+	check(t, sockopt.Broadcast.Set(s, false))
 	onFD(t, s, func(fd int) error {
 		return syscall.Connect(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: b.LocalAddr().(*net.UDPAddr).Port})
 	})

@@ -72,7 +72,7 @@ func (s *Socket) listen(fd *netfd.FD, n int) (net.Listener, error) {
 	if err := s.move(fd); err != nil {
 		return nil, err
 	}
-	return newRoleListener(newListener(fd, true), s.bound.Load()), nil
+	return newListener(newCore(fd, true), s.bound.Load()), nil
 }
 
 // Conn gives the socket the role of a connection: for a descriptor that was handed
@@ -136,47 +136,6 @@ func (s *Socket) Listener() (net.Listener, error) {
 		return nil, socketError("listener", fd, nil, err)
 	}
 	return adoptedListener(fd), nil
-}
-
-// adoptedListener returns the listener of a socket that somebody else made.
-func adoptedListener(fd *netfd.FD) net.Listener {
-	l := newListener(fd, true)
-	l.setDefaults = true
-	return newRoleListener(l, false)
-}
-
-// newConn returns fd in the type that fits it.
-func newConn(fd *netfd.FD) net.Conn {
-	switch fd.Family {
-	case sys.AF_UNIX:
-		return &UnixConn{conn{fd}}
-	case sys.AF_INET, sys.AF_INET6:
-		switch {
-		case fd.Type == sys.SOCK_STREAM && isTCPProto(fd.Proto):
-			return &TCPConn{conn{fd}}
-		case fd.Type == sys.SOCK_DGRAM:
-			return &UDPConn{conn{fd}}
-		case fd.Type == sys.SOCK_RAW:
-			return &IPConn{conn{fd}}
-		}
-	}
-	if fd.Type == sys.SOCK_STREAM || fd.Type == sys.SOCK_SEQPACKET {
-		return &StreamConn{conn{fd}}
-	}
-	return &PacketConn{conn{fd}}
-}
-
-// newRoleListener returns l in the type that fits its socket.
-func newRoleListener(l *listener, unlink bool) net.Listener {
-	switch l.fd.Family {
-	case sys.AF_UNIX:
-		return newUnixListener(l, unlink)
-	case sys.AF_INET, sys.AF_INET6:
-		if l.fd.Type == sys.SOCK_STREAM && isTCPProto(l.fd.Proto) {
-			return &TCPListener{l}
-		}
-	}
-	return &StreamListener{l}
 }
 
 // listening reports whether connections can be accepted.

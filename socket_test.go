@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // roles are the ways in which a Socket's descriptor moves: each prepares a Socket
@@ -467,9 +468,9 @@ func TestNewDefaults(t *testing.T) {
 	} {
 		var got defaults
 		for _, err := range []error{
-			option(tt.s, sockets.NoDelay, &got.noDelay), option(tt.s, sockets.KeepAlive, &got.keepAlive),
-			option(tt.s, sockets.ReuseAddr, &got.reuseAddr),
-			option(tt.s, sockets.KeepIdle, &got.idle), option(tt.s, sockets.KeepInterval, &got.interval),
+			option(tt.s, sockopt.NoDelay, &got.noDelay), option(tt.s, sockopt.KeepAlive, &got.keepAlive),
+			option(tt.s, sockopt.ReuseAddr, &got.reuseAddr),
+			option(tt.s, sockopt.KeepIdle, &got.idle), option(tt.s, sockopt.KeepInterval, &got.interval),
 		} {
 			check(t, err)
 		}
@@ -480,7 +481,7 @@ func TestNewDefaults(t *testing.T) {
 }
 
 // option stores the value that o has on c.
-func option[T any](c syscall.Conn, o sockets.Option[T], v *T) (err error) {
+func option[T any](c syscall.Conn, o sockopt.Option[T], v *T) (err error) {
 	*v, err = o.Get(c)
 	return err
 }
@@ -500,7 +501,7 @@ func TestListenerDefaults(t *testing.T) {
 	c, err := l.Accept()
 	check(t, err)
 	closeLater(t, c)
-	for _, o := range []sockets.Option[bool]{sockets.NoDelay, sockets.KeepAlive} {
+	for _, o := range []sockopt.Option[bool]{sockopt.NoDelay, sockopt.KeepAlive} {
 		if on, err := o.Get(c.(syscall.Conn)); !on || err != nil {
 			t.Errorf("%v of an accepted connection is %v, %v", o, on, err)
 		}

@@ -2,10 +2,8 @@ package sockets
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -82,7 +80,7 @@ func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 // With an input buffer, a Read asks the connection for up to input bytes. With
 // 0 it asks for as many as it was asked for.
 func (c *TextConn) SetBufferSizes(input, output int) error {
-	if err := checkBufferSizes("", input, output); err != nil {
+	if err := checkBufferSizes(input, output); err != nil {
 		return err
 	}
 	c.r.size.Store(int64(input))
@@ -278,7 +276,7 @@ func (c *TextConn) Flush() error {
 // skipped, which is n unless there is an error.
 func (c *TextConn) Skip(n int) (int, error) {
 	if n < 0 {
-		return 0, fmt.Errorf("sockets: skip %d bytes: %w", n, os.ErrInvalid)
+		return 0, &ArgumentError{Arg: "number of bytes", Value: n, Why: "must not be negative"}
 	}
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
@@ -340,13 +338,7 @@ func (c *TextConn) CloseWrite() error {
 	return joinErrors(err, cw.CloseWrite())
 }
 
-func (c *TextConn) unsupported() error {
-	e := &net.OpError{Op: "close", Source: c.conn.LocalAddr(), Addr: c.conn.RemoteAddr(), Err: errors.ErrUnsupported}
-	if e.Source != nil {
-		e.Net = e.Source.Network()
-	}
-	return e
-}
+func (c *TextConn) unsupported() error { return foreignError(c.conn, "close", errors.ErrUnsupported) }
 
 // closeLimit is how long Close may take to send what is left.
 const closeLimit = 5 * time.Second

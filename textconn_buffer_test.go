@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -94,8 +95,8 @@ func TestBufferSizesThatCannotWork(t *testing.T) {
 	c, _ := play(t, "utf-16")
 	for _, sizes := range [][2]int{{-1, 0}, {0, -1}, {1, 0}, {0, 63}} {
 		err := c.SetBufferSizes(sizes[0], sizes[1])
-		var fe *sockets.FormatError
-		if !errors.Is(err, sockets.ErrBufferSize) || !errors.As(err, &fe) || fe.Op != "buffer" {
+		var argument *sockets.ArgumentError
+		if !errors.Is(err, syscall.EINVAL) || !errors.As(err, &argument) || argument.Why != "must be 0 or at least 64" {
 			t.Errorf("%d: %v", sizes, err)
 		}
 	}

@@ -55,15 +55,15 @@ func (d *textDeadlines) limit(t time.Time) error {
 
 // ofWriting returns the deadline that the writing of the connection has.
 func (d *textDeadlines) ofWriting() time.Time {
-	t := sooner(d.write, d.closing)
+	t := earlier(d.write, d.closing)
 	if d.flushing {
-		t = sooner(t, d.read)
+		t = earlier(t, d.read)
 	}
 	return t
 }
 
-// sooner returns the earlier of two deadlines, of which zero is none.
-func sooner(a, b time.Time) time.Time {
+// earlier returns the earlier of two deadlines, of which zero is none.
+func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}

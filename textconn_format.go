@@ -27,19 +27,7 @@ func (w wireFormat) check(typ int) error {
 	if err := w.format.check(); err != nil {
 		return err
 	}
-	return checkBufferSizes(codec.Of(w.format.Encoding).Name, w.input, w.output)
-}
-
-// checkNetwork is check for a network that may turn out to be unknown later.
-func (w wireFormat) checkNetwork(network string) error {
-	if w == (wireFormat{}) {
-		return nil
-	}
-	k, err := kindOf(network)
-	if err != nil {
-		return nil
-	}
-	return w.check(k.typ)
+	return checkBufferSizes(w.input, w.output)
 }
 
 // wrap returns c in the format, which check has passed: c itself if that converts
@@ -61,14 +49,13 @@ func (w wireFormat) wrap(c net.Conn) net.Conn {
 // and line end together are longer.
 const minBufferSize = codec.FinishLen
 
-func checkBufferSizes(encoding string, in, out int) error {
+func checkBufferSizes(in, out int) error {
 	for _, b := range []struct {
 		name string
 		size int
-	}{{"input", in}, {"output", out}} {
-		if b.size < 0 || b.size > 0 && b.size < minBufferSize {
-			err := fmt.Errorf("%w: %s %d, want 0 or at least %d", ErrBufferSize, b.name, b.size, minBufferSize)
-			return &FormatError{Op: "buffer", Encoding: encoding, Err: err}
+	}{{"input buffer size", in}, {"output buffer size", out}} {
+		if b.size != 0 && b.size < minBufferSize {
+			return &ArgumentError{Arg: b.name, Value: b.size, Why: fmt.Sprintf("must be 0 or at least %d", minBufferSize)}
 		}
 	}
 	return nil

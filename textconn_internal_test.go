@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/iolib-go/sockets/internal/codec"
@@ -37,9 +38,9 @@ func TestWrapFormat(t *testing.T) {
 		{"utf-8,crlf", 0, 0, false, nil},
 		{"bytes", 64, 0, false, nil},
 		{"utf-8", 0, 4096, false, nil},
-		{"utf-16", -1, 0, false, ErrBufferSize},
-		{"utf-16", 0, 63, false, ErrBufferSize},
-		{"bytes", 1, 0, false, ErrBufferSize},
+		{"utf-16", -1, 0, false, syscall.EINVAL},
+		{"utf-16", 0, 63, false, syscall.EINVAL},
+		{"bytes", 1, 0, false, syscall.EINVAL},
 	}
 	for _, tt := range tests {
 		w := wireFormat{parse(t, tt.format), tt.in, tt.out}

@@ -123,7 +123,7 @@ func (c *UDPConn) setName(to *sys.Sockaddr, call string, addr *net.UDPAddr) erro
 		return errMissingAddress()
 	}
 	if err := encodeIP(to, c.fd.Family, addr.IP, addr.Port, addr.Zone); err != nil {
-		return c.fd.SendError(call, err)
+		return c.destError(call, err)
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func (c *UDPConn) setNameAddrPort(to *sys.Sockaddr, call string, addr netip.Addr
 		return errMissingAddress()
 	}
 	if err := encodeAddrPort(to, c.fd.Family, addr); err != nil {
-		return c.fd.SendError(call, err)
+		return c.destError(call, err)
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (c *UnixConn) writeTo(b []byte, addr *net.UnixAddr) (int, error) {
 	}
 	var to sys.Sockaddr
 	if err := c.setName(&to, addr); err != nil {
-		return 0, c.sendError("sendto", err)
+		return 0, c.destError("sendto", err)
 	}
 	return c.fd.SendTo(b, 0, &to)
 }
@@ -121,7 +121,7 @@ func (c *UnixConn) writeMsg(b, oob []byte, addr *net.UnixAddr) (int, error) {
 	var to sys.Sockaddr
 	if addr != nil {
 		if err := c.setName(&to, addr); err != nil {
-			return 0, c.sendError("sendmsg", err)
+			return 0, c.destError("sendmsg", err)
 		}
 	}
 	return c.fd.SendMsg(b, oob, 0, &to)

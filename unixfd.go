@@ -9,6 +9,7 @@ import (
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // MaxDescriptors is how many descriptors one message carries, SCM_RIGHTS in unix(7).
@@ -107,7 +108,7 @@ func (c *UnixConn) SendFD(f syscall.Conn) error {
 	if err == nil {
 		_, err = c.fd.SendRights(r, zeroOctet)
 	}
-	return opError(c.fd, "write", sendError(err, f))
+	return opError(c.fd, "write", descriptorError(err))
 }
 
 // zeroOctet is the data that travel with a descriptor.
@@ -134,7 +135,7 @@ func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	if err == nil {
 		n, err = c.fd.SendRights(r, b)
 	}
-	return n, opError(c.fd, "write", sendError(err, fds...))
+	return n, opError(c.fd, "write", descriptorError(err))
 }
 
 // SendRawFDs is SendFDs for descriptors by their numbers, of which the caller sees
@@ -175,28 +176,18 @@ func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
 		err = syscall.EINVAL
 	}
 	if err != nil {
-		return &DescriptorError{i, innerError(err)}
+		return &DescriptorError{i, closedError(err)}
 	}
 	r.Add(raw)
 	return nil
 }
 
-// sendError turns the error for a descriptor that was closed into ours.
-func sendError(err error, fds ...syscall.Conn) error {
-	held, ok := err.(*netfd.HeldError)
-	if !ok {
-		return err
+// descriptorError turns the error for a descriptor that was closed into ours.
+func descriptorError(err error) error {
+	if held, ok := err.(*netfd.HeldError); ok {
+		return &DescriptorError{held.Index, closedError(held.Err)}
 	}
-	return &DescriptorError{held.Index, heldError(fds[held.Index], held.Err)}
-}
-
-// heldError returns why f's descriptor was not to be had.
-func heldError(f syscall.Conn, err error) error {
-	if _, ok := f.(*os.File); ok {
-		// Package os has an error for this that matches nothing.
-		return os.ErrClosed
-	}
-	return innerError(err)
+	return err
 }
 
 // ReceiveFD receives one descriptor and the octet that comes with it. The file is
@@ -389,15 +380,15 @@ func controlError(r *netfd.Rights, min, max int) *ControlError {
 // Ucred stands for this process and its effective user and group. A receiver with
 // PassCred gets credentials with every message, so that it takes this only to send
 // others. It returns how much of b was sent. Linux only.
-func (c *UnixConn) SendCred(b []byte, cred Ucred) (n int, err error) {
+func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
 	if sys.SCM_CREDENTIALS < 0 {
 		return 0, opError(c.fd, "write", errors.ErrUnsupported)
 	}
-	if cred == (Ucred{}) {
-		cred = Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	if cred == (sockopt.Ucred{}) {
+		cred = sockopt.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	}
 	r := netfd.GetRights()
 	defer r.Free()
@@ -412,21 +403,21 @@ func (c *UnixConn) SendCred(b []byte, cred Ucred) (n int, err error) {
 // With an error, n octets of b are received as ever. It matches ErrNoCredentials if
 // none came, and ErrTooManyDescriptors, with all of them closed, if descriptors
 // did; ReadMsgUnix receives both. Otherwise it is as ReceiveFDs. Linux only.
-func (c *UnixConn) ReceiveCred(b []byte) (n int, cred Ucred, err error) {
+func (c *UnixConn) ReceiveCred(b []byte) (n int, cred sockopt.Ucred, err error) {
 	if !c.ok() {
-		return 0, Ucred{}, syscall.EINVAL
+		return 0, sockopt.Ucred{}, syscall.EINVAL
 	}
 	if sys.SCM_CREDENTIALS < 0 {
-		return 0, Ucred{}, opError(c.fd, "read", errors.ErrUnsupported)
+		return 0, sockopt.Ucred{}, opError(c.fd, "read", errors.ErrUnsupported)
 	}
 	if err := c.checkReceive(b, 0); err != nil {
-		return 0, Ucred{}, opError(c.fd, "read", err)
+		return 0, sockopt.Ucred{}, opError(c.fd, "read", err)
 	}
 	r := netfd.GetRights()
 	defer r.Free()
 	n, err = c.fd.RecvCred(r, b)
 	if err != nil {
-		return n, Ucred{}, opError(c.fd, "read", err)
+		return n, sockopt.Ucred{}, opError(c.fd, "read", err)
 	}
 	wrong := controlError(r, 0, 0)
 	r.CloseAll()
@@ -434,7 +425,7 @@ func (c *UnixConn) ReceiveCred(b []byte) (n int, cred Ucred, err error) {
 		wrong = &ControlError{Err: ErrNoCredentials}
 	}
 	if wrong != nil {
-		return n, Ucred{}, opError(c.fd, "read", wrong)
+		return n, sockopt.Ucred{}, opError(c.fd, "read", wrong)
 	}
-	return n, Ucred{PID: r.Cred.PID, UID: r.Cred.UID, GID: r.Cred.GID}, nil
+	return n, sockopt.Ucred{PID: r.Cred.PID, UID: r.Cred.UID, GID: r.Cred.GID}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // TestDescriptorLimit receives with each number of free descriptors that is too
@@ -75,7 +76,7 @@ func receiveWithin(network string, sent, free int, pass bool) error {
 	defer a.Close()
 	defer b.Close()
 	if pass {
-		if err := sockets.PassPIDFD.Set(b, true); err != nil {
+		if err := sockopt.PassPIDFD.Set(b, true); err != nil {
 			pass = false
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // giveBack has ReceiveFD find an octet of plain data at the start of a's stream.
@@ -107,11 +108,11 @@ func TestGivenBackCredentials(t *testing.T) {
 	checkNoLeak(t)
 	a, b := pair(t, "unix")
 	passCred(t, b)
-	nobody := sockets.Ucred{PID: os.Getpid(), UID: 65534, GID: 65534}
-	own := sockets.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	nobody := sockopt.Ucred{PID: os.Getpid(), UID: 65534, GID: 65534}
+	own := sockopt.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	for _, m := range []struct {
 		data string
-		cred sockets.Ucred
+		cred sockopt.Ucred
 	}{{"n", nobody}, {"own", own}} {
 		if _, err := a.SendCred([]byte(m.data), m.cred); err != nil {
 			t.Fatal(err)
@@ -120,7 +121,7 @@ func TestGivenBackCredentials(t *testing.T) {
 	giveBack(t, b)
 	type message struct {
 		Data string
-		Cred sockets.Ucred
+		Cred sockopt.Ucred
 	}
 	var got []message
 	for range 2 {

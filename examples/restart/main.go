@@ -33,6 +33,8 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 const (
@@ -85,7 +87,7 @@ func run(tcp, unix, control string) error {
 		}
 		predecessor.Close()
 	}
-	notify(sockets.NotifyReady, sockets.NotifyMainPID(os.Getpid()))
+	notify(activation.NotifyReady, activation.NotifyMainPID(os.Getpid()))
 
 	for {
 		select {
@@ -99,16 +101,16 @@ func run(tcp, unix, control string) error {
 			return s.drain(false)
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
-				notify(sockets.NotifyStopping)
+				notify(activation.NotifyStopping)
 				if control != "" {
 					os.Remove(control)
 				}
 				return s.drain(true)
 			}
-			notify(sockets.NotifyReloading())
+			notify(activation.NotifyReloading())
 			if err := s.restart(); err != nil {
 				log.Print(err)
-				notify(sockets.NotifyReady, sockets.NotifyMainPID(os.Getpid())) // as before
+				notify(activation.NotifyReady, activation.NotifyMainPID(os.Getpid())) // as before
 				continue
 			}
 			return s.drain(false)
@@ -117,8 +119,8 @@ func run(tcp, unix, control string) error {
 }
 
 // notify tells the service manager.
-func notify(states ...sockets.NotifyState) {
-	if _, err := sockets.Notify(context.Background(), states...); err != nil {
+func notify(states ...activation.NotifyState) {
+	if _, err := activation.Notify(context.Background(), states...); err != nil {
 		log.Print(err)
 	}
 }
@@ -126,7 +128,7 @@ func notify(states ...sockets.NotifyState) {
 // open returns the sockets to listen on, and a connection to whoever gave them to
 // us and waits for a sign that we are ready, if there is somebody.
 func open(tcp, unix, control string) (ls []net.Listener, predecessor net.Conn, err error) {
-	inherited, err := sockets.Inherited()
+	inherited, err := activation.Inherited()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -213,15 +215,15 @@ func (s *server) restart() (err error) {
 		return err
 	}
 	defer ready.Close()
-	named := []sockets.Named{{Name: readyName, Conn: childs}}
+	named := []activation.Named{{Name: readyName, Conn: childs}}
 	for _, l := range s.listeners {
-		named = append(named, sockets.Named{Name: l.Addr().Network(), Conn: l.(syscall.Conn)})
+		named = append(named, activation.Named{Name: l.Addr().Network(), Conn: l.(syscall.Conn)})
 	}
-	err = sockets.PassTo(cmd, named...)
+	err = activation.PassTo(cmd, named...)
 	if err == nil {
 		err = cmd.Start()
 	}
-	sockets.ClosePassed(cmd)
+	activation.ClosePassed(cmd)
 	childs.Close()
 	if err != nil {
 		return err
@@ -265,7 +267,7 @@ func listenControl(path string, takeover chan<- *sockets.UnixConn) error {
 				return
 			}
 			// Only for programs of the same user.
-			if cred, err := sockets.PeerCred.Get(c); err != nil || cred.UID != uint32(os.Geteuid()) {
+			if cred, err := sockopt.PeerCred.Get(c); err != nil || cred.UID != uint32(os.Geteuid()) {
 				c.Close()
 				continue
 			}

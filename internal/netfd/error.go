@@ -22,9 +22,9 @@ func CallError(call string, err error) error {
 	return err
 }
 
-// SendError is CallError for a destination that the named system call would have
+// DestError is CallError for a destination that the named system call would have
 // refused: a closed descriptor and a deadline in the past come before it.
-func (fd *FD) SendError(call string, err error) error {
+func (fd *FD) DestError(call string, err error) error {
 	if _, ok := err.(syscall.Errno); ok {
 		if err := fd.RawWrite(func(uintptr) bool { return true }); err != nil {
 			return err

@@ -1,16 +1,16 @@
-package sockets
+package activation
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 
+	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -35,9 +35,9 @@ const unknownName = "unknown"
 
 // InheritedSocket is a descriptor that the process was started with.
 type InheritedSocket struct {
-	Name   string   // "unknown" if it came without one
-	Socket *Socket  // nil if it is no socket
-	File   *os.File // what is no socket, such as a FIFO; otherwise nil
+	Name   string          // "unknown" if it came without one
+	Socket *sockets.Socket // nil if it is no socket
+	File   *os.File        // what is no socket, such as a FIFO; otherwise nil
 }
 
 // Close closes the socket or the file.
@@ -59,6 +59,8 @@ type InheritError struct {
 func (e *InheritError) Error() string {
 	return fmt.Sprintf("sockets: %s=%q: %v", e.Variable, e.Value, e.Err)
 }
+
+var errMalformed = errors.New("malformed")
 
 // Unwrap returns Err.
 func (e *InheritError) Unwrap() error { return e.Err }
@@ -121,15 +123,18 @@ func checkInherited(fd int) error {
 	if errno == 0 && on {
 		errno = syscall.EBADF
 	}
-	return errnoErr(errno)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 func inherit(fd int, name string) (InheritedSocket, error) {
-	s, err := FromFD(fd)
+	s, err := sockets.FromFD(fd)
 	switch {
 	case err == nil:
 		return InheritedSocket{Name: name, Socket: s}, nil
-	case isErrno(err, syscall.ENOTSOCK):
+	case errors.Is(err, syscall.ENOTSOCK):
 		return InheritedSocket{Name: name, File: os.NewFile(uintptr(fd), name)}, nil
 	}
 	return InheritedSocket{}, err
@@ -202,172 +207,9 @@ func parsePID(env map[string]string, pid int) (first, last int, err error) {
 	return firstInherited, last, nil
 }
 
-// Named is a socket, or any other file, and the name that a child knows it by.
-type Named struct {
-	Name string // printable ASCII without colons, at most 255 octets
-	Conn syscall.Conn
-}
-
-// PassTo gives cmd, which must not have been started, copies of descriptors: what
-// is started calls Inherited, with this package or another that follows
-// sd_listen_fds(3), and finds them in this order. Call it once, and set cmd.Env
-// before, if at all, to which PassTo adds what tells of them. Descriptors that are in
-// cmd.ExtraFiles already keep their numbers; only Inherited of this package leaves
-// them out.
-//
-// The copies go to the end of cmd.ExtraFiles. Call ClosePassed once cmd has been
-// started, or starting it has failed, to close them; otherwise they stay open until
-// cmd is collected, and a listener's port with them. The sockets stay non-blocking
-// for this process, and so they are for the child.
-//
-// A program that follows sd_listen_fds(3) to the letter wants to find its process
-// ID in LISTEN_PID, which nobody knows before it is started: for such programs, use
-// PassToService. Inherited recognises the descriptors themselves.
-func PassTo(cmd *exec.Cmd, socks ...Named) error {
-	return passTo(cmd, socks)
-}
-
-// PassToService is PassTo for a program that insists on LISTEN_PID. The program is
-// started through /bin/sh, which puts its own process ID there and then becomes the
-// program. So cmd.Path and cmd.Args change, the program finds its path in args[0],
-// and it starts even if it cannot be executed, to exit with the status 126 or 127.
-func PassToService(cmd *exec.Cmd, socks ...Named) error {
-	if cmd.Err != nil {
-		return cmd.Err
-	}
-	if slices.Contains(cmd.ExtraFiles, nil) {
-		return &ArgumentError{Arg: "command", Value: cmd.Path, Why: "a nil file in ExtraFiles is a gap, which sd_listen_fds(3) refuses"}
-	}
-	if err := passTo(cmd, socks); err != nil {
-		return err
-	}
-	path := cmd.Path
-	if !strings.Contains(path, "/") {
-		path = "./" + path // sh would look it up in PATH
-	}
-	var args []string
-	if len(cmd.Args) > 0 {
-		args = cmd.Args[1:]
-	}
-	const script = `LISTEN_PID=$$; export LISTEN_PID; exec "$0" "$@"`
-	cmd.Args = append([]string{"sh", "-c", script, path}, args...)
-	cmd.Path = "/bin/sh"
-	return nil
-}
-
-func passTo(cmd *exec.Cmd, socks []Named) (err error) {
-	if cmd.Process != nil {
-		return &ArgumentError{Arg: "command", Value: cmd.Path, Why: "has been started"}
-	}
-	if slices.ContainsFunc(cmd.ExtraFiles, isPassed) {
-		return &ArgumentError{Arg: "command", Value: cmd.Path, Why: "has been given descriptors; pass all of them at once"}
-	}
-	var names, ids []string
-	for range cmd.ExtraFiles {
-		names = append(names, unknownName)
-	}
-	var files []*os.File
-	defer func() {
-		if err != nil {
-			closeFiles(files)
-		}
-	}()
-	for i, s := range socks {
-		name, err := passedName(s.Name)
-		if err != nil {
-			return err
-		}
-		f, id, err := passedFile(i, s)
-		if err != nil {
-			return err
-		}
-		files, names, ids = append(files, f), append(names, name), append(ids, id)
-	}
-	env := withoutListen(cmd.Environ())
-	if len(socks) > 0 {
-		first := firstInherited + len(cmd.ExtraFiles)
-		env = append(env,
-			listenFDs+"="+strconv.Itoa(len(names)),
-			listenFDNames+"="+strings.Join(names, ":"),
-			listenIDs+"="+strconv.Itoa(first)+","+strings.Join(ids, ","))
-	}
-	cmd.Env = env
-	cmd.ExtraFiles = append(cmd.ExtraFiles[:len(cmd.ExtraFiles):len(cmd.ExtraFiles)], files...)
-	return nil
-}
-
-// passedPrefix begins the name of files that PassTo adds to a command. With the NUL
-// it is no path.
-const passedPrefix = "passed\x00"
-
-func isPassed(f *os.File) bool { return f != nil && strings.HasPrefix(f.Name(), passedPrefix) }
-
-// ClosePassed closes the copies that PassTo added to cmd.ExtraFiles, and leaves the
-// other files alone. The child has its own.
-func ClosePassed(cmd *exec.Cmd) {
-	for _, f := range cmd.ExtraFiles {
-		if isPassed(f) {
-			f.Close()
-		}
-	}
-}
-
-func closeFiles(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
-// passedName returns name as it stands in LISTEN_FDNAMES.
-func passedName(name string) (string, error) {
-	if name == "" {
-		// One empty name alone would be no name.
-		return unknownName, nil
-	}
-	why := ""
-	if len(name) > 255 {
-		why = "longer than 255 octets"
-	}
-	for i := range len(name) {
-		if c := name[i]; c < ' ' || c > '~' || c == ':' {
-			why = "only printable ASCII without colons is possible"
-		}
-	}
-	if why != "" {
-		return "", &ArgumentError{Arg: "name of a descriptor", Value: strconv.Quote(name), Why: why}
-	}
-	return name, nil
-}
-
-// passedFile returns a file with a copy of the descriptor, and what tells it from
-// others. It is no file of package net, of which exec would make the socket
-// blocking.
-func passedFile(i int, s Named) (*os.File, string, error) {
-	if s.Conn == nil {
-		return nil, "", &DescriptorError{i, syscall.EINVAL}
-	}
-	raw, err := s.Conn.SyscallConn()
-	if err != nil {
-		return nil, "", &DescriptorError{i, innerError(err)}
-	}
-	nfd, errno := -1, syscall.EBADF
-	if err := raw.Control(func(fd uintptr) { nfd, errno = sys.Dup(fd) }); err != nil {
-		return nil, "", &DescriptorError{i, heldError(s.Conn, err)}
-	}
-	if errno != 0 {
-		return nil, "", &DescriptorError{i, os.NewSyscallError("fcntl", errno)}
-	}
-	id, errno := fileID(nfd)
-	if errno != 0 {
-		sys.Close(nfd)
-		return nil, "", &DescriptorError{i, os.NewSyscallError("fstat", errno)}
-	}
-	return os.NewFile(uintptr(nfd), passedPrefix+s.Name), id, nil
-}
-
 // fileID returns the text that tells an open file from others, "8.1234".
-func fileID(fd int) (string, syscall.Errno) {
-	dev, ino, errno := sys.FileID(uintptr(fd))
+func fileID(fd uintptr) (string, syscall.Errno) {
+	dev, ino, errno := sys.FileID(fd)
 	return strconv.FormatUint(dev, 10) + "." + strconv.FormatUint(ino, 10), errno
 }
 
@@ -383,22 +225,9 @@ func matchIDs(v string) (first, last int, ok bool) {
 	last = first - 1
 	for want := range strings.SplitSeq(ids, ",") {
 		last++
-		if got, errno := fileID(last); last > math.MaxInt32 || errno != 0 || got != want {
+		if got, errno := fileID(uintptr(last)); last > math.MaxInt32 || errno != 0 || got != want {
 			return 0, -1, false
 		}
 	}
 	return first, last, true
-}
-
-// withoutListen returns env without what was meant for this process.
-func withoutListen(env []string) []string {
-	var rest []string
-	for _, kv := range env {
-		switch name, _, _ := strings.Cut(kv, "="); name {
-		case listenPID, listenPIDFDID, listenFDs, listenFDNames, listenIDs:
-		default:
-			rest = append(rest, kv)
-		}
-	}
-	return rest
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package sockets
+package sockopt
 
 import (
 	"net/netip"
@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The rows of TestOptions, in the order of the tables in option_*.go.
+// The rows of TestOptions, in the order of the tables in this package.
 
 func socketRows() []optionRow {
 	so := func(opt, want int) rawValue { return rawInt(unix.SOL_SOCKET, opt, want) }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package sockets_test
+package activation_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
 )
 
 // notifyManager plays the service manager.
@@ -36,7 +37,7 @@ func TestNotifyStore(t *testing.T) {
 	ctx := context.Background()
 	manager := notifyManager(t)
 	files := pipes(t, 2)
-	if sent, err := sockets.NotifyStore(ctx, "state", conns(files)...); !sent || err != nil {
+	if sent, err := activation.NotifyStore(ctx, "state", conns(files)...); !sent || err != nil {
 		t.Fatalf("NotifyStore: %t, %v", sent, err)
 	}
 	buf := make([]byte, 1000)
@@ -52,16 +53,16 @@ func TestNotifyStore(t *testing.T) {
 		t.Errorf("files mismatch (-want +got):\n%s", diff)
 	}
 	for _, name := range []string{"a\nREADY=1", "a:b", strings.Repeat("x", 256)} {
-		if sent, err := sockets.NotifyStore(ctx, name, files[0]); sent || !errors.Is(err, syscall.EINVAL) {
+		if sent, err := activation.NotifyStore(ctx, name, files[0]); sent || !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("NotifyStore of %q: %t, %v, want EINVAL", name, sent, err)
 		}
 	}
-	if sent, err := sockets.NotifyStore(ctx, "none"); sent || err != nil {
+	if sent, err := activation.NotifyStore(ctx, "none"); sent || err != nil {
 		t.Errorf("NotifyStore of nothing: %t, %v", sent, err)
 	}
 	closed := pipes(t, 1)[0]
 	closed.Close()
-	if sent, err := sockets.NotifyStore(ctx, "x", closed); sent || !errors.Is(err, os.ErrClosed) {
+	if sent, err := activation.NotifyStore(ctx, "x", closed); sent || !errors.Is(err, os.ErrClosed) {
 		t.Errorf("NotifyStore of a closed file: %t, %v", sent, err)
 	}
 }
@@ -73,7 +74,7 @@ func TestNotifyBarrier(t *testing.T) {
 	manager := notifyManager(t)
 	done := make(chan error, 1)
 	wait := func() {
-		sent, err := sockets.NotifyBarrier(ctx)
+		sent, err := activation.NotifyBarrier(ctx)
 		if !sent && err == nil {
 			err = errors.New("not sent")
 		}
@@ -107,7 +108,7 @@ func TestNotifyBarrier(t *testing.T) {
 		t.Errorf("canceled: %v", err)
 	}
 	t.Setenv("NOTIFY_SOCKET", "")
-	if sent, err := sockets.NotifyBarrier(context.Background()); sent || err != nil {
+	if sent, err := activation.NotifyBarrier(context.Background()); sent || err != nil {
 		t.Errorf("without a manager: %t, %v", sent, err)
 	}
 }
@@ -130,17 +131,17 @@ func TestNotifyAddress(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name[:1], func(t *testing.T) {
 			t.Setenv("NOTIFY_SOCKET", tt.name)
-			if sent, err := sockets.Notify(t.Context(), sockets.NotifyReady); sent || !errors.Is(err, tt.want) {
+			if sent, err := activation.Notify(t.Context(), activation.NotifyReady); sent || !errors.Is(err, tt.want) {
 				t.Errorf("%s: %t, %v, want %v", tt.name, sent, err, tt.want)
 			}
-			if sent, err := sockets.NotifyBarrier(t.Context()); sent || !errors.Is(err, tt.want) {
+			if sent, err := activation.NotifyBarrier(t.Context()); sent || !errors.Is(err, tt.want) {
 				t.Errorf("%s, NotifyBarrier: %t, %v, want %v", tt.name, sent, err, tt.want)
 			}
 		})
 	}
 	t.Run("nothing to say", func(t *testing.T) {
 		manager := notifyManager(t)
-		if sent, err := sockets.Notify(t.Context()); sent || err != nil {
+		if sent, err := activation.Notify(t.Context()); sent || err != nil {
 			t.Errorf("%t, %v", sent, err)
 		}
 		manager.SetReadDeadline(time.Unix(1, 0))
@@ -152,7 +153,7 @@ func TestNotifyAddress(t *testing.T) {
 		notifyManager(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if sent, err := sockets.Notify(ctx, sockets.NotifyReady); sent || !errors.Is(err, context.Canceled) {
+		if sent, err := activation.Notify(ctx, activation.NotifyReady); sent || !errors.Is(err, context.Canceled) {
 			t.Errorf("%t, %v", sent, err)
 		}
 	})

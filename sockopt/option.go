@@ -1,11 +1,9 @@
-package sockets
+package sockopt
 
 import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"sync"
 	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
@@ -18,7 +16,7 @@ import (
 // listed by level: SO_ (any socket), IP_, IPV6_, TCP_ and UDP_.
 //
 // Get and Set never block, may run beside any other call on the conn, and fail
-// with a [*net.OpError] that holds an [*OptionError]. The initial values given
+// with a [*net.OpError] that holds an [*Error]. The initial values given
 // with each option are those of Linux; where they can be configured, the usual
 // configuration is meant.
 type Option[T any] struct {
@@ -98,8 +96,22 @@ func (s Setting) option() string {
 	return s.s.option()
 }
 
+// Apply sets the option on the socket that c gives access to. It serves inside the
+// Control function of a net.Dialer or net.ListenConfig, before bind and connect.
+// Its error is an [*Error].
+func (s Setting) Apply(c syscall.RawConn) error {
+	if s.s == nil {
+		return nil
+	}
+	var err error
+	if connErr := c.Control(func(fd uintptr) { err = s.apply(fd) }); connErr != nil {
+		return &Error{Option: s.option(), Err: closedError(connErr)}
+	}
+	return err
+}
+
 // apply sets the option on a descriptor that stays the caller's. Its errors are
-// *OptionError.
+// *Error.
 func (s Setting) apply(fd uintptr) error {
 	if s.s == nil {
 		return nil
@@ -118,51 +130,6 @@ func (s setting[T]) option() string                  { return s.o.name }
 func (s setting[T]) value() any                      { return s.v }
 func (s setting[T]) set(fd uintptr, o sys.Opt) error { return s.o.value.set(fd, o, s.v) }
 
-// An OptionError says which option failed on what kind of socket.
-//
-// It matches [errors.ErrUnsupported] if the operating system does not have the
-// option, or if this kind of socket does not.
-type OptionError struct {
-	Option string // the name in the C headers of Linux, such as "TCP_NODELAY"
-	Socket string // such as "udp4", "mptcp6", "unixgram"; empty if it is closed or no socket
-	Err    error
-}
-
-func (e *OptionError) Error() string {
-	if e.Socket == "" {
-		return e.Option + ": " + e.Err.Error()
-	}
-	return e.Option + " on " + e.Socket + " socket: " + e.Err.Error()
-}
-
-func (e *OptionError) Unwrap() error { return e.Err }
-
-// Is makes ENOPROTOOPT match errors.ErrUnsupported. Which errno a socket answers
-// for an option it lacks depends on its family, and of the two in use package
-// syscall treats only EOPNOTSUPP this way.
-func (e *OptionError) Is(target error) bool {
-	return target == errors.ErrUnsupported && errors.Is(e.Err, syscall.ENOPROTOOPT)
-}
-
-// Timeout lets the *net.OpError around e answer as if e were not there.
-func (e *OptionError) Timeout() bool {
-	t, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](e.Err)
-	return ok && t.Timeout()
-}
-
-// Temporary lets the *net.OpError around e answer as if e were not there. An
-// os.SyscallError has no such method, so the errno inside is asked.
-func (e *OptionError) Temporary() bool {
-	t, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-	}](e.Err)
-	return ok && t.Temporary()
-}
-
 func getOption[T any](c syscall.Conn, name string, value readOnlyValue[T]) (v T, err error) {
 	err = controlOption(c, "get", name, func(fd uintptr, so sys.Opt) (err error) {
 		v, err = value.get(fd, so)
@@ -180,7 +147,7 @@ func controlOption(c syscall.Conn, op, name string, use func(uintptr, sys.Opt) e
 	}
 	if connErr != nil {
 		// The descriptor was not to be had, so use was not called.
-		err = &OptionError{Option: name, Err: closedError(connErr)}
+		err = &Error{Option: name, Err: closedError(connErr)}
 	}
 	if err == nil {
 		return nil
@@ -202,48 +169,5 @@ func useOption(fd uintptr, name string, use func(uintptr, sys.Opt) error) error 
 	if err == nil {
 		return nil
 	}
-	return &OptionError{Option: name, Socket: sys.OptSocketName(fd), Err: err}
+	return &Error{Option: name, Socket: sys.OptSocketName(fd), Err: err}
 }
-
-// syscallError adds the call to an errno; what was refused or missing before any
-// call passes through.
-func syscallError(call string, err error) error {
-	if _, ok := err.(syscall.Errno); ok {
-		return os.NewSyscallError(call, err)
-	}
-	return err
-}
-
-// optionAddr returns c's local address, nil if c has none.
-func optionAddr(c syscall.Conn) net.Addr {
-	switch c := c.(type) {
-	case interface{ LocalAddr() net.Addr }:
-		return c.LocalAddr()
-	case interface{ Addr() net.Addr }:
-		return c.Addr()
-	}
-	return nil
-}
-
-// closedError turns the ways in which a conn says that it is closed into
-// net.ErrClosed; other errors pass through.
-func closedError(err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) || errors.Is(err, fileClosed()) {
-		return net.ErrClosed
-	}
-	return err
-}
-
-// fileClosed returns what the RawConn of a closed os.File answers: an error of
-// package os's own that matches no exported one.
-var fileClosed = sync.OnceValue(func() error {
-	// No system numbers its descriptors this high, so none is opened here and
-	// none is closed.
-	f := os.NewFile(1<<31-1, "")
-	rc, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	f.Close()
-	return rc.Control(func(uintptr) {})
-})

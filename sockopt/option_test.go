@@ -1,6 +1,6 @@
 //go:build linux
 
-package sockets
+package sockopt
 
 import (
 	"errors"
@@ -155,7 +155,7 @@ func rawString(level, opt int, want string) rawValue {
 }
 
 // An optionRow is an option and how to try it. Its names are those of the tables
-// in option_*.go.
+// in this package.
 type optionRow struct {
 	name     string
 	kinds    string // on which the option works

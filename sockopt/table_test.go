@@ -1,6 +1,6 @@
 //go:build linux
 
-package sockets
+package sockopt
 
 import (
 	"go/ast"
@@ -25,7 +25,7 @@ type optionSpec struct {
 // parseOptions returns the tables of options, by the variables of one var block.
 func parseOptions(t *testing.T) [][]optionSpec {
 	t.Helper()
-	files, err := filepath.Glob("option*.go")
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestOptionNumbers(t *testing.T) {
 
 	for _, system := range []string{"bsd", "darwin", "freebsd", "linux", "netbsd", "openbsd"} {
 		t.Run(system, func(t *testing.T) {
-			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("internal", "sys", "opt_"+system+".go"), nil, 0)
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "internal", "sys", "opt_"+system+".go"), nil, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,6 @@
 //go:build linux
 
-package sockets_test
+package activation_test
 
 import (
 	"encoding/json"
@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
 )
 
 // need skips the test if a program is missing that ci/install-tools.sh installs.
@@ -84,10 +85,10 @@ func TestPassToPython(t *testing.T) {
 	}
 	defer l.Close()
 	cmd := exec.CommandContext(t.Context(), python, "-c", sdListenFDs)
-	if err := sockets.PassToService(cmd, sockets.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
+	if err := activation.PassToService(cmd, activation.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
 		t.Fatal(err)
 	}
-	defer sockets.ClosePassed(cmd)
+	defer activation.ClosePassed(cmd)
 	out, err := cmd.CombinedOutput()
 	want := fmt.Sprintf("web 127.0.0.1 %d 1\n", l.Addr().(*net.TCPAddr).Port)
 	if err != nil || string(out) != want {
@@ -108,11 +109,11 @@ func TestPython(t *testing.T) {
 			if err := sockets.SetBlocking(b, true); err != nil {
 				t.Fatal(err)
 			}
-			if err := sockets.PassTo(cmd, sockets.Named{Conn: b}); err != nil {
+			if err := activation.PassTo(cmd, activation.Named{Conn: b}); err != nil {
 				t.Fatal(err)
 			}
 			err := cmd.Start()
-			sockets.ClosePassed(cmd)
+			activation.ClosePassed(cmd)
 			b.Close()
 			if err != nil {
 				t.Fatal(err)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package sockets
+package sockopt
 
 import (
 	"errors"
@@ -85,12 +85,12 @@ func TestOptionsElsewhere(t *testing.T) {
 
 func checkOptionError(t *testing.T, err error, option, socket string) {
 	t.Helper()
-	optErr, ok := errors.AsType[*OptionError](err)
+	optErr, ok := errors.AsType[*Error](err)
 	if !ok {
-		t.Fatalf("error %v of type %T holds no *OptionError", err, err)
+		t.Fatalf("error %v of type %T holds no *Error", err, err)
 	}
-	got := OptionError{Option: optErr.Option, Socket: optErr.Socket}
-	if diff := cmp.Diff(OptionError{Option: option, Socket: socket}, got); diff != "" {
+	got := Error{Option: optErr.Option, Socket: optErr.Socket}
+	if diff := cmp.Diff(Error{Option: option, Socket: socket}, got); diff != "" {
 		t.Errorf("%v names the wrong things (-want +got):\n%s", err, diff)
 	}
 }
@@ -299,7 +299,7 @@ func TestOptionWithoutDescriptor(t *testing.T) {
 	}
 }
 
-// TestOptionErrorIsNetError checks that net.OpError sees through OptionError.
+// TestOptionErrorIsNetError checks that net.OpError sees through Error.
 func TestOptionErrorIsNetError(t *testing.T) {
 	for _, tt := range []struct {
 		err                error
@@ -310,7 +310,7 @@ func TestOptionErrorIsNetError(t *testing.T) {
 		{os.NewSyscallError("setsockopt", syscall.EPERM), false, false},
 		{errors.ErrUnsupported, false, false},
 	} {
-		var err net.Error = &net.OpError{Op: "set", Err: &OptionError{Option: "SO_DEBUG", Err: tt.err}}
+		var err net.Error = &net.OpError{Op: "set", Err: &Error{Option: "SO_DEBUG", Err: tt.err}}
 		if err.Timeout() != tt.timeout || err.Temporary() != tt.temporary {
 			t.Errorf("%v: Timeout %v, Temporary %v; want %v, %v", err, err.Timeout(), err.Temporary(), tt.timeout, tt.temporary)
 		}

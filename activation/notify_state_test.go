@@ -1,6 +1,6 @@
 //go:build linux
 
-package sockets_test
+package activation_test
 
 import (
 	"context"
@@ -13,9 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/activation"
 	"golang.org/x/sys/unix"
-
-	"github.com/iolib-go/sockets"
 )
 
 func TestNotify(t *testing.T) {
@@ -37,7 +36,7 @@ func TestNotify(t *testing.T) {
 				}
 				return string(buf[:n])
 			}
-			sent, err := sockets.Notify(ctx, sockets.NotifyReady, sockets.NotifyMainPID(123), sockets.NotifyStatus("two\nlines"))
+			sent, err := activation.Notify(ctx, activation.NotifyReady, activation.NotifyMainPID(123), activation.NotifyStatus("two\nlines"))
 			if !sent || err != nil {
 				t.Fatalf("Notify: %t, %v", sent, err)
 			}
@@ -48,7 +47,7 @@ func TestNotify(t *testing.T) {
 			if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &before); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := sockets.Notify(ctx, sockets.NotifyReloading()); err != nil {
+			if _, err := activation.Notify(ctx, activation.NotifyReloading()); err != nil {
 				t.Fatal(err)
 			}
 			unix.ClockGettime(unix.CLOCK_MONOTONIC, &after)
@@ -63,26 +62,26 @@ func TestNotify(t *testing.T) {
 			ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 			defer cancel()
 			for err == nil {
-				_, err = sockets.Notify(ctx, sockets.NotifyStopping)
+				_, err = activation.Notify(ctx, activation.NotifyStopping)
 			}
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("with a full queue: %v", err)
 			}
 			manager.Close()
-			if _, err := sockets.Notify(context.Background(), sockets.NotifyReady); err == nil {
+			if _, err := activation.Notify(context.Background(), activation.NotifyReady); err == nil {
 				t.Error("Notify without a manager succeeded")
 			}
 		})
 	}
 	t.Run("none", func(t *testing.T) {
 		t.Setenv("NOTIFY_SOCKET", "")
-		if sent, err := sockets.Notify(ctx, sockets.NotifyReady); sent || err != nil {
+		if sent, err := activation.Notify(ctx, activation.NotifyReady); sent || err != nil {
 			t.Errorf("%t, %v", sent, err)
 		}
 	})
 	t.Run("unknown", func(t *testing.T) {
 		t.Setenv("NOTIFY_SOCKET", "vsock:2:1234")
-		if _, err := sockets.Notify(ctx, sockets.NotifyReady); !errors.Is(err, errors.ErrUnsupported) {
+		if _, err := activation.Notify(ctx, activation.NotifyReady); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%v, want ErrUnsupported", err)
 		}
 	})

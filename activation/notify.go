@@ -1,4 +1,4 @@
-package sockets
+package activation
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -103,7 +104,7 @@ func notify(ctx context.Context, states []NotifyState, fds ...syscall.Conn) (sen
 	if name[0] != '/' && name[0] != '@' {
 		return false, fmt.Errorf("sockets: NOTIFY_SOCKET=%q: %w", name, errors.ErrUnsupported)
 	}
-	var d Dialer
+	var d sockets.Dialer
 	c, err := d.DialContext(ctx, "unixgram", name)
 	if err != nil {
 		return false, err
@@ -116,7 +117,7 @@ func notify(ctx context.Context, states []NotifyState, fds ...syscall.Conn) (sen
 		b.WriteString(string(s))
 		b.WriteByte('\n')
 	}
-	if _, err := c.(*UnixConn).SendFDs([]byte(b.String()), fds...); err != nil {
+	if _, err := c.(*sockets.UnixConn).SendFDs([]byte(b.String()), fds...); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}

@@ -3,20 +3,19 @@ package sockets
 import (
 	"context"
 	"errors"
-	"math"
 	"net"
 	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
-// opening says how to open a socket. Dialer, ListenConfig and the functions for
-// one kind of socket all fill one in, so that there is one path from a network's
-// name to a descriptor.
+// opening says how to open a socket. Dialer and ListenConfig fill one in, so that
+// there is one path from a kind to a descriptor.
 type opening struct {
-	kind
+	*kind
 	local   net.Addr // nil: the kernel chooses
 	remote  net.Addr // nil: listen
 	listen  bool
@@ -24,7 +23,7 @@ type opening struct {
 	offload bool
 
 	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
-	options         []Setting
+	options         []sockopt.Setting
 	keepAlive       time.Duration
 	keepAliveConfig net.KeepAliveConfig
 }
@@ -32,8 +31,8 @@ type opening struct {
 // open makes the socket and gives it its addresses. The socket is in the poller.
 // Errors come without *net.OpError.
 func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
-	if o.family == sys.AF_UNSPEC && o.remote != nil && !sys.ConnectsWildcard && isWildcard(o.remote) {
-		o.remote = loopback(o.network, o.remote)
+	if o.internet() && o.remote != nil && !sys.ConnectsWildcard && isWildcard(o.remote) {
+		o.remote = loopback(o.family, o.remote)
 	}
 	fd, err := o.socket(o.local, o.remote, o.listen)
 	if err != nil {
@@ -43,9 +42,9 @@ func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
 	switch {
 	case err != nil:
 	case o.listen:
-		err = o.openPassive(ctx, fd)
+		err = o.passive(ctx, fd)
 	default:
-		err = o.openActive(ctx, fd)
+		err = o.active(ctx, fd)
 	}
 	if err != nil {
 		fd.Close()
@@ -56,11 +55,8 @@ func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
 
 // socket makes a bare socket for the addresses, of which either may be nil, with
 // the options that package net gives to every one of its kind.
-func (k kind) socket(local, remote net.Addr, listen bool) (*netfd.FD, error) {
-	family, v6only := k.family, false
-	if family == sys.AF_UNSPEC {
-		family, v6only = favoriteFamily(k.network, local, remote, listen)
-	}
+func (k *kind) socket(local, remote net.Addr, listen bool) (*netfd.FD, error) {
+	family, v6only := k.chooseFamily(local, remote, listen)
 	if family < 0 || k.proto < 0 {
 		return nil, errors.ErrUnsupported // by this system, see package sys
 	}
@@ -81,23 +77,6 @@ func (k kind) socket(local, remote net.Addr, listen bool) (*netfd.FD, error) {
 	return fd, nil
 }
 
-func boolint(on bool) int {
-	if on {
-		return 1
-	}
-	return 0
-}
-
-// loopback is where a connection to the wildcard address goes.
-func loopback(network string, addr net.Addr) net.Addr {
-	ip := net.IP{127, 0, 0, 1}
-	if network[len(network)-1] == '6' {
-		ip = net.IPv6loopback
-	}
-	_, port, zone, _ := ipParts(addr)
-	return newInternetAddr(network, net.IPAddr{IP: ip, Zone: zone}, port)
-}
-
 // prepare runs the caller's callback and sets options, in the order of effect:
 // package net's defaults, what Control does, keep-alive and no-delay, Options.
 func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) error {
@@ -114,18 +93,14 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
 	}
 	for _, s := range o.options {
-		var err error
-		if cerr := fd.Control(func(sysfd uintptr) { err = s.apply(sysfd) }); cerr != nil {
-			return cerr
-		}
-		if err != nil {
+		if err := s.Apply(&rawConn{fd}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *opening) openActive(ctx context.Context, fd *netfd.FD) error {
+func (o *opening) active(ctx context.Context, fd *netfd.FD) error {
 	addr := o.remote
 	if addr == nil {
 		addr = o.local
@@ -163,40 +138,7 @@ func (o *opening) openActive(ctx context.Context, fd *netfd.FD) error {
 	return nil
 }
 
-// storeDialed records fd's addresses in one allocation, if it is a TCP connection.
-func storeDialed(fd *netfd.FD, peer *sys.Sockaddr) bool {
-	var own sys.Sockaddr
-	if fd.Type != sys.SOCK_STREAM || fd.Sockname(&own) != nil || own.Family() != peer.Family() {
-		return false
-	}
-	switch peer.Family() {
-	case sys.AF_INET:
-		a := new(struct {
-			netfd.Addrs
-			local, remote net.TCPAddr
-			ips           [2][4]byte
-		})
-		setTCPAddr4(&a.local, &a.ips[0], &own)
-		setTCPAddr4(&a.remote, &a.ips[1], peer)
-		a.Addrs = netfd.Addrs{Local: &a.local, Remote: &a.remote, Connected: true}
-		fd.StoreAddrs(&a.Addrs)
-	case sys.AF_INET6:
-		a := new(struct {
-			netfd.Addrs
-			local, remote net.TCPAddr
-			ips           [2][16]byte
-		})
-		setTCPAddr6(&a.local, &a.ips[0], &own)
-		setTCPAddr6(&a.remote, &a.ips[1], peer)
-		a.Addrs = netfd.Addrs{Local: &a.local, Remote: &a.remote, Connected: true}
-		fd.StoreAddrs(&a.Addrs)
-	default:
-		return false
-	}
-	return true
-}
-
-func (o *opening) openPassive(ctx context.Context, fd *netfd.FD) error {
+func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 	local := o.local
 	if o.stream() {
 		if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
@@ -239,45 +181,9 @@ func (o *opening) openPassive(ctx context.Context, fd *netfd.FD) error {
 	return nil
 }
 
-func backlog(n int) int {
-	if n == 0 {
-		return sys.MaxBacklog()
-	}
-	return n
-}
-
-// checkBacklog refuses what listen(2) would silently take for another number.
-func checkBacklog(n int) error {
-	if n < 0 {
-		return &ArgumentError{Arg: "backlog", Value: n, Why: "must not be negative"}
-	}
-	if n > math.MaxInt32 {
-		return &ArgumentError{Arg: "backlog", Value: n, Why: "does not fit in 32 bits"}
-	}
-	return nil
-}
-
 func bind(fd *netfd.FD, sa *sys.Sockaddr, local net.Addr) error {
 	if err := encodeAddr(sa, fd.Family, local); err != nil {
 		return netfd.CallError("bind", err)
 	}
 	return fd.Bind(sa)
-}
-
-// localAddr asks the kernel for the socket's own address, nil if it has none.
-func localAddr(fd *netfd.FD) net.Addr {
-	var sa sys.Sockaddr
-	if fd.Sockname(&sa) != nil {
-		return nil
-	}
-	return decodeAddr(fd, &sa)
-}
-
-// orNameless returns addr, or if that is nil what stands for the address of a
-// socket in a family whose sockets have none: users of net.Conn rely on one.
-func orNameless(fd *netfd.FD, addr net.Addr) net.Addr {
-	if addr == nil {
-		return &RawAddr{Family: fd.Family}
-	}
-	return addr
 }

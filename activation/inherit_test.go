@@ -1,6 +1,6 @@
 //go:build linux
 
-package sockets_test
+package activation_test
 
 import (
 	"encoding/json"
@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
 )
 
 func init() { children["inherited"] = printInherited }
@@ -46,7 +47,7 @@ func printInherited() error {
 			os.Setenv("LISTEN_PIDFDID", strconv.FormatUint(st.Ino, 10))
 		}
 	}
-	socks, err := sockets.Inherited()
+	socks, err := activation.Inherited()
 	var lines []string
 	for _, s := range socks {
 		what := "file"
@@ -68,7 +69,7 @@ func printInherited() error {
 			return err
 		}
 	}
-	var ie *sockets.InheritError
+	var ie *activation.InheritError
 	if errors.As(err, &ie) {
 		lines = append(lines, fmt.Sprintf("InheritError in %s", ie.Variable))
 		if errors.Is(err, syscall.EBADF) {
@@ -82,7 +83,7 @@ func printInherited() error {
 			lines = append(lines, "still set: "+kv)
 		}
 	}
-	if again, err := sockets.Inherited(); again != nil || err != nil {
+	if again, err := activation.Inherited(); again != nil || err != nil {
 		lines = append(lines, fmt.Sprintf("the second time %v, %v", again, err))
 	}
 	return json.NewEncoder(os.Stdout).Encode(lines)
@@ -188,7 +189,7 @@ func TestPassTo(t *testing.T) {
 	}
 	defer std.Close()
 	pipe := pipes(t, 1)[0]
-	named := []sockets.Named{
+	named := []activation.Named{
 		{Name: "web", Conn: l.(syscall.Conn)},
 		{Name: "", Conn: std.(*net.UDPConn)},
 		{Name: "pipe", Conn: pipe},
@@ -200,10 +201,10 @@ func TestPassTo(t *testing.T) {
 	}
 	t.Run("alone", func(t *testing.T) {
 		cmd := childCommand(t, "inherited")
-		if err := sockets.PassTo(cmd, named...); err != nil {
+		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
+		defer activation.ClosePassed(cmd)
 		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
 			t.Errorf("mismatch (-want +got):\n%s", diff)
 		}
@@ -212,10 +213,10 @@ func TestPassTo(t *testing.T) {
 		cmd := childCommand(t, "inherited")
 		cmd.Args = append([]string{"sh", "-c", `"$@"; exit`, cmd.Path, cmd.Path}, cmd.Args[1:]...)
 		cmd.Path = "/bin/sh"
-		if err := sockets.PassTo(cmd, named...); err != nil {
+		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
+		defer activation.ClosePassed(cmd)
 		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
 			t.Errorf("mismatch (-want +got):\n%s", diff)
 		}
@@ -223,19 +224,19 @@ func TestPassTo(t *testing.T) {
 	t.Run("beside other files", func(t *testing.T) {
 		cmd := childCommand(t, "inherited")
 		cmd.ExtraFiles = []*os.File{pipe, nil}
-		if err := sockets.PassTo(cmd, named...); err != nil {
+		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
-		sockets.ClosePassed(cmd)
+		activation.ClosePassed(cmd)
 		if cmd.ExtraFiles[0] != pipe || !isOpen(int(pipe.Fd())) {
 			t.Fatal("ClosePassed closed a file that was there before")
 		}
 		cmd = childCommand(t, "inherited")
 		cmd.ExtraFiles = []*os.File{pipe, nil}
-		if err := sockets.PassTo(cmd, named...); err != nil {
+		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
+		defer activation.ClosePassed(cmd)
 		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
 			t.Errorf("mismatch (-want +got):\n%s", diff)
 		}
@@ -243,7 +244,7 @@ func TestPassTo(t *testing.T) {
 	t.Run("nothing", func(t *testing.T) {
 		cmd := childCommand(t, "inherited")
 		cmd.Env = append(cmd.Env, "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "LISTEN_PID=1")
-		if err := sockets.PassTo(cmd); err != nil {
+		if err := activation.PassTo(cmd); err != nil {
 			t.Fatal(err)
 		}
 		if got := inherited(t, cmd); got != nil {
@@ -252,10 +253,10 @@ func TestPassTo(t *testing.T) {
 	})
 	t.Run("service", func(t *testing.T) {
 		cmd := childCommand(t, "inherited")
-		if err := sockets.PassToService(cmd, named...); err != nil {
+		if err := activation.PassToService(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
+		defer activation.ClosePassed(cmd)
 		cmd.Env = append(cmd.Env, "SOCKETS_LISTEN_IDS=") // as a program that knows of none
 		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
 			t.Errorf("mismatch (-want +got):\n%s", diff)
@@ -264,20 +265,20 @@ func TestPassTo(t *testing.T) {
 	t.Run("service without a directory in its path", func(t *testing.T) {
 		cmd := childCommand(t, "inherited")
 		cmd.Dir, cmd.Path = filepath.Split(cmd.Path)
-		if err := sockets.PassToService(cmd, named...); err != nil {
+		if err := activation.PassToService(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
+		defer activation.ClosePassed(cmd)
 		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
 			t.Errorf("mismatch (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("service of systemd's", func(t *testing.T) {
 		cmd := childCommand(t, "inherited", "pid", "pidfd")
-		if err := sockets.PassTo(cmd, named...); err != nil {
+		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
+		defer activation.ClosePassed(cmd)
 		cmd.Env = append(cmd.Env, "SOCKETS_LISTEN_IDS=")
 		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
 			t.Errorf("mismatch (-want +got):\n%s", diff)
@@ -310,23 +311,23 @@ func TestPassToErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed.Close()
-	ok := sockets.Named{Name: "ok", Conn: s}
+	ok := activation.Named{Name: "ok", Conn: s}
 	tests := []struct {
 		name  string
-		socks []sockets.Named
+		socks []activation.Named
 		want  error
 	}{
-		{"colon", []sockets.Named{ok, {"a:b", s}}, syscall.EINVAL},
-		{"control character", []sockets.Named{ok, {"a\nb", s}}, syscall.EINVAL},
-		{"not ASCII", []sockets.Named{ok, {"é", s}}, syscall.EINVAL},
-		{"long", []sockets.Named{ok, {strings.Repeat("x", 256), s}}, syscall.EINVAL},
-		{"nil", []sockets.Named{ok, {"x", nil}}, syscall.EINVAL},
-		{"closed", []sockets.Named{ok, {"x", closed}}, net.ErrClosed},
+		{"colon", []activation.Named{ok, {"a:b", s}}, syscall.EINVAL},
+		{"control character", []activation.Named{ok, {"a\nb", s}}, syscall.EINVAL},
+		{"not ASCII", []activation.Named{ok, {"é", s}}, syscall.EINVAL},
+		{"long", []activation.Named{ok, {strings.Repeat("x", 256), s}}, syscall.EINVAL},
+		{"nil", []activation.Named{ok, {"x", nil}}, syscall.EINVAL},
+		{"closed", []activation.Named{ok, {"x", closed}}, net.ErrClosed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd := exec.Command("/bin/true")
-			if err := sockets.PassTo(cmd, tt.socks...); !errors.Is(err, tt.want) {
+			if err := activation.PassTo(cmd, tt.socks...); !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
 			if cmd.ExtraFiles != nil || cmd.Env != nil {
@@ -337,10 +338,10 @@ func TestPassToErrors(t *testing.T) {
 	t.Run("names at the edges", func(t *testing.T) {
 		cmd := exec.Command("/bin/true")
 		long := strings.Repeat("x", 255)
-		if err := sockets.PassTo(cmd, sockets.Named{Name: " ~", Conn: s}, sockets.Named{Name: long, Conn: s}); err != nil {
+		if err := activation.PassTo(cmd, activation.Named{Name: " ~", Conn: s}, activation.Named{Name: long, Conn: s}); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
+		defer activation.ClosePassed(cmd)
 		if want := "LISTEN_FDNAMES= ~:" + long; !slices.Contains(cmd.Env, want) {
 			t.Errorf("the environment lacks %s", want)
 		}
@@ -350,29 +351,29 @@ func TestPassToErrors(t *testing.T) {
 		files := append(make([]*os.File, 0, 10), pipes(t, 1)...)
 		cmd := exec.Command("/bin/true")
 		cmd.ExtraFiles = files
-		if err := sockets.PassTo(cmd, ok); err != nil {
+		if err := activation.PassTo(cmd, ok); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
+		defer activation.ClosePassed(cmd)
 		if got := files[:2][1]; got != nil {
 			t.Errorf("PassTo wrote %v behind the caller's files", got)
 		}
 	})
 	t.Run("no such program", func(t *testing.T) {
-		if err := sockets.PassToService(exec.Command("no such program"), ok); !errors.Is(err, exec.ErrNotFound) {
+		if err := activation.PassToService(exec.Command("no such program"), ok); !errors.Is(err, exec.ErrNotFound) {
 			t.Errorf("%v, want ErrNotFound", err)
 		}
 	})
 	t.Run("twice", func(t *testing.T) {
 		cmd := exec.Command("/bin/true")
-		if err := sockets.PassTo(cmd, ok); err != nil {
+		if err := activation.PassTo(cmd, ok); err != nil {
 			t.Fatal(err)
 		}
-		defer sockets.ClosePassed(cmd)
-		if err := sockets.PassTo(cmd, ok); !errors.Is(err, syscall.EINVAL) {
+		defer activation.ClosePassed(cmd)
+		if err := activation.PassTo(cmd, ok); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("PassTo: %v, want EINVAL", err)
 		}
-		if err := sockets.PassToService(cmd, ok); !errors.Is(err, syscall.EINVAL) || cmd.Path != "/bin/true" {
+		if err := activation.PassToService(cmd, ok); !errors.Is(err, syscall.EINVAL) || cmd.Path != "/bin/true" {
 			t.Errorf("PassToService of %s: %v, want EINVAL", cmd.Path, err)
 		}
 		if len(cmd.ExtraFiles) != 1 {
@@ -382,19 +383,19 @@ func TestPassToErrors(t *testing.T) {
 	t.Run("service with a gap", func(t *testing.T) {
 		cmd := exec.Command("/bin/true")
 		cmd.ExtraFiles = []*os.File{nil}
-		if err := sockets.PassToService(cmd, ok); !errors.Is(err, syscall.EINVAL) || cmd.Path != "/bin/true" || cmd.Env != nil {
+		if err := activation.PassToService(cmd, ok); !errors.Is(err, syscall.EINVAL) || cmd.Path != "/bin/true" || cmd.Env != nil {
 			t.Errorf("PassToService of %s: %v, want EINVAL", cmd.Path, err)
 		}
 	})
 	t.Run("does not start", func(t *testing.T) {
 		cmd := exec.Command(t.TempDir())
-		if err := sockets.PassTo(cmd, ok); err != nil {
+		if err := activation.PassTo(cmd, ok); err != nil {
 			t.Fatal(err)
 		}
 		if err := cmd.Start(); err == nil {
 			t.Error("a directory was started")
 		}
-		sockets.ClosePassed(cmd)
+		activation.ClosePassed(cmd)
 	})
 	t.Run("file of the same name", func(t *testing.T) {
 		t.Chdir(t.TempDir())
@@ -405,10 +406,10 @@ func TestPassToErrors(t *testing.T) {
 		defer f.Close()
 		cmd := exec.Command("/bin/true")
 		cmd.ExtraFiles = []*os.File{f}
-		if err := sockets.PassTo(cmd, ok); err != nil {
+		if err := activation.PassTo(cmd, ok); err != nil {
 			t.Fatal(err)
 		}
-		sockets.ClosePassed(cmd)
+		activation.ClosePassed(cmd)
 		if _, err := f.WriteString("x"); err != nil {
 			t.Errorf("ClosePassed closed a file of somebody else: %v", err)
 		}
@@ -418,7 +419,7 @@ func TestPassToErrors(t *testing.T) {
 		if err := cmd.Run(); err != nil {
 			t.Fatal(err)
 		}
-		if err := sockets.PassTo(cmd, ok); !errors.Is(err, syscall.EINVAL) {
+		if err := activation.PassTo(cmd, ok); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%v, want EINVAL", err)
 		}
 	})
@@ -458,7 +459,7 @@ func TestPassToRefusesClosed(t *testing.T) {
 	defer r.Close()
 	w.Close()
 	cmd := exec.Command("/bin/true")
-	err = sockets.PassTo(cmd, sockets.Named{Name: "open", Conn: r}, sockets.Named{Name: "closed", Conn: w})
+	err = activation.PassTo(cmd, activation.Named{Name: "open", Conn: r}, activation.Named{Name: "closed", Conn: w})
 	var e *sockets.DescriptorError
 	if !errors.As(err, &e) || e.Index != 1 || !errors.Is(err, os.ErrClosed) {
 		t.Errorf("PassTo: %v, want a DescriptorError of 1 that is ErrClosed", err)
@@ -473,7 +474,7 @@ func TestPassToRefusesClosed(t *testing.T) {
 func TestPassToForgets(t *testing.T) {
 	cmd := exec.Command("/bin/true")
 	cmd.Env = []string{"LISTEN_PID=1", "LISTEN_PIDFDID=2", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "KEPT=yes"}
-	if err := sockets.PassTo(cmd); err != nil {
+	if err := activation.PassTo(cmd); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"KEPT=yes"}, cmd.Env); diff != "" {

@@ -1,0 +1,78 @@
+package activation_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"os/exec"
+	"syscall"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
+)
+
+func ExampleInherited() {
+	socks, err := activation.Inherited()
+	if err != nil {
+		log.Fatal(err)
+	}
+	var l net.Listener
+	if len(socks) > 0 {
+		l, err = socks[0].Socket.Listener()
+	} else {
+		l, err = sockets.Listen("tcp", "127.0.0.1:0") // started by hand
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	fmt.Println(len(socks), l.Addr().Network())
+	// Output: 0 tcp
+}
+
+func ExamplePassTo() {
+	l, err := sockets.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+
+	cmd := exec.Command("sh", "-c", "echo $LISTEN_FDS $LISTEN_FDNAMES; ls /dev/fd/3")
+	if err := activation.PassTo(cmd, activation.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
+		log.Fatal(err)
+	}
+	out, err := cmd.Output()
+	activation.ClosePassed(cmd)
+	fmt.Printf("%s%v\n", out, err)
+	// Output:
+	// 1 web
+	// /dev/fd/3
+	// <nil>
+}
+
+func ExamplePassToService() {
+	l, err := sockets.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+
+	// Any program that follows sd_listen_fds(3).
+	cmd := exec.Command("sh", "-c", "test $LISTEN_PID = $$ && echo $LISTEN_FDS")
+	if err := activation.PassToService(cmd, activation.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
+		log.Fatal(err)
+	}
+	out, err := cmd.Output()
+	activation.ClosePassed(cmd)
+	fmt.Printf("%s%v\n", out, err)
+	// Output:
+	// 1
+	// <nil>
+}
+
+func ExampleNotify() {
+	sent, err := activation.Notify(context.Background(), activation.NotifyReady, activation.NotifyStatus("serving"))
+	fmt.Println(sent, err) // no service manager started this
+	// Output: false <nil>
+}
