@@ -93,7 +93,7 @@ func (u *Upgrader) takeOver() error {
 
 func (u *Upgrader) addFiles(names []string, files []*os.File) (err error) {
 	for i, f := range files {
-		s := activation.Socket{Name: names[i], File: f}
+		s := activation.Descriptor{Name: names[i], File: f}
 		if err == nil {
 			var sock *sockets.Socket
 			if sock, err = sockets.FromFile(f); err == nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // checkKind returns an error unless s is a socket for network.
-func checkKind(s activation.Socket, network string, listener bool) error {
+func checkKind(s activation.Descriptor, network string, listener bool) error {
 	if s.Socket == nil {
 		return &NameError{s.Name, "is a file, not a socket"}
 	}

@@ -39,6 +39,11 @@ const (
 func serve() error {
 	log.SetFlags(0)
 	log.SetPrefix(fmt.Sprintf("server %d: ", os.Getpid()))
+	if os.Getenv("UPGRADE_TEST_SUPERVISE") != "" {
+		if err := upgrade.Supervise(); err != nil {
+			return err
+		}
+	}
 	ctx := context.Background()
 	dir := os.Getenv(dirVar)
 	if os.Getenv(behaviourVar) == "crash" {

@@ -86,7 +86,7 @@ type Upgrader struct {
 	config    Config
 	done      chan struct{} // closed once the process is to end
 	signals   chan os.Signal
-	inherited map[string]activation.Socket
+	inherited map[string]activation.Descriptor
 	owned     map[string]bool // names of inherited listeners whose paths are ours
 
 	readying sync.Mutex // held by Ready
@@ -124,7 +124,7 @@ func New(config Config) (*Upgrader, error) {
 	u := &Upgrader{
 		config:    config,
 		done:      make(chan struct{}),
-		inherited: make(map[string]activation.Socket),
+		inherited: make(map[string]activation.Descriptor),
 		owned:     make(map[string]bool),
 	}
 	if u.config.Logf == nil {
@@ -169,7 +169,7 @@ func (u *Upgrader) inherit() error {
 	return nil
 }
 
-func (u *Upgrader) addInherited(s activation.Socket) error {
+func (u *Upgrader) addInherited(s activation.Descriptor) error {
 	if _, twice := u.inherited[s.Name]; twice {
 		s.Close()
 		return &NameError{s.Name, "was inherited twice"}
@@ -263,7 +263,7 @@ func (u *Upgrader) hold(name string, c syscall.Conn, owned bool) {
 
 // take returns the inherited descriptor of that name and whether there is one. It
 // checks the name for a new one as well.
-func (u *Upgrader) take(name string) (s activation.Socket, ok bool, err error) {
+func (u *Upgrader) take(name string) (s activation.Descriptor, ok bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
@@ -337,7 +337,7 @@ func (u *Upgrader) listen(ctx context.Context, lc *sockets.ListenConfig, name, n
 }
 
 // putBack leaves s for Ready to close, under a name that nothing asks for.
-func (u *Upgrader) putBack(s activation.Socket) {
+func (u *Upgrader) putBack(s activation.Descriptor) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.inherited[s.Name+"\x00"] = s
