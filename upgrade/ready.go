@@ -58,7 +58,7 @@ func (u *Upgrader) Ready(ctx context.Context) (unused []string, err error) {
 		u.pre = nil
 	}
 	for name, s := range u.inherited {
-		unused = append(unused, strings.TrimSuffix(name, "\x00"))
+		unused = append(unused, strings.TrimSuffix(name, replacedSuffix))
 		s.Close()
 	}
 	u.inherited = nil

@@ -33,6 +33,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if _, ok := os.LookupEnv(askVar); ok {
+		ask()
+		return
+	}
 	if os.Getenv(dirVar) != "" {
 		if err := serve(); err != nil {
 			log.Fatal(err)

@@ -323,24 +323,28 @@ func (u *Upgrader) listen(ctx context.Context, lc *sockets.ListenConfig, name, n
 	}
 	if ok {
 		if err := checkKind(s, network, true); err != nil {
-			s.Close()
+			u.putBack(s, s.Name)
 			return nil, false, err
 		}
 		if u.pre == nil || hasAddr(ctx, s.Socket.LocalAddr(), network, address) {
 			l, err = adoptListener(lc, s.Socket)
 			return l, true, err
 		}
-		u.putBack(s)
+		u.putBack(s, s.Name+replacedSuffix)
 	}
 	l, err = lc.Listen(ctx, network, address)
 	return l, false, err
 }
 
-// putBack leaves s for Ready to close, under a name that nothing asks for.
-func (u *Upgrader) putBack(s activation.Descriptor) {
+// replacedSuffix ends the name of a listener that a new one has replaced, so that nothing
+// asks for it.
+const replacedSuffix = "\x00"
+
+// putBack leaves s for Ready to close, or for a call that asks for name.
+func (u *Upgrader) putBack(s activation.Descriptor, name string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.inherited[s.Name+"\x00"] = s
+	u.inherited[name] = s
 }
 
 // ListenPacket returns the inherited packet socket of that name, or a new one, as Listen
@@ -364,7 +368,7 @@ func (u *Upgrader) listenPacket(ctx context.Context, lc *sockets.ListenConfig, n
 	}
 	if ok {
 		if err := checkKind(s, network, false); err != nil {
-			s.Close()
+			u.putBack(s, s.Name)
 			return nil, err
 		}
 		if u.pre == nil || hasAddr(ctx, s.Socket.LocalAddr(), network, address) {
@@ -374,7 +378,7 @@ func (u *Upgrader) listenPacket(ctx context.Context, lc *sockets.ListenConfig, n
 			}
 			return c, err
 		}
-		u.putBack(s)
+		u.putBack(s, s.Name+replacedSuffix)
 	}
 	return lc.ListenPacket(ctx, network, address)
 }
@@ -398,7 +402,7 @@ func (u *Upgrader) Conn(name string, dial func() (net.Conn, error)) (net.Conn, e
 	}
 	if err != nil {
 		if ok {
-			s.Close()
+			u.putBack(s, name)
 		}
 		return nil, err
 	}
@@ -424,7 +428,7 @@ func (u *Upgrader) File(name string, open func() (*os.File, error)) (*os.File, e
 		f, err = open()
 	case f == nil:
 		err = &NameError{name, "is a socket, not a file"}
-		s.Close()
+		u.putBack(s, name)
 	}
 	if err != nil {
 		return nil, err
