@@ -190,8 +190,8 @@ func TestFromFDErrors(t *testing.T) {
 		want error
 	}{
 		{"negative", -1, syscall.EBADF},
-		{"of more than 32 bits", 1<<32 + p[0], syscall.EBADF},
-		{"negative, of more than 32 bits", -1<<32 + p[0], syscall.EBADF},
+		{"of more than 32 bits", wide(1<<32) + p[0], syscall.EBADF},
+		{"negative, of more than 32 bits", wide(-1<<32) + p[0], syscall.EBADF},
 		{"closed", closed, syscall.EBADF},
 		{"not open yet", 1 << 20, syscall.EBADF},
 		{"pipe", p[0], syscall.ENOTSOCK},
@@ -505,4 +505,12 @@ func TestRefusedStaysBlocking(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wide returns n where an int is that wide, and a number that is never a descriptor elsewhere.
+func wide(n int64) int {
+	if int64(int(n)) == n {
+		return int(n)
+	}
+	return -1 << 30
 }

@@ -7,18 +7,20 @@ import (
 	"net"
 	"syscall"
 
+	"golang.org/x/net/ipv4"
+
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Message is one message of ReadBatch and WriteBatch: the type of packages
-// golang.org/x/net/ipv4 and ipv6.
+// Message is one message of ReadBatch and WriteBatch: the type that packages
+// golang.org/x/net/ipv4 and ipv6 share.
 //
 // Buffers hold the data, one after the other; OOB is the control data or, to
 // receive, room for them. Addr is the destination, nil on a connected socket, or
 // the sender. N and NN tell how much there is in Buffers and OOB afterwards, Flags
 // what recvmsg(2) says: MSG_TRUNC if the data were longer than Buffers.
-type Message = netfd.Message
+type Message = ipv4.Message
 
 // ReadBatch receives datagrams into ms and returns how many: at least one, for which
 // it waits, and no more than are there. flags are those of recvmsg(2).

@@ -220,6 +220,7 @@ func dupFile(fd *netfd.FD) (*os.File, error) {
 		}
 		return nil, err
 	}
+	sys.NameFile(g, fileName(fd)) // net has not seen the network that the user named, nor a peer that is gone
 	return g, nil
 }
 

@@ -47,11 +47,11 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 			})
 			b, again := make([]byte, 10_000), make([]byte, 10_000)
 			for {
-				peeked, _, err := r.ReceiveFrom(b, sockets.Peek)
+				peeked, _, err := r.ReceiveFrom(b, sockets.MsgPeek)
 				if err == io.EOF {
 					return n, nil
 				}
-				m, _, _ := r.ReceiveFrom(again, sockets.WaitAll)
+				m, _, _ := r.ReceiveFrom(again, sockets.MsgWaitAll)
 				if err != nil || m < peeked || !bytes.Equal(b[:peeked], again[:peeked]) {
 					t.Fatalf("peeked at %d octets, %v, and then got %d others", peeked, err, m)
 				}
@@ -248,7 +248,7 @@ func TestCopyResumesAfterFailedFallback(t *testing.T) {
 			peeked := make([]byte, 100)
 			m, _, err := src.(interface {
 				ReceiveFrom([]byte, sockets.MsgFlags) (int, net.Addr, error)
-			}).ReceiveFrom(peeked, sockets.Peek)
+			}).ReceiveFrom(peeked, sockets.MsgPeek)
 			if err != nil || !bytes.Equal(data[:m], peeked[:m]) {
 				t.Errorf("peeked at %d octets, %v, which are others", m, err)
 			}

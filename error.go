@@ -173,10 +173,10 @@ func (c *conn) destError(call string, err error) error {
 }
 
 // readError is opError for messages, where the end of a stream is an error with
-// addresses.
+// addresses in some releases.
 func readError(fd *netfd.FD, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || err == io.EOF && !wrapsEOF {
+		return err
 	}
 	return &net.OpError{Op: "read", Net: fd.Network, Source: fd.Local(), Addr: fd.Remote(), Err: err}
 }

@@ -26,10 +26,10 @@ func ExampleUDPConn_SendTo() {
 		log.Fatal(err)
 	}
 	defer b.Close()
-	if _, err := a.SendTo([]byte("one "), b.LocalAddr(), sockets.More|sockets.DontRoute); err != nil {
+	if _, err := a.SendTo([]byte("one "), b.LocalAddr(), sockets.MsgMore|sockets.MsgDontRoute); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := a.SendTo([]byte("datagram"), b.LocalAddr(), sockets.DontWait|sockets.Confirm); err != nil {
+	if _, err := a.SendTo([]byte("datagram"), b.LocalAddr(), sockets.MsgDontWait|sockets.MsgConfirm); err != nil {
 		log.Fatal(err)
 	}
 	buf := make([]byte, 64)
@@ -82,11 +82,11 @@ func ExampleUnixConn_ReceiveFrom() {
 		log.Fatal(err)
 	}
 	buf := make([]byte, 64)
-	n, _, err := b.ReceiveFrom(buf[:4], sockets.Peek)
+	n, _, err := b.ReceiveFrom(buf[:4], sockets.MsgPeek)
 	fmt.Printf("%q %v\n", buf[:n], errors.Is(err, io.ErrShortBuffer))
 	n, _, err = b.ReceiveFrom(buf, 0)
 	fmt.Printf("%q %v\n", buf[:n], err)
-	_, _, err = b.ReceiveFrom(buf, sockets.DontWait)
+	_, _, err = b.ReceiveFrom(buf, sockets.MsgDontWait)
 	fmt.Println(errors.Is(err, sockets.ErrWouldBlock))
 	// Output:
 	// "a me" true
@@ -111,13 +111,13 @@ func ExampleTCPConn_ReceiveFrom() {
 	}
 	defer b.Close()
 
-	if _, err := a.SendTo([]byte("hello!"), nil, sockets.OutOfBand); err != nil {
+	if _, err := a.SendTo([]byte("hello!"), nil, sockets.MsgOutOfBand); err != nil {
 		log.Fatal(err)
 	}
 	buf := make([]byte, 5)
-	n, _, err := b.ReceiveFrom(buf, sockets.WaitAll)
+	n, _, err := b.ReceiveFrom(buf, sockets.MsgWaitAll)
 	fmt.Printf("%s %v\n", buf[:n], err)
-	n, _, err = b.ReceiveFrom(buf, sockets.OutOfBand)
+	n, _, err = b.ReceiveFrom(buf, sockets.MsgOutOfBand)
 	fmt.Printf("%s %v\n", buf[:n], err)
 	// Output:
 	// hello <nil>

@@ -305,7 +305,7 @@ func ExampleTextConn_SetBufferSizes() {
 		log.Fatal(err)
 	}
 	buf := make([]byte, 16)
-	_, _, err = b.ReceiveFrom(buf, sockets.DontWait)
+	_, _, err = b.ReceiveFrom(buf, sockets.MsgDontWait)
 	fmt.Println(errors.Is(err, sockets.ErrWouldBlock))
 	if err := c.Flush(); err != nil {
 		log.Fatal(err)

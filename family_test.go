@@ -267,7 +267,7 @@ func TestPing(t *testing.T) {
 		check(t, err)
 		send(t, c.(messenger), string(b), 0)
 		buf := make([]byte, 1500)
-		n, from, err := c.(messenger).ReceiveFrom(buf, sockets.Peek)
+		n, from, err := c.(messenger).ReceiveFrom(buf, sockets.MsgPeek)
 		// What the kernel gives, with the IP header.
 		if err != nil || n != 20+len(b) || buf[0] != 0x45 || from.String() != "127.0.0.1" {
 			t.Errorf("received %d bytes from %v, %v; want a header and %d", n, from, err, len(b))
@@ -497,7 +497,7 @@ func TestUnknownFamilyALG(t *testing.T) {
 		t.Errorf("addresses %v and %v", c.LocalAddr(), c.RemoteAddr())
 	}
 	stream := c.(*sockets.StreamConn)
-	send(t, stream, "hello ", sockets.More)
+	send(t, stream, "hello ", sockets.MsgMore)
 	send(t, stream, "world", 0)
 	got := make([]byte, sha256.Size)
 	_, err = io.ReadFull(stream, got)

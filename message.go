@@ -12,83 +12,90 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// MsgFlags change what SendTo and ReceiveFrom do; they are combined with |. See
-// send(2) and recv(2).
+// MsgFlags change what SendTo and ReceiveFrom do; they are combined with |. They have
+// the numbers of the running system, so that int(MsgDontWait) also serves as a flag of
+// [UDPConn.ReadBatch]. See send(2) and recv(2).
 type MsgFlags int
 
-// The flags. A system that lacks one answers errors.ErrUnsupported.
+// The flags. SendTo and ReceiveFrom answer errors.ErrUnsupported to one that the system
+// lacks, whose number the system does not use.
 const (
-	// Peek leaves what is received in the queue.
-	Peek MsgFlags = 1 << iota
+	// MsgPeek leaves what is received in the queue.
+	MsgPeek MsgFlags = sys.MSG_PEEK
 
-	// OutOfBand sends the last byte as TCP's urgent data, or receives it. A
+	// MsgOutOfBand sends the last byte as TCP's urgent data, or receives it. A
 	// receive never waits for it: without any it fails with EINVAL, and with
 	// EAGAIN if it is announced and not here yet. See tcp(7).
-	OutOfBand
+	MsgOutOfBand MsgFlags = sys.MSG_OOB
 
-	// WaitAll makes a receive from a stream wait until the buffer is full, the
+	// MsgWaitAll makes a receive from a stream wait until the buffer is full, the
 	// stream ends or the call fails. What has been received is returned then.
-	WaitAll
+	MsgWaitAll MsgFlags = sys.MSG_WAITALL
 
-	// DontWait makes a call that would wait fail with EAGAIN.
-	DontWait
+	// MsgDontWait makes a call that would wait fail with EAGAIN. Such a call waits for
+	// nothing, other calls included, so that no deadline concerns it. While a Write
+	// that has sent a part of its data to a stream waits for room, there is none.
+	MsgDontWait MsgFlags = sys.MSG_DONTWAIT
 
-	// DontRoute sends to hosts on directly connected networks only.
-	DontRoute
+	// MsgDontRoute sends to hosts on directly connected networks only.
+	MsgDontRoute MsgFlags = sys.MSG_DONTROUTE
 
-	// Confirm tells the link layer that the peer has answered, so that it need
-	// not ask whether it is there.
-	Confirm
+	// MsgConfirm tells the link layer that the peer has answered, so that it need
+	// not ask whether it is there. Linux only.
+	MsgConfirm MsgFlags = sys.MSG_CONFIRM
 
-	// More says that more data follows: a stream holds back a partial segment,
-	// and a UDP socket adds to one datagram until a send without the flag.
-	More
-
-	// NoSignal is always in effect: SendTo never raises SIGPIPE.
-	NoSignal
+	// MsgMore says that more data follows: a stream holds back a partial segment,
+	// and a UDP socket adds to one datagram until a send without the flag. Linux
+	// only.
+	MsgMore MsgFlags = sys.MSG_MORE
 )
 
-var msgFlagNames = []string{"Peek", "OutOfBand", "WaitAll", "DontWait", "DontRoute", "Confirm", "More", "NoSignal"}
+var msgFlagNames = []struct {
+	flag MsgFlags
+	name string
+}{
+	{MsgPeek, "MsgPeek"},
+	{MsgOutOfBand, "MsgOutOfBand"},
+	{MsgWaitAll, "MsgWaitAll"},
+	{MsgDontWait, "MsgDontWait"},
+	{MsgDontRoute, "MsgDontRoute"},
+	{MsgConfirm, "MsgConfirm"},
+	{MsgMore, "MsgMore"},
+}
 
-// String returns the names of the flags, "Peek|DontWait".
+// String returns the names of the flags, "MsgPeek|MsgDontWait".
 func (f MsgFlags) String() string {
 	var names []string
-	for i, name := range msgFlagNames {
-		if f&(1<<i) != 0 {
-			names = append(names, name)
+	for _, n := range msgFlagNames {
+		if f&n.flag != 0 {
+			names = append(names, n.name)
+			f &^= n.flag
 		}
 	}
-	if rest := f >> len(msgFlagNames); rest != 0 {
-		names = append(names, fmt.Sprintf("%#x", int(rest<<len(msgFlagNames))))
+	if f != 0 {
+		names = append(names, fmt.Sprintf("%#x", uint(f)))
 	}
 	return strings.Join(names, "|")
 }
 
 const (
-	sendFlags    = OutOfBand | DontWait | DontRoute | Confirm | More | NoSignal
-	receiveFlags = Peek | OutOfBand | WaitAll | DontWait | NoSignal
+	sendFlags    = MsgOutOfBand | MsgDontWait | MsgDontRoute | MsgConfirm | MsgMore
+	receiveFlags = MsgPeek | MsgOutOfBand | MsgWaitAll | MsgDontWait
 )
 
-// system returns the flags as the system has them. allowed are those that the
-// call knows.
-func (f MsgFlags) system(allowed MsgFlags) (int, error) {
+// check refuses flags that are not among those that the call knows, or that the system
+// lacks.
+func (f MsgFlags) check(allowed MsgFlags) error {
 	if f&^allowed != 0 {
-		return 0, &ArgumentError{Arg: "flags", Value: f, Why: "only " + allowed.String() + " are possible"}
+		return &ArgumentError{Arg: "flags", Value: f, Why: "only " + allowed.String() + " are possible"}
 	}
-	sysflags := 0
-	for i, bit := range [...]int{sys.MSG_PEEK, sys.MSG_OOB, 0, sys.MSG_DONTWAIT, sys.MSG_DONTROUTE, sys.MSG_CONFIRM, sys.MSG_MORE, sys.MSG_NOSIGNAL} {
-		if f&(1<<i) == 0 {
-			continue
-		}
-		if bit < 0 {
-			return 0, &unsupportedFlagError{MsgFlags(1 << i)}
-		}
-		sysflags |= bit
+	if lacking := f & sys.MSG_LACKING; lacking != 0 {
+		return &unsupportedFlagError{lacking}
 	}
-	return sysflags, nil
+	return nil
 }
 
-// unsupportedFlagError names a flag that this system lacks.
+// unsupportedFlagError names flags that this system lacks.
 type unsupportedFlagError struct{ flag MsgFlags }
 
 func (e *unsupportedFlagError) Error() string {
@@ -98,7 +105,7 @@ func (e *unsupportedFlagError) Error() string {
 func (e *unsupportedFlagError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // SendTo sends b to addr, or to the peer if addr is nil, as flags say. All of a
-// stream's b is sent, unless the call fails, or DontWait cuts it short: the count
+// stream's b is sent, unless the call fails, or MsgDontWait cuts it short: the count
 // then says how much was.
 //
 // The kernel decides whether a socket with a peer may send elsewhere; streams may
@@ -121,8 +128,7 @@ func (c *conn) SendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 }
 
 func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
-	sysflags, err := flags.system(sendFlags)
-	if err != nil {
+	if err := flags.check(sendFlags); err != nil {
 		return 0, err
 	}
 	var to sys.Sockaddr
@@ -136,9 +142,9 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 	}
 	if c.fd.Type == sys.SOCK_STREAM {
 		// Only streams raise SIGPIPE, and some families refuse the flag on others.
-		return c.fd.SendAll(b, sysflags|sys.MSG_NOSIGNAL)
+		return c.fd.SendAll(b, int(flags)|sys.MSG_NOSIGNAL)
 	}
-	return c.fd.SendTo(b, sysflags, &to)
+	return c.fd.SendTo(b, int(flags), &to)
 }
 
 // ReceiveFrom receives into b as flags say, and returns the sender's address where
@@ -146,7 +152,7 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 //
 // A message that does not fit in b fails with an error that matches
 // io.ErrShortBuffer: b is full and addr is valid, but the rest is lost, unless flags
-// has Peek. It obeys the read deadline, and is safe for concurrent use.
+// has MsgPeek. It obeys the read deadline, and is safe for concurrent use.
 func (c *conn) ReceiveFrom(b []byte, flags MsgFlags) (n int, addr net.Addr, err error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
@@ -156,15 +162,15 @@ func (c *conn) ReceiveFrom(b []byte, flags MsgFlags) (n int, addr net.Addr, err 
 }
 
 func (c *conn) receiveFrom(b []byte, flags MsgFlags) (int, net.Addr, error) {
-	sysflags, err := flags.system(receiveFlags)
-	if err != nil {
+	if err := flags.check(receiveFlags); err != nil {
 		return 0, nil, err
 	}
+	sysflags := int(flags &^ MsgWaitAll) // the waiting is done here, in the poller
 	if c.fd.Type == sys.SOCK_STREAM {
 		if len(b) == 0 {
 			return 0, nil, c.fd.Control(func(uintptr) {}) // whether it is closed
 		}
-		n, err := c.fd.RecvStream(b, sysflags, flags&WaitAll != 0, flags&OutOfBand != 0)
+		n, err := c.fd.RecvStream(b, sysflags, flags&MsgWaitAll != 0, flags&MsgOutOfBand != 0)
 		return n, nil, err
 	}
 	var from sys.Sockaddr

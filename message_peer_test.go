@@ -197,7 +197,7 @@ func TestPeerConcurrently(t *testing.T) {
 			wg.Go(func() { check(t, f()) })
 		}
 		wg.Go(func() { u.WriteTo([]byte("x"), b.LocalAddr()) })
-		wg.Go(func() { u.ReceiveFrom(make([]byte, 1), sockets.DontWait) })
+		wg.Go(func() { u.ReceiveFrom(make([]byte, 1), sockets.MsgDontWait) })
 		wg.Wait()
 		want := "<nil>"
 		onFD(t, u, func(fd int) error {

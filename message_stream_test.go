@@ -23,41 +23,41 @@ import (
 func TestUrgentData(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		_, b := dialed(t, "tcp4")
-		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.OutOfBand)
+		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.MsgOutOfBand)
 		wantError(t, err, "read", syscall.EINVAL)
 	})
 	t.Run("apart", func(t *testing.T) {
 		a, b := dialed(t, "tcp4")
-		send(t, a, "ab!", sockets.OutOfBand)
+		send(t, a, "ab!", sockets.MsgOutOfBand)
 		send(t, a, "cd", 0)
 		// The stream stops at the mark once.
-		wantReceive(t, b, 2, sockets.WaitAll, "ab")
-		wantReceive(t, b, 8, sockets.OutOfBand|sockets.Peek, "!")
-		wantReceive(t, b, 8, sockets.OutOfBand|sockets.WaitAll, "!")
-		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.OutOfBand)
+		wantReceive(t, b, 2, sockets.MsgWaitAll, "ab")
+		wantReceive(t, b, 8, sockets.MsgOutOfBand|sockets.MsgPeek, "!")
+		wantReceive(t, b, 8, sockets.MsgOutOfBand|sockets.MsgWaitAll, "!")
+		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.MsgOutOfBand)
 		wantError(t, err, "read", syscall.EINVAL)
-		wantReceive(t, b, 2, sockets.WaitAll, "cd")
+		wantReceive(t, b, 2, sockets.MsgWaitAll, "cd")
 	})
 	t.Run("inline", func(t *testing.T) {
 		a, b := dialed(t, "tcp4")
 		check(t, sockopt.OOBInline.Set(b, true))
-		send(t, a, "ab!", sockets.OutOfBand)
+		send(t, a, "ab!", sockets.MsgOutOfBand)
 		send(t, a, "cd", 0)
-		wantReceive(t, b, 5, sockets.WaitAll, "ab!cd")
-		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.OutOfBand)
+		wantReceive(t, b, 5, sockets.MsgWaitAll, "ab!cd")
+		_, _, err := b.ReceiveFrom(make([]byte, 1), sockets.MsgOutOfBand)
 		wantError(t, err, "read", syscall.EINVAL)
 	})
 	t.Run("unix", func(t *testing.T) {
 		a, b := dialed(t, "unix")
-		if _, err := a.SendTo([]byte("ab!"), nil, sockets.OutOfBand); errors.Is(err, errors.ErrUnsupported) {
+		if _, err := a.SendTo([]byte("ab!"), nil, sockets.MsgOutOfBand); errors.Is(err, errors.ErrUnsupported) {
 			t.Skip("this kernel has no urgent data on unix sockets:", err)
 		}
-		wantReceive(t, b, 8, sockets.OutOfBand, "!")
+		wantReceive(t, b, 8, sockets.MsgOutOfBand, "!")
 		wantReceive(t, b, 8, 0, "ab")
 	})
 	t.Run("datagram", func(t *testing.T) {
 		a, b := packets(t, "udp4"), packets(t, "udp4")
-		_, err := a.SendTo([]byte("x"), b.LocalAddr(), sockets.OutOfBand)
+		_, err := a.SendTo([]byte("x"), b.LocalAddr(), sockets.MsgOutOfBand)
 		wantError(t, err, "write", syscall.EOPNOTSUPP)
 	})
 }
@@ -70,7 +70,7 @@ func TestUrgentDataOfMany(t *testing.T) {
 	data := append(bytes.Repeat([]byte("."), 1<<20), '!')
 	sent := make(chan error, 1)
 	go func() {
-		n, err := a.SendTo(data, nil, sockets.OutOfBand)
+		n, err := a.SendTo(data, nil, sockets.MsgOutOfBand)
 		if err == nil && n != len(data) {
 			err = io.ErrShortWrite
 		}
@@ -87,7 +87,7 @@ func TestUrgentDataOfMany(t *testing.T) {
 
 // TestWaitAll ends the wait for a full buffer in every way there is.
 func TestWaitAll(t *testing.T) {
-	for _, flags := range []sockets.MsgFlags{sockets.WaitAll, sockets.WaitAll | sockets.Peek} {
+	for _, flags := range []sockets.MsgFlags{sockets.MsgWaitAll, sockets.MsgWaitAll | sockets.MsgPeek} {
 		for _, network := range []string{"tcp4", "unix"} {
 			t.Run(network+" "+flags.String(), func(t *testing.T) {
 				t.Run("full", func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestWaitAll(t *testing.T) {
 					e.whileBlocked(func(seeFunc) { wantReceive(t, b, 12, flags, "last") }, func() {
 						check(t, a.Close())
 					})
-					if flags&sockets.Peek != 0 {
+					if flags&sockets.MsgPeek != 0 {
 						wantReceive(t, b, 12, 0, "last")
 					}
 					n, _, err := b.ReceiveFrom(make([]byte, 1), flags)
@@ -117,7 +117,7 @@ func TestWaitAll(t *testing.T) {
 					a, b := dialed(t, network)
 					send(t, a, "some", 0)
 					// The data has arrived before the time starts.
-					wantReceive(t, b, 4, sockets.Peek|sockets.WaitAll, "some")
+					wantReceive(t, b, 4, sockets.MsgPeek|sockets.MsgWaitAll, "some")
 					check(t, b.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
 					buf := make([]byte, 12)
 					n, _, err := b.ReceiveFrom(buf, flags)
@@ -129,8 +129,8 @@ func TestWaitAll(t *testing.T) {
 				t.Run("without waiting", func(t *testing.T) {
 					a, b := dialed(t, network)
 					send(t, a, "some", 0)
-					wantReceive(t, b, 4, sockets.Peek|sockets.WaitAll, "some")
-					wantReceive(t, b, 12, flags|sockets.DontWait, "some")
+					wantReceive(t, b, 4, sockets.MsgPeek|sockets.MsgWaitAll, "some")
+					wantReceive(t, b, 12, flags|sockets.MsgDontWait, "some")
 				})
 				t.Run("closed", func(t *testing.T) {
 					_, b := dialed(t, network)
@@ -154,7 +154,7 @@ func TestWaitAllReset(t *testing.T) {
 	buf := make([]byte, 12)
 	var n int
 	var err error
-	e.whileBlocked(func(seeFunc) { n, _, err = b.ReceiveFrom(buf, sockets.WaitAll) }, func() {
+	e.whileBlocked(func(seeFunc) { n, _, err = b.ReceiveFrom(buf, sockets.MsgWaitAll) }, func() {
 		check(t, a.(*sockets.TCPConn).SetLinger(0))
 		check(t, a.Close())
 	})
@@ -189,11 +189,11 @@ func TestMore(t *testing.T) {
 	for _, tt := range []struct {
 		flags sockets.MsgFlags
 		want  uint32
-	}{{sockets.More, 1}, {0, 2}} {
+	}{{sockets.MsgMore, 1}, {0, 2}} {
 		a, b := dialed(t, "tcp4")
 		send(t, a, "first", tt.flags)
 		send(t, a, "second", 0)
-		wantReceive(t, b, 11, sockets.WaitAll, "firstsecond")
+		wantReceive(t, b, 11, sockets.MsgWaitAll, "firstsecond")
 		info, err := sockopt.ConnectionInfo.Get(a)
 		check(t, err)
 		if info.DataSegsSent != tt.want {
@@ -211,7 +211,7 @@ func TestNoSignal(t *testing.T) {
 	signal.Notify(signals, syscall.SIGPIPE, last)
 	defer signal.Stop(signals)
 	for _, network := range []string{"unix", "unixgram", "unixpacket"} {
-		for _, flags := range []sockets.MsgFlags{0, sockets.NoSignal} {
+		for _, flags := range []sockets.MsgFlags{0, sockets.MsgDontWait} {
 			a, b, err := sockets.Pair(network)
 			check(t, err)
 			closeLater(t, a)

@@ -40,9 +40,9 @@ func TestMsgFlagsString(t *testing.T) {
 		want  string
 	}{
 		{0, ""},
-		{sockets.Peek, "Peek"},
-		{sockets.Peek | sockets.NoSignal, "Peek|NoSignal"},
-		{sockets.DontWait | 1<<12, "DontWait|0x1000"},
+		{sockets.MsgPeek, "MsgPeek"},
+		{sockets.MsgConfirm | sockets.MsgOutOfBand, "MsgOutOfBand|MsgConfirm"},
+		{sockets.MsgDontWait | 1<<12, "MsgDontWait|0x1000"},
 	}
 	for _, tt := range tests {
 		if got := tt.flags.String(); got != tt.want {
@@ -51,10 +51,29 @@ func TestMsgFlagsString(t *testing.T) {
 	}
 }
 
+// TestMsgFlagsNumbers checks that a flag serves where a system call's flag is expected.
+func TestMsgFlagsNumbers(t *testing.T) {
+	want := map[sockets.MsgFlags]int{
+		sockets.MsgPeek:      syscall.MSG_PEEK,
+		sockets.MsgOutOfBand: syscall.MSG_OOB,
+		sockets.MsgWaitAll:   syscall.MSG_WAITALL,
+		sockets.MsgDontWait:  syscall.MSG_DONTWAIT,
+		sockets.MsgDontRoute: syscall.MSG_DONTROUTE,
+	}
+	for flag, number := range want {
+		if int(flag) != number {
+			t.Errorf("%v is %#x, want %#x", flag, int(flag), number)
+		}
+	}
+	if len(want) != 5 || sockets.MsgConfirm&sockets.MsgMore != 0 {
+		t.Error("two flags have one number")
+	}
+}
+
 // TestMsgFlagsMisused passes flags to the calls that they are not for.
 func TestMsgFlagsMisused(t *testing.T) {
 	a, b := dialed(t, "tcp4")
-	for _, flags := range []sockets.MsgFlags{sockets.Peek, sockets.WaitAll, sockets.NoSignal | sockets.Peek, 1 << 20} {
+	for _, flags := range []sockets.MsgFlags{sockets.MsgPeek, sockets.MsgWaitAll, sockets.MsgDontWait | sockets.MsgPeek, 1 << 20} {
 		_, err := a.SendTo([]byte("x"), nil, flags)
 		wantError(t, err, "write", syscall.EINVAL)
 		var arg *sockets.ArgumentError
@@ -62,7 +81,7 @@ func TestMsgFlagsMisused(t *testing.T) {
 			t.Errorf("SendTo with %v: %v, want an ArgumentError", flags, err)
 		}
 	}
-	for _, flags := range []sockets.MsgFlags{sockets.DontRoute, sockets.Confirm, sockets.More, 1 << 20} {
+	for _, flags := range []sockets.MsgFlags{sockets.MsgDontRoute, sockets.MsgConfirm, sockets.MsgMore, 1 << 20} {
 		_, _, err := b.ReceiveFrom(make([]byte, 1), flags)
 		wantError(t, err, "read", syscall.EINVAL)
 	}
@@ -98,16 +117,16 @@ func TestMessageNetworks(t *testing.T) {
 	for network, pair := range pairs {
 		t.Run(network, func(t *testing.T) {
 			a, b := pair(t)
-			_, _, err := b.ReceiveFrom(make([]byte, 9), sockets.DontWait)
+			_, _, err := b.ReceiveFrom(make([]byte, 9), sockets.MsgDontWait)
 			wantError(t, err, "read", sockets.ErrWouldBlock)
-			_, _, err = b.ReceiveFrom(make([]byte, 9), sockets.DontWait|sockets.Peek|sockets.WaitAll)
+			_, _, err = b.ReceiveFrom(make([]byte, 9), sockets.MsgDontWait|sockets.MsgPeek|sockets.MsgWaitAll)
 			wantError(t, err, "read", sockets.ErrWouldBlock)
-			send(t, a, "message", sockets.NoSignal)
-			wantReceive(t, b, 9, sockets.Peek, "message")
-			wantReceive(t, b, 7, sockets.Peek|sockets.WaitAll, "message")
-			wantReceive(t, b, 7, sockets.WaitAll, "message")
-			send(t, a, "again", sockets.DontWait)
-			wantReceive(t, b, 9, sockets.NoSignal, "again")
+			send(t, a, "message", 0)
+			wantReceive(t, b, 9, sockets.MsgPeek, "message")
+			wantReceive(t, b, 7, sockets.MsgPeek|sockets.MsgWaitAll, "message")
+			wantReceive(t, b, 7, sockets.MsgWaitAll, "message")
+			send(t, a, "again", sockets.MsgDontWait)
+			wantReceive(t, b, 9, 0, "again")
 
 			check(t, b.SetReadDeadline(time.Unix(1, 0)))
 			_, _, err = b.ReceiveFrom(make([]byte, 9), 0)
@@ -206,7 +225,7 @@ func TestReceiveFromEmpty(t *testing.T) {
 		t.Errorf("empty datagram: %d from %v, %v", n, from, err)
 	}
 	// Whether there is a message, without taking it.
-	_, _, err = b.ReceiveFrom(nil, sockets.Peek)
+	_, _, err = b.ReceiveFrom(nil, sockets.MsgPeek)
 	wantError(t, err, "read", io.ErrShortBuffer)
 	wantReceive(t, b, 4, 0, "x")
 
@@ -226,11 +245,11 @@ func TestReceiveFromEmpty(t *testing.T) {
 func TestReceiveFromNothing(t *testing.T) {
 	a, b := dialed(t, "unixpacket")
 	send(t, a, "record", 0)
-	for _, flags := range []sockets.MsgFlags{sockets.Peek, 0} {
+	for _, flags := range []sockets.MsgFlags{sockets.MsgPeek, 0} {
 		_, _, err := b.ReceiveFrom(nil, flags)
 		wantError(t, err, "read", io.ErrShortBuffer)
 	}
-	_, _, err := b.ReceiveFrom(nil, sockets.DontWait)
+	_, _, err := b.ReceiveFrom(nil, sockets.MsgDontWait)
 	wantError(t, err, "read", sockets.ErrWouldBlock)
 	for _, network := range []string{"tcp4", "unix"} {
 		_, c := dialed(t, network)
@@ -256,8 +275,8 @@ func TestMessageAllocs(t *testing.T) {
 	b := make([]byte, 64)
 	for name, f := range map[string]func(){
 		"stream": func() {
-			stream.SendTo(b, nil, sockets.NoSignal)
-			streamPeer.ReceiveFrom(b, sockets.WaitAll)
+			stream.SendTo(b, nil, sockets.MsgDontWait)
+			streamPeer.ReceiveFrom(b, sockets.MsgWaitAll)
 		},
 		"datagram": func() {
 			x.SendTo(b, nil, 0)

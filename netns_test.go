@@ -212,9 +212,9 @@ func TestDontRoute(t *testing.T) {
 		_, err = c.(messenger).SendTo([]byte("x"), to, 0)
 		check(t, err)
 	}
-	_, err = c.(messenger).SendTo([]byte("x"), beside, sockets.DontRoute)
+	_, err = c.(messenger).SendTo([]byte("x"), beside, sockets.MsgDontRoute)
 	check(t, err)
-	_, err = c.(messenger).SendTo([]byte("x"), behind, sockets.DontRoute)
+	_, err = c.(messenger).SendTo([]byte("x"), behind, sockets.MsgDontRoute)
 	wantError(t, err, "write", unix.ENETUNREACH)
 }
 
@@ -235,7 +235,7 @@ func TestConfirm(t *testing.T) {
 	if got := confirmed(t); len(got) != 1 || got[0] < longAgo {
 		t.Fatalf("neighbors confirmed %v ticks ago, want one and long ago", got)
 	}
-	_, err = c.(messenger).SendTo([]byte("x"), to, sockets.Confirm)
+	_, err = c.(messenger).SendTo([]byte("x"), to, sockets.MsgConfirm)
 	check(t, err)
 	if got := confirmed(t); len(got) != 1 || got[0] >= longAgo {
 		t.Errorf("neighbors confirmed %v ticks ago, want one and just now", got)

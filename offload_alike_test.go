@@ -55,7 +55,7 @@ func TestOffloadMore(t *testing.T) {
 			sendBatch(t, a, ms[3:])
 		}, []string{"0:1:2:3:", "4:", "5:"}},
 		{"SendTo", func(t *testing.T, a *UDPConn, ms []Message) {
-			if _, err := a.SendTo(ms[0].Buffers[0], ms[0].Addr, More); err != nil {
+			if _, err := a.SendTo(ms[0].Buffers[0], ms[0].Addr, MsgMore); err != nil {
 				t.Fatal(err)
 			}
 			sendBatch(t, a, ms[1:])

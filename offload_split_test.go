@@ -210,8 +210,8 @@ func TestOffloadPending(t *testing.T) {
 	if diff := cmp.Diff(want[:3], textsOf(peek)); diff != "" {
 		t.Errorf("peeked at (-want +got):\n%s", diff)
 	}
-	if n, _, err := b.ReceiveFrom(buf, Peek); err != nil || string(buf[:n]) != want[0] {
-		t.Errorf("ReceiveFrom with Peek: %q, %v, want %q", buf[:n], err, want[0])
+	if n, _, err := b.ReceiveFrom(buf, MsgPeek); err != nil || string(buf[:n]) != want[0] {
+		t.Errorf("ReceiveFrom with MsgPeek: %q, %v, want %q", buf[:n], err, want[0])
 	}
 	if n, err := b.Read(buf); err != nil || string(buf[:n]) != want[0] {
 		t.Errorf("Read: %q, %v, want %q", buf[:n], err, want[0])

@@ -417,9 +417,7 @@ func (e *env) describe(v any) any {
 		if v == nil {
 			return "*os.File(nil)"
 		}
-		// The names of files from File are made by net for both, and net does
-		// not know the network and the peer of a socket that it did not make.
-		return "*os.File " + fileNetwork.ReplaceAllString(e.text(v.Name()), "$1:$2")
+		return "*os.File " + e.text(v.Name())
 	case int:
 		return max(v, 0) // net counts -1 octets when recvmsg fails, we 0
 	case syscall.RawConn:
@@ -512,9 +510,8 @@ func typeName(v any) string {
 }
 
 var (
-	fileNetwork = regexp.MustCompile(`^(tcp|udp|ip)[46]?:(.*)->.*`)
-	ephemeral   = regexp.MustCompile(`:(\d{4,5})($|: |[^0-9A-Za-z:%\]])`)
-	autobound   = regexp.MustCompile(`@[0-9a-f]{5}\b`)
+	ephemeral = regexp.MustCompile(`:(\d{4,5})($|: |[^0-9A-Za-z:%\]])`)
+	autobound = regexp.MustCompile(`@[0-9a-f]{5}\b`)
 )
 
 // text replaces what differs from run to run: directories, autobound names,

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -265,7 +266,12 @@ var stack = sync.OnceValue(func() (s struct{ ipv4, mapped bool }) {
 	sys.SetsockoptInt(uintptr(fd), sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, 0)
 	var sa sys.Sockaddr
 	sa.SetInet6([16]byte(net.IPv4(127, 0, 0, 1).To16()), 0, 0)
-	s.mapped = sys.Bind(uintptr(fd), &sa) == 0
+	switch sys.Bind(uintptr(fd), &sa) {
+	case 0, syscall.EPERM, syscall.EACCES:
+		// A policy that refuses the address does not mean that the kernel lacks
+		// it, go.dev/issue/77430.
+		s.mapped = true
+	}
 	return s
 })
 

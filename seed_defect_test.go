@@ -92,7 +92,7 @@ func defectFlagsByPresence(t *testing.T) {
 	_, err = a.SendTo([]byte("x"), b.LocalAddr(), 0)
 	check(t, err)
 	wantReceive(t, b, 2, 0, "x") // not Peek
-	_, _, err = b.ReceiveFrom(make([]byte, 1), sockets.DontWait)
+	_, _, err = b.ReceiveFrom(make([]byte, 1), sockets.MsgDontWait)
 	wantError(t, err, "read", sockets.ErrWouldBlock)
 }
 

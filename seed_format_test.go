@@ -111,7 +111,7 @@ func wantInputBuffer(t *testing.T, c net.Conn, peer messenger) {
 	_, err := io.ReadFull(c, make([]byte, len(seedText)))
 	check(t, err)
 	raw := c.(*sockets.TextConn).NetConn().(messenger)
-	_, _, err = raw.ReceiveFrom(make([]byte, 1), sockets.Peek|sockets.DontWait)
+	_, _, err = raw.ReceiveFrom(make([]byte, 1), sockets.MsgPeek|sockets.MsgDontWait)
 	wantError(t, err, "read", sockets.ErrWouldBlock)
 }
 
@@ -120,7 +120,7 @@ func wantOutputBuffer(t *testing.T, c net.Conn, peer messenger) {
 	t.Helper()
 	_, err := io.WriteString(c, seedText)
 	check(t, err)
-	_, _, err = peer.ReceiveFrom(make([]byte, 1), sockets.Peek|sockets.DontWait)
+	_, _, err = peer.ReceiveFrom(make([]byte, 1), sockets.MsgPeek|sockets.MsgDontWait)
 	wantError(t, err, "read", sockets.ErrWouldBlock)
 	check(t, c.(*sockets.TextConn).Flush())
 	wantReceive(t, peer, len(seedWire)+1, 0, seedWire)

@@ -74,10 +74,10 @@ func seedSendToIPv6(t *testing.T) {
 
 func seedSendToFlags(t *testing.T) {
 	a, b := dialed(t, "tcp4")
-	_, err := a.SendTo([]byte("xy"), nil, sockets.DontWait|sockets.NoSignal|sockets.Confirm)
+	_, err := a.SendTo([]byte("xy"), nil, sockets.MsgDontWait|sockets.MsgConfirm)
 	check(t, err)
 	wantMessage(t, b, "xy")
-	_, err = a.SendTo([]byte("x"), nil, sockets.Peek)
+	_, err = a.SendTo([]byte("x"), nil, sockets.MsgPeek)
 	wantError(t, err, "write", syscall.EINVAL)
 }
 
@@ -94,7 +94,7 @@ func seedSendDontWait(t *testing.T) {
 	block := make([]byte, 1<<20)
 	sent := 0
 	for {
-		n, err := a.SendTo(block, nil, sockets.DontWait)
+		n, err := a.SendTo(block, nil, sockets.MsgDontWait)
 		if sent += n; err != nil {
 			wantError(t, err, "write", sockets.ErrWouldBlock)
 			break
@@ -108,14 +108,14 @@ func seedSendDontWait(t *testing.T) {
 
 func seedOutOfBand(t *testing.T) {
 	a, b := dialed(t, "tcp4")
-	_, err := a.SendTo([]byte("ab!"), nil, sockets.OutOfBand)
+	_, err := a.SendTo([]byte("ab!"), nil, sockets.MsgOutOfBand)
 	check(t, err)
 	got := make([]byte, 8)
-	n, _, err := b.ReceiveFrom(got[:2], sockets.WaitAll)
+	n, _, err := b.ReceiveFrom(got[:2], sockets.MsgWaitAll)
 	if string(got[:n]) != "ab" || err != nil {
 		t.Errorf("before the urgent byte %q, %v; want ab", got[:n], err)
 	}
-	n, _, err = b.ReceiveFrom(got, sockets.OutOfBand)
+	n, _, err = b.ReceiveFrom(got, sockets.MsgOutOfBand)
 	if string(got[:n]) != "!" || err != nil {
 		t.Errorf("urgent data %q, %v; want !", got[:n], err)
 	}
@@ -126,7 +126,7 @@ func seedMore(t *testing.T) {
 	for _, part := range []struct {
 		text  string
 		flags sockets.MsgFlags
-	}{{"one ", sockets.More}, {"datagram", 0}} {
+	}{{"one ", sockets.MsgMore}, {"datagram", 0}} {
 		_, err := a.SendTo([]byte(part.text), b.LocalAddr(), part.flags)
 		check(t, err)
 	}
@@ -167,12 +167,12 @@ func seedReceiveFlags(t *testing.T) {
 	_, err := a.Write([]byte("abc"))
 	check(t, err)
 	got := make([]byte, 3)
-	n, _, err := b.ReceiveFrom(got, sockets.Peek|sockets.WaitAll)
+	n, _, err := b.ReceiveFrom(got, sockets.MsgPeek|sockets.MsgWaitAll)
 	if string(got[:n]) != "abc" || err != nil {
 		t.Errorf("peeked %q, %v; want abc", got[:n], err)
 	}
 	wantMessage(t, b, "abc")
-	_, _, err = b.ReceiveFrom(got, sockets.More)
+	_, _, err = b.ReceiveFrom(got, sockets.MsgMore)
 	wantError(t, err, "read", syscall.EINVAL)
 }
 
@@ -183,7 +183,7 @@ func seedPeek(t *testing.T) {
 		check(t, err)
 		for range 2 {
 			got := make([]byte, 16)
-			n, from, err := b.ReceiveFrom(got, sockets.Peek)
+			n, from, err := b.ReceiveFrom(got, sockets.MsgPeek)
 			if string(got[:n]) != "still here" || err != nil || from.String() != a.LocalAddr().String() {
 				t.Errorf("%s: peeked %q from %v, %v", network, got[:n], from, err)
 			}
@@ -206,7 +206,7 @@ func seedWaitAll(t *testing.T) {
 		sent <- nil
 	}()
 	got := make([]byte, len(want))
-	n, _, err := b.ReceiveFrom(got, sockets.WaitAll)
+	n, _, err := b.ReceiveFrom(got, sockets.MsgWaitAll)
 	if n != len(want) || err != nil || !bytes.Equal(got, want) {
 		t.Errorf("received %d bytes of %d, %v", n, len(want), err)
 	}
@@ -216,7 +216,7 @@ func seedWaitAll(t *testing.T) {
 func seedReceiveDontWait(t *testing.T) {
 	_, b := dialed(t, "tcp4")
 	for _, c := range []messenger{b, packets(t, "udp4"), packets(t, "unixgram")} {
-		_, _, err := c.ReceiveFrom(make([]byte, 1), sockets.DontWait)
+		_, _, err := c.ReceiveFrom(make([]byte, 1), sockets.MsgDontWait)
 		wantError(t, err, "read", syscall.EAGAIN)
 		if !errors.Is(err, sockets.ErrWouldBlock) {
 			t.Errorf("%v is not ErrWouldBlock", err)

@@ -5,16 +5,14 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 
 	"github.com/iolib-go/sockets/internal/codec"
 	"golang.org/x/text/encoding/unicode"
 )
 
-// textReader is the reading side of a TextConn. Its buffer of record is wire,
-// the bytes received that have not been decoded; decoded text goes into the
-// caller's memory and nowhere else, but for a character that is longer than
-// that.
+// textReader is the reading side of a TextConn. It holds bytes received that have not
+// been decoded; decoded text goes into the caller's memory and nowhere else, but for
+// a character that is longer than that.
 type textReader struct {
 	mu     sync.Mutex
 	conn   net.Conn
@@ -23,24 +21,16 @@ type textReader struct {
 	format codec.Format
 	broken error // there is no format
 
-	wire  []byte       // in block, in own or in small
-	block *block       // from the pool, nil if wire is elsewhere
-	own   []byte       // the input buffer that the user asked for
-	size  atomic.Int64 // and its size, 0 for none
-	text  []byte       // of a character that p had no room for, usually in carry
+	textBuffer
+	text  []byte // of a character that p had no room for, usually in carry
+	carry [8]byte
 	eof   bool
 	err   error // of a read that had data as well
 	empty int   // reads without data or error in a row
-	off   atomic.Int64
-
-	carry [8]byte
-	small [smallWire]byte
 }
 
 const (
-	// smallWire bounds what an idle connection keeps outside of a block, and
-	// what a Read into less than scratchSize bytes asks for.
-	smallWire   = 64
+	// A Read into less than scratchSize bytes asks for smallWire bytes at a time.
 	scratchSize = 512
 
 	maxEmptyReads = 100
@@ -145,9 +135,7 @@ func (r *textReader) consume(n int) {
 	r.wire = r.wire[n:]
 	r.off.Add(int64(n))
 	if r.block != nil && len(r.wire) <= smallWire {
-		r.wire = r.small[:copy(r.small[:], r.wire)]
-		putBlock(r.block)
-		r.block = nil
+		r.keepSmall(r.wire)
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 	"github.com/iolib-go/sockets/internal/codec"
 )
 
-// textWriter is the writing side of a TextConn. wire is what was encoded and
-// is not sent yet: without an output buffer, nothing but the rest of a
-// character that a deadline cut.
+// textWriter is the writing side of a TextConn. It holds what was encoded and is not
+// sent yet: without an output buffer, nothing but the rest of a character that a
+// deadline cut.
 type textWriter struct {
 	mu     sync.Mutex
 	conn   net.Conn
@@ -23,17 +23,10 @@ type textWriter struct {
 	format codec.Format
 	broken error // there is no format
 
-	wire  []byte // in block, in own or in small
-	block *block
-	own   []byte
-	size  atomic.Int64 // of the output buffer, 0 for none
-	off   atomic.Int64
-
+	textBuffer
 	waiting   atomic.Bool // a reader waits for the peer, who may wait for us
 	err       error       // of sending on behalf of that reader
 	deadlines *textDeadlines
-
-	small [codec.FinishLen]byte
 }
 
 func (w *textWriter) setFormat(f codec.Format) {
@@ -166,7 +159,7 @@ func (w *textWriter) keepRest(p []byte) int {
 	for n < len(p) && !utf8.RuneStart(p[n]) {
 		n++
 	}
-	w.wire = w.small[:copy(w.small[:], p[:n])]
+	w.keepSmall(p[:n])
 	return n
 }
 
@@ -190,8 +183,7 @@ func (w *textWriter) rewind(before codec.Encoder, room, p []byte) int {
 		nDst += d
 		nSrc += s
 	}
-	w.wire = w.small[:copy(w.small[:], room[sent:nDst])]
-	w.freeBlock()
+	w.keepSmall(room[sent:nDst])
 	return nSrc
 }
 
@@ -267,13 +259,6 @@ func (w *textWriter) send() error {
 func (w *textWriter) drop() {
 	w.wire = nil
 	w.freeBlock()
-}
-
-func (w *textWriter) freeBlock() {
-	if w.block != nil {
-		putBlock(w.block)
-		w.block = nil
-	}
 }
 
 // finish adds to wire what the format owes at its end.

@@ -99,8 +99,8 @@ func TestSendRawFDsRefused(t *testing.T) {
 		want func(error) bool
 	}{
 		{"negative", []int{0, -1}, descriptorError(1)},
-		{"low bits of another", []int{-1 << 32}, descriptorError(0)},
-		{"high", []int{0, 1, math.MaxInt32 + 1}, descriptorError(2)},
+		{"low bits of another", []int{wide(-1 << 32)}, descriptorError(0)},
+		{"high", []int{0, 1, wide(math.MaxInt32 + 1)}, descriptorError(2)},
 		{"closed", []int{closed}, func(err error) bool { return errors.Is(err, syscall.EBADF) }},
 		{"too many", make([]int, sockets.MaxDescriptors+1), func(err error) bool {
 			var e *sockets.ArgumentError

@@ -171,10 +171,10 @@ func TestReceiveFDThenRead(t *testing.T) {
 			return readRest(b, n, err)
 		}},
 		{"ReceiveFrom", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
-			if n, _, err := b.ReceiveFrom(buf, sockets.Peek); err != nil || !strings.HasPrefix(data, string(buf[:n])) {
+			if n, _, err := b.ReceiveFrom(buf, sockets.MsgPeek); err != nil || !strings.HasPrefix(data, string(buf[:n])) {
 				return "", fmt.Errorf("peek of %q, %v", buf[:n], err)
 			}
-			n, _, err := b.ReceiveFrom(buf[:len(data)], sockets.WaitAll)
+			n, _, err := b.ReceiveFrom(buf[:len(data)], sockets.MsgWaitAll)
 			return readRest(b, n, err)
 		}},
 		{"ReadBuffers", func(tb testing.TB, b *sockets.UnixConn) (string, error) {

@@ -80,6 +80,19 @@ func (c *Charset) Wide() int {
 // Bytewise reports whether the characters of c are bytes.
 func (c *Charset) Bytewise() bool { return c.kind == kindBytes }
 
+// plainLines reports whether CR, LF and other ASCII bytes on the wire of c are those
+// characters and no part of others, wherever no mark is due.
+func (c *Charset) plainLines() bool {
+	switch c.kind {
+	case kindBytes, kindUTF8:
+		return true
+	case kindSingle, kindDouble:
+		var st state
+		return c.machine().plain(&st, []byte("\r\n")) == 2
+	}
+	return false
+}
+
 // Usable reports whether c can be decoded and encoded: an encoding that is not
 // of x/text may lack either.
 func (c *Charset) Usable() bool {
@@ -157,7 +170,7 @@ func (c *Charset) machine() machine {
 		case kindUTF8:
 			c.built = utf8Machine{mark: c.mark != ignoreMark}
 		case kindUTF16:
-			c.built = utf16Machine{mark: c.mark, little: c.little}
+			c.built = utf16Machine{mark: c.mark, little: c.little, short: shortUnits()}
 		case kindUTF32:
 			c.built = utf32Machine{mark: c.mark, little: c.little}
 		case kindSingle:

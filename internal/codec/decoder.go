@@ -12,6 +12,7 @@ type Decoder struct {
 	nl      Newline
 	strict  bool
 	afterCR bool // Any: a "\n" that follows belongs to the line end just delivered
+	lines   bool // CRLF, and both are bytes of their own: see foldCRLF
 	bad     int
 	st      state
 }
@@ -30,6 +31,7 @@ func (d *Decoder) Init(f Format) {
 	if f.Charset.kind == kindUTF8 && f.AsIs() {
 		d.m = bytesMachine{}
 	}
+	d.lines = f.Newline == CRLF && f.Charset.plainLines()
 	d.m.start(&d.st)
 }
 
@@ -69,10 +71,28 @@ func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 	if d.foreign != nil {
 		return d.decodeForeign(dst, src, eof)
 	}
+	cr := -1
 	for nSrc < len(src) {
-		nd, ns := d.m.decodeRun(&d.st, dst[nDst:], src[nSrc:])
+		end := len(src)
+		if d.lines && d.st.initial() {
+			nd, ns := foldCRLF(dst[nDst:], src[nSrc:])
+			nDst += nd
+			nSrc += ns
+			cr = indexFrom(src, '\r', nSrc, cr)
+			if end = cr; end == nSrc && end+1 < len(src) && nDst < len(dst) {
+				nSrc++
+				dst[nDst] = '\r'
+				if src[nSrc] == '\n' {
+					dst[nDst] = '\n'
+					nSrc++
+				}
+				nDst++
+				continue
+			}
+		}
+		nd, ns := d.m.decodeRun(&d.st, dst[nDst:], src[nSrc:end])
 		if ns > 0 {
-			if d.nl != LF {
+			if d.nl != LF && !d.lines {
 				nd, ns = d.foldNewlines(dst[nDst:nDst+nd], ns)
 			}
 			if ns > 0 {

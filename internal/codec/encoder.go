@@ -23,8 +23,18 @@ type Encoder struct {
 	room    [3 * maxRune]byte
 	eol     [8]byte // a line end in the initial state, eolLen bytes
 	eolLen  uint8
+	expands expansion
 	st      state
 }
+
+// expansion says how an encoder can make CR LF of many LF at once.
+type expansion uint8
+
+const (
+	oneByOne   expansion = iota
+	intoWire             // they are bytes of their own: expandLF
+	beforeWire           // encodeLines
+)
 
 // Init makes e encode f from here on.
 func (e *Encoder) Init(f Format) {
@@ -40,6 +50,14 @@ func (e *Encoder) Init(f Format) {
 	}
 	e.m.start(&e.st)
 	e.sub = f.Charset.substitutes()
+	if e.nl == CRLF || e.nl == NVT {
+		switch c := f.Charset; {
+		case c.plainLines():
+			e.expands = intoWire
+		case c.kind == kindUTF16 || c.kind == kindUTF32 || c.kind == kindSingle:
+			e.expands = beforeWire
+		}
+	}
 	if e.nl != LF && e.nl != Any && e.foreign == nil {
 		mark := e.st.mark
 		e.st.mark = false
@@ -82,6 +100,18 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 	}
 	lineEnds := lineEnds{lf: -1, cr: -1}
 	for nSrc < len(src) {
+		if e.expands != oneByOne && !e.afterCR && e.st.initial() {
+			var nd, ns int
+			if e.expands == intoWire {
+				nd, ns = expandLF(dst[nDst:], src[nSrc:], 0)
+			} else {
+				nd, ns = e.encodeLines(dst[nDst:], src[nSrc:])
+			}
+			nDst += nd
+			if nSrc += ns; nSrc == len(src) {
+				break
+			}
+		}
 		end := len(src)
 		if e.nl != LF && e.nl != Any {
 			end = lineEnds.next(src, nSrc)

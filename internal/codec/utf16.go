@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"math/bits"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -13,6 +14,27 @@ var be = binary.BigEndian
 type utf16Machine struct {
 	mark   markPolicy
 	little bool // the order to assume, and to write
+	short  *[0x800]uint64
+}
+
+// shortUnits has the UTF-8 of up to two bytes, with eight times the length in the
+// top byte.
+var shortUnits = sync.OnceValue(func() *[0x800]uint64 {
+	t := new([0x800]uint64)
+	for i := range t {
+		e := entryOf(rune(i))
+		t[i] = uint64(e&0xffffff) | uint64(e>>24)<<59
+	}
+	return t
+})
+
+// entry is the entry of shortUnits for u, or what it would be for three bytes.
+func (m utf16Machine) entry(u uint32) uint64 {
+	e := m.short[u&0x7ff]
+	if three := uint64(utf8Three(u)) | 3<<59; u >= 0x800 {
+		e = three
+	}
+	return e
 }
 
 func (m utf16Machine) start(st *state) {
@@ -83,7 +105,7 @@ func (m utf16Machine) put(dst []byte, u uint16) int {
 	return 2
 }
 
-func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
@@ -98,7 +120,7 @@ func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		for nSrc+8 <= len(src) && nDst+4 <= len(dst) {
 			w := le.Uint64(src[nSrc:])
 			if big {
-				w = w>>8&0x00ff00ff00ff00ff | w&0x00ff00ff00ff00ff<<8
+				w = swapUnits(w)
 			}
 			le.PutUint32(dst[nDst:], pack(w))
 			if w &= 0xff80ff80ff80ff80; w != 0 {
@@ -124,19 +146,44 @@ func (utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		for nSrc+8 <= len(src) && nDst+16 <= len(dst) {
 			w := le.Uint64(src[nSrc:])
 			if big {
-				w = w>>8&0x00ff00ff00ff00ff | w&0x00ff00ff00ff00ff<<8
+				w = swapUnits(w)
+			}
+			d := dst[nDst : nDst+16 : nDst+16]
+			if w&0xf800f800f800f800 == 0 {
+				if w&0xff80ff80ff80ff80 == 0 {
+					break
+				}
+				// Words of most alphabets: no branch depends on which.
+				t := m.short
+				e0, e1, e2, e3 := t[w&0x7ff], t[w>>16&0x7ff], t[w>>32&0x7ff], t[w>>48&0x7ff]
+				le.PutUint64(d, e0|e1<<(e0>>56&63))
+				n := int((e0>>56+e1>>56)>>3) & 7
+				le.PutUint64(d[n:], e2|e3<<(e2>>56&63))
+				nDst += n + int((e2>>56+e3>>56)>>3)
+				nSrc += 8
+				continue
 			}
 			u0, u1, u2, u3 := uint32(w&0xffff), uint32(w>>16&0xffff), uint32(w>>32&0xffff), uint32(w>>48)
 			const threes = surrogates - 0x800 // and those above the surrogates, which are rare
-			if u0-0x800 >= threes || u1-0x800 >= threes || u2-0x800 >= threes || u3-0x800 >= threes {
+			if u0-0x800 < threes && u1-0x800 < threes && u2-0x800 < threes && u3-0x800 < threes {
+				le.PutUint32(d, utf8Three(u0))
+				le.PutUint32(d[3:], utf8Three(u1))
+				le.PutUint32(d[6:], utf8Three(u2))
+				le.PutUint32(d[9:], utf8Three(u3))
+				nDst += 12
+				nSrc += 8
+				continue
+			}
+			// A unit is a surrogate if nothing is left of its upper bits here.
+			x := (w ^ 0xd800d800d800d800) & 0xf800f800f800f800
+			if (x-0x0800080008000800)&^x&0x8000800080008000 != 0 {
 				break
 			}
-			d := dst[nDst : nDst+16 : nDst+16]
-			le.PutUint32(d, utf8Three(u0))
-			le.PutUint32(d[3:], utf8Three(u1))
-			le.PutUint32(d[6:], utf8Three(u2))
-			le.PutUint32(d[9:], utf8Three(u3))
-			nDst += 12
+			e0, e1, e2, e3 := m.entry(u0), m.entry(u1), m.entry(u2), m.entry(u3)
+			le.PutUint64(d, e0|e1<<(e0>>56&63))
+			n := int((e0>>56+e1>>56)>>3) & 7
+			le.PutUint64(d[n:], e2|e3<<(e2>>56&63))
+			nDst += n + int((e2>>56+e3>>56)>>3)
 			nSrc += 8
 		}
 		for {
@@ -189,6 +236,25 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
+	for from := 0; ; {
+		nd, ns, shorts := m.encodeMixed(dst[nDst:], src[nSrc:], from)
+		nDst += nd
+		nSrc += ns
+		if !shorts {
+			return nDst, nSrc
+		}
+		nd, ns = m.encodeShort(dst[nDst:], src[nSrc:])
+		nDst += nd
+		nSrc += ns
+		if from = 0; ns == 0 {
+			from = 2 * shortBlock
+		}
+	}
+}
+
+// encodeMixed encodes any text. It stops behind from where encodeShort may do better:
+// two characters of two bytes are seldom alone.
+func (m utf16Machine) encodeMixed(dst, src []byte, from int) (nDst, nSrc int, shorts bool) {
 	big, shift := !m.little, 0
 	if big {
 		shift = 8
@@ -240,7 +306,7 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		}
 		for {
 			if nSrc+3 > len(src) || nDst+4 > len(dst) {
-				return nDst, nSrc
+				return nDst, nSrc, false
 			}
 			c := src[nSrc]
 			if c < 0x80 {
@@ -256,20 +322,23 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			switch {
 			case c-0xe1 < 0xf && c != 0xed:
 				if (c1|c2)&0xc0 != 0x80 || c1&c2&0x80 == 0 {
-					return nDst, nSrc
+					return nDst, nSrc, false
 				}
 				u = uint16(c)<<12 | uint16(c1&0x3f)<<6 | uint16(c2&0x3f)
 				nSrc += 3
 			case c-0xc2 < 0x1e:
 				if c1&0xc0 != 0x80 {
-					return nDst, nSrc
+					return nDst, nSrc, false
+				}
+				if c2-0xc2 < 0x1e && nSrc >= from && nSrc+shortBlock <= len(src) {
+					return nDst, nSrc, true
 				}
 				u = uint16(c&0x1f)<<6 | uint16(c1&0x3f)
 				nSrc += 2
 			default:
 				r, size := utf8.DecodeRune(src[nSrc:])
 				if r == runeError && size <= 1 {
-					return nDst, nSrc
+					return nDst, nSrc, false
 				}
 				nSrc += size
 				if r >= 0x10000 {
@@ -288,6 +357,89 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		}
 	}
 }
+
+// shortBlock is how many bytes are tested at once for being characters of one or two.
+const shortBlock = 64
+
+// encodeShort encodes blocks of characters of up to two bytes, if they are not mostly
+// ASCII.
+func (m utf16Machine) encodeShort(dst, src []byte) (nDst, nSrc int) {
+	for nSrc+shortBlock <= len(src) && nDst+2*shortBlock <= len(dst) {
+		s := (*[shortBlock]byte)(src[nSrc:])
+		conts, ok := shortConts(s)
+		if !ok || bits.OnesCount64(conts) < shortBlock/8 {
+			break
+		}
+		nd, ns := shortUnits16((*[2 * shortBlock]byte)(dst[nDst:]), s, conts, !m.little)
+		nDst += nd
+		nSrc += ns
+	}
+	return nDst, nSrc
+}
+
+// shortConts reports whether s is characters of up to two bytes, the last of which
+// may be cut, and which of its bytes are the second ones.
+func shortConts(s *[shortBlock]byte) (conts uint64, ok bool) {
+	var bad, carry uint64
+	for i := 0; i < shortBlock; i += 8 {
+		w := le.Uint64(s[i : i+8])
+		x := w & (w << 1) // the top bits of leads
+		cont := w &^ (w << 1) & asciiMask
+		// No lead of three bytes, none of what is overlong, and a second byte
+		// behind each lead and nowhere else.
+		bad |= x&(w<<2) | x&^(w<<3|w<<4|w<<5|w<<6) | (x<<8 | carry) ^ cont
+		carry = x >> 56 & 0x80
+		conts = conts>>8 | cont>>7*0x0102040810204080>>56<<56
+	}
+	return conts, bad&asciiMask == 0
+}
+
+// shortUnits16 encodes the characters of s, but perhaps the last ones.
+func shortUnits16(d *[2 * shortBlock]byte, s *[shortBlock]byte, conts uint64, big bool) (nDst, nSrc int) {
+	for nSrc <= shortBlock-8 {
+		w := le.Uint64(s[nSrc:])
+		e := fours[conts>>(nSrc&63)&0xff]
+		// The four characters, in 16 bits each, and then all at once.
+		w = w&0xffff | w>>(e&56)&0xffff<<16 | w>>(e>>8&56)&0xffff<<32 | w>>(e>>16&56)<<48
+		lead := w >> 7 & 0x0001000100010001
+		lead = lead<<16 - lead
+		one := w & 0x007f007f007f007f
+		two := w<<6&0x07c007c007c007c0 | w>>8&0x003f003f003f003f
+		u := one ^ (one^two)&lead
+		if big {
+			u = swapUnits(u)
+		}
+		le.PutUint64(d[nDst&127&^7:], u)
+		nDst += 8
+		nSrc += int(e >> 24)
+	}
+	return nDst, nSrc
+}
+
+// fours has, for the bits of the bytes that continue a character, where in eight
+// bytes the second, third and fourth character begin, in bits, and where the fifth
+// does, in bytes.
+var fours = func() (t [256]uint32) {
+	for conts := range t {
+		n, e := 0, uint32(8<<24)
+		for i := 1; i < 8; i++ {
+			if conts>>i&1 != 0 {
+				continue
+			}
+			if n == 3 {
+				e = e&0xffffff | uint32(i)<<24
+				break
+			}
+			e |= uint32(8*i) << (8 * n)
+			n++
+		}
+		t[conts] = e
+	}
+	return t
+}()
+
+// swapUnits swaps the bytes of each of four units.
+func swapUnits(w uint64) uint64 { return w>>8&0x00ff00ff00ff00ff | w&0x00ff00ff00ff00ff<<8 }
 
 // pack is the inverse of spread.
 func pack(w uint64) uint32 {

@@ -1,6 +1,9 @@
 package codec
 
-import "unicode/utf8"
+import (
+	"math/bits"
+	"unicode/utf8"
+)
 
 // utf8Machine is UTF-8. It says which bytes are malformed, so it serves the
 // strict policy, and the formats with a newline style other than LF.
@@ -84,53 +87,187 @@ func three(w uint32) uint16 { return uint16(w<<12 | w>>2&0xfc0 | w>>16&0x3f) }
 
 // validLen returns the length of the longest prefix of b that is whole
 // characters of valid UTF-8.
+//
+// ASCII goes by words, and a character here and there by branches. Where there
+// are more, too many branches would be guessed wrong, and all bytes go through an
+// automaton, which has none.
 func validLen(b []byte) int {
 	i := 0
-	for {
-		i += asciiLen(b[i:])
-		for {
-			if i+4 > len(b) {
-				return validTail(b, i)
-			}
-			c := b[i : i+4 : i+4]
-			switch c0 := c[0]; {
-			case c0 < 0x80:
-				// One word at a time again.
-			case c0 < 0xc2:
-				return i
-			case c0 < 0xe0:
-				if c[1]&0xc0 != 0x80 {
-					return i
-				}
-				i += 2
-				continue
-			case c0 < 0xf0:
-				if c[1]&0xc0 != 0x80 || c[2]&0xc0 != 0x80 ||
-					c0 == 0xe0 && c[1] < 0xa0 || c0 == 0xed && c[1] > 0x9f {
-					return i
-				}
-				i += 3
-				continue
-			default:
-				if c0 > 0xf4 || c[1]&0xc0 != 0x80 || c[2]&0xc0 != 0x80 || c[3]&0xc0 != 0x80 ||
-					c0 == 0xf0 && c[1] < 0x90 || c0 == 0xf4 && c[1] > 0x8f {
-					return i
-				}
-				i += 4
-				continue
-			}
-			break
+	for i+validBlock <= len(b) {
+		s := b[i : i+validBlock : i+validBlock]
+		w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
+		w4, w5, w6, w7 := le.Uint64(s[32:]), le.Uint64(s[40:]), le.Uint64(s[48:]), le.Uint64(s[56:])
+		if (w0|w1|w2|w3|w4|w5|w6|w7)&asciiMask == 0 {
+			i += validBlock
+			continue
+		}
+		// The top bits of the words, each at its own place.
+		high := bits.OnesCount64(w0&asciiMask | w1&asciiMask>>1 | w2&asciiMask>>2 | w3&asciiMask>>3 |
+			w4&asciiMask>>4 | w5&asciiMask>>5 | w6&asciiMask>>6 | w7&asciiMask>>7)
+		n, ok := 0, false
+		if high > fewHigh {
+			n, ok = validDense(b[i:])
+		} else {
+			n, ok = validSparse(b[i:])
+		}
+		i += n
+		if !ok {
+			return i
 		}
 	}
+	return i + validTail(b[i:])
 }
 
-func validTail(b []byte, i int) int {
-	for i < len(b) {
+const (
+	validBlock = 64
+	fewHigh    = 6 // bytes of a block that are not ASCII
+)
+
+// validSparse is validLen for the characters that begin in the first block of b. It
+// reports false if one of them is malformed, or too near the end to say.
+func validSparse(b []byte) (int, bool) {
+	i := 0
+	for i < validBlock {
+		if i+8 > len(b) {
+			n := validTail(b[i:])
+			return i + n, false
+		}
+		s := b[i : i+8 : i+8]
+		w := le.Uint64(s) & asciiMask
+		if w == 0 {
+			i += 8
+			continue
+		}
+		if n := bits.TrailingZeros64(w) >> 3; n > 4 {
+			i += n
+			continue
+		} else {
+			s = s[n:]
+			i += n
+		}
+		c0, c1, c2, c3 := s[0], s[1], s[2], s[3]
+		switch {
+		case c0 < 0xc2:
+			return i, false
+		case c0 < 0xe0:
+			if c1&0xc0 != 0x80 {
+				return i, false
+			}
+			i += 2
+		case c0 < 0xf0:
+			if c1&0xc0 != 0x80 || c2&0xc0 != 0x80 ||
+				c0 == 0xe0 && c1 < 0xa0 || c0 == 0xed && c1 > 0x9f {
+				return i, false
+			}
+			i += 3
+		default:
+			if c0 > 0xf4 || c1&0xc0 != 0x80 || c2&0xc0 != 0x80 || c3&0xc0 != 0x80 ||
+				c0 == 0xf0 && c1 < 0x90 || c0 == 0xf4 && c1 > 0x8f {
+				return i, false
+			}
+			i += 4
+		}
+	}
+	return i, true
+}
+
+// validDense is validLen for the blocks at the beginning of b that are not ASCII. It
+// reports false if a character in them is malformed.
+func validDense(b []byte) (int, bool) {
+	state := uint64(stateStart)
+	t := &utf8Steps
+	i := 0
+	for i+32 <= len(b) {
+		before := state
+		s := b[i : i+32 : i+32]
+		for k := 0; k < 32; k += 8 {
+			w := le.Uint64(s[k : k+8])
+			state = t[byte(w)] >> (state & 63)
+			state = t[byte(w>>8)] >> (state & 63)
+			state = t[byte(w>>16)] >> (state & 63)
+			state = t[byte(w>>24)] >> (state & 63)
+			state = t[byte(w>>32)] >> (state & 63)
+			state = t[byte(w>>40)] >> (state & 63)
+			state = t[byte(w>>48)] >> (state & 63)
+			state = t[byte(w>>56)] >> (state & 63)
+		}
+		if state&63 == stateBad {
+			i -= pending(before, b[:i])
+			return i + validTail(b[i:]), false
+		}
+		i += 32
+		if (le.Uint64(s)|le.Uint64(s[8:])|le.Uint64(s[16:])|le.Uint64(s[24:]))&asciiMask == 0 {
+			return i, true
+		}
+	}
+	return i - pending(state, b[:i]), true
+}
+
+// pending returns the length of the unfinished character that b ends with, if state
+// says that there is one.
+func pending(state uint64, b []byte) int {
+	n := 0
+	if state&63 != stateStart {
+		for n = 1; !utf8.RuneStart(b[len(b)-n]); n++ {
+		}
+	}
+	return n
+}
+
+// validTail is validLen for what is short or malformed.
+func validTail(b []byte) int {
+	if utf8.Valid(b) {
+		return len(b)
+	}
+	i := 0
+	for {
 		r, size := utf8.DecodeRune(b[i:])
-		if r == runeError && size == 1 {
-			break
+		if r == runeError && size <= 1 {
+			return i
 		}
 		i += size
 	}
-	return i
 }
+
+// The states of the automaton, six bits each in its table. A character's byte moves
+// the next state to where the current one says.
+const (
+	stateBad   = 6 * iota
+	stateStart // between characters
+	stateOne   // one more byte
+	stateTwo
+	stateThree
+	stateE0 // the next byte decides whether the character is overlong,
+	stateF0
+	stateED // a surrogate,
+	stateF4 // or above U+10FFFF
+)
+
+// utf8Steps has for a byte and, at the bit of a state, the state that follows.
+var utf8Steps = func() (t [256]uint64) {
+	for _, r := range []struct {
+		lo, hi   int
+		from, to uint64
+	}{
+		{0x00, 0x7f, stateStart, stateStart},
+		{0xc2, 0xdf, stateStart, stateOne},
+		{0xe0, 0xe0, stateStart, stateE0},
+		{0xe1, 0xef, stateStart, stateTwo},
+		{0xf0, 0xf0, stateStart, stateF0},
+		{0xf1, 0xf3, stateStart, stateThree},
+		{0xf4, 0xf4, stateStart, stateF4},
+		{0x80, 0xbf, stateOne, stateStart},
+		{0x80, 0xbf, stateTwo, stateOne},
+		{0x80, 0xbf, stateThree, stateTwo},
+		{0xa0, 0xbf, stateE0, stateOne},
+		{0x90, 0xbf, stateF0, stateTwo},
+		{0x80, 0x9f, stateED, stateOne},
+		{0x80, 0x8f, stateF4, stateTwo},
+	} {
+		for c := r.lo; c <= r.hi; c++ {
+			t[c] |= r.to << r.from
+		}
+	}
+	t[0xed] = stateED << stateStart
+	return t
+}()

@@ -188,7 +188,8 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 		case t.errno != 0:
 			return t.written, true, os.NewSyscallError("splice", t.errno)
 		case t.n == 0:
-			return t.written, true, nil
+			// Only receiving from a socket tells whether this is the end.
+			return t.written, t.src.File, nil
 		}
 		stuck = 0
 		t.moved()
@@ -314,8 +315,13 @@ func (t *transfer) drain(s uintptr) bool {
 		return true
 	}
 	if t.n, t.errno = sys.Splice(uintptr(p.w), s, t.chunk(pipeSize)); t.n <= 0 {
-		t.n = 0
 		p.put()
+		if t.n == 0 {
+			// The end, or TCP's urgent mark, which receiving goes beyond.
+			t.short = true
+			return t.receive(s)
+		}
+		t.n = 0
 		return t.errno != sys.EAGAIN
 	}
 	p.n, t.piece.pipe = t.n, p

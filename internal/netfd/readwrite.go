@@ -21,7 +21,8 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 	if err == nil {
 		err = raw.Read(func(s uintptr) bool {
 			if fd.hasUnread() {
-				if n = fd.readKept(s, b, false); n > 0 {
+				var ok bool
+				if n, _, _, ok = fd.recvKept(s, b, nil, 0, nil); ok {
 					errno = 0 // of the call before it waited
 					return true
 				}
@@ -46,6 +47,7 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 // Write writes all of b, in one go as seen by other writers, unless it fails.
 func (fd *FD) Write(b []byte) (n int, err error) {
 	var errno syscall.Errno
+	parted := false
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Write(func(s uintptr) bool {
@@ -57,6 +59,10 @@ func (fd *FD) Write(b []byte) (n int, err error) {
 					k, errno = sys.Send(s, b[n:])
 				}
 				if errno != 0 {
+					if errno == sys.EAGAIN && n > 0 && !parted {
+						parted = true
+						fd.parted.Add(1)
+					}
 					return errno != sys.EAGAIN
 				}
 				if n += k; n == len(b) || k == 0 {
@@ -64,6 +70,9 @@ func (fd *FD) Write(b []byte) (n int, err error) {
 				}
 			}
 		})
+	}
+	if parted {
+		fd.parted.Add(-1)
 	}
 	if err != nil || errno != 0 {
 		return n, fd.failed("write", errno, err)

@@ -19,12 +19,16 @@ func join(parts ...[]byte) (b []byte) {
 
 // control returns a control message made by hand.
 func control(level, typ, length int, data ...byte) []byte {
+	// length is as on 64-bit systems
+	if length > 0 && cmsgLenSize == 4 {
+		length -= 4
+	}
 	var h [unix.SizeofCmsghdr]byte
-	binary.NativeEndian.PutUint64(h[:], uint64(length))
-	binary.NativeEndian.PutUint32(h[8:], uint32(level))
-	binary.NativeEndian.PutUint32(h[12:], uint32(typ))
+	putCmsgLen(h[:], length)
+	binary.NativeEndian.PutUint32(h[cmsgLenSize:], uint32(level))
+	binary.NativeEndian.PutUint32(h[cmsgLenSize+4:], uint32(typ))
 	b := append(h[:], data...)
-	for len(b)%8 != 0 {
+	for len(b)%cmsgLenSize != 0 {
 		b = append(b, 0)
 	}
 	return b
@@ -42,7 +46,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"nothing", nil, Received{PIDFD: -1}},
 		{"rights", rights, Received{Rights: []int{5, 6, 7}, PIDFD: -1}},
-		{"rights without padding", rights[:len(rights)-4], Received{Rights: []int{5, 6, 7}, PIDFD: -1}},
+		{"rights without padding", rights[:unix.CmsgLen(12)], Received{Rights: []int{5, 6, 7}, PIDFD: -1}},
 		{"two of rights", join(rights, unix.UnixRights(8)), Received{Rights: []int{5, 6, 7, 8}, PIDFD: -1}},
 		{"no rights", unix.UnixRights(), Received{PIDFD: -1}},
 		{"credentials", cred, Received{PIDFD: -1, HasCred: true, Cred: Ucred{5, 6, 7}}},

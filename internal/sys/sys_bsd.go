@@ -22,11 +22,14 @@ const AcceptInherits = false
 // MSG_CMSG_CLOEXEC is absent or not offered by x/sys on these systems.
 const MSG_CMSG_CLOEXEC = 0
 
-// Flags of send(2) that these systems lack; Go programs ignore SIGPIPE anyway.
+// Flags of send(2) that these systems lack, with numbers that they do not use; Go
+// programs ignore SIGPIPE anyway.
 const (
-	MSG_CONFIRM  = -1
-	MSG_MORE     = -1
+	MSG_CONFIRM  = 1 << 28
+	MSG_MORE     = 1 << 29
 	MSG_NOSIGNAL = 0
+
+	MSG_LACKING = MSG_CONFIRM | MSG_MORE
 )
 
 // MSG_EOR is nothing that write(2) adds on these systems.

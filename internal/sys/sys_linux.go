@@ -31,6 +31,9 @@ const (
 	MSG_NOSIGNAL = unix.MSG_NOSIGNAL
 )
 
+// MSG_LACKING has the flags that this system lacks.
+const MSG_LACKING = 0
+
 // MSG_EOR is what write(2) adds on sockets of sequenced packets: a record ends.
 const MSG_EOR = unix.MSG_EOR
 

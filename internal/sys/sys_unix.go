@@ -25,6 +25,7 @@ const (
 	MSG_PEEK       = unix.MSG_PEEK
 	MSG_OOB        = unix.MSG_OOB
 	MSG_DONTROUTE  = unix.MSG_DONTROUTE
+	MSG_WAITALL    = unix.MSG_WAITALL
 	MSG_TRUNC      = unix.MSG_TRUNC
 	IPPROTO_TCP    = unix.IPPROTO_TCP
 	IPPROTO_IP     = unix.IPPROTO_IP

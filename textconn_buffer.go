@@ -2,9 +2,39 @@ package sockets
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/iolib-go/sockets/internal/codec"
 )
+
+// textBuffer holds the bytes of one direction of a TextConn that were received and not
+// decoded yet, or encoded and not sent yet.
+type textBuffer struct {
+	wire  []byte       // the bytes: in block, in own or in small
+	block *block       // from the pool, nil if wire is elsewhere
+	own   []byte       // the buffer that the user asked for
+	size  atomic.Int64 // and its size, 0 for none
+	off   atomic.Int64 // how many bytes of the wire are done with
+	small [smallWire]byte
+}
+
+// smallWire bounds what an idle connection keeps outside of a block.
+const smallWire = codec.FinishLen
+
+// keepSmall makes p, which has no more than smallWire bytes, what the buffer holds, and
+// needs no block for it.
+func (b *textBuffer) keepSmall(p []byte) {
+	b.wire = b.small[:copy(b.small[:], p)]
+	b.freeBlock()
+}
+
+// freeBlock gives the block back. wire must be elsewhere.
+func (b *textBuffer) freeBlock() {
+	if b.block != nil {
+		putBlock(b.block)
+		b.block = nil
+	}
+}
 
 // A block is memory for the wire. Blocks come from a pool when there is
 // something to hold, and go back when it is gone.

@@ -1,0 +1,142 @@
+package codec
+
+import (
+	"bytes"
+	"testing"
+	"unicode/utf8"
+)
+
+// validPrefix is what validLen is to return, one character after the other.
+func validPrefix(b []byte) int {
+	n := 0
+	for n < len(b) {
+		r, size := utf8.DecodeRune(b[n:])
+		if r == runeError && size == 1 {
+			break
+		}
+		n += size
+	}
+	return n
+}
+
+// kernelSeeds are texts of all densities, in which anything may be malformed.
+var kernelSeeds = []string{
+	"",
+	"plain text, nothing else in it, for more than sixty-four bytes of it, as most of it is in the world",
+	"Voilà une phrase française où les accents reviennent déjà souvent; über Größe müßte man nicht streiten.",
+	"Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.",
+	"吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所で泣いていた",
+	"나라의 말이 중국과 달라 문자와 서로 통하지 아니하므로 어리석은 백성이 이르고자 하는 바가 있어도",
+	"😀😃😄😁 and 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 and ordinary text between them; 😅😂🤣 once more, up to a block's end 🙂",
+}
+
+// malformed are sequences that UTF-8 does not have, and their neighbors.
+var malformed = []string{
+	"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\xc2", "\xdf\x7f", "\xe0\x9f\xbf", "\xe0\xa0", "\xe0\xa0\x80",
+	"\xed\x9f\xbf", "\xed\xa0\x80", "\xee\x80", "\xef\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf0\x90\x80\x80",
+	"\xf4\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe\xff", "\xe3\x81", "\xe3\xe3\x81\x82",
+}
+
+func TestValidLen(t *testing.T) {
+	for _, seed := range kernelSeeds {
+		for _, bad := range malformed {
+			for at := 0; at <= len(seed); at++ {
+				if at < len(seed) && !utf8.RuneStart(seed[at]) {
+					continue
+				}
+				for _, twice := range []string{"", seed} {
+					b := []byte(twice + seed[:at] + bad + seed[at:] + seed)
+					if got, want := validLen(b), validPrefix(b); got != want {
+						t.Fatalf("validLen(%q) is %d, want %d", b, got, want)
+					}
+					// And cut anywhere behind.
+					if n := len(twice) + at + len(bad); at%13 == 0 {
+						for ; n < len(b); n++ {
+							if got, want := validLen(b[:n]), validPrefix(b[:n]); got != want {
+								t.Fatalf("validLen(%q) is %d, want %d", b[:n], got, want)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// FuzzKernels holds what looks at many characters at a time against what looks
+// at one.
+func FuzzKernels(f *testing.F) {
+	for i, seed := range kernelSeeds {
+		f.Add([]byte(seed), []byte(malformed[i]), uint16(i*7))
+		f.Add([]byte(seed+seed), []byte("\r\n"), uint16(i*11))
+	}
+	f.Fuzz(func(t *testing.T, text, insert []byte, at uint16) {
+		if len(text)+len(insert) > 1<<12 {
+			t.Skip()
+		}
+		if len(text) > 0 {
+			n := int(at) % len(text)
+			text = append(append(bytes.Clone(text[:n]), insert...), text[n:]...)
+		}
+		if got, want := validLen(text), validPrefix(text); got != want {
+			t.Fatalf("validLen(%q) is %d, want %d", text, got, want)
+		}
+		for _, name := range kernelCharsets {
+			c := Lookup(name)
+			for _, nl := range []Newline{LF, CRLF} {
+				if f := (Format{Charset: c, Newline: nl}); !f.AsIs() {
+					checkDecoder(t, f, text)
+					checkEncoder(t, f, text)
+				}
+			}
+		}
+	})
+}
+
+// kernelCharsets are those whose machines look at many characters at a time.
+var kernelCharsets = []string{
+	"utf-8", "utf-16le", "utf-16be", "utf-32le", "utf-32be", "windows-1253", "iso-8859-1", "cp037", "euc-kr", "shift_jis",
+}
+
+// checkDecoder holds Decode against the single-character methods of the machine.
+func checkDecoder(t *testing.T, f Format, wire []byte) {
+	t.Helper()
+	got := oneShot(f, wire)
+	var d Decoder
+	d.Init(f)
+	var want []byte
+	dst := make([]byte, maxRune)
+	for n := 0; n < len(wire); {
+		nd, ns, _ := d.step(dst, wire[n:], true)
+		if ns == 0 {
+			t.Fatalf("step consumes nothing of %x", wire[n:])
+		}
+		want = append(want, dst[:nd]...)
+		n += ns
+	}
+	if got.Text != string(want) {
+		t.Fatalf("%s %s: %x is %q, want %q", f.Charset.Name, f.Newline, wire, got.Text, want)
+	}
+}
+
+// checkEncoder is checkDecoder for Encode.
+func checkEncoder(t *testing.T, f Format, text []byte) {
+	t.Helper()
+	got := write(f, [][]byte{text}, 1<<16)
+	var e Encoder
+	e.Init(f)
+	var want []byte
+	dst := make([]byte, 64)
+	for n := 0; n < len(text); {
+		nd, ns, _ := e.step(dst, text[n:])
+		if ns == 0 {
+			t.Fatalf("step consumes nothing of %q", text[n:])
+		}
+		want = append(want, dst[:nd]...)
+		n += ns
+	}
+	nd, _ := e.Finish(dst)
+	if want = append(want, dst[:nd]...); got.Text != string(want) {
+		t.Fatalf("%s %s: %q is %x, want %x", f.Charset.Name, f.Newline, text, got.Text, want)
+	}
+}
