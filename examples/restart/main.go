@@ -20,7 +20,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/upgrade"
 )
 
@@ -49,7 +48,7 @@ func run(tcp, unix, control string) error {
 	}
 	ls := []net.Listener{l}
 	if unix != "" {
-		if l, err = up.Listen(ctx, &sockets.ListenConfig{ReplaceStale: true}, "unix", "unix", unix); err != nil {
+		if l, err = up.Listen(ctx, nil, "unix", "unix", unix); err != nil {
 			return err
 		}
 		ls = append(ls, l)
