@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/iolib-go/sockets/internal/test/requests"
 )
 
 func TestSuccessorThatFails(t *testing.T) {
@@ -29,7 +31,7 @@ func TestSuccessorThatFails(t *testing.T) {
 			m := newManager(t)
 			log := m.logTo()
 			m.start("UPGRADE_TEST_IMPATIENT=1")
-			l := startLoad(t, m, 1)
+			l := m.load(1)
 			m.behaviour(tt.behaviour)
 			old := m.pid
 			m.signal(syscall.SIGHUP)
@@ -40,7 +42,7 @@ func TestSuccessorThatFails(t *testing.T) {
 			// And the next one succeeds.
 			m.behaviour("")
 			m.upgrade()
-			l.end()
+			l.End()
 		})
 	}
 }
@@ -50,7 +52,7 @@ func TestSuccessorIsKilled(t *testing.T) {
 	m := newManager(t)
 	log := m.logTo()
 	m.start()
-	l := startLoad(t, m, 1)
+	l := m.load(1)
 	m.behaviour("hang")
 	old := m.pid
 	m.signal(syscall.SIGHUP)
@@ -63,7 +65,7 @@ func TestSuccessorIsKilled(t *testing.T) {
 	}
 	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
 	m.awaitLog(log, "signal: killed")
-	l.end()
+	l.End()
 }
 
 // child returns the process ID of a child of pid.
@@ -126,7 +128,7 @@ func TestSuccessorCrashesAfterReady(t *testing.T) {
 	m.behaviour("")
 	// Its unix socket's path is left, as after kill -9.
 	m.start()
-	if err := post(http.DefaultClient, "http://"+m.addr(0)+"/digest", false); err != nil {
+	if err := requests.Post(http.DefaultClient, "http://"+m.addr(0)+"/digest", false); err != nil {
 		t.Error(err)
 	}
 }
@@ -139,7 +141,7 @@ func TestPathChangesHands(t *testing.T) {
 	old := m.pid
 	m.upgrade()
 	m.awaitEnd(old)
-	if err := post(m.client(m.overUnix), "http://unix/digest", false); err != nil {
+	if err := requests.Post(requests.Client(requests.OverUnix(m.path("http"))), "http://unix/digest", false); err != nil {
 		t.Error(err)
 	}
 	m.signal(syscall.SIGTERM)
@@ -163,13 +165,13 @@ func (m *manager) awaitEnd(pid int) {
 func TestStranger(t *testing.T) {
 	m := newManager(t)
 	m.start(controlVar + "=" + m.path("control"))
-	l := startLoad(t, m, 1)
+	l := m.load(1)
 	for range 3 {
 		old := m.pid
 		m.start(controlVar + "=" + m.path("control"))
 		m.awaitEnd(old)
 	}
-	sent, lost := l.end()
+	sent, lost := l.End()
 	t.Logf("%d requests, %d lost", sent, lost)
 	m.signal(syscall.SIGTERM)
 	m.pid = 0
@@ -229,13 +231,13 @@ func TestPIDFileFails(t *testing.T) {
 	m := newManager(t)
 	log := m.logTo()
 	m.start()
-	l := startLoad(t, m, 1)
+	l := m.load(1)
 	m.behaviour("no pid directory")
 	old := m.pid
 	m.signal(syscall.SIGHUP)
 	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
 	m.awaitLog(log, "no such file or directory")
-	l.end()
+	l.End()
 }
 
 // TestAfterKill starts a server again after its last process was killed.
@@ -245,7 +247,7 @@ func TestAfterKill(t *testing.T) {
 	m.signal(syscall.SIGKILL)
 	m.awaitEnd(m.pid)
 	m.start(controlVar + "=" + m.path("control"))
-	if err := post(m.client(m.overUnix), "http://unix/digest", false); err != nil {
+	if err := requests.Post(requests.Client(requests.OverUnix(m.path("http"))), "http://unix/digest", false); err != nil {
 		t.Error(err)
 	}
 }
@@ -259,7 +261,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	m.signal(syscall.SIGHUP)
 	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
 	m.awaitLog(log, "too many open files")
-	if err := post(http.DefaultClient, "http://"+m.addr(0)+"/digest", false); err != nil {
+	if err := requests.Post(http.DefaultClient, "http://"+m.addr(0)+"/digest", false); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/iolib-go/sockets/internal/test/requests"
 )
 
 // TestSupervise runs the server as process 1 of a PID name space, as in a container.
@@ -30,7 +32,7 @@ func TestSupervise(t *testing.T) {
 		t.Skipf("no PID name space: %v", err)
 	}
 	m.await("READY=1")
-	l := startLoad(t, m, 1)
+	l := m.load(1)
 	var seen []int
 	for range 3 {
 		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -39,7 +41,7 @@ func TestSupervise(t *testing.T) {
 		m.await("READY=1")
 		seen = append(seen, m.serverProcess())
 	}
-	sent, lost := l.end()
+	sent, lost := l.End()
 	t.Logf("%d requests, %d lost, served by %v", sent, lost, seen)
 	if seen[0] == seen[2] || seen[0] <= 1 {
 		t.Errorf("served by processes %v, want others than 1 that change", seen)
@@ -55,7 +57,7 @@ func TestSupervise(t *testing.T) {
 // serverProcess asks the server for its process ID.
 func (m *manager) serverProcess() int {
 	m.t.Helper()
-	c := m.client(func(tr *http.Transport) { tr.DisableKeepAlives = true })
+	c := requests.Client(func(tr *http.Transport) { tr.DisableKeepAlives = true })
 	resp, err := c.Post("http://"+m.addr(0)+"/digest", "", strings.NewReader(""))
 	if err != nil {
 		m.t.Fatal(err)

@@ -23,12 +23,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/test/requests"
 	"golang.org/x/sys/unix"
 )
 
 // The size of TestUpgradeUnderLoad: -requests=50000 -upgrades=20 is the full one.
 var (
-	requests = flag.Int64("requests", 3000, "requests in TestUpgradeUnderLoad at least")
+	total    = flag.Int64("requests", 3000, "requests in TestUpgradeUnderLoad at least")
 	upgrades = flag.Int("upgrades", 4, "upgrades in TestUpgradeUnderLoad")
 )
 
@@ -255,6 +256,13 @@ func (m *manager) descriptors() int {
 	return len(entries)
 }
 
+// load begins to load the server.
+func (m *manager) load(clients int) *requests.Load {
+	return requests.Start(requests.Targets{
+		HTTP: m.addr(0), Unix: m.path("http"), HTTPS: m.addr(1), Roots: m.roots, Lines: m.addr(2), UDP: m.addr(3),
+	}, clients, func(what string, err error) { m.t.Errorf("%s: %v", what, err) })
+}
+
 // behaviour says how the next successor behaves.
 func (m *manager) behaviour(s string) {
 	m.t.Helper()
@@ -268,17 +276,13 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	m.start()
 	first := m.pid
 	before := m.descriptors()
-	l := startLoad(t, m, 2)
+	l := m.load(2)
 	for i := range *upgrades {
-		for l.sent.Load() < *requests*int64(i+1)/int64(*upgrades+1) {
-			time.Sleep(time.Millisecond)
-		}
+		l.Reach(*total * int64(i+1) / int64(*upgrades+1))
 		m.upgrade()
 	}
-	for l.sent.Load() < *requests {
-		time.Sleep(time.Millisecond)
-	}
-	sent, lost := l.end()
+	l.Reach(*total)
+	sent, lost := l.End()
 	t.Logf("%d requests, %d upgrades, %d lost", sent, *upgrades, lost)
 	if m.pid == first {
 		t.Error("the first process still serves")
@@ -295,11 +299,11 @@ func TestUpgradeUnderLoad(t *testing.T) {
 func TestStorm(t *testing.T) {
 	m := newManager(t)
 	m.start()
-	l := startLoad(t, m, 1)
+	l := m.load(1)
 	for range 5 {
 		m.upgrade()
 	}
-	sent, lost := l.end()
+	sent, lost := l.End()
 	t.Logf("%d requests, %d lost", sent, lost)
 }
 
