@@ -31,7 +31,7 @@ func TestMethodSets(t *testing.T) {
 		extra      []string
 	}{
 		{new(sockets.TCPConn), new(net.TCPConn), slices.Concat(messages, buffers)},
-		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, segments, peer, []string{"ReadSendError", "SetOffload"})},
+		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, segments, peer, []string{"ReadErrorQueue", "SetOffload", "JoinGroup", "LeaveGroup", "JoinSourceSpecificGroup", "LeaveSourceSpecificGroup"})},
 		{new(sockets.IPConn), new(net.IPConn), slices.Concat(messages, batches, peer)},
 		{new(sockets.UnixConn), new(net.UnixConn), slices.Concat(messages, batches, buffers, descriptors, peer)},
 		{new(sockets.TCPListener), new(net.TCPListener), []string{"AcceptWith"}},

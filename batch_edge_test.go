@@ -236,7 +236,7 @@ func TestBatchZeroValues(t *testing.T) {
 		"WriteBuffers":         {func() error { _, err := tcp.WriteBuffers(&bufs); return err }, syscall.EINVAL},
 		"ReadBuffers":          {func() error { _, err := tcp.ReadBuffers(bufs); return err }, syscall.EINVAL},
 		"SetOffload, closed":   {func() error { return closed.SetOffload(true) }, net.ErrClosed},
-		"ReadSendError, zero":  {func() error { _, _, err := udp.ReadSendError(b); return err }, syscall.EINVAL},
+		"ReadErrorQueue, zero": {func() error { _, _, err := udp.ReadErrorQueue(b); return err }, syscall.EINVAL},
 		"ReadBatch, closed":    {func() error { _, err := closed.ReadBatch(ms, 0); return err }, net.ErrClosed},
 		"WriteBatch, closed":   {func() error { _, err := closed.WriteBatch(ms, 0); return err }, net.ErrClosed},
 		"Write, closed":        {func() error { _, err := closed.Write(b); return err }, net.ErrClosed},

@@ -80,7 +80,7 @@ func ExamplePacketInfo() {
 		log.Fatal(err)
 	}
 
-	b, oob := make([]byte, 1500), make([]byte, sockets.MaxPacketInfo)
+	b, oob := make([]byte, 1500), make([]byte, sockets.PacketInfoLen)
 	n, oobn, _, from, err := server.ReadMsgUDPAddrPort(b, oob)
 	if err != nil {
 		log.Fatal(err)

@@ -178,14 +178,14 @@ func TestOffloadControlData(t *testing.T) {
 			t.Errorf("datagram %d: %+v, flags %#x, want %+v", i, p, flags, want)
 		}
 	}
-	buf, oob := make([]byte, 100), make([]byte, MaxPacketInfo)
+	buf, oob := make([]byte, 100), make([]byte, PacketInfoLen)
 	_, oobn, flags, _, err := b.ReadMsgUDP(buf, oob)
 	if err != nil {
 		t.Fatal(err)
 	}
 	check(0, flags, oob[:oobn])
 	in := roomFor(3, 100)
-	in[0].OOB, in[1].OOB = make([]byte, MaxPacketInfo), make([]byte, MaxPacketInfo)
+	in[0].OOB, in[1].OOB = make([]byte, PacketInfoLen), make([]byte, PacketInfoLen)
 	in[2].OOB = make([]byte, 30)
 	receiveBatch(t, b, in)
 	check(1, in[0].Flags, in[0].OOB[:in[0].NN])

@@ -263,7 +263,7 @@ func TestOffloadLossIsCounted(t *testing.T) {
 			var dropped uint32
 			in := roomFor(16, 1000)
 			for i := range in {
-				in[i].OOB = make([]byte, MaxPacketInfo)
+				in[i].OOB = make([]byte, PacketInfoLen)
 			}
 			receive := func() bool {
 				n, err := b.ReadBatch(in, syscall.MSG_DONTWAIT)

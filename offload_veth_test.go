@@ -192,7 +192,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 	}
 }
 
-func TestSendErrorTooLong(t *testing.T) {
+func TestErrorQueueTooLong(t *testing.T) {
 	here, _ := vethNamespaces(t, 1500)
 	a := here.dial(t, &Dialer{}, &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 9})
 	if err := sockopt.ReceiveError.Set(a, true); err != nil {
@@ -204,7 +204,7 @@ func TestSendErrorTooLong(t *testing.T) {
 	if _, err := a.Write(make([]byte, 2000)); !errors.Is(err, syscall.EMSGSIZE) {
 		t.Fatalf("Write: %v, want EMSGSIZE", err)
 	}
-	_, report, err := a.ReadSendError(nil)
+	_, report, err := a.ReadErrorQueue(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func setOptions(t testing.TB, c syscall.Conn, options ...sockopt.Option[bool]) {
 
 func readInfo(t testing.TB, c *UDPConn) (PacketInfo, *net.UDPAddr) {
 	t.Helper()
-	oob := make([]byte, MaxPacketInfo)
+	oob := make([]byte, PacketInfoLen)
 	_, oobn, _, from, err := c.ReadMsgUDP(make([]byte, 100), oob)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestPacketInfoReply(t *testing.T) {
 			got, from := readInfo(t, server)
 			local := netip.MustParseAddr(tt.local)
 			want := PacketInfo{Local: local, Destination: local, Interface: lo.Index}
-			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" {
 				t.Fatalf("PacketInfo (-want +got):\n%s", diff)
 			}
 			if _, _, err := server.WriteMsgUDP([]byte("!"), got.Append(nil), from); err != nil {
@@ -140,7 +140,7 @@ func TestPacketInfoTOS(t *testing.T) {
 					t.Fatal(err)
 				}
 				p, _ := readInfo(t, b)
-				if diff := cmp.Diff(PacketInfo{TOS: tos, HasTOS: true}, p, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				if diff := cmp.Diff(PacketInfo{TOS: tos, HasTOS: true}, p, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" {
 					t.Errorf("PacketInfo (-want +got):\n%s", diff)
 				}
 			}
@@ -224,9 +224,12 @@ func TestParsePacketInfoLengths(t *testing.T) {
 		{"IPV6_PKTINFO", unix.SOL_IPV6, unix.IPV6_PKTINFO, 20, false},
 		{"IP_TOS", unix.SOL_IP, unix.IP_TOS, 1, false},
 		{"IPV6_TCLASS", unix.SOL_IPV6, unix.IPV6_TCLASS, 4, false},
+		{"IP_TTL", unix.SOL_IP, unix.IP_TTL, 1, false},
+		{"IPV6_HOPLIMIT", unix.SOL_IPV6, unix.IPV6_HOPLIMIT, 4, false},
 		{"SO_RXQ_OVFL", unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 4, false},
 		{"SCM_TIMESTAMP", unix.SOL_SOCKET, unix.SCM_TIMESTAMP, 2 * word, true},
 		{"SCM_TIMESTAMPNS", unix.SOL_SOCKET, unix.SCM_TIMESTAMPNS, 2 * word, true},
+		{"SCM_TIMESTAMPING", unix.SOL_SOCKET, unix.SO_TIMESTAMPING, 6 * word, true},
 	} {
 		for n := range tt.length + 2 {
 			oob := make([]byte, unix.CmsgSpace(n))
@@ -234,7 +237,7 @@ func TestParsePacketInfoLengths(t *testing.T) {
 			h.Level, h.Type = tt.level, tt.typ
 			h.SetLen(unix.CmsgLen(n))
 			bad := n < tt.length || tt.fixed && n > tt.length
-			if tt.fixed && n == 8 {
+			if tt.fixed && n == tt.length/word*4 {
 				bad = false // of a 32-bit system
 			}
 			p, err := ParsePacketInfo(oob)
@@ -281,6 +284,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 		}
 		p.Local = p.Local.WithZone("") // zones come and go with interfaces
 		p.Destination, p.Time, p.Dropped = netip.Addr{}, time.Time{}, 0
+		p.OriginalDst, p.HardwareTime, p.TTL, p.HasTTL = netip.AddrPort{}, time.Time{}, 0, false
 		if !p.Local.IsValid() && p.Interface != 0 {
 			return // asked for in both families, which leaves a wildcard
 		}
@@ -289,7 +293,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 		}
 		again, err := ParsePacketInfo(p.Append(nil))
 		again.Local, again.Destination = again.Local.WithZone(""), netip.Addr{}
-		if diff := cmp.Diff(p, again, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+		if diff := cmp.Diff(p, again, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" || err != nil {
 			t.Errorf("read back %v (-want +got):\n%s", err, diff)
 		}
 	})

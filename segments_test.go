@@ -180,7 +180,7 @@ func TestSegmentsControlData(t *testing.T) {
 				if n, err := a.WriteMsgSegments(out, want.Append(nil), 100, b.LocalAddr().(*net.UDPAddr).AddrPort()); n != len(out) || err != nil {
 					t.Fatalf("WriteMsgSegments = %d, %v", n, err)
 				}
-				buf, oob := make([]byte, room), make([]byte, MaxPacketInfo)
+				buf, oob := make([]byte, room), make([]byte, PacketInfoLen)
 				for left := 500; left > 0; {
 					n, oobn, flags, size, _, err := b.ReadMsgSegments(buf, oob)
 					if err != nil || flags != 0 || size != 100 {

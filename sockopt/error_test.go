@@ -334,7 +334,7 @@ func TestOptionRefusesValues(t *testing.T) {
 		{"tcp4", TOS.With(-1)},
 		{"tcp4", TTL.With(256)},
 		{"tcp4", MinTTL.With(-1)},
-		{"tcp6", HopLimit.With(-2)},
+		{"tcp6", UnicastHops.With(-2)},
 		{"tcp6", TrafficClass.With(256)},
 		{"udp4", UDPSegment.With(65536)},
 		{"tcp4", MTUDiscover.With(6)},

@@ -79,7 +79,7 @@ type Ucred struct {
 
 // Options of any socket, level SOL_SOCKET. Multipath TCP sockets refuse LockFilter,
 // MaxPacingRate, OOBInline, PassRights, PeekOffset and ZeroCopy, and take
-// Broadcast, BypassRouting, NoCheck, ReceiveQueueOverflow, PassCred, PassPIDFD and
+// Broadcast, DontRoute, NoCheck, ReceiveQueueOverflow, PassCred, PassPIDFD and
 // PassSecurity without any effect. See socket(7) unless another source is given.
 var (
 	// AcceptConn, SO_ACCEPTCONN, tells whether the socket listens.
@@ -102,9 +102,9 @@ var (
 	// it is set needs CAP_NET_RAW. IP sockets, others ignore it.
 	BindToDevice = Option[string]{"SO_BINDTODEVICE", text{15}}
 
-	// BindToInterface, SO_BINDTOIFINDEX, is BindToDevice by interface index.
+	// BindToIfIndex, SO_BINDTOIFINDEX, is BindToDevice by interface index.
 	// Initially 0, which is no interface.
-	BindToInterface = Option[int]{"SO_BINDTOIFINDEX", number[int]{0, math.MaxInt32}}
+	BindToIfIndex = Option[int]{"SO_BINDTOIFINDEX", number[int]{0, math.MaxInt32}}
 
 	// Broadcast, SO_BROADCAST, allows datagrams from and to broadcast addresses.
 	// Initially false, but package net turns it on for every UDP and raw socket.
@@ -116,10 +116,6 @@ var (
 	// needs CAP_NET_ADMIN.
 	BusyPoll = Option[time.Duration]{"SO_BUSY_POLL", duration{unit: time.Microsecond}}
 
-	// BypassRouting, SO_DONTROUTE, sends only to directly connected hosts, not
-	// by gateways. Initially false. The flag MSG_DONTROUTE does it for one send.
-	BypassRouting = Option[bool]{"SO_DONTROUTE", boolValue{}}
-
 	// Cookie, SO_COOKIE, identifies the socket among all of the network
 	// namespace, until the system restarts. It is never 0.
 	Cookie = ReadOnlyOption[uint64]{"SO_COOKIE", wide{}}
@@ -127,6 +123,10 @@ var (
 	// Debug, SO_DEBUG, turns on what the kernel has for debugging a socket.
 	// Initially false. Needs CAP_NET_ADMIN.
 	Debug = Option[bool]{"SO_DEBUG", boolValue{}}
+
+	// DontRoute, SO_DONTROUTE, sends only to directly connected hosts, not
+	// by gateways. Initially false. The flag MSG_DONTROUTE does it for one send.
+	DontRoute = Option[bool]{"SO_DONTROUTE", boolValue{}}
 
 	// IncomingCPU, SO_INCOMING_CPU, is the CPU that last handled a packet of the
 	// socket, -1 if none did. Setting it makes a listener, or one of several

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
 
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
@@ -16,38 +17,73 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// timestampSent has the error queue of c tell when datagrams leave. See
-// Documentation/networking/timestamping.rst of Linux.
+// timestampSent has the error queue of c tell when datagrams leave.
 func timestampSent(t *testing.T, c syscall.Conn) {
 	t.Helper()
-	rc, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const what = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE | unix.SOF_TIMESTAMPING_OPT_TSONLY
-	if cerr := rc.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING, what)
-	}); cerr != nil || err != nil {
-		t.Skip("no timestamps of what is sent: ", cerr, err)
+	const what = sockopt.TimestampTxSoftware | sockopt.TimestampSoftware | sockopt.TimestampOptTSOnly | sockopt.TimestampOptID
+	if err := sockopt.Timestamping.Set(c, what); err != nil {
+		t.Skip("no timestamps of what is sent: ", err)
 	}
 }
 
-// The error queue has more than errors. What is none is taken and said to be none.
-func TestReadSendErrorOfTimestamp(t *testing.T) {
+// The error queue has more than errors: when datagrams left.
+func TestReadErrorQueueOfTimestamp(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
 			c := openUDP(t, network)
 			timestampSent(t, c)
-			if _, err := c.WriteTo([]byte("x"), c.LocalAddr()); err != nil {
-				t.Fatal(err)
+			for i := range uint32(2) {
+				before := time.Now()
+				if _, err := c.WriteTo([]byte("x"), c.LocalAddr()); err != nil {
+					t.Fatal(err)
+				}
+				_, report, err := c.ReadErrorQueue(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if report.Time.Sub(before).Abs() > time.Hour {
+					t.Errorf("sent at %v, not %v", report.Time, before)
+				}
+				report.Time = time.Time{}
+				want := QueuedError{Err: syscall.ENOMSG, Origin: QueuedTimestamp, Data: i}
+				if *report != want {
+					t.Errorf("report %+v, want %+v", *report, want)
+				}
 			}
-			if _, report, err := c.ReadSendError(nil); report != nil || !errors.Is(err, syscall.EINVAL) {
-				t.Errorf("ReadSendError: %+v, %v, want EINVAL", report, err)
-			}
-			if _, _, err := c.ReadSendError(nil); !errors.Is(err, syscall.EAGAIN) {
-				t.Errorf("ReadSendError of an empty queue: %v, want EAGAIN", err)
+			if _, _, err := c.ReadErrorQueue(nil); !errors.Is(err, syscall.EAGAIN) {
+				t.Errorf("ReadErrorQueue of an empty queue: %v, want EAGAIN", err)
 			}
 		})
+	}
+}
+
+// A send without a copy is reported once its buffer is free.
+func TestReadErrorQueueOfZeroCopy(t *testing.T) {
+	c, to := openUDP(t, "udp4"), openUDP(t, "udp4")
+	if err := sockopt.ZeroCopy.Set(c, true); err != nil {
+		t.Skip(err)
+	}
+	limitTime(t, to)
+	msgs := []Message{{Buffers: [][]byte{make([]byte, 1000)}, Addr: to.LocalAddr()}}
+	for i := range uint32(2) {
+		if n, err := c.WriteBatch(msgs, unix.MSG_ZEROCOPY); n != 1 || err != nil {
+			t.Fatalf("WriteBatch: %d, %v", n, err)
+		}
+		if _, err := to.Read(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		_, report, err := c.ReadErrorQueue(nil)
+		for end := time.Now().Add(10 * time.Second); errors.Is(err, syscall.EAGAIN) && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+			_, report, err = c.ReadErrorQueue(nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := QueuedError{Origin: QueuedZeroCopy, Code: report.Code, Info: i, Data: i}
+		if *report != want || errors.Unwrap(report) != nil {
+			t.Errorf("report %+v, want %+v", *report, want)
+		}
 	}
 }
 
@@ -73,7 +109,7 @@ func TestReadBatchQueueWithoutAddress(t *testing.T) {
 }
 
 // A report is found among other control data.
-func TestReadSendErrorBesideControlData(t *testing.T) {
+func TestReadErrorQueueBesideControlData(t *testing.T) {
 	for network, options := range map[string][]sockopt.Option[bool]{
 		"udp4": {sockopt.ReceiveError, sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS},
 		"udp6": {sockopt.ReceiveError6, sockopt.ReceivePacketInfo6, sockopt.ReceiveTrafficClass, sockopt.TimestampNS},
@@ -86,7 +122,7 @@ func TestReadSendErrorBesideControlData(t *testing.T) {
 			if _, err := c.WriteTo([]byte("hello"), to); err != nil {
 				t.Fatal(err)
 			}
-			_, report, err := c.ReadSendError(make([]byte, 10))
+			_, report, err := c.ReadErrorQueue(make([]byte, 10))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,19 +172,20 @@ func complain(t *testing.T, typ, code byte, word uint32, from, to netip.AddrPort
 }
 
 // The MTU is told if the datagram was too long, and no other number in its place.
-func TestReadSendErrorOfRouter(t *testing.T) {
+func TestReadErrorQueueOfRouter(t *testing.T) {
 	socktest.EnterNetNS(t) // whose routes may learn the MTU
 	tests := []struct {
 		name string
 		word uint32
-		want SendError
+		want QueuedError
 	}{
-		{"parameter problem", 20 << 24, SendError{Err: syscall.EPROTO, Type: 12}},
-		{"fragmentation needed", 600, SendError{Err: syscall.EMSGSIZE, Type: 3, Code: 4, MTU: 600}},
-		{"time exceeded", 0, SendError{Err: syscall.EHOSTUNREACH, Type: 11}},
+		{"parameter problem", 20 << 24, QueuedError{Err: syscall.EPROTO, Type: 12}},
+		{"fragmentation needed", 600, QueuedError{Err: syscall.EMSGSIZE, Type: 3, Code: 4, MTU: 600}},
+		{"time exceeded", 0, QueuedError{Err: syscall.EHOSTUNREACH, Type: 11}},
 	}
 	for _, tt := range tests {
 		want := tt.want
+		want.Origin = QueuedICMP
 		want.Addr, want.Reporter = netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddr("127.0.0.1")
 		pc, err := ListenPacket("udp4", "127.0.0.1:0")
 		if err != nil {
@@ -158,7 +195,7 @@ func TestReadSendErrorOfRouter(t *testing.T) {
 		c := pc.(*UDPConn)
 		setOptions(t, c, sockopt.ReceiveError)
 		complain(t, want.Type, want.Code, tt.word, c.LocalAddr().(*net.UDPAddr).AddrPort(), want.Addr)
-		_, report, err := c.ReadSendError(nil)
+		_, report, err := c.ReadErrorQueue(nil)
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}

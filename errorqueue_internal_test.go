@@ -8,7 +8,7 @@ import (
 )
 
 // Only what has the right level, type and length is a report.
-func TestParseSendError(t *testing.T) {
+func TestParseQueuedError(t *testing.T) {
 	if sys.IP_RECVERR < 0 {
 		t.Skip("no error queue here")
 	}
@@ -16,7 +16,7 @@ func TestParseSendError(t *testing.T) {
 	const refused = 111
 	full := make([]byte, 32)
 	binary.NativeEndian.PutUint32(full, refused)
-	full[4], full[5], full[6] = originICMP, 3, 3
+	full[4], full[5], full[6] = byte(QueuedICMP), 3, 3
 	tests := []struct {
 		name       string
 		level, typ int
@@ -36,14 +36,14 @@ func TestParseSendError(t *testing.T) {
 	for _, tt := range tests {
 		oob, data := sys.AppendCmsg(nil, tt.level, tt.typ, len(tt.data))
 		copy(data, tt.data)
-		e, ok := parseSendError(oob)
+		e, ok := parseQueuedError(oob)
 		if ok != tt.want || ok && (e.Err != refused || e.Type != 3 || e.Code != 3 || e.Reporter.IsValid() || e.MTU != 0) {
 			t.Errorf("%s: %+v, %v, want %v", tt.name, e, ok, tt.want)
 		}
 	}
 }
 
-func FuzzParseSendError(f *testing.F) {
+func FuzzParseQueuedError(f *testing.F) {
 	f.Add([]byte{})
 	if sys.IP_RECVERR >= 0 {
 		oob, data := sys.AppendCmsg(nil, sys.IPPROTO_IP, sys.IP_RECVERR, 32)
@@ -51,7 +51,7 @@ func FuzzParseSendError(f *testing.F) {
 		f.Add(oob)
 	}
 	f.Fuzz(func(t *testing.T, oob []byte) {
-		if e, ok := parseSendError(oob); ok && e.Error() == "" {
+		if e, ok := parseQueuedError(oob); ok && e.Error() == "" {
 			t.Error("no text")
 		}
 	})

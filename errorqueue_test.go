@@ -13,7 +13,7 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-func TestReadSendError(t *testing.T) {
+func TestReadErrorQueue(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
 			gone, c := openUDP(t, network), openUDP(t, network)
@@ -24,8 +24,8 @@ func TestReadSendError(t *testing.T) {
 			}
 			setOptions(t, c, option)
 			b := make([]byte, 100)
-			if _, _, err := c.ReadSendError(b); !errors.Is(err, syscall.EAGAIN) {
-				t.Errorf("ReadSendError of an empty queue: %v, want EAGAIN", err)
+			if _, _, err := c.ReadErrorQueue(b); !errors.Is(err, syscall.EAGAIN) {
+				t.Errorf("ReadErrorQueue of an empty queue: %v, want EAGAIN", err)
 			}
 			to := gone.LocalAddr().(*net.UDPAddr)
 			gone.Close()
@@ -36,13 +36,13 @@ func TestReadSendError(t *testing.T) {
 			if _, _, err := c.ReadFrom(b); !errors.Is(err, syscall.ECONNREFUSED) {
 				t.Fatalf("ReadFrom: %v, want ECONNREFUSED", err)
 			}
-			n, report, err := c.ReadSendError(b)
+			n, report, err := c.ReadErrorQueue(b)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := SendError{Addr: to.AddrPort(), Err: syscall.ECONNREFUSED, Reporter: to.AddrPort().Addr(), Type: 3, Code: 3}
+			want := QueuedError{Addr: to.AddrPort(), Err: syscall.ECONNREFUSED, Origin: QueuedICMP, Reporter: to.AddrPort().Addr(), Type: 3, Code: 3}
 			if network == "udp6" {
-				want.Type, want.Code = 1, 4
+				want.Origin, want.Type, want.Code = QueuedICMP6, 1, 4
 			}
 			want.Addr = netip.AddrPortFrom(want.Addr.Addr().Unmap(), want.Addr.Port())
 			want.Reporter = want.Reporter.Unmap()
@@ -53,18 +53,18 @@ func TestReadSendError(t *testing.T) {
 				t.Errorf("%v does not match ECONNREFUSED", report)
 			}
 			c.Close()
-			if _, _, err := c.ReadSendError(b); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("ReadSendError after Close: %v", err)
+			if _, _, err := c.ReadErrorQueue(b); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("ReadErrorQueue after Close: %v", err)
 			}
 		})
 	}
-	if _, _, err := new(UDPConn).ReadSendError(nil); err != syscall.EINVAL {
-		t.Errorf("ReadSendError of the zero value: %v", err)
+	if _, _, err := new(UDPConn).ReadErrorQueue(nil); err != syscall.EINVAL {
+		t.Errorf("ReadErrorQueue of the zero value: %v", err)
 	}
 }
 
 // A reader that waits for datagrams does not keep reports from being read.
-func TestReadSendErrorBesideReader(t *testing.T) {
+func TestReadErrorQueueBesideReader(t *testing.T) {
 	gone, c := openUDP(t, "udp4"), openUDP(t, "udp4")
 	setOptions(t, c, sockopt.ReceiveError)
 	to := gone.LocalAddr()
@@ -75,8 +75,8 @@ func TestReadSendErrorBesideReader(t *testing.T) {
 		done <- err
 	}()
 	waitBlocked(t, c)
-	if _, _, err := c.ReadSendError(nil); !errors.Is(err, syscall.EAGAIN) {
-		t.Errorf("ReadSendError: %v, want EAGAIN", err)
+	if _, _, err := c.ReadErrorQueue(nil); !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("ReadErrorQueue: %v, want EAGAIN", err)
 	}
 	if _, err := c.WriteTo([]byte("x"), to); err != nil {
 		t.Fatal(err)
