@@ -39,13 +39,13 @@ func pipeThrough(l net.Listener) (c1, c2 net.Conn, stop func(), err error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if u, ok := c1.(*sockets.UnixConn); ok {
-		c1 = sockets.StreamConnOf(u)
-	}
 	c2, err = l.Accept()
 	if err != nil {
 		c1.Close()
 		return nil, nil, nil, err
+	}
+	if l, ok := l.(*sockets.StreamListener); ok && l.Addr().Network() == "unix" {
+		c1, c2 = sockets.StreamConnOf(c1.(*sockets.UnixConn)), sockets.StreamConnOf(c2.(*sockets.UnixConn))
 	}
 	return c1, c2, func() { c1.Close(); c2.Close() }, nil
 }
