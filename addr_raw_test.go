@@ -141,6 +141,7 @@ func TestPacketSocket(t *testing.T) {
 // TestAcceptLinkLocal has accepted connections know their zone. The kernel does not
 // tell that of a listener with Multipath TCP.
 func TestAcceptLinkLocal(t *testing.T) {
+	socktest.NeedIPv6(t)
 	socktest.EnterNetNS(t)
 	lo, err := net.InterfaceByName("lo")
 	socktest.Check(t, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -111,6 +112,7 @@ func TestDatagramReplyToGroup(t *testing.T) {
 		t.Run(local, func(t *testing.T) {
 			network, to := "udp", "127.0.0.1"
 			if local[0] == 'f' {
+				socktest.NeedIPv6(t)
 				to = "::1"
 			}
 			a, b := openUDP(t, network), openUDP(t, network)

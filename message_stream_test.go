@@ -374,6 +374,9 @@ func TestConnectFromElsewhere(t *testing.T) {
 		{"udp4", []net.Addr{here, there}, []string{"127.0.0.1", "192.0.2.1"}},
 		{"udp", []net.Addr{here, there, here6, here}, []string{"127.0.0.1", "192.0.2.1", "::1", "127.0.0.1"}},
 	} {
+		if tt.network == "udp" && !socktest.HasIPv6() {
+			continue
+		}
 		c, err := sockets.ListenPacket(tt.network, ":0")
 		socktest.Check(t, err)
 		socktest.CloseLater(t, c)

@@ -151,8 +151,10 @@ func TestPing(t *testing.T) {
 		c, err := sockets.ListenPacket("ip4:icmp", "127.0.0.1")
 		socktest.Check(t, err)
 		wantReply(t, c, ping4, 1, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	})
+	t.Run("raw, IPv6", func(t *testing.T) {
 		s := conntest.NewSocket(t, "ip6:ipv6-icmp")
-		c, err = s.PacketConn()
+		c, err := s.PacketConn()
 		socktest.Check(t, err)
 		wantReply(t, c, ping6, 58, &net.IPAddr{IP: net.IPv6loopback})
 	})

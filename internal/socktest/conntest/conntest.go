@@ -16,6 +16,7 @@ import (
 // Connect returns the two ends of a connection of this package.
 func Connect(tb testing.TB, network string) (dialed, accepted net.Conn, err error) {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	address := "127.0.0.1:0"
 	switch network {
 	case "tcp6":
@@ -43,6 +44,7 @@ func Connect(tb testing.TB, network string) (dialed, accepted net.Conn, err erro
 // ListenUDP returns a socket bound to an address of the loopback interface.
 func ListenUDP(tb testing.TB, network, address string) *sockets.UDPConn {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	pc, err := sockets.ListenPacket(network, address)
 	if err != nil {
 		tb.Fatal(err)
@@ -63,6 +65,7 @@ type Acceptor interface {
 // ListenOn returns a listener on an address of this host.
 func ListenOn(tb testing.TB, network string) Acceptor {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	l, err := sockets.Listen(network, LoopbackOf(network))
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, l)
@@ -127,6 +130,7 @@ func LoopbackOf(network string) string {
 // Dialed returns the two ends of a connection.
 func Dialed(tb testing.TB, network string) (client, server Messenger) {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	l, err := sockets.Listen(network, LoopbackOf(network))
 	socktest.Check(tb, err)
 	defer l.Close()
@@ -146,6 +150,7 @@ func Dialed(tb testing.TB, network string) (client, server Messenger) {
 // Packets returns a socket for messages on this host.
 func Packets(tb testing.TB, network string) Messenger {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	c, err := sockets.ListenPacket(network, LoopbackOf(network))
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, c)
@@ -156,6 +161,7 @@ func Packets(tb testing.TB, network string) Messenger {
 // NewSocket makes a socket that is closed with the test.
 func NewSocket(tb testing.TB, network string) *sockets.Socket {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	s, err := sockets.New(network)
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, s)
