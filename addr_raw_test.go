@@ -81,7 +81,7 @@ func TestPacketSocket(t *testing.T) {
 		c, err := s.PacketConn()
 		socktest.Check(t, err)
 		socktest.CloseLater(t, c)
-		socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+		socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 		return c.(*sockets.PacketConn)
 	}
 	a, b := bind(unix.SOCK_DGRAM, v0), bind(unix.SOCK_DGRAM, v1)
@@ -390,7 +390,7 @@ func routeSocket(t *testing.T) *sockets.PacketConn {
 	c, err := s.PacketConn()
 	socktest.Check(t, err)
 	socktest.CloseLater(t, c)
-	socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+	socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	return c.(*sockets.PacketConn)
 }
 

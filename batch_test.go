@@ -67,7 +67,7 @@ func connectUDP(t testing.TB, d *Dialer, network string, to net.Addr) *UDPConn {
 func limitTime(t testing.TB, conns ...interface{ SetDeadline(time.Time) error }) {
 	t.Helper()
 	for _, c := range conns {
-		if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

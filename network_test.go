@@ -125,7 +125,7 @@ func TestPing(t *testing.T) {
 	wantReply := func(t *testing.T, c net.PacketConn, m icmp.Message, proto int, to net.Addr) {
 		t.Helper()
 		socktest.CloseLater(t, c)
-		socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+		socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 		b, err := m.Marshal(nil)
 		socktest.Check(t, err)
 		_, err = c.WriteTo(b, to)
@@ -163,7 +163,7 @@ func TestPing(t *testing.T) {
 		c, err := sockets.Dial("ip4:icmp", "127.0.0.1")
 		socktest.Check(t, err)
 		socktest.CloseLater(t, c)
-		socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+		socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 		b, err := ping4.Marshal(nil)
 		socktest.Check(t, err)
 		conntest.Send(t, c.(conntest.Messenger), string(b), 0)

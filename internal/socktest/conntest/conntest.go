@@ -141,7 +141,7 @@ func Dialed(tb testing.TB, network string) (client, server Messenger) {
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, s)
 	// A test that waits for what never comes is to fail.
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(2 * time.Minute)
 	socktest.Check(tb, c.SetDeadline(end))
 	socktest.Check(tb, s.SetDeadline(end))
 	return c.(Messenger), s.(Messenger)
@@ -154,7 +154,7 @@ func Packets(tb testing.TB, network string) Messenger {
 	c, err := sockets.ListenPacket(network, LoopbackOf(network))
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, c)
-	socktest.Check(tb, c.SetDeadline(time.Now().Add(30*time.Second)))
+	socktest.Check(tb, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	return c.(Messenger)
 }
 
@@ -177,6 +177,18 @@ func WantMessage(tb testing.TB, c io.Reader, want string) {
 	if got := string(b[:n]); got != want {
 		tb.Errorf("read %q, want %q", got, want)
 	}
+}
+
+// Pair returns two connected unix sockets. Their calls fail after some minutes.
+func Pair(tb testing.TB, network string) (a, b *sockets.UnixConn) {
+	tb.Helper()
+	a, b, err := sockets.Pair(network)
+	socktest.Check(tb, err)
+	tb.Cleanup(func() { a.Close(); b.Close() })
+	for _, c := range []*sockets.UnixConn{a, b} {
+		socktest.Check(tb, c.SetDeadline(time.Now().Add(5*time.Minute)))
+	}
+	return a, b
 }
 
 // UnixPair returns two connected unix sockets without deadlines, whose timers have the

@@ -229,7 +229,7 @@ func writeAll(t *testing.T, n int, write func(from int) (int, error)) {
 // readAll calls read until n messages have come.
 func readAll(t *testing.T, c net.PacketConn, n int, read func() (int, error)) {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	c.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	defer c.SetReadDeadline(time.Time{})
 	for got := 0; got < n; {
 		k, err := read()
