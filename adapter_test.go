@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/net/nettest"
 )
@@ -166,6 +167,7 @@ func TestConn(t *testing.T) {
 		}
 		for _, end := range []string{"dialed", "accepted"} {
 			t.Run(fmt.Sprintf("%s/%s", network, end), func(t *testing.T) {
+				socktest.NeedNetwork(t, network)
 				nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 					dialed, accepted, err := conntest.Connect(t, network)
 					if err != nil {

@@ -81,7 +81,7 @@ func TestPacketSocket(t *testing.T) {
 		c, err := s.PacketConn()
 		socktest.Check(t, err)
 		socktest.CloseLater(t, c)
-		socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+		socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 		return c.(*sockets.PacketConn)
 	}
 	a, b := bind(unix.SOCK_DGRAM, v0), bind(unix.SOCK_DGRAM, v1)
@@ -141,6 +141,7 @@ func TestPacketSocket(t *testing.T) {
 // TestAcceptLinkLocal has accepted connections know their zone. The kernel does not
 // tell that of a listener with Multipath TCP.
 func TestAcceptLinkLocal(t *testing.T) {
+	socktest.NeedIPv6(t)
 	socktest.EnterNetNS(t)
 	lo, err := net.InterfaceByName("lo")
 	socktest.Check(t, err)
@@ -389,7 +390,7 @@ func routeSocket(t *testing.T) *sockets.PacketConn {
 	c, err := s.PacketConn()
 	socktest.Check(t, err)
 	socktest.CloseLater(t, c)
-	socktest.Check(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+	socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	return c.(*sockets.PacketConn)
 }
 

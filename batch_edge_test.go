@@ -182,12 +182,14 @@ func TestListenConfigOffload(t *testing.T) {
 	offloading(t, "udp4") // or skip
 	lc := &ListenConfig{Offload: true}
 	for _, network := range []string{"udp4", "udp6", "udp"} {
-		a, b := openUDPWith(t, lc, network), openUDPWith(t, lc, network)
-		limitTime(t, a, b)
-		sendBatch(t, a, numbered(toLoopback(b.LocalAddr()), 10, 10))
-		if n, size := rawReceive(t, b); n != 20 || size != 10 {
-			t.Errorf("%s: received %d octets in parts of %d, want 20 in parts of 10", network, n, size)
-		}
+		t.Run(network, func(t *testing.T) {
+			a, b := openUDPWith(t, lc, network), openUDPWith(t, lc, network)
+			limitTime(t, a, b)
+			sendBatch(t, a, numbered(toLoopback(b.LocalAddr()), 10, 10))
+			if n, size := rawReceive(t, b); n != 20 || size != 10 {
+				t.Errorf("received %d octets in parts of %d, want 20 in parts of 10", n, size)
+			}
+		})
 	}
 
 	// These may be longer than any of UDP.

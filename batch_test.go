@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -42,6 +41,7 @@ func batchAddress(network string) string {
 
 func openUDPWith(t testing.TB, lc *ListenConfig, network string) *UDPConn {
 	t.Helper()
+	socktest.NeedNetwork(t, network)
 	c, err := lc.ListenPacket(t.Context(), network, batchAddress(network))
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +52,9 @@ func openUDPWith(t testing.TB, lc *ListenConfig, network string) *UDPConn {
 
 func connectUDP(t testing.TB, d *Dialer, network string, to net.Addr) *UDPConn {
 	t.Helper()
+	if a := to.(*net.UDPAddr); a.IP.To4() == nil {
+		socktest.NeedIPv6(t)
+	}
 	c, err := d.DialContext(t.Context(), network, to.String())
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +67,7 @@ func connectUDP(t testing.TB, d *Dialer, network string, to net.Addr) *UDPConn {
 func limitTime(t testing.TB, conns ...interface{ SetDeadline(time.Time) error }) {
 	t.Helper()
 	for _, c := range conns {
-		if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -427,10 +430,9 @@ func TestReadBatchSlots(t *testing.T) {
 			if address == "" {
 				address = t.TempDir() + "/s"
 			}
+			socktest.NeedNetwork(t, tt.network)
 			pc, err := ListenPacket(tt.network, address)
-			if errors.Is(err, os.ErrPermission) {
-				t.Skip(err)
-			} else if err != nil {
+			if err != nil {
 				t.Fatal(err)
 			}
 			defer pc.Close()

@@ -91,7 +91,7 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 				dst.(*sockets.TCPConn).SetWriteBuffer(100_000)
 				peer.(*sockets.TCPConn).SetReadBuffer(100_000)
 				lr := &io.LimitedReader{R: src, N: 1 << 40}
-				dst.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+				socktest.StopWhenFull(t, dst)
 				n, err := sockets.Copy(dst, lr)
 				if !errors.Is(err, os.ErrDeadlineExceeded) || n >= int64(len(data)) {
 					t.Fatalf("Copy = %d, %v, want a deadline", n, err)
@@ -123,8 +123,13 @@ func TestCopyReadDeadline(t *testing.T) {
 			if _, err := feeder.Write([]byte("before ")); err != nil {
 				t.Fatal(err)
 			}
-			src.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
-			n, err := sockets.Copy(dst, src)
+			var n int64
+			var err error
+			socktest.WhileBlocked(t, func() { n, err = sockets.Copy(dst, src) }, func() {
+				// What there is has been taken, and it waits for more.
+				socktest.WaitEmpty(t, src.(syscall.Conn))
+				src.SetReadDeadline(time.Now())
+			})
 			if n != 7 || !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("Copy = %d, %v, want 7 and a deadline", n, err)
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/sys/unix"
 )
@@ -77,7 +78,7 @@ func TestDontWaitBehindReader(t *testing.T) {
 	}
 	for _, network := range socktest.UnixNetworks {
 		conns[network] = func(t *testing.T) (conn, net.Conn) {
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			return a, b
 		}
 	}
@@ -128,7 +129,7 @@ func TestDontWaitBehindWriter(t *testing.T) {
 			if network == "tcp" {
 				a, b = tcpPair(t)
 			} else {
-				a, b = pair(t, network)
+				a, b = conntest.Pair(t, network)
 			}
 			const size = 20 << 20
 			wrote := make(chan error, 1)

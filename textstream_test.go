@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iolib-go/sockets/internal/socktest"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +48,7 @@ func TestReceiveFDErrors(t *testing.T) {
 		for _, network := range tt.networks {
 			t.Run(network+"/"+tt.name, func(t *testing.T) {
 				socktest.CheckNoLeak(t)
-				a, b := pair(t, network)
+				a, b := conntest.Pair(t, network)
 				if tt.prepare != nil {
 					tt.prepare(t, b)
 				}
@@ -90,7 +91,7 @@ func TestReceiveFDErrors(t *testing.T) {
 // goes on there, however the sender put its data together.
 func TestReceiveFDInStep(t *testing.T) {
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	f := socktest.Pipes(t, 1)[0]
 	passBoth(t, b)
 	socktest.SendRaw(t, a, []byte("before"))
@@ -182,7 +183,7 @@ func TestReceiveFDThenRead(t *testing.T) {
 			return readRest(b, int(n), err)
 		}},
 		{"Copy", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
-			a2, b2 := pair(tb, "unix")
+			a2, b2 := conntest.Pair(tb, "unix")
 			n, err := sockets.Copy(a2, b)
 			if n != int64(len(data)) {
 				err = errors.Join(err, fmt.Errorf("copied %d", n))
@@ -195,7 +196,7 @@ func TestReceiveFDThenRead(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, "unix")
+			a, b := conntest.Pair(t, "unix")
 			if _, err := a.Write([]byte(data)); err != nil {
 				t.Fatal(err)
 			}
@@ -213,7 +214,7 @@ func TestReceiveFDThenRead(t *testing.T) {
 	}
 	t.Run("Close", func(t *testing.T) {
 		socktest.CheckNoLeak(t)
-		a, b := pair(t, "unix")
+		a, b := conntest.Pair(t, "unix")
 		if _, err := a.Write([]byte(data)); err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +255,7 @@ func TestReceiveFDs(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(network+"/"+tt.name, func(t *testing.T) {
 				socktest.CheckNoLeak(t)
-				a, b := pair(t, network)
+				a, b := conntest.Pair(t, network)
 				if tt.prepare != nil {
 					tt.prepare(t, b)
 				}
@@ -291,7 +292,7 @@ func TestReceiveFDs(t *testing.T) {
 	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network+"/truncated", func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			socktest.SendRaw(t, a, []byte("message"), files...)
 			buf := make([]byte, 4)
 			n, fds, err := b.ReceiveFDs(buf, 5)
@@ -302,7 +303,7 @@ func TestReceiveFDs(t *testing.T) {
 	}
 	t.Run("empty datagram", func(t *testing.T) {
 		socktest.CheckNoLeak(t)
-		a, b := pair(t, "unixgram")
+		a, b := conntest.Pair(t, "unixgram")
 		if n, err := a.SendFDs(nil, files[0]); n != 0 || err != nil {
 			t.Fatalf("SendFDs: %d, %v", n, err)
 		}
@@ -315,7 +316,7 @@ func TestReceiveFDs(t *testing.T) {
 	for _, network := range []string{"unix", "unixpacket"} {
 		t.Run(network+"/no data", func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			if n, err := a.SendFDs(nil, files[0]); n != 0 || err != nil {
 				t.Fatalf("SendFDs: %d, %v", n, err)
 			}
@@ -329,7 +330,7 @@ func TestReceiveFDs(t *testing.T) {
 	}
 	t.Run("empty packet with descriptors", func(t *testing.T) {
 		socktest.CheckNoLeak(t)
-		a, b := pair(t, "unixpacket")
+		a, b := conntest.Pair(t, "unixpacket")
 		socktest.SendRaw(t, a, []byte{}, files[0])
 		f, err := b.ReceiveFD()
 		if err != nil {
@@ -338,7 +339,7 @@ func TestReceiveFDs(t *testing.T) {
 		f.Close()
 	})
 	t.Run("arguments", func(t *testing.T) {
-		a, b := pair(t, "unix")
+		a, b := conntest.Pair(t, "unix")
 		socktest.SendRaw(t, a, []byte("x"))
 		for _, call := range []struct {
 			b   []byte
@@ -359,7 +360,7 @@ func TestReceiveFDs(t *testing.T) {
 // number of octets that wait, SO_INQ.
 func TestReceiveUnknownControl(t *testing.T) {
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	raw, err := b.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
@@ -391,7 +392,7 @@ func TestReceiveUnknownControl(t *testing.T) {
 
 func TestReceiveSocket(t *testing.T) {
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,7 +45,7 @@ func TestSharedReceive(t *testing.T) {
 	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			const descriptors, workers = 3000, 4
 			// A memory file's size tells which one it is.
 			sent := make(chan error, 1)
@@ -168,11 +169,11 @@ func TestReceiveSocketLastDescriptor(t *testing.T) {
 	for _, network := range socktest.UnixNetworks {
 		for _, what := range []string{"file", "socket"} {
 			t.Run(network+"/"+what, func(t *testing.T) {
-				a, b := pair(t, network)
+				a, b := conntest.Pair(t, network)
 				if err := a.SendFD(a); err != nil {
 					t.Fatal(err)
 				}
-				b.SetReadDeadline(time.Now().Add(10 * time.Second)) // starts the poller
+				b.SetReadDeadline(time.Now().Add(2 * time.Minute)) // starts the poller
 				restore := leaveDescriptors(t, 1)
 				var c io.Closer
 				var err error

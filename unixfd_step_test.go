@@ -35,7 +35,7 @@ func TestReceiveFDLongMessage(t *testing.T) {
 	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			socktest.SendRaw(t, a, []byte("long"), files...)
 			for range 2 {
 				if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrMessageTooLong) || errors.Is(err, sockets.ErrTooManyDescriptors) {
@@ -59,7 +59,7 @@ func TestReceiveFDsReportsLoss(t *testing.T) {
 	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			socktest.SendRaw(t, a, []byte("long"), files...)
 			n, fds, err := b.ReceiveFDs(make([]byte, 2), 1)
 			if n != 2 || fds != nil || !errors.Is(err, sockets.ErrTooManyDescriptors) || !errors.Is(err, sockets.ErrMessageTooLong) {
@@ -75,7 +75,7 @@ func TestReceiveFDForeignControl(t *testing.T) {
 	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			var err error
 			socktest.WithFD(t, b, func(fd int) error {
 				err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMP, 1)
@@ -107,7 +107,7 @@ func TestGivenBackCredentials(t *testing.T) {
 		t.Skip("needs root to send for others")
 	}
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	passCred(t, b)
 	nobody := sockopt.Ucred{PID: os.Getpid(), UID: 65534, GID: 65534}
 	own := sockopt.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
@@ -142,7 +142,7 @@ func TestGivenBackCredentials(t *testing.T) {
 // an octet that ReceiveFD gives back.
 func TestGivenBackControl(t *testing.T) {
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	socktest.SendRaw(t, a, []byte("p"))
 	giveBack(t, b)
 	socktest.SendRaw(t, a, []byte("fd"), socktest.Pipes(t, 1)...)
@@ -189,7 +189,7 @@ func TestGivenBackReset(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, "unix")
+			a, b := conntest.Pair(t, "unix")
 			socktest.SendRaw(t, a, []byte("p"))
 			socktest.SendRaw(t, b, []byte("never read"))
 			giveBack(t, b)
@@ -356,7 +356,7 @@ func (c oddRaw) Control(f func(uintptr)) error {
 
 func TestSendFDOddConn(t *testing.T) {
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unixpacket")
+	a, b := conntest.Pair(t, "unixpacket")
 	f := socktest.Pipes(t, 1)[0]
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -411,7 +411,7 @@ func TestFDAfterCopy(t *testing.T) {
 		{"Read", (*sockets.UnixConn).Read},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a, src := pair(t, "unix")
+			a, src := conntest.Pair(t, "unix")
 			dst, peer := conntest.UnixPair(t) // peer reads nothing, so that dst is full soon
 			_ = peer
 			dst.SetWriteBuffer(10_000)
@@ -422,7 +422,7 @@ func TestFDAfterCopy(t *testing.T) {
 			if _, err := a.Write(want); err != nil {
 				t.Fatal(err)
 			}
-			dst.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+			socktest.StopWhenFull(t, dst)
 			n, err := sockets.Copy(dst, src)
 			if !errors.Is(err, os.ErrDeadlineExceeded) || n >= int64(len(want)) {
 				t.Fatalf("Copy = %d, %v, want a deadline before the end", n, err)
@@ -460,8 +460,8 @@ func TestSendFDsAfterReceiving(t *testing.T) {
 	socktest.CheckNoLeak(t)
 	f := socktest.Pipes(t, 1)[0]
 	from, to := unixPair(t, "unixgram")
-	gram, gramPeer := pair(t, "unixgram")
-	stream, streamPeer := pair(t, "unix")
+	gram, gramPeer := conntest.Pair(t, "unixgram")
+	stream, streamPeer := conntest.Pair(t, "unix")
 	limit := time.Now().Add(10 * time.Second)
 	for _, c := range []*sockets.UnixConn{to, gramPeer, streamPeer} {
 		c.SetReadDeadline(limit)

@@ -12,30 +12,14 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/sys/unix"
 )
-
-// pair returns two connected unix sockets. Their calls fail after a minute.
-func pair(tb testing.TB, network string) (a, b *sockets.UnixConn) {
-	tb.Helper()
-	a, b, err := sockets.Pair(network)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { a.Close(); b.Close() })
-	for _, c := range []*sockets.UnixConn{a, b} {
-		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return a, b
-}
 
 func TestSendFD(t *testing.T) {
 	regular := filepath.Join(t.TempDir(), "file")
@@ -90,7 +74,7 @@ func TestSendFD(t *testing.T) {
 		for _, tt := range sources {
 			t.Run(network+"/"+tt.name, func(t *testing.T) {
 				socktest.CheckNoLeak(t)
-				a, b := pair(t, network)
+				a, b := conntest.Pair(t, network)
 				f, err := tt.open()
 				if err != nil {
 					t.Fatal(err)
@@ -115,7 +99,7 @@ func TestSendFD(t *testing.T) {
 		}
 	}
 	t.Run("itself", func(t *testing.T) {
-		a, b := pair(t, "unix")
+		a, b := conntest.Pair(t, "unix")
 		if err := a.SendFD(a); err != nil {
 			t.Fatal(err)
 		}
@@ -138,10 +122,10 @@ func TestSendFD(t *testing.T) {
 }
 
 func TestSendFDErrors(t *testing.T) {
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	closedFile := socktest.Pipes(t, 1)[0]
 	closedFile.Close()
-	closedConn, other := pair(t, "unix")
+	closedConn, other := conntest.Pair(t, "unix")
 	closedConn.Close()
 	closedSocket, err := sockets.New("tcp")
 	if err != nil {
@@ -253,7 +237,7 @@ func TestRawFDs(t *testing.T) {
 		for _, count := range []int{0, 1, 2, sockets.MaxDescriptors} {
 			t.Run(network, func(t *testing.T) {
 				socktest.CheckNoLeak(t)
-				a, b := pair(t, network)
+				a, b := conntest.Pair(t, network)
 				r, w, err := os.Pipe()
 				if err != nil {
 					t.Fatal(err)
@@ -291,7 +275,7 @@ func TestRawFDs(t *testing.T) {
 // TestRawFDsTooMany checks that descriptors for which there is no room are closed.
 func TestRawFDsTooMany(t *testing.T) {
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	if _, err := a.SendRawFDs([]byte("x"), 0, 1, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +311,7 @@ func TestSendRawFDsRefused(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a, b := pair(t, "unix")
+			a, b := conntest.Pair(t, "unix")
 			if n, err := a.SendRawFDs([]byte("lost"), tt.fds...); n != 0 || !tt.want(err) {
 				t.Errorf("SendRawFDs: %d, %v", n, err)
 			}
@@ -357,7 +341,7 @@ func TestRawFDsOfNothing(t *testing.T) {
 	if _, _, err := c.ReceiveRawFDs(nil, nil); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("ReceiveRawFDs: %v", err)
 	}
-	a, _ := pair(t, "unix")
+	a, _ := conntest.Pair(t, "unix")
 	a.Close()
 	if _, err := a.SendRawFDs([]byte("x"), 0); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("SendRawFDs on a closed connection: %v", err)
@@ -390,7 +374,7 @@ func TestCredentials(t *testing.T) {
 	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			buf := make([]byte, 10)
 			check := func(data string, want sockopt.Ucred, wantErr error) {
 				t.Helper()

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -27,7 +28,7 @@ import (
 // without descriptors.
 func TestSendFDsLong(t *testing.T) {
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	data := make([]byte, 4<<20)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range data {
@@ -77,7 +78,7 @@ func TestSendFDsLong(t *testing.T) {
 // are under way, which need it no more.
 func TestSendFDsLongThenClose(t *testing.T) {
 	socktest.CheckNoLeak(t)
-	a, b := pair(t, "unix")
+	a, b := conntest.Pair(t, "unix")
 	data := make([]byte, 4<<20)
 	f := socktest.Pipes(t, 1)[0]
 	sent := make(chan error, 1)
@@ -115,7 +116,7 @@ func TestFDDeadlines(t *testing.T) {
 	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			b.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 			if _, err := b.ReceiveFD(); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("ReceiveFD: %v", err)
@@ -123,12 +124,13 @@ func TestFDDeadlines(t *testing.T) {
 			if _, _, err := b.ReceiveFDs(make([]byte, 1), 1); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("ReceiveFDs: %v", err)
 			}
-			a.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 			var err error
 			sent := 0
-			for ; err == nil; sent++ {
-				err = a.SendFD(f)
-			}
+			socktest.WhileBlocked(t, func() {
+				for ; err == nil; sent++ {
+					err = a.SendFD(f)
+				}
+			}, func() { a.SetWriteDeadline(time.Now()) })
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Fatalf("SendFD into a full queue: %v", err)
 			}
@@ -155,7 +157,7 @@ func TestFDDeadlines(t *testing.T) {
 
 func TestFDClose(t *testing.T) {
 	for _, network := range socktest.UnixNetworks {
-		_, b := pair(t, network)
+		_, b := conntest.Pair(t, network)
 		done := make(chan error, 2)
 		go func() { _, err := b.ReceiveFD(); done <- err }()
 		go func() { _, _, err := b.ReceiveFDs(make([]byte, 1), 1); done <- err }()
@@ -173,7 +175,7 @@ func TestFDConcurrent(t *testing.T) {
 	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			files := socktest.Pipes(t, senders)
 			var wg sync.WaitGroup
 			for i := range senders {
@@ -251,7 +253,7 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 		}
 		messages, args = append(messages, m), append(args, fds)
 	}
-	a, b := pair(t, network)
+	a, b := conntest.Pair(t, network)
 	done := make(chan error, 1)
 	go func() {
 		defer a.Close()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -132,6 +133,7 @@ func TestOptionsOfNet(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	socktest.NeedIPv6(t)
 	dialed, accepted := dialSelf(t, "tcp4")
 	unixListener := listen(t, "unix", filepath.Join(dir, "l"))
 	unixConn, err := net.Dial("unix", unixListener.Addr().String())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -28,13 +29,21 @@ func runChild(name string) int {
 	return 0
 }
 
-// ChildCommand is the command that runs a child. The arguments are its own.
-func ChildCommand(tb testing.TB, name string, args ...string) *exec.Cmd {
+// Executable returns the path of the test binary, without /proc too.
+func Executable(tb testing.TB) string {
 	tb.Helper()
 	exe, err := os.Executable()
 	if err != nil {
-		tb.Fatal(err)
+		exe, err = filepath.Abs(os.Args[0])
 	}
+	Check(tb, err)
+	return exe
+}
+
+// ChildCommand is the command that runs a child. The arguments are its own.
+func ChildCommand(tb testing.TB, name string, args ...string) *exec.Cmd {
+	tb.Helper()
+	exe := Executable(tb)
 	cmd := exec.CommandContext(tb.Context(), exe, append([]string{"--"}, args...)...)
 	cmd.Env = append(os.Environ(), childVar+"="+name)
 	return cmd

@@ -82,9 +82,20 @@ func CheckCloseOnExec(tb testing.TB, c syscall.Conn) {
 	})
 }
 
+// NeedFiles skips the test if the process may not have n descriptors and some more.
+func NeedFiles(tb testing.TB, n int) {
+	tb.Helper()
+	var limit unix.Rlimit
+	Check(tb, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	if limit.Cur < uint64(n+64) {
+		tb.Skipf("only %d descriptors", limit.Cur)
+	}
+}
+
 // Pipes returns the reading ends of n pipes.
 func Pipes(tb testing.TB, n int) (files []*os.File) {
 	tb.Helper()
+	NeedFiles(tb, 3*n) // and what is received and opened besides
 	for range n {
 		r, w, err := os.Pipe()
 		if err != nil {

@@ -3,33 +3,62 @@
 package socktest
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// StopWhenFull has the writes to c fail with a timeout once c does not take more. It
+// returns at once; a deadline that is a guess could be there before the first byte.
+func StopWhenFull(tb testing.TB, c net.Conn) {
+	tb.Helper()
+	done := make(chan error, 1)
+	go func() {
+		err := waitFull(c)
+		if err == nil {
+			err = c.SetWriteDeadline(time.Now())
+		}
+		done <- err
+	}()
+	tb.Cleanup(func() {
+		if err := <-done; err != nil && !errors.Is(err, net.ErrClosed) {
+			tb.Error(err)
+		}
+	})
+}
+
 // WaitFull waits until c does not take more, which whoever writes to it finds out.
 func WaitFull(tb testing.TB, c net.Conn) {
 	tb.Helper()
+	Check(tb, waitFull(c))
+}
+
+func waitFull(c net.Conn) error {
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
 	// A write that goes on makes room and takes it; in between it looks full.
 	full := 0
 	if !WaitUntil(func() bool {
-		WithFD(tb, c.(syscall.Conn), func(fd int) error {
+		err = raw.Control(func(fd uintptr) {
 			p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 			if n, err := unix.Poll(p, 0); err == nil && n == 0 {
 				full++
 			} else {
 				full = 0
 			}
-			return nil
 		})
-		return full >= 20
+		return full >= 20 || err != nil
 	}) {
-		tb.Fatal("there is always room")
+		return errors.New("there is always room")
 	}
+	return err
 }
 
 // Fill writes to c until nothing more goes in.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -44,6 +45,19 @@ var (
 func NeedIPv6(tb testing.TB) {
 	tb.Helper()
 	need(tb, "IPv6", ipv6)
+}
+
+// NeedNetwork skips the test if sockets of the network need what is not there: IPv6,
+// or the permission for raw sockets.
+func NeedNetwork(tb testing.TB, network string) {
+	tb.Helper()
+	name, _, _ := strings.Cut(network, ":")
+	if strings.HasSuffix(name, "6") {
+		NeedIPv6(tb)
+	}
+	if strings.HasPrefix(name, "ip") {
+		NeedRaw(tb)
+	}
 }
 
 // HasIPv6 reports whether the loopback interface has an IPv6 address.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,19 @@ import (
 // WhileBlocked calls op in a goroutine, calls then once op waits in the
 // poller, and returns when op has returned.
 func WhileBlocked(tb testing.TB, op, then func()) {
+	tb.Helper()
+	// Or it waits for the call before it to be through with the descriptor.
+	while(tb, []string{"[IO wait", "[semacquire"}, op, then)
+}
+
+// WhileSelecting is WhileBlocked for an op that does not wait in the poller, but for a
+// timer or a context.
+func WhileSelecting(tb testing.TB, op, then func()) {
+	tb.Helper()
+	while(tb, []string{"[select"}, op, then)
+}
+
+func while(tb testing.TB, states []string, op, then func()) {
 	tb.Helper()
 	blockedOps.Lock()
 	defer blockedOps.Unlock()
@@ -22,7 +36,7 @@ func WhileBlocked(tb testing.TB, op, then func()) {
 	}()
 	waits := false
 	WaitUntil(func() bool {
-		waits = inPoller(blockedOpName)
+		waits = inState(states, blockedOpName)
 		select {
 		case <-done:
 			return true
@@ -46,15 +60,14 @@ var blockedOps sync.Mutex
 //go:noinline
 func blockedOp(op func()) { op() }
 
-// inPoller reports whether a goroutine with the function on its stack waits
-// for a descriptor, or for the call before it to be through with one.
-func inPoller(function string) bool {
+// inState reports whether a goroutine with the function on its stack is in one of the
+// states that stack traces begin with.
+func inState(states []string, function string) bool {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	for g := range bytes.SplitSeq(buf, []byte("\n\n")) {
 		head, _, _ := bytes.Cut(g, []byte("\n"))
-		waits := bytes.Contains(head, []byte("[IO wait")) || bytes.Contains(head, []byte("[semacquire"))
-		if waits && bytes.Contains(g, []byte(function)) {
+		if bytes.Contains(g, []byte(function)) && slices.ContainsFunc(states, func(s string) bool { return bytes.Contains(head, []byte(s)) }) {
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 // Connect returns the two ends of a connection of this package.
 func Connect(tb testing.TB, network string) (dialed, accepted net.Conn, err error) {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	address := "127.0.0.1:0"
 	switch network {
 	case "tcp6":
@@ -43,6 +44,7 @@ func Connect(tb testing.TB, network string) (dialed, accepted net.Conn, err erro
 // ListenUDP returns a socket bound to an address of the loopback interface.
 func ListenUDP(tb testing.TB, network, address string) *sockets.UDPConn {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	pc, err := sockets.ListenPacket(network, address)
 	if err != nil {
 		tb.Fatal(err)
@@ -63,6 +65,7 @@ type Acceptor interface {
 // ListenOn returns a listener on an address of this host.
 func ListenOn(tb testing.TB, network string) Acceptor {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	l, err := sockets.Listen(network, LoopbackOf(network))
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, l)
@@ -127,6 +130,7 @@ func LoopbackOf(network string) string {
 // Dialed returns the two ends of a connection.
 func Dialed(tb testing.TB, network string) (client, server Messenger) {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	l, err := sockets.Listen(network, LoopbackOf(network))
 	socktest.Check(tb, err)
 	defer l.Close()
@@ -137,7 +141,7 @@ func Dialed(tb testing.TB, network string) (client, server Messenger) {
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, s)
 	// A test that waits for what never comes is to fail.
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(2 * time.Minute)
 	socktest.Check(tb, c.SetDeadline(end))
 	socktest.Check(tb, s.SetDeadline(end))
 	return c.(Messenger), s.(Messenger)
@@ -146,16 +150,18 @@ func Dialed(tb testing.TB, network string) (client, server Messenger) {
 // Packets returns a socket for messages on this host.
 func Packets(tb testing.TB, network string) Messenger {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	c, err := sockets.ListenPacket(network, LoopbackOf(network))
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, c)
-	socktest.Check(tb, c.SetDeadline(time.Now().Add(30*time.Second)))
+	socktest.Check(tb, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	return c.(Messenger)
 }
 
 // NewSocket makes a socket that is closed with the test.
 func NewSocket(tb testing.TB, network string) *sockets.Socket {
 	tb.Helper()
+	socktest.NeedNetwork(tb, network)
 	s, err := sockets.New(network)
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, s)
@@ -171,6 +177,18 @@ func WantMessage(tb testing.TB, c io.Reader, want string) {
 	if got := string(b[:n]); got != want {
 		tb.Errorf("read %q, want %q", got, want)
 	}
+}
+
+// Pair returns two connected unix sockets. Their calls fail after some minutes.
+func Pair(tb testing.TB, network string) (a, b *sockets.UnixConn) {
+	tb.Helper()
+	a, b, err := sockets.Pair(network)
+	socktest.Check(tb, err)
+	tb.Cleanup(func() { a.Close(); b.Close() })
+	for _, c := range []*sockets.UnixConn{a, b} {
+		socktest.Check(tb, c.SetDeadline(time.Now().Add(5*time.Minute)))
+	}
+	return a, b
 }
 
 // UnixPair returns two connected unix sockets without deadlines, whose timers have the

@@ -156,13 +156,13 @@ func tcpMethods() []method[tcpConn] {
 			e.see("CopyN too much")(io.CopyN(c, f, 100))
 		}},
 		{"WriteTo", func(e *env, c tcpConn) {
-			e.ok(orClosed(c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))))
+			e.ok(orClosed(c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))))
 			var b bytes.Buffer
 			n, err := c.WriteTo(&b)
 			e.see("WriteTo")(n, err, b.String())
 		}},
 		{"WriteTo bad writer", func(e *env, c tcpConn) {
-			e.ok(orClosed(c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))))
+			e.ok(orClosed(c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))))
 			e.see("WriteTo")(c.WriteTo(badWriter{}))
 		}},
 		linger(-1), linger(0), linger(1),

@@ -146,6 +146,9 @@ func TestParityOptions(t *testing.T) {
 		add(fmt.Sprintf("listen %s %s", c.network, c.address), func(e *env) {
 			l, err := e.listen(c.network, strings.Replace(c.address, "$", e.path("l"), 1))
 			e.see("Listen")(l, err)
+			if err != nil {
+				return // there is no IPv6, say
+			}
 			e.seeOptions("listener", l)
 			d, err := e.dial(l.Addr().Network(), l.Addr().String())
 			e.see("Dial")(d, err)
@@ -176,8 +179,10 @@ func TestParityOptions(t *testing.T) {
 	} {
 		add(fmt.Sprintf("dial %s %s", c.network, c.address), func(e *env) {
 			d, err := e.dial(c.network, c.address)
-			e.ok(err)
 			e.see("Dial")(d, err)
+			if err != nil {
+				return // there is no IPv6, or no permission for raw sockets
+			}
 			e.seeOptions("socket", d)
 		})
 	}

@@ -32,7 +32,7 @@ func listenLocal(t *testing.T) net.Listener {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)) // the peer may fail to come
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(5 * time.Minute)) // the peer may fail to come
 	return l
 }
 
@@ -82,7 +82,7 @@ func accept(t *testing.T, l net.Listener, f string) *sockets.TextConn {
 	}
 	tc := sockets.NewTextConn(c, conntest.Format(t, f))
 	t.Cleanup(func() { tc.Close() })
-	tc.SetDeadline(time.Now().Add(time.Minute))
+	tc.SetDeadline(time.Now().Add(5 * time.Minute))
 	return tc
 }
 
