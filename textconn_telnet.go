@@ -38,14 +38,20 @@ type TelnetCommand struct {
 // f is called in order, before Read returns text that the peer sent behind the
 // command. It may call SendCommand and Write, but no method that reads from c or
 // sets its read format. The Data of the command is valid only until f returns.
-func (c *TextConn) SetCommandFunc(f func(TelnetCommand)) {
-	c.r.mu.Lock()
-	defer c.r.mu.Unlock()
+func (c *TextConn) SetCommandFunc(f func(TelnetCommand)) { c.r.setCommandFunc(f) }
+
+// SetCommandFunc makes f the function that Read calls with each Telnet command, see
+// TextConn.SetCommandFunc.
+func (t *TextReader) SetCommandFunc(f func(TelnetCommand)) { t.r.setCommandFunc(f) }
+
+func (r *textReader) setCommandFunc(f func(TelnetCommand)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if f == nil {
-		c.r.dec.SetHook(nil)
+		r.dec.SetHook(nil)
 		return
 	}
-	c.r.dec.SetHook(func(cmd codec.Command) { f(TelnetCommand(cmd)) })
+	r.dec.SetHook(func(cmd codec.Command) { f(TelnetCommand(cmd)) })
 }
 
 // SendCommand sends a Telnet command behind all text that c has accepted. It

@@ -173,3 +173,37 @@ func TestLookalikes(t *testing.T) {
 		}
 	}
 }
+
+// TestTelnetUntil reads lines: each command is reported once, and those behind
+// a line not before the next one.
+func TestTelnetUntil(t *testing.T) {
+	for _, name := range []string{"iso-8859-1", "utf-16be"} {
+		f := Format{Charset: Lookup(name), Newline: NVT}
+		nl := write(f, [][]byte{[]byte("\n")}, 256).Text
+		a := write(f, [][]byte{[]byte("aÿ")}, 256).Text
+		wire := []byte("\xff\xf1" + a + "\xff\xfd\x01" + nl + "\xff\xfa\x18x\xff\xf0" + a + nl + a)
+		var d Decoder
+		var commands []string
+		d.Init(f)
+		d.SetHook(func(c Command) { commands = append(commands, fmt.Sprintf("%d %d %s", c.Code, c.Option, c.Data)) })
+		dst := make([]byte, 100)
+		want := []struct {
+			text     string
+			commands []string
+		}{
+			{"aÿ\n", []string{"241 0 ", "253 1 "}},
+			{"aÿ\n", []string{"241 0 ", "253 1 ", "250 24 x"}},
+			{"aÿ", []string{"241 0 ", "253 1 ", "250 24 x"}},
+		}
+		for _, w := range want {
+			nDst, nSrc, _ := d.DecodeUntil(dst, wire, '\n', true)
+			wire = wire[nSrc:]
+			if got := string(dst[:nDst]); got != w.text {
+				t.Errorf("%s: line %q, want %q", name, got, w.text)
+			}
+			if diff := cmp.Diff(w.commands, commands); diff != "" {
+				t.Errorf("%s: commands (-want +got):\n%s", name, diff)
+			}
+		}
+	}
+}
