@@ -145,7 +145,7 @@ func TestRule04ErrorsWithDataAreReturnedOnceAndLater(t *testing.T) {
 func TestRule04ADeadlineAtEverySplitLosesNothing(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"shift_jis,crlf", "\x83e\r\n\x83X\r\r\nx", "テ\nス\r\nx"},
-		{"utf-16,nvt", "\xff\xfea\x00\r\x00\n\x00\r\x00\x00\x00\x3d\xd8\x00\xde", "a\n\r😀"},
+		{"utf-16,nvt", "\xff\xff\xfea\x00\r\x00\n\x00\r\x00\x00\x00\x3d\xd8\x00\xde", "a\n\r😀"},
 		{"iso-2022-jp,strict", "a\x1b$B$\"$$\x1b(B\r\n", "aあい\r\n"},
 		{"gb18030,any", "\x94\x39\xda\x33\r\n\r\x81\x30\x84\x36", "💩\n\n\u00a5"},
 		{"cp1047,nel", "\xc1\x15\x0d\x25", "A\n\r\n"},

@@ -25,7 +25,7 @@ func sample(c *Charset) string {
 
 // damage puts bytes that are malformed in many encodings between those of wire.
 func damage(rnd *rand.Rand, wire []byte) []byte {
-	bad := []string{"\xff", "\x80", "\x81", "\xe3\x81", "\x1b", "\x1b$", "\x1b(", "~", "~x", "\x8f\xa1", "\x81\x30\x81", "\xd8\x00", "\xfe\xff", "\xa0", "\xed\xa0\x80", "\r", "\x85A", "\x0e"}
+	bad := []string{"\xff", "\x80", "\x81", "\xe3\x81", "\x1b", "\x1b$", "\x1b(", "~", "~x", "\x8f\xa1", "\x81\x30\x81", "\xd8\x00", "\xfe\xff", "\xa0", "\xed\xa0\x80", "\r", "\x85A", "\x0e", "\xff\xff", "\xff\xf6", "\xff\xfd\x01", "\xff\xfa\x18\xff\xff\xff\xf0", "\xff\xfa"}
 	out := make([]byte, 0, len(wire)+32)
 	for _, b := range wire {
 		if rnd.IntN(6) == 0 {

@@ -9,6 +9,7 @@ import (
 type Decoder struct {
 	m       machine
 	foreign *foreignDecoder
+	telnet  *telnet
 	nl      Newline
 	strict  bool
 	afterCR bool // Any: a "\n" that follows belongs to the line end just delivered
@@ -22,7 +23,10 @@ type Decoder struct {
 // Any format.
 func (d *Decoder) Init(f Format) {
 	afterCR := d.afterCR && d.nl == Any && f.Newline == Any
-	*d = Decoder{nl: f.Newline, strict: f.Strict, afterCR: afterCR}
+	*d = Decoder{telnet: d.telnet, nl: f.Newline, strict: f.Strict, afterCR: afterCR}
+	if f.Newline == NVT && d.telnet == nil {
+		d.telnet = new(telnet)
+	}
 	if f.Charset.kind == kindForeign {
 		d.foreign = newForeignDecoder(f.Charset)
 		return
@@ -65,9 +69,17 @@ func (d *Decoder) TakeHeld(dst []byte) int {
 }
 
 // Decode decodes src into dst. The consumed bytes, src[:nSrc], are exactly
-// those whose text is in dst[:nDst]; the rest of dst is scratch space. With
-// eof, an unfinished character at the end is malformed.
+// those whose text is in dst[:nDst], or that stand for none; the rest of dst is
+// scratch space. With eof, an unfinished character at the end is malformed.
 func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Status) {
+	if d.nl == NVT {
+		return d.decodeTelnet(dst, src, eof)
+	}
+	return d.decode(dst, src, eof)
+}
+
+// decode is Decode for bytes without commands.
+func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Status) {
 	if d.foreign != nil {
 		return d.decodeForeign(dst, src, eof)
 	}
@@ -119,7 +131,7 @@ func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 func (d *Decoder) DecodeUntil(dst, src []byte, delim byte, eof bool) (nDst, nSrc int, status Status) {
 	if d.foreign != nil {
 		for nDst < len(dst) {
-			nd, ns, st := d.decodeForeign(dst[nDst:nDst+1], src[nSrc:], eof)
+			nd, ns, st := d.Decode(dst[nDst:nDst+1], src[nSrc:], eof)
 			nDst += nd
 			nSrc += ns
 			if nd == 0 || dst[nDst-1] == delim {
@@ -129,13 +141,24 @@ func (d *Decoder) DecodeUntil(dst, src []byte, delim byte, eof bool) (nDst, nSrc
 		return nDst, nSrc, Full
 	}
 	before := *d
+	var telnet telnet
+	if d.nl == NVT {
+		telnet = *d.telnet
+		d.telnet.hook = nil // which is called once for a command
+	}
 	nDst, nSrc, status = d.Decode(dst, src, eof)
 	end := bytes.IndexByte(dst[:nDst], delim)
-	if end < 0 {
+	if end < 0 && d.nl != NVT {
 		return nDst, nSrc, status
 	}
 	// Once more, with no room for what follows.
 	*d = before
+	if d.nl == NVT {
+		*d.telnet = telnet
+		if end < 0 {
+			return d.Decode(dst, src, eof)
+		}
+	}
 	nDst, nSrc = 0, 0
 	for nDst <= end {
 		nd, ns, _ := d.Decode(dst[nDst:end+1], src[nSrc:], eof)
@@ -151,6 +174,14 @@ func (d *Decoder) DecodeUntil(dst, src []byte, delim byte, eof bool) (nDst, nSrc
 func (d *Decoder) InPlace(b []byte) (nText, nWire int) {
 	if d.foreign != nil {
 		return 0, 0
+	}
+	if d.nl == NVT {
+		if d.telnet.sub != noSub {
+			return 0, 0
+		}
+		if i := bytes.IndexByte(b, iac); i >= 0 {
+			b = b[:i]
+		}
 	}
 	n := d.m.plain(&d.st, b)
 	if d.nl == LF || n == 0 {

@@ -30,6 +30,9 @@ type double struct {
 	// one, by rune.
 	longDec []uint16
 	longEnc *[1 << 16]uint16
+	// GB 18030: the two bytes, in the order of a little-endian store, that a half
+	// of a number makes: 126 values of the first by 10 of the second.
+	half *[1 << 11]uint16
 	// What does not fit into dec and enc: characters behind the basic plane and
 	// codes of two characters, of which Big5 has some.
 	rareDec map[uint16][2]rune

@@ -26,6 +26,11 @@ func seeds(f *testing.F) {
 		f.Add(uint8(i), uint8(i), i%2 == 0, uint64(i), text)
 		f.Add(uint8(i), uint8(i+1), i%2 == 1, uint64(i), []byte(write(Format{Charset: c}, [][]byte{text}, 1<<12).Text))
 	}
+	for i, name := range Names() {
+		if name != "replacement" {
+			f.Add(uint8(i), uint8(NVT), i%2 == 0, uint64(i), []byte("a\xff\xff\xff\xf1\x00\xff\xfb\x01A\r\xff\xfa\x18\x00x\xff\xff\xff\xf0\n\xff"))
+		}
+	}
 	f.Add(uint8(0), uint8(2), false, uint64(1), []byte("\x1b$B$\x1b(B~{V\n~}\r\r\n\x00\r\x00\x81\x30\x81\x30\x8f\xa1\xff\xfe\xd8\x00"))
 }
 

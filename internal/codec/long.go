@@ -94,6 +94,10 @@ func (m *double) addFourBytes(of2022 bool) {
 	m.long = gb18030
 	m.longDec = make([]uint16, 0, 39420)
 	m.longEnc = new([1 << 16]uint16)
+	m.half = new([1 << 11]uint16)
+	for i := range uint16(1260) {
+		m.half[i] = 0x3081 + i/10 + i%10<<8
+	}
 	for r := rune(0x80); r < 1<<16; r++ {
 		if !two[r] && (r < 0xd800 || r > 0xdfff) {
 			m.longDec = append(m.longDec, uint16(r))
@@ -216,29 +220,34 @@ func (m *double) decodeThree(src []byte) char {
 	return char{r: r, size: 3}
 }
 
-// decodeLongRun decodes characters of more than two bytes as far as they go.
+// decodeLongRun decodes characters of more than two bytes as far as they go,
+// and the single ASCII characters between them, like spaces.
 func (m *double) decodeLongRun(dst, src []byte) (nDst, nSrc int) {
 	switch m.long {
 	case gb18030:
 		for nSrc+4 <= len(src) && nDst+utf8.UTFMax <= len(dst) {
 			s := src[nSrc : nSrc+4 : nSrc+4]
+			if s[0] < 0x80 && s[1] >= 0x80 && nSrc > 0 {
+				dst[nDst] = s[0]
+				nDst++
+				nSrc++
+				continue
+			}
 			if s[0]-0x81 >= 0x7e || s[1]-'0' >= 10 || s[2]-0x81 >= 0x7e || s[3]-'0' >= 10 {
 				break
 			}
 			n := uint(s[0])*12600 + uint(s[1])*1260 + uint(s[2])*10 + uint(s[3]) - (0x81*12600 + '0'*1260 + 0x81*10 + '0')
 			d := dst[nDst : nDst+4 : nDst+4]
-			nSrc += 4
 			if n < uint(len(m.longDec)) {
 				nDst += putBasic(d, uint(m.longDec[n]))
-				continue
-			}
-			n -= fourAstral - 0x10000
-			if n-0x10000 >= 0x100000 {
-				nSrc -= 4
+			} else if n -= fourAstral; n < 0x100000 {
+				n += 0x10000
+				le.PutUint32(d, uint32(n>>18|0xf0|(n>>12&0x3f|0x80)<<8|(n>>6&0x3f|0x80)<<16|(n&0x3f|0x80)<<24))
+				nDst += 4
+			} else {
 				break
 			}
-			d[0], d[1], d[2], d[3] = byte(n>>18|0xf0), byte(n>>12&0x3f|0x80), byte(n>>6&0x3f|0x80), byte(n&0x3f|0x80)
-			nDst += 4
+			nSrc += 4
 		}
 	case threeEUC:
 		for nSrc+3 <= len(src) && nDst+utf8.UTFMax <= len(dst) {
@@ -269,28 +278,41 @@ func putBasic(d []byte, r uint) int {
 	return 3
 }
 
-// encodeLongRun encodes characters of more than two bytes as far as they go.
+// encodeLongRun encodes characters of more than two bytes as far as they go, and
+// the single ASCII characters between them.
 func (m *double) encodeLongRun(dst, src []byte) (nDst, nSrc int) {
 	if m.longEnc == nil {
 		return 0, 0
 	}
-	for nSrc < len(src) && nDst+4 <= len(dst) {
-		c0 := src[nSrc]
-		if c0 < 0x80 {
-			break
-		}
-		var r rune
+	astral := m.long == gb18030
+	for nSrc+4 <= len(src) && nDst+4 <= len(dst) {
+		w := le.Uint32(src[nSrc:])
+		var n uint32
 		size := 3
-		if s := src[nSrc:]; c0-0xe1 < 0xf && len(s) >= 3 && s[1]&0xc0 == 0x80 && s[2]&0xc0 == 0x80 {
-			r = rune(c0&0xf)<<12 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f)
-		} else if r, size = utf8.DecodeRune(s); r == runeError && size == 1 {
-			break
+		switch {
+		case w&0xc0c0f0 == 0x8080e0: // three bytes
+			n = uint32(m.longEnc[uint16(w&0xf<<12|w>>2&0xfc0|w>>16&0x3f)])
+		case w&0xc0c0c0f8 == 0x808080f0 && astral: // four
+			r := w&7<<18 | w<<4&0x3f000 | w>>10&0xfc0 | w>>24&0x3f
+			if r-0x10000 >= 0x100000 {
+				return nDst, nSrc
+			}
+			n = r - 0x10000 + fourAstral + 1
+			size = 4
+		case w&0xc0e0 == 0x80c0: // two
+			n = uint32(m.longEnc[w&0x1f<<6|w>>8&0x3f])
+			size = 2
+		case w&0x8080 == 0x8000 && nSrc > 0:
+			dst[nDst] = byte(w)
+			nDst++
+			nSrc++
+			continue
 		}
-		n := m.encodeLong(dst[nDst:], r)
-		if n == 0 {
-			break
+		// An overlong form is one of a rune below 80, or of one with two bytes.
+		if n == 0 || size == 3 && w&0x200f == 0 || size == 2 && w&0x1e == 0 {
+			return nDst, nSrc
 		}
-		nDst += n
+		nDst += m.putLong(dst[nDst:nDst+4:nDst+4], n-1)
 		nSrc += size
 	}
 	return nDst, nSrc
@@ -298,26 +320,25 @@ func (m *double) encodeLongRun(dst, src []byte) (nDst, nSrc int) {
 
 // encodeLong encodes r in more than two bytes, or returns 0. dst has four.
 func (m *double) encodeLong(dst []byte, r rune) int {
-	var n uint32
 	switch {
-	case r >= 1<<16:
-		if m.long != gb18030 {
-			return 0
+	case r < 1<<16:
+		if n := uint32(m.longEnc[r]); n != 0 {
+			return m.putLong(dst, n-1)
 		}
-		n = uint32(r) - 0x10000 + fourAstral
-	default:
-		n = uint32(m.longEnc[r])
-		if n == 0 {
-			return 0
-		}
-		n--
+	case m.long == gb18030:
+		return m.putLong(dst, uint32(r)-0x10000+fourAstral)
 	}
+	return 0
+}
+
+// putLong writes the character of number n.
+func (m *double) putLong(dst []byte, n uint32) int {
 	if m.long == threeEUC {
 		_ = dst[2]
 		dst[0], dst[1], dst[2] = 0x8f, byte(n/94)+0xa1, byte(n%94)+0xa1
 		return 3
 	}
 	high, low := n/1260, n%1260
-	le.PutUint32(dst, 0x30813081+(high/10|high%10<<8|low/10<<16|low%10<<24))
+	le.PutUint32(dst, uint32(m.half[high&0x7ff])|uint32(m.half[low&0x7ff])<<16)
 	return 4
 }
