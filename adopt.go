@@ -97,21 +97,44 @@ func adopt(sysfd int, check func(*probed) error) (*netfd.FD, error) {
 		sys.Close(nfd)
 		return nil, err
 	}
-	// Where package net asks getsockname, it has set the mode before. We do it last,
-	// for it is the one thing that somebody else sees.
-	nonblocking, errno := sys.Nonblocking(nfd)
-	if errno == 0 && !nonblocking {
-		errno = sys.SetNonblock(nfd)
-	}
-	if errno != 0 {
-		sys.Close(nfd)
-		return nil, os.NewSyscallError("setnonblock", errno)
+	nonblocking, err := p.setNonblock(nfd)
+	if err != nil {
+		return nil, err
 	}
 	fd, err := p.own(nfd)
 	if err != nil && !nonblocking {
 		sys.SetBlocking(sysfd)
 	}
 	return fd, err
+}
+
+// own is adopt for a descriptor that becomes the FD's, or is closed if that fails. It
+// needs no other one, of which there may be none.
+func own(sysfd int) (*netfd.FD, error) {
+	p, err := probe(sysfd)
+	if err != nil {
+		sys.Close(sysfd)
+		return nil, err
+	}
+	if _, err := p.setNonblock(sysfd); err != nil {
+		return nil, err
+	}
+	return p.own(sysfd)
+}
+
+// setNonblock makes sysfd non-blocking, and reports whether it was so already. It
+// closes sysfd if it fails. Where package net asks getsockname, it has set the mode
+// before. Here it comes last, for it is the one thing that others see.
+func (p *probed) setNonblock(sysfd int) (was bool, err error) {
+	was, errno := sys.Nonblocking(sysfd)
+	if errno == 0 && !was {
+		errno = sys.SetNonblock(sysfd)
+	}
+	if errno != 0 {
+		sys.Close(sysfd)
+		return was, os.NewSyscallError("setnonblock", errno)
+	}
+	return was, nil
 }
 
 // probed is what a socket tells about itself.

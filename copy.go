@@ -59,6 +59,8 @@ func (c *conn) writeTo(self net.Conn, w io.Writer) (int64, error) {
 		var m int64
 		m, err = io.Copy(w, connOnly{self})
 		n += m
+	} else if _, ok := w.(io.ReaderFrom); ok {
+		err = readFromError(w, err)
 	}
 	return n, opError(c.fd, "writeto", err)
 }
@@ -217,19 +219,27 @@ func transferError(dst io.Writer, src io.Reader, err error) error {
 	if lr, ok := src.(*io.LimitedReader); ok {
 		src = lr.R
 	}
-	if c := connOf(dst); c != nil {
-		return opError(c.fd, "readfrom", err)
+	if connOf(dst) != nil {
+		return readFromError(dst, err)
 	}
 	if c := connOf(src); c != nil {
 		return opError(c.fd, "writeto", err)
 	}
-	op, c := "readfrom", net.Conn(nil)
-	if d, ok := dst.(net.Conn); ok {
-		c = d
-	} else if s, ok := src.(net.Conn); ok {
-		op, c = "writeto", s
-	} else {
-		return err // from file to file
+	if s, ok := src.(net.Conn); ok {
+		if _, ok := dst.(net.Conn); !ok {
+			return foreignError(s, "writeto", err)
+		}
 	}
-	return foreignError(c, op, err)
+	return readFromError(dst, err)
+}
+
+// readFromError makes the error of a transfer what dst.ReadFrom would have made of it.
+func readFromError(dst io.Writer, err error) error {
+	if c := connOf(dst); c != nil {
+		return opError(c.fd, "readfrom", err)
+	}
+	if c, ok := dst.(net.Conn); ok {
+		return foreignError(c, "readfrom", err)
+	}
+	return err
 }

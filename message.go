@@ -32,7 +32,9 @@ const (
 	// stream ends or the call fails. What has been received is returned then.
 	MsgWaitAll MsgFlags = sys.MSG_WAITALL
 
-	// MsgDontWait makes a call that would wait fail with EAGAIN.
+	// MsgDontWait makes a call that would wait fail with EAGAIN. Such a call waits for
+	// nothing, other calls included, so that no deadline concerns it. While a Write
+	// that has sent a part of its data to a stream waits for room, there is none.
 	MsgDontWait MsgFlags = sys.MSG_DONTWAIT
 
 	// MsgDontRoute sends to hosts on directly connected networks only.

@@ -179,7 +179,7 @@ func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
 		err = syscall.EINVAL
 	}
 	if err != nil {
-		return &DescriptorError{i, closedError(err)}
+		return &DescriptorError{i, netfd.ConnError(err)}
 	}
 	r.Add(raw)
 	return nil
@@ -188,28 +188,40 @@ func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
 // descriptorError turns the error for a descriptor that was closed into ours.
 func descriptorError(err error) error {
 	if held, ok := err.(*netfd.HeldError); ok {
-		return &DescriptorError{held.Index, closedError(held.Err)}
+		return &DescriptorError{held.Index, netfd.ConnError(held.Err)}
 	}
 	return err
 }
 
-// ReceiveFD receives one descriptor and the octet that comes with it. The file is
+// ReceiveFD receives one descriptor and the byte that comes with it. The file is
 // the caller's to close, and close-on-exec from the start.
 //
 // Data without a descriptor are left for Read: the error matches ErrNoDescriptor, or
-// is io.EOF at the end. So is a message of more than an octet, for ReceiveFDs:
-// ErrMessageTooLong. Otherwise the octet is taken and what came with it is closed:
-// ErrTooManyDescriptors, ErrDescriptorsLost, ErrUnknownControl. The errors but io.EOF
-// are *net.OpError. Credentials and the like that come with the descriptor are
-// discarded.
+// is io.EOF at the end. So is a message of more than a byte, for ReceiveFDs:
+// ErrMessageTooLong. What is left must be received in another way first: until then
+// every call returns the same error. Otherwise the byte is taken and what came with it
+// is closed: ErrTooManyDescriptors, ErrDescriptorsLost, ErrUnknownControl. The errors
+// but io.EOF are *net.OpError. Credentials and the like that come with the descriptor
+// are discarded.
 //
-// The first octet that is left of a stream waits in c, where every method finds it,
-// but not who reads from the descriptor behind its back. Messages wait in the socket;
-// systems other than Linux cannot tell without taking them. Of what came with the
-// octet beside descriptors, the sender's credentials wait for ReceiveCred.
+// The first byte that is left of a stream waits in c, where every method finds it,
+// but not a reader of the descriptor itself. Messages wait in the socket; systems
+// other than Linux cannot tell without taking them. The control data that came with
+// what waits in c, such as the sender's credentials, wait there, too.
+//
+// Workers may share a unixpacket or unixgram socket, in this process and in others:
+// each descriptor goes to one of them. If another worker takes the message that
+// ReceiveFD has looked at, the next one counts; if that is to be left, it waits in c
+// from then on, with its descriptors, and not in the socket.
 //
 // It obeys the read deadline, may be called concurrently, and does not go together
 // with PeekOffset.
+//
+// A peer may pass a socket whose close takes seconds, one with SO_LINGER set and
+// unsent data. Whether it is closed here because something is wrong with the message,
+// or later by the caller, that call waits. A server that expects no descriptors of its
+// clients turns PassRights off, where the kernel has it (Linux 6.16), which prevents
+// it; one that expects them closes sockets in a goroutine of their own.
 func (c *UnixConn) ReceiveFD() (*os.File, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
@@ -227,15 +239,13 @@ func (c *UnixConn) receiveFD() (int, error) {
 	if err := c.fd.TakeRight(r); err != nil {
 		return -1, err
 	}
-	if !r.Single() {
+	switch {
+	case r.Left && r.Came > 0:
+		return -1, &ControlError{Descriptors: r.Came, Max: 1, Err: ErrMessageTooLong}
+	case r.Left:
+		return -1, &ControlError{Max: 1, Err: ErrNoDescriptor}
+	case !r.Single():
 		err := controlError(r, 1, 1)
-		if r.Short && sys.PeeksMessages {
-			// It is still there, so that nothing else matters.
-			err.TooLong = false
-			if err.Err != ErrNoDescriptor {
-				err.Err, err.Errno = ErrMessageTooLong, nil
-			}
-		}
 		r.CloseAll()
 		return -1, err
 	}
@@ -265,12 +275,11 @@ func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 	if err != nil {
 		return nil, opError(c.fd, "read", err)
 	}
-	s, err := fromFD(sysfd)
+	fd, err := own(sysfd)
 	if err != nil {
-		sys.Close(sysfd)
 		return nil, opError(c.fd, "read", err)
 	}
-	return s, nil
+	return adopted(fd), nil
 }
 
 // ReceiveFDs receives data into b, and up to max descriptors that come with them,

@@ -78,7 +78,7 @@ func (b *Batch) Recv() (int, error) {
 			b.vec.Control(b.ms[i].OOB)
 		}
 	}
-	if err := b.fd.RawRead(b.recv); err != nil {
+	if err := b.await(); err != nil {
 		return 0, err
 	}
 	if b.errno != 0 {
@@ -93,6 +93,20 @@ func (b *Batch) Recv() (int, error) {
 	return b.n, nil
 }
 
+// await calls recv until it has something. What need not wait does not wait for other
+// calls either: with MSG_DONTWAIT, and for a look at the error queue, which readers of
+// datagrams leave alone.
+func (b *Batch) await() error {
+	if b.flags&(sys.MSG_DONTWAIT|sys.MSG_ERRQUEUE) != 0 {
+		done := false
+		err := b.fd.Control(func(s uintptr) { done = b.recv(s) })
+		if done || err != nil || b.flags&sys.MSG_DONTWAIT != 0 {
+			return err
+		}
+	}
+	return b.fd.RawRead(b.recv)
+}
+
 // Sender returns who sent message i.
 func (b *Batch) Sender(i int) *sys.Sockaddr {
 	if len(b.sender) > 0 {
@@ -102,6 +116,9 @@ func (b *Batch) Sender(i int) *sys.Sockaddr {
 }
 
 func (b *Batch) recv(s uintptr) bool {
+	if b.flags&sys.MSG_ERRQUEUE == 0 && b.fd.hasUnread() && b.recvKept(s) {
+		return true
+	}
 	if b.splits() != nil { // perhaps since we began to wait
 		return b.split(s)
 	}
@@ -115,7 +132,19 @@ func (b *Batch) recv(s uintptr) bool {
 		hold(&b.fd.need().heldRead, b.errno)
 		b.errno = 0
 	}
-	return settled(b.errno, b.flags)
+	return b.fd.settled(&b.errno, b.flags)
+}
+
+// recvKept receives a message that was kept.
+func (b *Batch) recvKept(s uintptr) (ok bool) {
+	var from sys.Sockaddr
+	m := &b.ms[0]
+	m.N, m.NN, m.Flags, ok = b.fd.recvvKept(s, m.Buffers, m.OOB, b.flags, &from)
+	if ok {
+		b.senders, b.sender = append(b.senders[:0], from), append(b.sender[:0], 0)
+		b.n, b.errno = 1, 0
+	}
+	return ok
 }
 
 // head says which messages a header of the vector sends: from first up to the first
@@ -130,7 +159,12 @@ type head struct {
 func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 	if held := &b.fd.need().heldWrite; held.Load() != 0 {
 		// A closed descriptor and a passed deadline come first, and leave it.
-		if err := b.fd.RawWrite(func(uintptr) bool { return true }); err != nil {
+		if b.flags&sys.MSG_DONTWAIT != 0 {
+			err = b.fd.Control(func(uintptr) {})
+		} else {
+			err = b.fd.RawWrite(func(uintptr) bool { return true })
+		}
+		if err != nil {
 			return 0, err
 		}
 		if errno := take(held); errno != 0 {
@@ -148,7 +182,11 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 	for sent < len(b.ms) {
 		encErr := b.pack(sent, encode, &j)
 		b.n, b.errno = 0, 0
-		err = b.fd.RawWrite(b.send)
+		if b.flags&sys.MSG_DONTWAIT == 0 {
+			err = b.fd.RawWrite(b.send)
+		} else {
+			err = b.fd.Control(func(s uintptr) { b.send(s) })
+		}
 		from := sent
 		sent = b.heads[b.n].first
 		for i := from; i < sent; i++ {
@@ -222,7 +260,7 @@ func (b *Batch) send(s uintptr) bool {
 		n, errno := sys.Sendmmsg(s, &b.vec, b.n, b.step, b.flags)
 		b.n += n
 		if b.errno = errno; errno != 0 {
-			return settled(errno, b.flags)
+			return b.fd.settled(&b.errno, b.flags)
 		}
 	}
 	return true

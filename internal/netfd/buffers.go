@@ -29,13 +29,14 @@ func (fd *FD) Readv(bufs [][]byte) (int64, error) {
 	if err == nil {
 		err = raw.Read(func(s uintptr) bool {
 			if fd.hasUnread() {
-				if n = fd.readKept(s, bufs[i], false); n > 0 {
+				var ok bool
+				if n, _, _, ok = fd.recvvKept(s, bufs[i:], nil, 0, nil); ok {
 					errno = 0 // of the call before it waited
 					return true
 				}
 			}
 			n, errno = sys.Readv(s, v, bufs[i:])
-			return errno != sys.EAGAIN
+			return fd.settled(&errno, 0)
 		})
 	}
 	switch {
@@ -57,13 +58,18 @@ func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 		flags = sys.MSG_EOR // as Write does
 	}
 	var errno syscall.Errno
+	parted := false
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Write(func(s uintptr) bool {
 			for consume(bufs, 0); len(*bufs) > 0; {
 				var k int
 				if k, errno = sys.Writev(s, v, *bufs, flags); errno != 0 {
-					return errno != sys.EAGAIN
+					if errno == sys.EAGAIN && n > 0 && !parted {
+						parted = true
+						fd.parted.Add(1)
+					}
+					return fd.settled(&errno, 0)
 				}
 				if k == 0 {
 					break
@@ -73,6 +79,9 @@ func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 			}
 			return true
 		})
+	}
+	if parted {
+		fd.parted.Add(-1)
 	}
 	if err != nil || errno != 0 {
 		return n, fd.failed("writev", errno, err)

@@ -45,8 +45,16 @@ func pollError(err error) error {
 
 // settled reports whether a call's outcome is the caller's: EAGAIN is only if
 // there is to be no waiting.
-func settled(errno syscall.Errno, flags int) bool {
-	return errno != sys.EAGAIN || flags&sys.MSG_DONTWAIT != 0
+func (fd *FD) settled(errno *syscall.Errno, flags int) bool {
+	return *errno == 0 || fd.failedFor(errno, flags)
+}
+
+// failedFor is settled after a failure.
+func (fd *FD) failedFor(errno *syscall.Errno, flags int) bool {
+	if *errno == sys.ENOTCONN || *errno == sys.EPIPE {
+		fd.notYet(errno)
+	}
+	return *errno != sys.EAGAIN || flags&sys.MSG_DONTWAIT != 0
 }
 
 // failed returns what the matter was: err with waiting for the named system call, or

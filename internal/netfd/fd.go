@@ -29,19 +29,24 @@ type FD struct {
 	addrs atomic.Pointer[Addrs]
 	more  atomic.Pointer[more] // nil until needed: most connections never do
 	*Kind
+
+	// parted counts writers of a stream that have sent a part of their data and wait
+	// for room. Calls that do not wait stay out of the middle.
+	parted atomic.Int32
 }
 
 // more is what an FD has besides reading and writing.
 type more struct {
 	// unread is what was taken from the socket and could not be delivered.
 	unread  atomic.Pointer[kept]
-	keeping sync.Mutex    // guards changes of unread, and next of what is in it
+	keeping sync.Mutex    // guards changes of unread, and all of what is in it
 	turns   atomic.Uint64 // see nextTurn
 
 	offload             atomic.Pointer[offload] // nil unless turned on
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
-	peer sync.Mutex // see LockPeer
+	peer       sync.Mutex  // see LockPeer
+	connecting atomic.Bool // see notYet
 }
 
 // need returns fd.more, and makes it the first time.

@@ -4,8 +4,9 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// kept is a piece that was taken from a socket and could not be delivered. It is
-// read from the socket again, before what the kernel has.
+// kept is something that was taken from a socket and could not be delivered. It is
+// read from the socket again, before what the kernel has. Once it is in a queue, the
+// queue's lock guards its contents as well.
 type kept struct {
 	next *kept
 	turn uint64 // pieces are read in the order in which they were taken
@@ -13,10 +14,15 @@ type kept struct {
 	data []byte // in front of what is in the pipe
 	pipe *pipe  // nil if nothing is
 
-	// octet says that keepOctet was called with data, and cred who sent it.
-	octet   bool
-	cred    sys.Ucred
-	hasCred bool
+	// message is what came with data in one recvmsg, nil if nothing is known of that.
+	message *message
+}
+
+// message is what recvmsg(2) tells beside the data.
+type message struct {
+	oob   []byte // descriptors in it are open
+	flags int
+	from  sys.Sockaddr
 }
 
 func (k *kept) len() int {
@@ -27,7 +33,7 @@ func (k *kept) len() int {
 	return n
 }
 
-// read takes octets out of k; none if it is empty.
+// read takes bytes out of k; none if it is empty.
 func (k *kept) read(b []byte) int {
 	if len(k.data) > 0 {
 		n := copy(b, k.data)
@@ -40,7 +46,7 @@ func (k *kept) read(b []byte) int {
 	return 0
 }
 
-// peek is read, and leaves the octets to the next read.
+// peek is read, and leaves the bytes to the next read.
 func (k *kept) peek(b []byte) int {
 	if len(k.data) == 0 && k.pipe != nil {
 		// There is tee(2), but it takes another pipe, which may not be had.
@@ -50,12 +56,41 @@ func (k *kept) peek(b []byte) int {
 	return copy(b, k.data)
 }
 
+// control moves the control data to oob. The kernel cuts off descriptors that do not
+// fit; here all of them are closed then. A peek does not see them.
+func (m *message) control(oob []byte, peek bool) (oobn, rflags int) {
+	switch {
+	case len(m.oob) == 0:
+	case peek || len(oob) < len(m.oob):
+		rflags = sys.MSG_CTRUNC
+	default:
+		oobn = copy(oob, m.oob)
+		m.oob = nil
+	}
+	return oobn, rflags
+}
+
+// close closes the descriptors in the control data.
+func (m *message) close() {
+	if len(m.oob) == 0 {
+		return
+	}
+	r := GetRights()
+	r.Parse(m.oob)
+	r.CloseAll()
+	r.Free()
+	m.oob = nil
+}
+
 // drop forgets what is left of k.
 func (k *kept) drop() {
 	if k.pipe != nil {
 		k.pipe.put()
 	}
-	k.data, k.pipe = nil, nil
+	if k.message != nil {
+		k.message.close()
+	}
+	k.data, k.pipe, k.message = nil, nil, nil
 }
 
 // nextTurn returns the place in the order of pieces of what is taken next. The
@@ -86,88 +121,135 @@ func (fd *FD) keep(k *kept) bool {
 	return done
 }
 
-// keepOctet has the octet of r read from fd again. It is called with the read lock
-// held. It needs no descriptors, of which there may be none.
-func (fd *FD) keepOctet(r *Rights) {
-	fd.keep(&kept{turn: fd.nextTurn(), data: []byte{r.octet[0]}, octet: true, cred: r.Cred, hasCred: r.HasCred})
-}
-
-// unread returns the first piece that was kept, nil if there is none.
-func (fd *FD) unread() *kept {
-	if m := fd.more.Load(); m != nil {
-		return m.unread.Load()
+// keepMessage has data read from fd again, as they came in one recvmsg with control
+// data and flags.
+func (fd *FD) keepMessage(data, oob []byte, flags int, from *sys.Sockaddr) {
+	m := &message{flags: flags, from: *from}
+	if len(oob) > 0 {
+		m.oob = append(m.oob, oob...)
 	}
-	return nil
+	k := &kept{turn: fd.nextTurn(), data: append([]byte(nil), data...), message: m}
+	if !fd.keep(k) {
+		k.drop()
+	}
 }
 
-func (fd *FD) hasUnread() bool { return fd.unread() != nil }
-
-// hasOctet reports whether what is read next was left by keepOctet.
-func (fd *FD) hasOctet() bool {
-	k := fd.unread()
-	return k != nil && k.octet
+// hasUnread reports whether something is kept.
+func (fd *FD) hasUnread() bool {
+	m := fd.more.Load()
+	return m != nil && m.unread.Load() != nil
 }
 
 // takeUnread returns the first piece, which is the caller's then; nil if there is
-// none. The caller holds the read lock, or fd is closed.
+// none.
 func (fd *FD) takeUnread() *kept {
-	k := fd.unread()
+	m := fd.more.Load()
+	if m == nil || m.unread.Load() == nil {
+		return nil
+	}
+	m.keeping.Lock()
+	defer m.keeping.Unlock()
+	return m.pop()
+}
+
+// pop is takeUnread for a caller that holds the queue's lock.
+func (m *more) pop() *kept {
+	k := m.unread.Load()
 	if k != nil {
-		fd.remove(k)
+		m.unread.Store(k.next)
+		k.next = nil
 	}
 	return k
 }
 
-// remove takes a piece out of the queue. The caller holds the read lock, or fd is
-// closed: a piece may come in front of k meanwhile, but none goes.
-func (fd *FD) remove(k *kept) {
+// recvKept is recvmsg(2) for what was kept, of a stream at least a byte. It is not ok
+// if there is nothing any more. oob and from may be nil. Bytes of a stream that came
+// with control data come alone if the caller asks for those.
+func (fd *FD) recvKept(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rflags int, ok bool) {
 	m := fd.more.Load()
 	m.keeping.Lock()
 	defer m.keeping.Unlock()
-	if first := m.unread.Load(); first == k {
-		m.unread.Store(k.next)
-	} else {
-		at := first
-		for at.next != k {
-			at = at.next
-		}
-		at.next = k.next
+	peek := flags&sys.MSG_PEEK != 0
+	if fd.Type != sys.SOCK_STREAM {
+		return m.recvMessage([][]byte{b}, oob, flags, from)
 	}
-	k.next = nil
-}
-
-// isLast reports whether what comes behind k is in the socket still.
-func (fd *FD) isLast(k *kept) bool {
-	m := fd.more.Load()
-	m.keeping.Lock()
-	defer m.keeping.Unlock()
-	return k.next == nil
-}
-
-// readKept reads what was kept, or has a look at it, 0 if there is nothing any more.
-// The caller holds the read lock.
-func (fd *FD) readKept(s uintptr, b []byte, peek bool) (n int) {
-	for k := fd.unread(); k != nil && n == 0 && len(b) > 0; k = fd.unread() {
-		if k.octet && fd.isLast(k) {
-			// Nobody expects an octet of what came as a whole.
-			n = fd.readMore(s, b[1:], peek)
+	for k := m.unread.Load(); k != nil && n == 0 && len(b) > 0; k = m.unread.Load() {
+		if k.message != nil && len(oob) > 0 {
+			oobn, rflags = k.message.control(oob, peek)
+		} else if k.message != nil && k.next == nil && k.len() < len(b) {
+			// No reader expects a part of what came as a whole.
+			n = readMore(s, b[k.len():], peek)
 		}
 		if peek {
-			return n + k.peek(b)
+			return n + k.peek(b), oobn, rflags, true
 		}
 		n += k.read(b)
 		if k.len() == 0 {
-			fd.remove(k)
-			k.drop()
+			m.pop().drop()
 		}
 	}
-	return n
+	return n, oobn, rflags, n > 0
+}
+
+// recvvKept is recvKept into several buffers, of which those of a stream may be filled
+// in part.
+func (fd *FD) recvvKept(s uintptr, bufs [][]byte, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rflags int, ok bool) {
+	if fd.Type == sys.SOCK_STREAM {
+		return fd.recvKept(s, bufs[0], oob, flags, from)
+	}
+	m := fd.more.Load()
+	m.keeping.Lock()
+	defer m.keeping.Unlock()
+	return m.recvMessage(bufs, oob, flags, from)
+}
+
+// recvMessage is recvKept for other than streams. The caller holds the queue's lock.
+func (m *more) recvMessage(bufs [][]byte, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rflags int, ok bool) {
+	k := m.unread.Load()
+	if k == nil {
+		return 0, 0, 0, false
+	}
+	peek := flags&sys.MSG_PEEK != 0
+	oobn, rflags = k.message.control(oob, peek)
+	rflags |= k.message.flags
+	if n = scatter(bufs, k.data); n < len(k.data) {
+		rflags |= sys.MSG_TRUNC
+		if flags&sys.MSG_TRUNC != 0 {
+			n = len(k.data)
+		}
+	}
+	if from != nil {
+		*from = k.message.from
+	}
+	if !peek {
+		m.pop().drop()
+	}
+	return n, oobn, rflags, true
+}
+
+// keptRights reports whether something is kept, and how many descriptors came with
+// the first of it.
+func (fd *FD) keptRights() (kept bool, rights int) {
+	m := fd.more.Load()
+	if m == nil {
+		return false, 0
+	}
+	m.keeping.Lock()
+	defer m.keeping.Unlock()
+	k := m.unread.Load()
+	if k == nil || k.message == nil || len(k.message.oob) == 0 {
+		return k != nil, 0
+	}
+	r := GetRights()
+	defer r.Free() // which leaves descriptors open
+	r.Parse(k.message.oob)
+	return true, len(r.Rights)
 }
 
 // readMore reads what there is, or has a look at it, and leaves errors to the next
 // read: the kernel reports them once.
-func (fd *FD) readMore(s uintptr, b []byte, peek bool) int {
-	if len(b) == 0 || sys.Unread(s) == 0 {
+func readMore(s uintptr, b []byte, peek bool) int {
+	if sys.Unread(s) == 0 {
 		return 0
 	}
 	flags := sys.MSG_DONTWAIT

@@ -118,7 +118,7 @@ func TestKeptClosedTwice(t *testing.T) {
 	}
 	closed := make(chan error)
 	err := a.RawRead(func(uintptr) bool {
-		k := a.unread()
+		k := a.more.Load().unread.Load()
 		go func() { closed <- a.Close() }()
 		for a.SetDeadline(time.Time{}) == nil {
 			runtime.Gosched()
@@ -126,7 +126,7 @@ func TestKeptClosedTwice(t *testing.T) {
 		if err := a.Close(); err != net.ErrClosed {
 			t.Errorf("second Close: %v, want net.ErrClosed", err)
 		}
-		if a.unread() != k {
+		if a.more.Load().unread.Load() != k {
 			t.Error("a piece is gone while somebody reads it")
 		}
 		return true
@@ -149,10 +149,7 @@ func TestKeptBesideReaders(t *testing.T) {
 			for range 300 {
 				a, b := socketPair(t, sys.SOCK_STREAM)
 				front := &kept{turn: a.nextTurn(), data: []byte("front")}
-				r := GetRights()
-				r.octet[0] = 'o'
-				a.keepOctet(r)
-				r.Free()
+				a.keepMessage([]byte("o"), nil, 0, new(sys.Sockaddr))
 				back := &kept{turn: a.nextTurn(), data: []byte("back")}
 				if _, err := b.Write([]byte("new")); err != nil {
 					t.Fatal(err)
@@ -221,5 +218,36 @@ func TestKeptPeekWithoutDescriptors(t *testing.T) {
 	}
 	if diff := cmp.Diff("before in a pipe", got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Close meets calls that take what is kept: each byte is read or dropped, and the race
+// detector has nothing to say.
+func TestKeptClosedWhileRead(t *testing.T) {
+	for _, tt := range keptReads {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 100 {
+				a, _ := socketPair(t, sys.SOCK_STREAM)
+				if !a.keep(&kept{turn: a.nextTurn(), data: bytes.Repeat([]byte("kept"), 3)}) {
+					t.Fatal("nothing was kept")
+				}
+				var wg sync.WaitGroup
+				start := make(chan struct{})
+				wg.Go(func() {
+					<-start
+					for buf := make([]byte, 2); ; {
+						if _, err := tt.read(a, buf); err != nil {
+							return
+						}
+					}
+				})
+				wg.Go(func() { <-start; a.Close() })
+				close(start)
+				wg.Wait()
+				if a.hasUnread() {
+					t.Fatal("a piece is left after Close")
+				}
+			}
+		})
 	}
 }

@@ -9,13 +9,17 @@ import (
 
 // RecvFrom receives one message into b, or what a stream has, and stores the sender
 // in from.
+//
+// This and the methods below need not wait with MSG_DONTWAIT, and do not: neither for
+// data or room, nor for calls that wait for these.
 func (fd *FD) RecvFrom(b []byte, flags int, from *sys.Sockaddr) (n int, err error) {
 	var errno syscall.Errno
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
-		err = raw.Read(func(s uintptr) bool {
+		receive := func(s uintptr) bool {
 			if fd.hasUnread() {
-				if n = fd.readKept(s, b, flags&sys.MSG_PEEK != 0); n > 0 {
+				var ok bool
+				if n, _, _, ok = fd.recvKept(s, b, nil, flags, from); ok {
 					errno = 0 // of the call before it waited
 					return true
 				}
@@ -25,8 +29,13 @@ func (fd *FD) RecvFrom(b []byte, flags int, from *sys.Sockaddr) (n int, err erro
 			} else {
 				n, errno = sys.Recvfrom(s, b, flags, from)
 			}
-			return settled(errno, flags)
-		})
+			return fd.settled(&errno, flags)
+		}
+		if flags&sys.MSG_DONTWAIT == 0 {
+			err = raw.Read(receive)
+		} else {
+			err = raw.Control(func(s uintptr) { receive(s) })
+		}
 	}
 	switch {
 	case err != nil || errno != 0:
@@ -45,10 +54,15 @@ func (fd *FD) SendTo(b []byte, flags int, to *sys.Sockaddr) (n int, err error) {
 	var errno syscall.Errno
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
-		err = raw.Write(func(s uintptr) bool {
+		send := func(s uintptr) bool {
 			n, errno = sys.Sendto(s, b, flags, to)
-			return settled(errno, flags)
-		})
+			return fd.settled(&errno, flags)
+		}
+		if flags&sys.MSG_DONTWAIT == 0 {
+			err = raw.Write(send)
+		} else {
+			err = raw.Control(func(s uintptr) { send(s) })
+		}
 	}
 	if err != nil || errno != 0 {
 		return 0, fd.failed("sendto", errno, err)
@@ -58,23 +72,20 @@ func (fd *FD) SendTo(b []byte, flags int, to *sys.Sockaddr) (n int, err error) {
 
 // RecvMsg receives one message into b and its control data into oob, and stores
 // the sender in from. rflags are the flags that came with it, MSG_TRUNC and others.
-// Control data travels with an octet at least, so an empty b takes one that is
+// Control data travels with a byte at least, so an empty b takes one that is
 // counted but not seen, except on datagram sockets.
 func (fd *FD) RecvMsg(b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rflags int, err error) {
-	var octet [1]byte
+	var one [1]byte
 	if len(b) == 0 && len(oob) > 0 && fd.Type != sys.SOCK_DGRAM {
-		b = octet[:]
+		b = one[:]
 	}
 	var errno syscall.Errno
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
-		err = raw.Read(func(s uintptr) bool {
+		receive := func(s uintptr) bool {
 			if fd.hasUnread() {
-				b := b
-				if fd.hasOctet() && len(oob) > 0 {
-					b = b[:min(len(b), 1)] // control data come with what is behind it
-				}
-				if n = fd.readKept(s, b, flags&sys.MSG_PEEK != 0); n > 0 {
+				var ok bool
+				if n, oobn, rflags, ok = fd.recvKept(s, b, oob, flags, from); ok {
 					errno = 0 // of the call before it waited
 					return true
 				}
@@ -84,8 +95,13 @@ func (fd *FD) RecvMsg(b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rf
 			} else {
 				n, oobn, rflags, errno = sys.Recvmsg(s, b, oob, flags, from)
 			}
-			return settled(errno, flags)
-		})
+			return fd.settled(&errno, flags)
+		}
+		if flags&sys.MSG_DONTWAIT == 0 {
+			err = raw.Read(receive)
+		} else {
+			err = raw.Control(func(s uintptr) { receive(s) })
+		}
 	}
 	switch {
 	case err != nil || errno != 0:
@@ -97,7 +113,7 @@ func (fd *FD) RecvMsg(b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rf
 }
 
 // SendMsg sends b with control data to the address to, or to the peer if there is
-// none. On other than datagram sockets an octet of zero carries the control data if
+// none. On other than datagram sockets a byte of zero carries the control data if
 // b is empty, and is not counted.
 func (fd *FD) SendMsg(b, oob []byte, flags int, to *sys.Sockaddr) (n int, err error) {
 	data := b
@@ -107,10 +123,15 @@ func (fd *FD) SendMsg(b, oob []byte, flags int, to *sys.Sockaddr) (n int, err er
 	var errno syscall.Errno
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
-		err = raw.Write(func(s uintptr) bool {
+		send := func(s uintptr) bool {
 			n, errno = sys.Sendmsg(s, data, oob, flags, to)
-			return settled(errno, flags)
-		})
+			return fd.settled(&errno, flags)
+		}
+		if flags&sys.MSG_DONTWAIT == 0 {
+			err = raw.Write(send)
+		} else {
+			err = raw.Control(func(s uintptr) { send(s) })
+		}
 	}
 	if err != nil || errno != 0 {
 		return 0, fd.failed("sendmsg", errno, err)

@@ -23,8 +23,9 @@ const (
 
 // offload is the state of a UDP socket whose datagrams the kernel may merge.
 type offload struct {
-	// Guarded by the descriptor's lock for reading, which the poller's callbacks
-	// hold.
+	// mu guards what is received: calls that do not wait come without the descriptor's
+	// lock for reading.
+	mu      sync.Mutex
 	pending *merged // received, and not delivered yet
 	size    int     // of the datagrams merged last, 0 if the last was a single one
 
@@ -57,6 +58,11 @@ func (fd *FD) SetOffload(on bool) error {
 	}
 	if err := fd.SetsockoptInt(sys.SOL_UDP, sys.UDP_GRO, 1); err != nil {
 		return err
+	}
+	if on, err := fd.GetsockoptInt(sys.SOL_UDP, sys.UDP_GRO); err != nil || on == 0 {
+		// Taken and ignored, as gVisor does.
+		fd.SetsockoptInt(sys.SOL_UDP, sys.UDP_GRO, 0)
+		return errors.ErrUnsupported
 	}
 	o.segments.Store(maxSegments)
 	o.tooBig.clear()
@@ -276,6 +282,8 @@ func (g *merged) free() {
 // in the batch waits for the next reader.
 func (b *Batch) split(s uintptr) bool {
 	o := b.fd.offloads()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	b.n, b.errno = 0, 0
 	b.senders, b.sender = b.senders[:0], b.sender[:0]
 	if b.errno = take(&b.fd.need().heldRead); b.errno != 0 {
@@ -487,6 +495,8 @@ func hold(held *atomic.Uintptr, errno syscall.Errno) {
 // unless that is nil.
 func (fd *FD) splitOne(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rflags int, errno syscall.Errno) {
 	o := fd.offloads()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if errno = take(&fd.need().heldRead); errno != 0 {
 		return 0, 0, 0, errno
 	}

@@ -21,7 +21,8 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 	if err == nil {
 		err = raw.Read(func(s uintptr) bool {
 			if fd.hasUnread() {
-				if n = fd.readKept(s, b, false); n > 0 {
+				var ok bool
+				if n, _, _, ok = fd.recvKept(s, b, nil, 0, nil); ok {
 					errno = 0 // of the call before it waited
 					return true
 				}
@@ -31,7 +32,7 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 			} else {
 				n, errno = sys.Recv(s, b)
 			}
-			return errno != sys.EAGAIN
+			return fd.settled(&errno, 0)
 		})
 	}
 	switch {
@@ -46,24 +47,33 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 // Write writes all of b, in one go as seen by other writers, unless it fails.
 func (fd *FD) Write(b []byte) (n int, err error) {
 	var errno syscall.Errno
+	parted := false
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Write(func(s uintptr) bool {
 			for {
 				var k int
-				if fd.Type == sys.SOCK_SEQPACKET {
-					k, errno = sys.Write(s, b[n:]) // which adds MSG_EOR
+				if fd.Type == sys.SOCK_SEQPACKET || len(b) == 0 {
+					// It adds MSG_EOR, and says of nothing what package net says.
+					k, errno = sys.Write(s, b[n:])
 				} else {
 					k, errno = sys.Send(s, b[n:])
 				}
 				if errno != 0 {
-					return errno != sys.EAGAIN
+					if errno == sys.EAGAIN && n > 0 && !parted {
+						parted = true
+						fd.parted.Add(1)
+					}
+					return fd.settled(&errno, 0)
 				}
 				if n += k; n == len(b) || k == 0 {
 					return true
 				}
 			}
 		})
+	}
+	if parted {
+		fd.parted.Add(-1)
 	}
 	if err != nil || errno != 0 {
 		return n, fd.failed("write", errno, err)

@@ -24,6 +24,11 @@ type Rights struct {
 	// Short says that the data of a message did not fit.
 	Short bool
 
+	// Left says that TakeRight has left the message to the next read, and with it
+	// Came descriptors.
+	Left bool
+	Came int
+
 	fd    *FD
 	conns []syscall.RawConn // whose descriptors are sent
 	raw   []int             // descriptors that are sent besides
@@ -35,8 +40,12 @@ type Rights struct {
 	n     int // octets of b sent, or received
 	errno syscall.Errno
 	done  bool
-	alone bool // what keepOctet has kept goes with nothing else
+	part  bool // counted in fd.parted
+	alone bool // what was kept goes with nothing else
 	s     uintptr
+	oobn  int // of the last receive
+	flags int
+	from  sys.Sockaddr
 
 	oob    []byte // control data to send, part of buffer
 	buffer [controlSize / 8]uint64
@@ -135,6 +144,10 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 		r.b = r.octet[:]
 	}
 	err := fd.RawWrite(r.send)
+	if r.part {
+		r.part = false
+		fd.parted.Add(-1)
+	}
 	if uncounted {
 		r.n = 0
 	}
@@ -200,6 +213,10 @@ func (r *Rights) sendmsg() {
 				continue
 			}
 		case sys.EAGAIN:
+			if r.n > 0 && !r.part {
+				r.part = true
+				r.fd.parted.Add(1)
+			}
 			return
 		}
 		r.errno, r.done = errno, true
@@ -224,9 +241,10 @@ func (r *Rights) recv(fd *FD, b []byte, alone bool) (int, error) {
 	return r.read(r.receive)
 }
 
-// TakeRight receives a descriptor with the octet that carries it, of which r tells
-// as after RecvRights. Plain data are left for the next read, and so is a message
-// of more than an octet, except where the system does not allow to look first.
+// TakeRight receives a descriptor with the byte that carries it, of which r tells as
+// after RecvRights. Plain data are left for the next read, and so is a message of more
+// than a byte, except where the system does not allow to look first: r.Left is set
+// then.
 func (fd *FD) TakeRight(r *Rights) error {
 	r.fd, r.b = fd, r.octet[:]
 	_, err := r.read(r.take)
@@ -236,6 +254,7 @@ func (fd *FD) TakeRight(r *Rights) error {
 func (r *Rights) read(f func(uintptr) bool) (int, error) {
 	r.n, r.errno = 0, 0
 	err := r.fd.RawRead(f)
+	r.closePIDFD()
 	switch {
 	case err != nil:
 	case r.errno != 0:
@@ -252,76 +271,107 @@ func (r *Rights) read(f func(uintptr) bool) (int, error) {
 // ended reports whether what was received is the end. A sequenced packet may be
 // empty and carry descriptors, nothing else tells it from the end.
 func (r *Rights) ended() bool {
-	return r.n == 0 && len(r.b) > 0 && r.fd.IsStream() && len(r.Rights) == 0 && !r.Truncated
+	return r.n == 0 && len(r.b) > 0 && r.fd.IsStream() && r.plain() && !r.Left
 }
 
 func (r *Rights) receive(s uintptr) bool {
-	k := r.fd.unread()
-	if len(r.b) == 0 || k == nil {
-		return r.recvmsg(s, 0)
+	fd := r.fd
+	if !fd.hasUnread() {
+		return r.recvmsg(s, r.b, 0)
 	}
-	r.clear()
-	if !k.octet {
-		r.n, r.errno = r.fd.readKept(s, r.b, false), 0
-		return r.n > 0 || r.recvmsg(s, 0)
+	n, oobn, flags, ok := fd.recvKept(s, r.b, r.control(), 0, nil)
+	if !ok {
+		return r.recvmsg(s, r.b, 0)
 	}
-	r.fd.remove(k)
-	b := r.b
-	r.b = b[k.read(b):]
-	if r.alone || len(r.b) == 0 || r.fd.hasUnread() || sys.Unread(s) == 0 || !r.recvmsg(s, 0) || r.errno != 0 {
-		r.n, r.errno = 0, 0
-	}
-	r.n, r.b = r.n+1, b
-	if r.alone {
-		r.Cred, r.HasCred = k.cred, k.hasCred
+	r.received(n, oobn, flags)
+	if fd.Type == sys.SOCK_STREAM && n == 1 && !r.alone && len(r.b) > 1 && !fd.hasUnread() && sys.Unread(s) > 0 {
+		// What was sent together is received together.
+		r.closePIDFD()
+		if !r.recvmsg(s, r.b[1:], 0) || r.errno != 0 {
+			r.n, r.errno = 0, 0
+		}
+		r.n++
 	}
 	return true
 }
 
 func (r *Rights) take(s uintptr) bool {
+	if kept, came := r.fd.keptRights(); kept {
+		r.n, r.errno = 1, 0
+		r.left(came)
+		return true
+	}
 	switch {
 	case r.fd.Type == sys.SOCK_STREAM:
 		return r.takeStream(s)
 	case sys.PeeksMessages:
 		return r.takeMessage(s)
 	}
-	return r.recvmsg(s, 0)
+	return r.recvmsg(s, r.b, 0)
 }
 
-// takeStream gives back an octet without a descriptor. MSG_PEEK would cost another
-// system call, and not do: Linux shows descriptors of a later octet, too.
+// takeStream gives back a byte without a descriptor. MSG_PEEK would cost another
+// system call, and not do: Linux shows descriptors of a later byte, too.
 func (r *Rights) takeStream(s uintptr) bool {
-	if r.fd.hasUnread() {
-		r.clear()
-		r.n = 1
-		return true
-	}
-	if !r.recvmsg(s, 0) {
+	if !r.recvmsg(s, r.b, 0) {
 		return false
 	}
 	if r.errno == 0 && r.n > 0 && r.plain() {
-		r.fd.keepOctet(r)
+		r.keep(r.b[:r.n])
 	}
 	return true
 }
 
+// takeMessage takes a message only after a look at it. Others who share the socket,
+// in this process or another, may be faster, and then what is taken is another message.
+// So what counts is what was taken: it is kept if it had better been left.
 func (r *Rights) takeMessage(s uintptr) bool {
-	for {
-		if !r.recvmsg(s, sys.MSG_PEEK) {
-			return false
-		}
-		if r.errno != 0 || r.plain() || r.Short {
-			return true
-		}
-		if _, r.errno = sys.Recv(s, r.octet[:]); r.errno == 0 {
-			return true
-		}
-		r.CloseAll()
-		if r.errno != sys.EAGAIN {
-			return true
-		}
-		// Somebody else who shares the socket was faster.
+	if !r.recvmsg(s, r.b, sys.MSG_PEEK) {
+		return false
 	}
+	if r.errno != 0 || r.plain() || r.Short {
+		if r.errno == 0 && !r.ended() {
+			came := len(r.Rights)
+			if r.Truncated {
+				came++ // at least
+			}
+			r.CloseAll()
+			r.left(came)
+		}
+		return true
+	}
+	// The number is needed again: it may be the last.
+	r.CloseAll()
+	long := messages.Get().(*[]byte)
+	defer messages.Put(long)
+	if !r.recvmsg(s, *long, 0) {
+		return false
+	}
+	if r.errno != 0 || r.ended() {
+		return true
+	}
+	if r.n > len(r.b) || r.plain() {
+		r.keep((*long)[:r.n])
+	}
+	return true
+}
+
+// messages are memory for any message of the unix domain up to the size that a
+// process may ask for by default, see wmem_max in socket(7).
+var messages = sync.Pool{New: func() any { b := make([]byte, 512<<10); return &b }}
+
+// keep leaves what recvmsg received, with the descriptors in it, to the next read.
+func (r *Rights) keep(b []byte) {
+	came := len(r.Rights)
+	r.fd.keepMessage(b, r.control()[:r.oobn], r.flags, &r.from)
+	r.Rights, r.PIDFD = r.Rights[:0], -1
+	r.left(came)
+}
+
+// left says that a message was left, which brings so many descriptors.
+func (r *Rights) left(came int) {
+	r.clear()
+	r.Left, r.Came = true, came
 }
 
 // plain reports whether data without descriptors were received.
@@ -335,24 +385,20 @@ func (r *Rights) Single() bool {
 // clear forgets what was received, which must not be open any more.
 func (r *Rights) clear() {
 	r.Received = sys.Received{Rights: r.Rights[:0], PIDFD: -1}
-	r.Truncated, r.Limit, r.Short = false, 0, false
+	r.Truncated, r.Limit, r.Short, r.Left, r.Came = false, 0, false, false, 0
 }
 
-// recvmsg receives and reports whether the matter is settled.
-func (r *Rights) recvmsg(s uintptr, flags int) bool {
-	n, oobn, rflags, errno := sys.Recvmsg(s, r.b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, nil)
+// recvmsg receives into b and reports whether the matter is settled.
+func (r *Rights) recvmsg(s uintptr, b []byte, flags int) bool {
+	n, oobn, rflags, errno := sys.Recvmsg(s, b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, &r.from)
 	if errno == sys.EAGAIN {
 		return false
 	}
-	r.n, r.errno = n, errno
 	if errno != 0 {
+		r.n, r.errno = n, errno
 		return true
 	}
-	r.clear()
-	r.Parse(r.control()[:oobn])
-	r.closePIDFD()
-	r.Truncated = rflags&sys.MSG_CTRUNC != 0
-	r.Short = rflags&sys.MSG_TRUNC != 0
+	r.received(n, oobn, rflags)
 	if r.Truncated {
 		// Before any is closed, for then there would be room again.
 		var spare int
@@ -361,4 +407,13 @@ func (r *Rights) recvmsg(s uintptr, flags int) bool {
 		}
 	}
 	return true
+}
+
+// received takes note of a message, whose control data are in place.
+func (r *Rights) received(n, oobn, flags int) {
+	r.clear()
+	r.n, r.errno, r.oobn, r.flags = n, 0, oobn, flags
+	r.Parse(r.control()[:oobn])
+	r.Truncated = flags&sys.MSG_CTRUNC != 0
+	r.Short = flags&sys.MSG_TRUNC != 0
 }

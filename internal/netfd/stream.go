@@ -11,46 +11,89 @@ import (
 // error, which is EAGAIN if flags have MSG_DONTWAIT and there is no more room, it
 // tells how much was sent.
 func (fd *FD) SendAll(b []byte, flags int) (done int, err error) {
+	if flags&sys.MSG_DONTWAIT != 0 {
+		return fd.sendNow(b, flags)
+	}
 	var errno syscall.Errno
+	parted := false
 	err = fd.RawWrite(func(s uintptr) bool {
 		for {
-			rest, flags := b[done:], flags
-			if flags&sys.MSG_OOB != 0 && len(rest) > 1 {
-				// The kernel marks the last byte of what it takes in one call,
-				// which need not be all.
-				rest, flags = rest[:len(rest)-1], flags&^sys.MSG_OOB
-			}
+			rest, flags := urgentLast(b[done:], flags)
 			var n int
 			if n, errno = sys.Sendto(s, rest, flags, nil); errno != 0 {
-				return settled(errno, flags)
+				if errno == sys.EAGAIN && done > 0 && !parted {
+					parted = true
+					fd.parted.Add(1)
+				}
+				return fd.settled(&errno, flags)
 			}
 			if done += n; done == len(b) {
 				return true
 			}
 		}
 	})
+	if parted {
+		fd.parted.Add(-1)
+	}
 	return done, fd.failed("sendto", errno, err)
+}
+
+// sendNow is SendAll that never waits, neither for room nor for another writer. There
+// is no room while one waits for it that has sent a part of its data.
+func (fd *FD) sendNow(b []byte, flags int) (done int, err error) {
+	var errno syscall.Errno
+	err = fd.Control(func(s uintptr) {
+		for {
+			if fd.parted.Load() > 0 && done == 0 {
+				errno = sys.EAGAIN
+				return
+			}
+			rest, flags := urgentLast(b[done:], flags)
+			var n int
+			if n, errno = sys.Sendto(s, rest, flags, nil); errno != 0 {
+				return
+			}
+			if done += n; done == len(b) {
+				return
+			}
+			if n < len(rest) {
+				errno = sys.EAGAIN // before other writers come in between
+				return
+			}
+		}
+	})
+	return done, fd.failed("sendto", errno, err)
+}
+
+// urgentLast returns what of b goes into the next call, which is to mark the last byte
+// of b alone as urgent: the kernel marks the last one that it takes, which need not be
+// all.
+func urgentLast(b []byte, flags int) ([]byte, int) {
+	if flags&sys.MSG_OOB != 0 && len(b) > 1 {
+		return b[:len(b)-1], flags &^ sys.MSG_OOB
+	}
+	return b, flags
 }
 
 // RecvStream receives from a stream into b, which must not be empty. With all it
 // fills b, unless the stream ends, and with an error tells how much it received.
-// urgent data is not waited for.
+// urgent data is not waited for, and MSG_DONTWAIT waits for no other reader either.
 func (fd *FD) RecvStream(b []byte, flags int, all, urgent bool) (done int, err error) {
 	peek := flags&sys.MSG_PEEK != 0
 	var errno syscall.Errno
-	err = fd.RawRead(func(s uintptr) bool {
+	receive := func(s uintptr) bool {
 		for {
 			if peek {
 				done = 0 // each time the queue is seen from its start
 			}
 			n := 0
 			if fd.hasUnread() && !urgent {
-				n = fd.readKept(s, b[done:], peek)
+				n, _, _, _ = fd.recvKept(s, b[done:], nil, flags, nil)
 			}
 			if n > 0 {
 				errno = 0
 			} else if n, errno = sys.Recvfrom(s, b[done:], flags, nil); errno != 0 {
-				return urgent || settled(errno, flags)
+				return urgent || fd.settled(&errno, flags)
 			}
 			done += n
 			if n == 0 || !all || urgent || done == len(b) || peek && fd.hasUnread() {
@@ -62,7 +105,12 @@ func (fd *FD) RecvStream(b []byte, flags int, all, urgent bool) (done int, err e
 				return flags&sys.MSG_DONTWAIT != 0 || sys.PeerEnded(s)
 			}
 		}
-	})
+	}
+	if urgent || flags&sys.MSG_DONTWAIT != 0 {
+		err = fd.Control(func(s uintptr) { receive(s) })
+	} else {
+		err = fd.RawRead(receive)
+	}
 	switch {
 	case err == nil && errno == sys.EAGAIN && done > 0:
 		return done, nil // MSG_DONTWAIT ends WaitAll
