@@ -8,6 +8,10 @@ need() { # program, package
 	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 need python3 python3
+# The sources of the character tables, and what they are compared with.
+need iconv libc-bin
+need uconv icu-devtools
+[ -e /usr/share/javascript/text-encoding/encoding-indexes.js ] || missing="$missing libjs-text-encoding"
 need socat socat
 need systemd-socket-activate systemd
 
