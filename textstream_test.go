@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iolib-go/sockets/internal/socktest"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/text/encoding"
 )
 
@@ -51,7 +54,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 func TestTextWithoutConn(t *testing.T) {
 	for _, tt := range streamFormats {
 		t.Run(tt.format, func(t *testing.T) {
-			f := format(t, tt.format)
+			f := conntest.Format(t, tt.format)
 			wire, err := f.AppendEncode([]byte("before"), []byte(tt.text))
 			if err != nil {
 				t.Fatal(err)
@@ -97,7 +100,7 @@ func TestTextWithoutConn(t *testing.T) {
 func TestReadStringStopsBehindDelimiter(t *testing.T) {
 	for _, tt := range streamFormats {
 		t.Run(tt.format, func(t *testing.T) {
-			f := format(t, tt.format)
+			f := conntest.Format(t, tt.format)
 			lines := strings.SplitAfter(tt.text, "\n")
 			const rest = "\x00\x0d\x0araw"
 			head, err := f.AppendEncode(nil, []byte(lines[0]))
@@ -133,7 +136,7 @@ func TestReadStringStopsBehindDelimiter(t *testing.T) {
 }
 
 func TestReadLineAtTheEnd(t *testing.T) {
-	r := format(t, "iso-8859-1,crlf").NewReader(strings.NewReader("one\r\n\r\n\xe9"))
+	r := conntest.Format(t, "iso-8859-1,crlf").NewReader(strings.NewReader("one\r\n\r\n\xe9"))
 	for _, want := range []struct {
 		line string
 		err  error
@@ -150,7 +153,7 @@ func TestReadLineAtTheEnd(t *testing.T) {
 }
 
 func TestTextWithoutConnErrors(t *testing.T) {
-	f := format(t, "utf-8,strict")
+	f := conntest.Format(t, "utf-8,strict")
 	text, err := f.AppendDecode(nil, []byte("abc\xffdef"))
 	var e *sockets.FormatError
 	if string(text) != "abc" || !errors.As(err, &e) || e.Offset != 3 || !errors.Is(err, sockets.ErrMalformed) {
@@ -162,7 +165,7 @@ func TestTextWithoutConnErrors(t *testing.T) {
 	if text, err = f.AppendEncode(nil, []byte("abc\xe3\x81")); string(text) != "abc" || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %q, %v", text, err)
 	}
-	latin := format(t, "iso-8859-1,strict")
+	latin := conntest.Format(t, "iso-8859-1,strict")
 	text, err = latin.AppendEncode(nil, []byte("aé☃"))
 	if string(text) != "a\xe9" || !errors.As(err, &e) || e.Offset != 2 || !errors.Is(err, sockets.ErrUnencodable) {
 		t.Errorf("got %q, %v", text, err)
@@ -191,7 +194,7 @@ func TestFormatInForce(t *testing.T) {
 		t.Errorf("read format is %v", got)
 	}
 	for _, name := range []string{"bytes", "bytes,crlf", "utf-16le,strict", "shift_jis,crlf", "cp037,nel"} {
-		f := format(t, name)
+		f := conntest.Format(t, name)
 		if err := errors.Join(c.SetReadFormat(f), c.SetWriteFormat(f)); err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +218,7 @@ func TestWriteThatEndsInsideCharacter(t *testing.T) {
 		{"utf-8,crlf", "Grüße, 日本"},
 		{"iso-8859-1", "plain \xfc"},
 	} {
-		f := format(t, tt.format)
+		f := conntest.Format(t, tt.format)
 		text, err := f.AppendDecode(nil, []byte(tt.wire))
 		if err != nil {
 			t.Fatal(err)
@@ -247,11 +250,11 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // A format costs a connection no memory but its own.
 func TestFormatAllocates(t *testing.T) {
-	if raceEnabled {
+	if socktest.Race {
 		t.Skip("the race detector allocates")
 	}
 	for _, name := range sockets.EncodingNames() {
-		f := format(t, name)
+		f := conntest.Format(t, name)
 		if f.Encoding == encoding.Replacement {
 			continue
 		}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets/internal/sys"
@@ -94,15 +95,16 @@ func (fd *FD) Init() error {
 	}
 	f := os.NewFile(uintptr(fd.sysfd), "socket")
 	if f == nil {
-		return ErrPoller
+		return &PollerError{syscall.EBADF}
 	}
 	// NewFile says nothing if epoll_ctl fails; deadlines do.
 	if f.SetDeadline(time.Time{}) != nil {
+		errno := sys.PollErrno(fd.sysfd)
 		// f owns the descriptor, and would close its number once more when it is
 		// collected.
 		f.Close()
 		fd.sysfd = -1
-		return ErrPoller
+		return &PollerError{errno}
 	}
 	fd.file, fd.sysfd = f, -1
 	return nil

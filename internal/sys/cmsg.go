@@ -9,6 +9,12 @@ type Cmsg struct {
 	Whole       []byte // with header and padding
 }
 
+// Is reports whether c is the message that level and typ name. A negative number names
+// none, whatever was received.
+func (c *Cmsg) Is(level, typ int) bool {
+	return level >= 0 && typ >= 0 && c.Level == level && c.Type == typ
+}
+
 // SegmentSize returns the size of the datagrams that make up a merged one, 0 if
 // the control data do not tell that it is merged. See udp(7), UDP_GRO.
 func SegmentSize(oob []byte) int {
@@ -21,7 +27,7 @@ func SegmentSize(oob []byte) int {
 }
 
 func isSegmentSize(c Cmsg) bool {
-	return c.Level == SOL_UDP && c.Type == UDP_GRO && len(c.Data) == 4
+	return c.Is(SOL_UDP, UDP_GRO) && len(c.Data) == 4
 }
 
 // CopyCmsgs copies the control messages of src but the segment size to dst, and
@@ -51,7 +57,7 @@ func CopyCmsgs(dst, src []byte) (n int, all bool) {
 func TakesSegmentSize(oob []byte) bool {
 	for len(oob) > 0 {
 		c, rest, ok := NextCmsg(oob)
-		if !ok || c.Level == SOL_UDP && c.Type == UDP_SEGMENT {
+		if !ok || c.Is(SOL_UDP, UDP_SEGMENT) {
 			return false
 		}
 		oob = rest
