@@ -119,8 +119,12 @@ func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error)
 	}
 	b := netfd.GetBatch(c.fd, ms, flags)
 	n, err := b.Recv()
-	for i := range ms[:n] {
-		ms[i].Addr = sender(c.fd, b.Sender(i), &ms[i])
+	for i := 0; i < n; {
+		from, end := b.Sender(i)
+		addr := sender(c.fd, from, &ms[i])
+		for ; i < end; i++ {
+			ms[i].Addr = addr
+		}
 	}
 	b.Free()
 	return n, readError(c.fd, err)

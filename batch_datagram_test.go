@@ -21,19 +21,19 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// refusedBatch returns a connected socket whose WriteBatch has sent one message of
-// ms, and has the error of the next to report.
+// refusedBatch returns a connected socket whose WriteBatch was refused, and has that
+// to report, and messages to be sent.
 func refusedBatch(t *testing.T) (c *UDPConn, ms []Message) {
 	t.Helper()
 	gone := openUDP(t, "udp4")
 	c = connectUDP(t, &Dialer{}, "udp4", gone.LocalAddr())
 	limitTime(t, c)
 	gone.Close()
-	ms = []Message{message([]byte("1"), nil), message([]byte("22"), nil)}
-	if n, err := c.WriteBatch(ms, 0); n != 1 || err != nil {
-		t.Fatalf("WriteBatch = %d, %v, want 1, nil", n, err)
+	ms = []Message{message([]byte("1"), nil), message([]byte("22"), nil), message([]byte("333"), nil)}
+	if n, err := c.WriteBatch(ms, 0); n != 2 || err != nil {
+		t.Fatalf("WriteBatch = %d, %v, want 2, nil", n, err)
 	}
-	return c, ms[1:]
+	return c, ms[2:]
 }
 
 // Close and a passed deadline come before an error that WriteBatch has kept.

@@ -255,7 +255,7 @@ func TestFormatAllocates(t *testing.T) {
 	}
 	for _, name := range sockets.EncodingNames() {
 		f := conntest.Format(t, name)
-		if f.Encoding == encoding.Replacement {
+		if f.Encoding == encoding.Replacement || name == "rot-13" { // which a test registers
 			continue
 		}
 		var c *sockets.TextConn

@@ -44,6 +44,8 @@ type more struct {
 	turns   atomic.Uint64 // see nextTurn
 
 	offload             atomic.Pointer[offload] // nil unless turned on
+	refusals            refusals                // of joined datagrams
+	corked              atomic.Bool             // see cork
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
 	peer       sync.Mutex  // see LockPeer
@@ -68,6 +70,16 @@ func (fd *FD) offloads() *offload {
 		return m.offload.Load()
 	}
 	return nil
+}
+
+// takeWriteError returns, once, what the kernel had to say when a batch had been sent
+// in part. The next call that sends reports it, as it does with the kernel's own
+// pending error.
+func (fd *FD) takeWriteError() syscall.Errno {
+	if m := fd.more.Load(); m != nil {
+		return take(&m.heldWrite)
+	}
+	return 0
 }
 
 // New returns a bare FD that owns sysfd, which must be non-blocking, and closes it if

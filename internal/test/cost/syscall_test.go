@@ -3,8 +3,11 @@
 package cost
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -39,6 +42,12 @@ var costRows = []costRow{
 		"socket", "connect", "fcntl", "epoll_ctl", "getpeername", "getsockname",
 		"setsockopt", "setsockopt", "setsockopt", "setsockopt", "setsockopt",
 	}},
+	{"write a batch to a peer", []string{"sendmmsg"}},
+	{"read a batch", []string{"recvmmsg"}},
+	{"write a batch, offload", []string{"sendmmsg"}},
+	{"read a batch, offload", []string{"recvmmsg"}},
+	{"write segments", []string{"sendmsg"}},
+	{"read segments", []string{"recvmsg"}},
 }
 
 // TestSyscalls counts the system calls of a child process from outside, with
@@ -71,7 +80,19 @@ func TestSyscalls(t *testing.T) {
 // that does nothing else: no descriptor has such a number.
 func mark(i, end int) { unix.Close(markBase + i<<1 + end) }
 
-const markBase = 1 << 30
+// watch tells the tracer that what comes is about c.
+func watch(c syscall.Conn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { unix.Close(watchBase + int(fd)) })
+}
+
+const (
+	watchBase = 1 << 29
+	markBase  = 1 << 30
+)
 
 func init() { socktest.Children["costs"] = operations }
 
@@ -83,7 +104,12 @@ func operations() error {
 	}
 	defer os.RemoveAll(dir)
 	i := 0
-	measure := func(op func() error) {
+	measure := func(op func() error, of ...syscall.Conn) {
+		for _, c := range of {
+			if werr := watch(c); werr != nil {
+				panic(werr)
+			}
+		}
 		mark(i, 0)
 		if opErr := op(); opErr != nil && err == nil {
 			err = fmt.Errorf("%s: %w", costRows[i].name, opErr)
@@ -131,7 +157,58 @@ func operations() error {
 	l = listen("tcp", "127.0.0.1:0")
 	address := l.Addr().String()
 	measure(func() error { _, err := sockets.Dial("tcp", address); return err })
-	return err
+	return errors.Join(err, measureDatagrams(measure))
+}
+
+// roomFor returns n messages with a buffer of size bytes each.
+func roomFor(n, size int) []sockets.Message {
+	ms := make([]sockets.Message, n)
+	for i := range ms {
+		ms[i].Buffers = [][]byte{make([]byte, size)}
+	}
+	return ms
+}
+
+// measureDatagrams sends 64 datagrams from a socket with a peer, and receives them, by
+// each of the ways that there are.
+func measureDatagrams(measure func(op func() error, c ...syscall.Conn)) error {
+	const count, size = 64, 100
+	for _, offload := range []bool{false, true} {
+		pc, err := (&sockets.ListenConfig{Offload: offload}).ListenPacket(context.Background(), "udp4", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		c, err := (&sockets.Dialer{Offload: offload}).Dial("udp4", pc.LocalAddr().String())
+		if err != nil {
+			return err
+		}
+		a, b := c.(*sockets.UDPConn), pc.(*sockets.UDPConn)
+		out, in := roomFor(count, size), roomFor(count, size)
+		operate := func(c *sockets.UDPConn, op func() (int, error)) {
+			measure(func() error {
+				n, err := op()
+				if err == nil && n != count {
+					err = fmt.Errorf("%d of %d datagrams", n, count)
+				}
+				return err
+			}, c)
+		}
+		operate(a, func() (int, error) { return a.WriteBatch(out, 0) })
+		operate(b, func() (int, error) { return b.ReadBatch(in, 0) })
+		if !offload {
+			continue
+		}
+		buf := make([]byte, 1<<16)
+		operate(a, func() (int, error) {
+			n, err := a.WriteSegments(buf[:count*size], size, netip.AddrPort{})
+			return n / size, err
+		})
+		operate(b, func() (int, error) {
+			n, each, _, err := b.ReadSegments(buf)
+			return n / max(each, 1), err
+		})
+	}
+	return nil
 }
 
 // enqueue connects a bare descriptor to l, which has it in its queue then.
@@ -176,6 +253,7 @@ var syscallNames = map[uint64]string{
 	unix.SYS_FCNTL: "fcntl", unix.SYS_GETPEERNAME: "getpeername", unix.SYS_GETSOCKNAME: "getsockname",
 	unix.SYS_GETSOCKOPT: "getsockopt", unix.SYS_READ: "read", unix.SYS_RECVFROM: "recvfrom", unix.SYS_RECVMSG: "recvmsg",
 	unix.SYS_SENDMSG: "sendmsg", unix.SYS_SENDTO: "sendto", unix.SYS_SETSOCKOPT: "setsockopt", unix.SYS_SHUTDOWN: "shutdown",
+	unix.SYS_SENDMMSG: "sendmmsg", unix.SYS_RECVMMSG: "recvmmsg",
 	unix.SYS_SOCKET: "socket", unix.SYS_WRITE: "write",
 }
 
@@ -196,6 +274,10 @@ func (w *watcher) saw(tid int, info syscallInfo) {
 			} else {
 				w.calls[w.current] = nil
 			}
+			return
+		}
+		if n := info.args[0]; info.nr == unix.SYS_CLOSE && n >= watchBase && n < markBase {
+			w.fd = n - watchBase
 			return
 		}
 		w.entries[tid] = info
