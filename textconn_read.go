@@ -163,6 +163,13 @@ func (r *textReader) fill(p []byte) (int, error) {
 	if err := r.note(n, err); n == 0 {
 		return 0, err
 	}
+	return r.decodeReceived(p, n), nil
+}
+
+// decodeReceived decodes the n bytes of p, which were just received, into p. It is
+// apart from fill so that a reader that waits there has as little on its stack as can
+// be.
+func (r *textReader) decodeReceived(p []byte, n int) int {
 	text, used := 0, 0
 	if len(r.wire) == 0 {
 		text, used = r.dec.InPlace(p[:n])
@@ -177,7 +184,7 @@ func (r *textReader) fill(p []byte) (int, error) {
 		r.consume(k)
 		text += more
 	}
-	return text, nil
+	return text
 }
 
 // fillSmall reads behind what is left of wire. That is the beginning of a character
@@ -207,11 +214,14 @@ func (r *textReader) fillOwn() error {
 // receive reads once from the connection. What the other side has buffered
 // goes out first: the peer may be waiting for it.
 func (r *textReader) receive(p []byte) (int, error) {
-	if r.other != nil && r.other.size.Load() > 0 {
+	flush := r.other != nil && r.other.size.Load() > 0
+	if flush {
 		r.other.readerWaits()
-		defer r.other.waiting.Store(false)
 	}
 	n, err := r.conn.Read(p)
+	if flush {
+		r.other.waiting.Store(false)
+	}
 	if n > 0 || err != nil {
 		r.empty = 0
 	} else if r.empty++; r.empty == maxEmptyReads {

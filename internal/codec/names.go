@@ -128,7 +128,20 @@ type index struct {
 	canonical []string
 }
 
-var names = sync.OnceValue(func() *index {
+// names returns the index, which is made at the first call. It is a function, and no
+// value that package sync makes: the start of the program would refer to that, and to
+// all tables with it.
+func names() *index {
+	indexOnce.Do(func() { theIndex = newIndex() })
+	return theIndex
+}
+
+var (
+	indexOnce sync.Once
+	theIndex  *index
+)
+
+func newIndex() *index {
 	x := &index{
 		byName:    map[string]*Charset{"bytes": Bytes, "binary": Bytes},
 		byPage:    make(map[int]*Charset),
@@ -147,7 +160,7 @@ var names = sync.OnceValue(func() *index {
 	}
 	slices.Sort(x.canonical)
 	return x
-})
+}
 
 // fold drops what spellings of one name differ in: case, and "-", "_", " ", as
 // well as ":" and "." in front of years and parts.
