@@ -36,6 +36,18 @@ build_tests() {
 	done < <(go list -f '{{.ImportPath}} {{.Dir}}' "$@")
 }
 
+# run_list FOLDER PATTERN [PROGRAM...] prints the commands that run the test binaries
+# in FOLDER, by way of PROGRAM if there is one, without the tests that $SKIP matches.
+run_list() {
+	local folder=$1 pattern=$2 name dir
+	shift 2
+	while read -r name dir; do
+		printf 'cd %q && %s %q -test.v -test.timeout %ss -test.run %q -test.skip %q; echo "exit status of %s: $?"\n' \
+			"$dir" "$*" "$folder/$name" "${LIMIT:-1800}" "$pattern" "${SKIP:-^\$}" "$name"
+	done <"$folder/list"
+	printf 'echo finished\n'
+}
+
 # report ENVIRONMENT SYSTEM FILE prints failures, and how many tests passed, failed
 # and were skipped. Where $RESULTS is set, it adds a row for docs/tested.md to that
 # file. It fails if a test did, or if the last one did not end.

@@ -26,7 +26,7 @@ if [[ ! -x $uml/usr/bin/linux.uml ]]; then
 fi
 
 workspace
-build_tests "$work/bin" "${PACKAGES:-.}"
+build_tests "$work/bin" ${PACKAGES:-.}
 mkdir -p "$work/m/lib"
 ln -s "$uml/usr/lib/uml/modules" "$work/m/lib/modules"
 release=$(ls "$uml/usr/lib/uml/modules")
@@ -52,11 +52,7 @@ END
 chmod +x "$work/init"
 {
 	printf 'ip link set lo up; echo "kernel $(uname -r)"\n'
-	while read -r name dir; do
-		printf 'cd %q && %q -test.v -test.timeout %ss -test.run %q; echo "exit status of %s: $?"\n' \
-			"$dir" "$work/bin/$name" "${LIMIT:-900}" "$pattern" "$name"
-	done <"$work/bin/list"
-	printf 'echo finished\n'
+	run_list "$work/bin" "$pattern"
 } >"$work/run"
 
 (cd "$work" && TMPDIR=/tmp timeout "${LIMIT:-900}" "$uml/usr/bin/linux.uml" mem=2G root=root rootfstype=hostfs \

@@ -17,6 +17,9 @@ func join(parts ...[]byte) (b []byte) {
 	return b
 }
 
+// native returns the bytes of an int of the kernel's.
+func native(n int32) []byte { return binary.NativeEndian.AppendUint32(nil, uint32(n)) }
+
 // control returns a control message made by hand.
 func control(level, typ, length int, data ...byte) []byte {
 	// length is as on 64-bit systems
@@ -37,7 +40,7 @@ func control(level, typ, length int, data ...byte) []byte {
 func TestParse(t *testing.T) {
 	rights := unix.UnixRights(5, 6, 7)
 	cred := AppendCred(nil, Ucred{PID: 5, UID: 6, GID: 7})
-	pidfd := control(unix.SOL_SOCKET, unix.SCM_PIDFD, 20, 9, 0, 0, 0)
+	pidfd := control(unix.SOL_SOCKET, unix.SCM_PIDFD, 20, native(9)...)
 	label := control(unix.SOL_SOCKET, unix.SCM_SECURITY, 19, 'a', 'b', 'c')
 	tests := []struct {
 		name string
@@ -51,18 +54,18 @@ func TestParse(t *testing.T) {
 		{"no rights", unix.UnixRights(), Received{PIDFD: -1}},
 		{"credentials", cred, Received{PIDFD: -1, HasCred: true, Cred: Ucred{5, 6, 7}}},
 		{"as Linux orders them", join(cred, label, rights, pidfd), Received{Rights: []int{5, 6, 7}, PIDFD: 9, HasCred: true, Cred: Ucred{5, 6, 7}}},
-		{"pidfd that failed", control(unix.SOL_SOCKET, unix.SCM_PIDFD, 20, 0xfd, 0xff, 0xff, 0xff), Received{PIDFD: -1}},
+		{"pidfd that failed", control(unix.SOL_SOCKET, unix.SCM_PIDFD, 20, native(-3)...), Received{PIDFD: -1}},
 		{"two pidfds", join(pidfd, pidfd), Received{PIDFD: 9, Unknown: true}},
-		{"another type", control(unix.SOL_SOCKET, 99, 20, 5, 0, 0, 0), Received{PIDFD: -1, Unknown: true}},
-		{"another level", join(control(unix.SOL_UDP, unix.SCM_RIGHTS, 20, 5, 0, 0, 0), rights), Received{Rights: []int{5, 6, 7}, PIDFD: -1, Unknown: true}},
-		{"part of a descriptor", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 22, 5, 0, 0, 0, 6, 0), Received{Rights: []int{5}, PIDFD: -1, Unknown: true}},
-		{"negative descriptor", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 20, 0xff, 0xff, 0xff, 0xff), Received{PIDFD: -1, Unknown: true}},
-		{"part of credentials", control(unix.SOL_SOCKET, unix.SCM_CREDENTIALS, 24, 5, 0, 0, 0, 6, 0, 0, 0), Received{PIDFD: -1, Unknown: true}},
+		{"another type", control(unix.SOL_SOCKET, 99, 20, native(5)...), Received{PIDFD: -1, Unknown: true}},
+		{"another level", join(control(unix.SOL_UDP, unix.SCM_RIGHTS, 20, native(5)...), rights), Received{Rights: []int{5, 6, 7}, PIDFD: -1, Unknown: true}},
+		{"part of a descriptor", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 22, append(native(5), 6, 0)...), Received{Rights: []int{5}, PIDFD: -1, Unknown: true}},
+		{"negative descriptor", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 20, native(-1)...), Received{PIDFD: -1, Unknown: true}},
+		{"part of credentials", control(unix.SOL_SOCKET, unix.SCM_CREDENTIALS, 24, append(native(5), native(6)...)...), Received{PIDFD: -1, Unknown: true}},
 		{"part of a header", rights[:15], Received{PIDFD: -1, Unknown: true}},
-		{"length beyond the end", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 25, 5, 0, 0, 0), Received{PIDFD: -1, Unknown: true}},
-		{"length within the header", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 15, 5, 0, 0, 0), Received{PIDFD: -1, Unknown: true}},
+		{"length beyond the end", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 25, native(5)...), Received{PIDFD: -1, Unknown: true}},
+		{"length within the header", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 15, native(5)...), Received{PIDFD: -1, Unknown: true}},
 		{"length zero", make([]byte, 64), Received{PIDFD: -1, Unknown: true}},
-		{"huge length", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, -1, 5, 0, 0, 0), Received{PIDFD: -1, Unknown: true}},
+		{"huge length", control(unix.SOL_SOCKET, unix.SCM_RIGHTS, -1, native(5)...), Received{PIDFD: -1, Unknown: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -96,9 +99,9 @@ func TestAppendRights(t *testing.T) {
 // FuzzParse compares with the parser of x/sys, where that understands what there is.
 func FuzzParse(f *testing.F) {
 	f.Add(unix.UnixRights(5, 6, 7))
-	f.Add(join(AppendCred(nil, Ucred{1, 2, 3}), unix.UnixRights(5), control(unix.SOL_SOCKET, unix.SCM_PIDFD, 20, 9, 0, 0, 0)))
-	f.Add(control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 25, 5, 0, 0, 0))
-	f.Add(control(unix.SOL_UDP, 104, 20, 5, 0, 0, 0))
+	f.Add(join(AppendCred(nil, Ucred{1, 2, 3}), unix.UnixRights(5), control(unix.SOL_SOCKET, unix.SCM_PIDFD, 20, native(9)...)))
+	f.Add(control(unix.SOL_SOCKET, unix.SCM_RIGHTS, 25, native(5)...))
+	f.Add(control(unix.SOL_UDP, 104, 20, native(5)...))
 	f.Fuzz(func(t *testing.T, oob []byte) {
 		var got Received
 		got.Parse(oob)
