@@ -121,7 +121,7 @@ func TestWriteBatchZones(t *testing.T) {
 			sendBatch(t, a, out)
 			got := make(map[string]int)
 			for range out {
-				buf, oob := make([]byte, 100), make([]byte, MaxPacketInfo)
+				buf, oob := make([]byte, 100), make([]byte, PacketInfoLen)
 				n, oobn, _, _, err := b.ReadMsgUDP(buf, oob)
 				if err != nil {
 					t.Fatal(err)

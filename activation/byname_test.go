@@ -16,9 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
-func init() { children["by name"] = printByName }
+func init() { socktest.Children["by name"] = printByName }
 
 // printByName prints what this process inherits, by kind and name, and what is left.
 func printByName() error {
@@ -64,7 +65,7 @@ func printByName() error {
 }
 
 func TestDescriptorsByName(t *testing.T) {
-	path := filepath.Join(shortDir(t), "unix")
+	path := filepath.Join(socktest.ShortDir(t), "unix")
 	web1, err1 := sockets.Listen("tcp", "127.0.0.1:0")
 	web2, err2 := sockets.Listen("unix", path)
 	udp, err3 := sockets.ListenPacket("udp", "127.0.0.1:0")
@@ -78,7 +79,7 @@ func TestDescriptorsByName(t *testing.T) {
 	for _, c := range []interface{ Close() error }{web1, web2, udp, a, b, r, w} {
 		defer c.Close()
 	}
-	cmd := childCommand(t, "by name")
+	cmd := socktest.ChildCommand(t, "by name")
 	cmd.Stderr = os.Stderr
 	err := activation.PassTo(cmd,
 		activation.Named{Name: "web", Conn: web1.(syscall.Conn)},

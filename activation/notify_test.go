@@ -70,7 +70,7 @@ func TestNotifyStore(t *testing.T) {
 
 func TestNotifyStoreUnpolledAndUnstore(t *testing.T) {
 	manager := notifyManager(t)
-	files := pipes(t, 1)
+	files := socktest.Pipes(t, 1)
 	ctx := context.Background()
 	for _, tt := range []struct {
 		notify func() (bool, error)
@@ -85,7 +85,7 @@ func TestNotifyStoreUnpolledAndUnstore(t *testing.T) {
 		}
 		buf := make([]byte, 1000)
 		n, fds, err := manager.ReceiveFDs(buf, 10)
-		closeFiles(fds)
+		socktest.CloseFiles(fds)
 		if err != nil && !errors.Is(err, sockets.ErrNoDescriptor) {
 			t.Fatal(err)
 		}

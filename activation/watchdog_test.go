@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 func TestWatchdogInterval(t *testing.T) {
@@ -60,7 +61,7 @@ func setOrUnset(t *testing.T, name, value string) {
 }
 
 func TestWatchdog(t *testing.T) {
-	path := shortDir(t) + "/notify"
+	path := socktest.ShortDir(t) + "/notify"
 	manager, err := net.ListenPacket("unixgram", path)
 	if err != nil {
 		t.Fatal(err)
