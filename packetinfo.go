@@ -40,7 +40,8 @@ type PacketInfo struct {
 	Time time.Time
 
 	// Dropped is how many datagrams had been lost before this one, since the
-	// socket was made, because its receive buffer was full. It is not asked for.
+	// socket was made, because its receive buffer was full. It is not asked for. The kernel counts
+	// merged datagrams as one, see UDPConn.SetOffload.
 	Dropped uint32
 }
 
