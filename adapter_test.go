@@ -22,6 +22,7 @@ import (
 func TestMethodSets(t *testing.T) {
 	messages := []string{"ReceiveFrom", "SendTo"}
 	batches := []string{"ReadBatch", "WriteBatch"}
+	segments := []string{"ReadMsgSegments", "ReadSegments", "WriteMsgSegments", "WriteSegments"}
 	buffers := []string{"ReadBuffers", "WriteBuffers"}
 	descriptors := []string{"ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendRawFDs"}
 	peer := []string{"Connect", "Disconnect"}
@@ -30,7 +31,7 @@ func TestMethodSets(t *testing.T) {
 		extra      []string
 	}{
 		{new(sockets.TCPConn), new(net.TCPConn), slices.Concat(messages, buffers)},
-		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, peer, []string{"ReadSendError", "SetOffload"})},
+		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, segments, peer, []string{"ReadSendError", "SetOffload"})},
 		{new(sockets.IPConn), new(net.IPConn), slices.Concat(messages, batches, peer)},
 		{new(sockets.UnixConn), new(net.UnixConn), slices.Concat(messages, batches, buffers, descriptors, peer)},
 		{new(sockets.TCPListener), new(net.TCPListener), []string{"AcceptWith"}},
