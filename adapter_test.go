@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/nettest"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"golang.org/x/net/nettest"
 )
 
 // The types of this package stand in for net's: each has all methods of its
@@ -21,6 +21,7 @@ import (
 // method too many is as wrong as one too few.
 func TestMethodSets(t *testing.T) {
 	messages := []string{"ReceiveFrom", "SendTo"}
+	segments := []string{"ReadMsgSegments", "ReadSegments", "WriteMsgSegments", "WriteSegments"}
 	batches := []string{"ReadBatch", "WriteBatch"}
 	segments := []string{"ReadMsgSegments", "ReadSegments", "WriteMsgSegments", "WriteSegments"}
 	buffers := []string{"ReadBuffers", "WriteBuffers"}
@@ -167,7 +168,7 @@ func TestConn(t *testing.T) {
 		for _, end := range []string{"dialed", "accepted"} {
 			t.Run(fmt.Sprintf("%s/%s", network, end), func(t *testing.T) {
 				nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-					dialed, accepted, err := connect(t, network)
+					dialed, accepted, err := conntest.Connect(t, network)
 					if err != nil {
 						return nil, nil, nil, err
 					}
@@ -183,42 +184,4 @@ func TestConn(t *testing.T) {
 			})
 		}
 	}
-}
-
-// connect returns the two ends of a connection of this package.
-func connect(tb testing.TB, network string) (dialed, accepted net.Conn, err error) {
-	tb.Helper()
-	address := "127.0.0.1:0"
-	switch network {
-	case "tcp6":
-		address = "[::1]:0"
-	case "unix", "unixpacket":
-		address = shortDir(tb) + "/l"
-	}
-	l, err := sockets.Listen(network, address)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer l.Close()
-	dialed, err = sockets.Dial(network, l.Addr().String())
-	if err != nil {
-		return nil, nil, err
-	}
-	accepted, err = l.Accept()
-	if err != nil {
-		dialed.Close()
-		return nil, nil, err
-	}
-	return dialed, accepted, nil
-}
-
-// listenUDP returns a socket bound to an address of the loopback interface.
-func listenUDP(tb testing.TB, network, address string) *sockets.UDPConn {
-	tb.Helper()
-	pc, err := sockets.ListenPacket(network, address)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { pc.Close() })
-	return pc.(*sockets.UDPConn)
 }

@@ -215,7 +215,7 @@ func (f ExternalFormat) check() error {
 		err = fmt.Errorf("%w: unknown style of line ends %d", ErrFormatOption, uint8(f.Newline))
 	case !charset.Usable():
 		err = fmt.Errorf("%w: the encoding has no decoder or no encoder", ErrFormatOption)
-	case f.Newline == NewlineNEL && !charset.Encodes('\u0085'):
+	case f.Newline == NewlineNEL && !charset.EncodesNEL():
 		err = fmt.Errorf("%w: line ends are U+0085, which the encoding lacks", ErrFormatOption)
 	default:
 		return nil
@@ -225,4 +225,9 @@ func (f ExternalFormat) check() error {
 
 func (f ExternalFormat) codec() codec.Format {
 	return codec.Format{Charset: codec.Of(f.Encoding), Newline: codec.Newline(f.Newline), Strict: f.Strict}
+}
+
+// externalFormat is the inverse of ExternalFormat.codec.
+func externalFormat(f codec.Format) ExternalFormat {
+	return ExternalFormat{Encoding: f.Charset.Encoding, Newline: Newline(f.Newline), Strict: f.Strict}
 }

@@ -191,7 +191,7 @@ func checkBacklog(n int) error {
 // core makes the core of a listener with the options of lc.
 func (lc *ListenConfig) core(fd *netfd.FD) *listener {
 	l := newCore(fd, lc.Control != nil || len(lc.Options) > 0)
-	l.keepAlive, l.keepAliveConfig = lc.KeepAlive, lc.KeepAliveConfig
+	l.options = lc.Options
 	l.format = lc.format()
 	return l
 }

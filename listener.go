@@ -11,6 +11,7 @@ import (
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // listener is what all listeners have in common. Methods of a nil one, which is that
@@ -19,12 +20,12 @@ import (
 type listener struct {
 	fd *netfd.FD
 
-	// The options of accepted connections. Where the kernel hands them down from
-	// the listening socket they are set there, before listen(2).
-	keepAlive       time.Duration
-	keepAliveConfig net.KeepAliveConfig
-	setDefaults     bool // on each accepted connection
-	format          wireFormat
+	// The options of accepted TCP connections are those of the listening socket,
+	// where they were set before listen(2). See handDown.
+	heirs       atomic.Uint32
+	options     []sockopt.Setting // that were set besides the defaults
+	setDefaults bool              // on each accepted connection: the socket is somebody else's
+	format      wireFormat
 
 	// askLocal says that an accepted connection's own address may differ from the
 	// listener's. Besides wildcards it does so for sockets that others had a
@@ -46,7 +47,7 @@ type listener struct {
 // newCore returns the core of a listener on fd. touched says that somebody
 // else had access to the descriptor.
 func newCore(fd *netfd.FD, touched bool) *listener {
-	l := &listener{fd: fd, setDefaults: !sys.AcceptInherits, turn: make(chan struct{}, 1)}
+	l := &listener{fd: fd, turn: make(chan struct{}, 1)}
 	local := fd.Local()
 	l.askLocal.Store(touched || local == nil || isWildcard(local) || lacksZone(local))
 	return l
@@ -95,8 +96,12 @@ func (l *listener) accepted(peer *sys.Sockaddr, s int, err error) (*netfd.FD, er
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
-	if l.setDefaults && isTCP(fd) {
-		setTCPDefaults(fd, l.keepAlive, l.keepAliveConfig)
+	if isTCP(fd) {
+		if l.setDefaults {
+			setTCPDefaults(fd, 0, net.KeepAliveConfig{})
+		} else if l.heirs.Load() != heirsByKernel {
+			l.handDown(fd)
+		}
 	}
 	local := l.fd.Local()
 	if l.askLocal.Load() {
@@ -132,35 +137,6 @@ func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 	addr := decodeAddr(fd, &sa)
 	l.lastLocal.Store(&localName{sa, addr})
 	return addr
-}
-
-// storeAccepted records fd's addresses in one allocation, if it is a TCP
-// connection.
-func storeAccepted(fd *netfd.FD, local net.Addr, peer *sys.Sockaddr) bool {
-	if fd.Type != sys.SOCK_STREAM {
-		return false
-	}
-	switch peer.Family() {
-	case sys.AF_INET:
-		a := new(struct {
-			netfd.Addrs
-			remote tcpAddr4
-		})
-		a.remote.set(peer)
-		a.Local, a.Remote = local, &a.remote.TCPAddr
-		fd.StoreAddrs(&a.Addrs)
-	case sys.AF_INET6:
-		a := new(struct {
-			netfd.Addrs
-			remote tcpAddr6
-		})
-		a.remote.set(peer)
-		a.Local, a.Remote = local, &a.remote.TCPAddr
-		fd.StoreAddrs(&a.Addrs)
-	default:
-		return false
-	}
-	return true
 }
 
 // AcceptConfig says how AcceptWith accepts one connection. The zero value makes it
@@ -280,13 +256,14 @@ func (l *listener) syscallConn() (syscall.RawConn, error) {
 		return nil, syscall.EINVAL
 	}
 	l.askLocal.Store(true)
-	return &rawListener{rawConn{l.fd}}, nil
+	return (*rawListener)(l.fd), nil
 }
 
 // rawListener gives access to a listener's descriptor, on which only Accept waits.
-type rawListener struct {
-	rawConn
-}
+type rawListener netfd.FD
+
+// Control calls f with the descriptor.
+func (l *rawListener) Control(f func(fd uintptr)) error { return (*rawConn)(l).Control(f) }
 
 // Read returns syscall.EINVAL.
 func (*rawListener) Read(func(uintptr) bool) error { return syscall.EINVAL }

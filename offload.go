@@ -47,8 +47,9 @@ func (c *UDPConn) SetOffload(on bool) error {
 
 func setOffload(fd *netfd.FD, on bool) error {
 	err := fd.SetOffload(on)
-	if errors.Is(err, syscall.ENOPROTOOPT) {
-		return errors.ErrUnsupported // before Linux 5.0
+	var errno syscall.Errno
+	if errors.As(err, &errno) && (errno == sys.ENOPROTOOPT || sys.Refused(errno)) {
+		return errors.ErrUnsupported // before Linux 5.0, or by a sandbox
 	}
 	return err
 }

@@ -85,7 +85,7 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		if addr != nil {
 			address = addr.String()
 		}
-		if err := o.control(ctx, controlNetwork(fd), address, &rawConn{fd}); err != nil {
+		if err := o.control(ctx, controlNetwork(fd), address, (*rawConn)(fd)); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
 	}
 	for _, s := range o.options {
-		if err := s.Apply(&rawConn{fd}); err != nil {
+		if err := s.Apply((*rawConn)(fd)); err != nil {
 			return err
 		}
 	}
@@ -125,6 +125,10 @@ func (o *opening) active(ctx context.Context, fd *netfd.FD) error {
 		return netfd.CallError("connect", err)
 	}
 	peer, err := fd.Connect(ctx, &sa)
+	if o.control != nil && (isErrno(err, sys.EALREADY) || isErrno(err, sys.EISCONN)) {
+		// The callback has begun it, which package net puts up with.
+		peer, err = fd.WaitConnect(ctx)
+	}
 	if err != nil {
 		return mapErr(err)
 	}

@@ -65,20 +65,20 @@ func ParsePacketInfo(oob []byte) (PacketInfo, error) {
 // read takes one message and reports whether it is well formed.
 func (p *PacketInfo) read(c sys.Cmsg) bool {
 	switch {
-	case c.Level == sys.IPPROTO_IP && c.Type == sys.IP_PKTINFO: // ip(7)
+	case c.Is(sys.IPPROTO_IP, sys.IP_PKTINFO): // ip(7)
 		if len(c.Data) < 12 {
 			return false
 		}
 		p.Interface = int(int32(binary.NativeEndian.Uint32(c.Data)))
 		p.Local = netip.AddrFrom4([4]byte(c.Data[4:8]))
 		p.Destination = netip.AddrFrom4([4]byte(c.Data[8:12]))
-	case c.Level == sys.IPPROTO_IP && c.Type == sys.IP_RECVDSTADDR: // ip(4) of the BSDs
+	case c.Is(sys.IPPROTO_IP, sys.IP_RECVDSTADDR): // ip(4) of the BSDs
 		if len(c.Data) < 4 {
 			return false
 		}
 		p.Local = netip.AddrFrom4([4]byte(c.Data[:4]))
 		p.Destination = p.Local
-	case c.Level == sys.IPPROTO_IPV6 && c.Type == sys.IPV6_PKTINFO: // RFC 3542 section 6
+	case c.Is(sys.IPPROTO_IPV6, sys.IPV6_PKTINFO): // RFC 3542 section 6
 		if len(c.Data) < 20 {
 			return false
 		}
@@ -88,21 +88,21 @@ func (p *PacketInfo) read(c sys.Cmsg) bool {
 			p.Local = p.Local.WithZone(zoneName(uint32(p.Interface)))
 		}
 		p.Destination = p.Local
-	case c.Level == sys.IPPROTO_IP && c.Type == sys.IP_TOS:
+	case c.Is(sys.IPPROTO_IP, sys.IP_TOS):
 		if len(c.Data) < 1 {
 			return false
 		}
 		p.TOS, p.HasTOS = c.Data[0], true
-	case c.Level == sys.IPPROTO_IPV6 && c.Type == sys.IPV6_TCLASS:
+	case c.Is(sys.IPPROTO_IPV6, sys.IPV6_TCLASS):
 		if len(c.Data) < 4 {
 			return false
 		}
 		p.TOS, p.HasTOS = uint8(binary.NativeEndian.Uint32(c.Data)), true
-	case c.Level == sys.SOL_SOCKET && c.Type == sys.SCM_TIMESTAMPNS:
+	case c.Is(sys.SOL_SOCKET, sys.SCM_TIMESTAMPNS):
 		return p.readTime(c.Data, time.Nanosecond)
-	case c.Level == sys.SOL_SOCKET && c.Type == sys.SCM_TIMESTAMP:
+	case c.Is(sys.SOL_SOCKET, sys.SCM_TIMESTAMP):
 		return p.readTime(c.Data, time.Microsecond)
-	case c.Level == sys.SOL_SOCKET && c.Type == sys.SO_RXQ_OVFL:
+	case c.Is(sys.SOL_SOCKET, sys.SO_RXQ_OVFL):
 		if len(c.Data) < 4 {
 			return false
 		}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -244,11 +245,32 @@ func TestParsePacketInfoLengths(t *testing.T) {
 	}
 }
 
+// A control message with a negative number is none of those that a system lacks.
+func TestPacketInfoNegative(t *testing.T) {
+	for _, level := range []int{-1, sys.IPPROTO_IP, sys.IPPROTO_IPV6, sys.SOL_SOCKET} {
+		for typ := -4; typ < 0; typ++ {
+			oob, data := sys.AppendCmsg(nil, level, typ, 20)
+			for i := range data {
+				data[i] = 1
+			}
+			p, err := ParsePacketInfo(oob)
+			if diff := cmp.Diff(PacketInfo{}, p, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+				t.Errorf("level %d, type %d: %v (-want +got):\n%s", level, typ, err, diff)
+			}
+		}
+	}
+}
+
 // What Append writes, ParsePacketInfo reads, and nothing makes it panic.
 func FuzzParsePacketInfo(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(PacketInfo{Local: netip.MustParseAddr("127.0.0.1"), Interface: 7}.Append(nil))
 	f.Add(PacketInfo{Local: netip.MustParseAddr("::1"), Interface: 7, TOS: 3, HasTOS: true}.Append(nil))
+	for _, level := range []int{-1, sys.IPPROTO_IP, sys.IPPROTO_IPV6, sys.SOL_SOCKET} {
+		oob, data := sys.AppendCmsg(nil, level, -1, 20)
+		copy(data, "\xc0\x00\x02\x01 and the rest")
+		f.Add(oob)
+	}
 	f.Fuzz(func(t *testing.T, oob []byte) {
 		p, err := ParsePacketInfo(oob)
 		if err != nil {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
+
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
@@ -304,7 +306,7 @@ func TestSegmentsBadInput(t *testing.T) {
 }
 
 func TestSegmentsAllocateNothing(t *testing.T) {
-	if raceEnabled {
+	if socktest.Race {
 		t.Skip("the race detector allocates")
 	}
 	for _, offload := range []bool{false, true} {

@@ -98,7 +98,7 @@ const (
 // address of the reporter follows.
 func parseSendError(oob []byte) (*SendError, bool) {
 	for c, rest, ok := sys.NextCmsg(oob); ok; c, rest, ok = sys.NextCmsg(rest) {
-		if c.Level == sys.IPPROTO_IP && c.Type == sys.IP_RECVERR || c.Level == sys.IPPROTO_IPV6 && c.Type == sys.IPV6_RECVERR {
+		if c.Is(sys.IPPROTO_IP, sys.IP_RECVERR) || c.Is(sys.IPPROTO_IPV6, sys.IPV6_RECVERR) {
 			return decodeSendError(c.Data)
 		}
 	}

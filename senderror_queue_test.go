@@ -10,10 +10,10 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
+	"golang.org/x/sys/unix"
 )
 
 // timestampSent has the error queue of c tell when datagrams leave. See
@@ -137,7 +137,7 @@ func complain(t *testing.T, typ, code byte, word uint32, from, to netip.AddrPort
 
 // The MTU is told if the datagram was too long, and no other number in its place.
 func TestReadSendErrorOfRouter(t *testing.T) {
-	enterNetNS(t) // whose routes may learn the MTU
+	socktest.EnterNetNS(t) // whose routes may learn the MTU
 	tests := []struct {
 		name string
 		word uint32

@@ -132,14 +132,15 @@ func (c *TCPConn) SetNoDelay(noDelay bool) error {
 }
 
 // MultipathTCP reports whether the connection uses MPTCP, RFC 8684: whether it was
-// asked for, and neither the peer nor a middlebox made it fall back to TCP.
+// asked for, and neither the peer nor a middlebox made it fall back to TCP. Before
+// Linux 5.16 it tells only whether it was asked for.
 func (c *TCPConn) MultipathTCP() (bool, error) {
 	if !c.ok() {
 		return false, syscall.EINVAL
 	}
-	var errno syscall.Errno
-	if c.fd.Control(func(s uintptr) { _, errno = sys.GetsockoptInt(s, sys.SOL_MPTCP, sys.MPTCP_INFO) }) != nil {
-		errno = 0 // a closed connection has not fallen back
+	uses := false
+	if c.fd.Control(func(s uintptr) { uses = sys.UsesMultipathTCP(int(s)) }) != nil {
+		uses = sys.UsesMultipathTCP(-1)
 	}
-	return sys.IPPROTO_MPTCP > 0 && errno != syscall.EOPNOTSUPP && errno != sys.ENOPROTOOPT, nil
+	return uses, nil
 }

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"golang.org/x/sys/unix"
 )
 
 // shared returns n connections on c's socket, as the workers of a pre-fork server have
@@ -41,9 +41,9 @@ func shared(tb testing.TB, c *sockets.UnixConn, n int) (workers []*sockets.UnixC
 // TestSharedReceive has workers that share a socket receive all descriptors, each once,
 // and all of the plain messages between them.
 func TestSharedReceive(t *testing.T) {
-	for _, network := range unixNetworks[1:] {
+	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
+			socktest.CheckNoLeak(t)
 			a, b := pair(t, network)
 			const descriptors, workers = 3000, 4
 			// A memory file's size tells which one it is.
@@ -126,7 +126,7 @@ func TestSharedReceive(t *testing.T) {
 								plain[string(buf[:n])]++
 							}
 							mu.Unlock()
-							closeFiles(fds)
+							socktest.CloseFiles(fds)
 						default:
 							t.Error(err)
 							return
@@ -165,7 +165,7 @@ func TestSharedReceive(t *testing.T) {
 // TestReceiveSocketLastDescriptor receives a socket while there is one number left, and
 // a file as well.
 func TestReceiveSocketLastDescriptor(t *testing.T) {
-	for _, network := range unixNetworks {
+	for _, network := range socktest.UnixNetworks {
 		for _, what := range []string{"file", "socket"} {
 			t.Run(network+"/"+what, func(t *testing.T) {
 				a, b := pair(t, network)
@@ -185,7 +185,7 @@ func TestReceiveSocketLastDescriptor(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				check(t, c.Close())
+				socktest.Check(t, c.Close())
 			})
 		}
 	}
@@ -195,7 +195,7 @@ func TestReceiveSocketLastDescriptor(t *testing.T) {
 func leaveDescriptors(t *testing.T, n int) (restore func()) {
 	t.Helper()
 	var had syscall.Rlimit
-	check(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &had))
+	socktest.Check(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &had))
 	var fds []int
 	restore = func() {
 		for _, fd := range fds {
@@ -209,12 +209,12 @@ func leaveDescriptors(t *testing.T, n int) (restore func()) {
 		t.Skip(err)
 	}
 	unix.Close(top)
-	for fd := range openFiles() {
+	for fd := range socktest.OpenFiles() {
 		var k int
 		fmt.Sscan(fd, &k)
 		top = max(top, k)
 	}
-	check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(top + n + 1), Max: had.Max}))
+	socktest.Check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(top + n + 1), Max: had.Max}))
 	for {
 		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {

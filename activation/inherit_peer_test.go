@@ -21,12 +21,12 @@ import (
 	"github.com/iolib-go/sockets/activation"
 )
 
-// need skips the test if a program is missing that ci/install-tools.sh installs.
+// need skips the test if a program is missing that .ci/install-tools.sh installs.
 func need(tb testing.TB, program string) string {
 	tb.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		const hint = "%v; install it with: sh ci/install-tools.sh"
+		const hint = "%v; install it with: sh .ci/install-tools.sh"
 		if os.Getenv("CI") == "true" {
 			tb.Fatalf(hint, err)
 		}

@@ -67,6 +67,38 @@ func TestNotifyStore(t *testing.T) {
 	}
 }
 
+func TestNotifyStoreUnpolledAndUnstore(t *testing.T) {
+	manager := notifyManager(t)
+	files := pipes(t, 1)
+	ctx := context.Background()
+	for _, tt := range []struct {
+		notify func() (bool, error)
+		want   string
+		files  int
+	}{
+		{func() (bool, error) { return activation.NotifyStoreUnpolled(ctx, "peer", files[0]) }, "FDSTORE=1\nFDNAME=peer\nFDPOLL=0\n", 1},
+		{func() (bool, error) { return activation.NotifyUnstore(ctx, "peer") }, "FDSTOREREMOVE=1\nFDNAME=peer\n", 0},
+	} {
+		if sent, err := tt.notify(); !sent || err != nil {
+			t.Fatalf("%q: %t, %v", tt.want, sent, err)
+		}
+		buf := make([]byte, 1000)
+		n, fds, err := manager.ReceiveFDs(buf, 10)
+		closeFiles(fds)
+		if err != nil && !errors.Is(err, sockets.ErrNoDescriptor) {
+			t.Fatal(err)
+		}
+		if string(buf[:n]) != tt.want || len(fds) != tt.files {
+			t.Errorf("got %q and %d files, want %q and %d", buf[:n], len(fds), tt.want, tt.files)
+		}
+	}
+	for _, name := range []string{"a:b", "a\n"} {
+		if sent, err := activation.NotifyUnstore(ctx, name); sent || !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("NotifyUnstore of %q: %t, %v, want EINVAL", name, sent, err)
+		}
+	}
+}
+
 func TestNotifyBarrier(t *testing.T) {
 	checkNoLeak(t)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,6 +1,9 @@
 package sockopt
 
-import "math"
+import (
+	"math"
+	"net/netip"
+)
 
 // Options of IPv6, level IPPROTO_IPV6. A name ends in 6 where option_ip.go has
 // it without. Multipath TCP sockets have only Freebind6, Transparent6 and V6Only.
@@ -22,6 +25,10 @@ var (
 	// 0 to 255. Initially 64, which -1 restores.
 	HopLimit = Option[int]{"IPV6_UNICAST_HOPS", number[int]{-1, 255}}
 
+	// MinHopCount, IPV6_MINHOPCOUNT, drops received packets with a lower hop limit.
+	// Initially 0. See RFC 5082.
+	MinHopCount = Option[int]{"IPV6_MINHOPCOUNT", number[int]{0, 255}}
+
 	// MTUDiscover6, IPV6_MTU_DISCOVER, chooses how path MTU discovery works.
 	// Initially MTUDiscoveryWant. No router fragments IPv6, whatever is chosen.
 	MTUDiscover6 = Option[MTUDiscovery]{"IPV6_MTU_DISCOVER", number[MTUDiscovery]{0, int64(MTUDiscoveryOmit)}}
@@ -41,6 +48,9 @@ var (
 
 	// MulticastLoop6, IPV6_MULTICAST_LOOP, is like MulticastLoop. Initially true.
 	MulticastLoop6 = Option[bool]{"IPV6_MULTICAST_LOOP", boolValue{}}
+
+	// OriginalDst6, IP6T_SO_ORIGINAL_DST, is like OriginalDst.
+	OriginalDst6 = ReadOnlyOption[netip.AddrPort]{"IP6T_SO_ORIGINAL_DST", addrPortValue{}}
 
 	// PathMTU6, IPV6_MTU, is like PathMTU.
 	PathMTU6 = ReadOnlyOption[int]{"IPV6_MTU", number[int]{}}

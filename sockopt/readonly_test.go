@@ -166,13 +166,12 @@ func dialSelf(t *testing.T, network string, settings ...Setting) (dialed, accept
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(strings.HasPrefix(network, "mptcp"))
 	lc.Control = func(_, _ string, c syscall.RawConn) error {
-		var errs []error
-		err := c.Control(func(fd uintptr) {
-			for _, s := range settings {
-				errs = append(errs, s.apply(fd))
+		for _, s := range settings {
+			if err := s.Apply(c); err != nil {
+				return err
 			}
-		})
-		return errors.Join(append(errs, err)...)
+		}
+		return nil
 	}
 	network = strings.TrimPrefix(network, "mp")
 	var d net.Dialer

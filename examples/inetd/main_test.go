@@ -30,7 +30,7 @@ func need(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		const hint = "%v; install it with: sh ci/install-tools.sh"
+		const hint = "%v; install it with: sh .ci/install-tools.sh"
 		if os.Getenv("CI") == "true" {
 			t.Fatalf(hint, err)
 		}

@@ -73,6 +73,9 @@ func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 	}
 	cr := -1
 	for nSrc < len(src) {
+		if nDst == len(dst) && nDst > 0 {
+			return nDst, nSrc, Full // also in front of what is no text
+		}
 		end := len(src)
 		if d.lines && d.st.initial() {
 			nd, ns := foldCRLF(dst[nDst:], src[nSrc:])
@@ -109,6 +112,37 @@ func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 		}
 	}
 	return nDst, nSrc, More
+}
+
+// DecodeUntil is Decode that stops behind the text delim, which is ASCII or any byte
+// of Bytes. dst has room for any character.
+func (d *Decoder) DecodeUntil(dst, src []byte, delim byte, eof bool) (nDst, nSrc int, status Status) {
+	if d.foreign != nil {
+		for nDst < len(dst) {
+			nd, ns, st := d.decodeForeign(dst[nDst:nDst+1], src[nSrc:], eof)
+			nDst += nd
+			nSrc += ns
+			if nd == 0 || dst[nDst-1] == delim {
+				return nDst, nSrc, st
+			}
+		}
+		return nDst, nSrc, Full
+	}
+	before := *d
+	nDst, nSrc, status = d.Decode(dst, src, eof)
+	end := bytes.IndexByte(dst[:nDst], delim)
+	if end < 0 {
+		return nDst, nSrc, status
+	}
+	// Once more, with no room for what follows.
+	*d = before
+	nDst, nSrc = 0, 0
+	for nDst <= end {
+		nd, ns, _ := d.Decode(dst[nDst:end+1], src[nSrc:], eof)
+		nDst += nd
+		nSrc += ns
+	}
+	return nDst, nSrc, Full
 }
 
 // InPlace turns wire bytes into text where they lie, as far as that needs no

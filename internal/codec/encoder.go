@@ -73,19 +73,21 @@ func (e *Encoder) Rewinds() bool { return e.foreign == nil }
 // Bad is the text that the last Malformed or Truncated is about.
 func (e *Encoder) Bad() []byte { return e.bad[:e.nBad] }
 
-// Plain reports whether the wire bytes of text are text itself and whether
-// encoding it would leave no trace in e.
-func (e *Encoder) Plain(text []byte) bool {
+// Plain reports whether the wire bytes of text[:n] are that text itself, encoding it
+// would leave no trace in e, and the rest is nothing or the beginning of a rune, which
+// Encode keeps.
+func (e *Encoder) Plain(text []byte) (n int, ok bool) {
 	if e.nStub > 0 || e.afterCR {
-		return false
+		return 0, false
 	}
-	if n := e.m.plain(&e.st, text); n < len(text) {
-		return false
+	n = e.m.plain(&e.st, text)
+	if rest := text[n:]; len(rest) >= utf8.UTFMax || len(rest) > 0 && utf8.FullRune(rest) {
+		return n, false
 	}
 	if e.nl == LF || e.nl == Any {
-		return true
+		return n, true
 	}
-	return bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0
+	return n, bytes.IndexByte(text[:n], '\n') < 0 && bytes.IndexByte(text[:n], '\r') < 0
 }
 
 // Encode encodes src into dst. It returns More when all of src is accepted;

@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -86,8 +87,12 @@ func FuzzEncoder(f *testing.F) {
 		}
 		var e Encoder
 		e.Init(format)
-		if e.Plain(text) && want.Text != string(text) {
-			t.Fatalf("plain text, and yet %s", want)
+		if n, ok := e.Plain(text); ok && !strings.HasPrefix(want.Text, string(text[:n])) {
+			t.Fatalf("%d bytes of plain text, and yet %s", n, want)
+		} else if ok && n < len(text) {
+			if _, ns, status := e.Encode(nil, text[n:]); ns != len(text)-n || status != More {
+				t.Fatalf("%x is no beginning of a rune", text[n:])
+			}
 		}
 		if !strict || want.Status != More || format.Newline != LF || len(text) == 0 {
 			return

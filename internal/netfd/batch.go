@@ -145,7 +145,7 @@ func (b *Batch) recv(s uintptr) bool {
 		hold(&b.fd.need().heldRead, b.errno)
 		b.errno = 0
 	}
-	return settled(b.errno, b.flags)
+	return b.fd.settled(&b.errno, b.flags)
 }
 
 // recvKept receives a message that was kept.
@@ -298,7 +298,7 @@ func (b *Batch) send(s uintptr) bool {
 		b.n += n
 		b.step = maxStep
 		if b.errno = errno; errno != 0 {
-			return settled(errno, b.flags)
+			return b.fd.settled(&b.errno, b.flags)
 		}
 		if n < asked && b.fd.Remote() != nil {
 			// The kernel has forgotten an error, that the peer refused a datagram perhaps.

@@ -36,7 +36,7 @@ func (fd *FD) Readv(bufs [][]byte) (int64, error) {
 				}
 			}
 			n, errno = sys.Readv(s, v, bufs[i:])
-			return errno != sys.EAGAIN
+			return fd.settled(&errno, 0)
 		})
 	}
 	switch {
@@ -69,7 +69,7 @@ func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 						parted = true
 						fd.parted.Add(1)
 					}
-					return errno != sys.EAGAIN
+					return fd.settled(&errno, 0)
 				}
 				if k == 0 {
 					break

@@ -24,7 +24,7 @@ func (fd *FD) Connect(ctx context.Context, to *sys.Sockaddr) (peer sys.Sockaddr,
 		return peer, err
 	}
 	switch errno {
-	case 0, sys.EISCONN:
+	case 0:
 		if err := ctx.Err(); err != nil {
 			return peer, err
 		}
@@ -33,25 +33,27 @@ func (fd *FD) Connect(ctx context.Context, to *sys.Sockaddr) (peer sys.Sockaddr,
 		}
 		fd.Control(func(s uintptr) { sys.Getpeername(s, &peer) })
 		return peer, nil
-	case sys.EINPROGRESS, sys.EALREADY, sys.EINTR:
+	case sys.EINPROGRESS, sys.EINTR:
 	default:
+		// EALREADY and EISCONN among them: who began that, and with which peer?
 		return peer, os.NewSyscallError("connect", errno)
-	}
-	if err := fd.Init(); err != nil {
-		return peer, err
 	}
 	return fd.WaitConnect(ctx)
 }
 
 // StartConnect gives the socket a peer and does not wait: no error means that the
-// connection stands or is under way.
+// connection is established or under way, in which case reading and writing wait for
+// it.
 func (fd *FD) StartConnect(to *sys.Sockaddr) error {
 	errno, err := fd.startConnect(to)
 	if err != nil {
 		return err
 	}
 	switch errno {
-	case 0, sys.EISCONN, sys.EINPROGRESS, sys.EALREADY, sys.EINTR:
+	case 0:
+		return nil
+	case sys.EINPROGRESS, sys.EINTR:
+		fd.need().connecting.Store(true)
 		return nil
 	}
 	return os.NewSyscallError("connect", errno)
@@ -59,12 +61,17 @@ func (fd *FD) StartConnect(to *sys.Sockaddr) error {
 
 // startConnect calls connect once and returns what the kernel says.
 func (fd *FD) startConnect(to *sys.Sockaddr) (errno syscall.Errno, err error) {
+	to.MakeReachable()
 	err = fd.Control(func(s uintptr) { errno = sys.Connect(s, to) })
 	return errno, err
 }
 
-// WaitConnect waits for the outcome of a connect that is in progress.
+// WaitConnect waits for the outcome of a connect that is in progress. The socket is
+// in the poller afterwards.
 func (fd *FD) WaitConnect(ctx context.Context) (peer sys.Sockaddr, err error) {
+	if err := fd.Init(); err != nil {
+		return peer, err
+	}
 	if ctx.Done() != nil {
 		if deadline, ok := ctx.Deadline(); ok {
 			fd.file.SetWriteDeadline(deadline)
@@ -116,6 +123,31 @@ func connected(s uintptr, peer *sys.Sockaddr) (errno syscall.Errno, known bool) 
 		errno = 0
 	}
 	return errno, true
+}
+
+// notYet looks into an ENOTCONN or EPIPE that reading or writing gave: if a connect is
+// under way the caller is to wait, if it has failed that is the error. TCP on Linux
+// says itself that it is not ready yet, other families and systems do not.
+func (fd *FD) notYet(errno *syscall.Errno) {
+	m := fd.more.Load()
+	if m == nil || !m.connecting.Load() {
+		return
+	}
+	fd.Control(func(s uintptr) {
+		var peer sys.Sockaddr
+		outcome, known := connected(s, &peer)
+		switch {
+		case known:
+			m.connecting.Store(false)
+			if outcome != 0 {
+				*errno = outcome
+			} else if *errno == sys.ENOTCONN {
+				*errno = sys.EAGAIN // it came about meanwhile
+			}
+		case *errno == sys.ENOTCONN:
+			*errno = sys.EAGAIN
+		}
+	})
 }
 
 // SetPeer gives a datagram socket another peer than the one it may have, which it

@@ -88,16 +88,6 @@ func (t *transfer) moved() {
 	t.remain -= int64(t.n)
 }
 
-// refused reports whether errno says that a way is closed to these descriptors.
-// EPERM is what sandboxes and some file systems say.
-func refused(errno syscall.Errno) bool {
-	switch errno {
-	case sys.EINVAL, sys.ENOSYS, sys.EOPNOTSUPP, sys.EPERM:
-		return true
-	}
-	return false
-}
-
 // Sendfile moves up to limit octets from src, a file with an offset, to dst. If it
 // is not handled, the rest has to be copied. Errors are as they come from the two
 // ends, or name the system call.
@@ -114,7 +104,7 @@ func Sendfile(dst, src End, limit int64) (written int64, handled bool, err error
 		return t.written, true, endError(t.dst, err)
 	}
 	switch {
-	case t.err != nil || refused(t.errno):
+	case t.err != nil || sys.Refused(t.errno):
 		return t.written, false, nil // reading says what is wrong with src
 	case t.errno != 0:
 		return t.written, true, os.NewSyscallError("sendfile", t.errno)
@@ -134,7 +124,7 @@ func (t *transfer) sendfileDst(d uintptr) bool {
 			return true
 		}
 		switch {
-		case t.errno == sys.EAGAIN:
+		case t.again():
 			return false
 		case t.errno != 0 || t.n == 0:
 			return true
@@ -171,7 +161,7 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 			return t.written, false, nil // reading says what is wrong with src
 		case t.err != nil:
 			return t.written, true, endError(t.src, t.err)
-		case t.errno == sys.EAGAIN:
+		case t.again():
 			// It does not say whether src is empty or dst is full.
 			if stuck++; stuck > 2 {
 				return t.written, false, nil
@@ -183,7 +173,7 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 				return t.written, true, endError(t.dst, err)
 			}
 			continue
-		case refused(t.errno):
+		case sys.Refused(t.errno):
 			return t.written, false, nil
 		case t.errno != 0:
 			return t.written, true, os.NewSyscallError("splice", t.errno)
@@ -242,7 +232,7 @@ func Splice(dst, src End, limit int64) (written int64, handled bool, err error) 
 			return t.written, true, endError(t.src, err)
 		}
 		switch {
-		case refused(t.errno):
+		case sys.Refused(t.errno):
 			return t.written, false, nil
 		case t.errno != 0:
 			return t.written, true, os.NewSyscallError("splice", t.errno)
@@ -289,6 +279,19 @@ func (t *transfer) take(s uintptr) bool {
 	return done
 }
 
+// again reports whether the last call is to be made again once an end is ready: it said
+// EAGAIN, or ENOTCONN for one of ours that is being connected.
+func (t *transfer) again() bool {
+	if t.errno == sys.ENOTCONN || t.errno == sys.EPIPE {
+		for _, fd := range [...]*FD{t.dst.FD, t.src.FD} {
+			if fd != nil {
+				fd.notYet(&t.errno)
+			}
+		}
+	}
+	return t.errno == sys.EAGAIN
+}
+
 // receive takes a piece from src into memory.
 func (t *transfer) receive(s uintptr) bool {
 	pool := &blocks[1]
@@ -300,7 +303,7 @@ func (t *transfer) receive(s uintptr) bool {
 	if t.n, t.errno = sys.Recv(s, b); t.n <= 0 {
 		t.n = 0
 		pool.Put(block)
-		return t.errno != sys.EAGAIN
+		return !t.again()
 	}
 	t.block, t.piece.data = block, b[:t.n]
 	t.short = t.n < shortPiece
@@ -322,7 +325,7 @@ func (t *transfer) drain(s uintptr) bool {
 			return t.receive(s)
 		}
 		t.n = 0
-		return t.errno != sys.EAGAIN
+		return !t.again()
 	}
 	p.n, t.piece.pipe = t.n, p
 	t.short = t.n < shortPiece && !t.dst.File
@@ -345,7 +348,7 @@ func (t *transfer) give(d uintptr) bool {
 			continue
 		} else {
 			t.n, t.errno = sys.Splice(d, uintptr(p.r), t.chunk(int64(p.n)))
-			if refused(t.errno) {
+			if sys.Refused(t.errno) {
 				t.noPipes = true
 				continue
 			}
@@ -354,7 +357,7 @@ func (t *transfer) give(d uintptr) bool {
 			}
 		}
 		switch {
-		case t.errno == sys.EAGAIN:
+		case t.again():
 			if !t.mayWrite(d) {
 				return false
 			}

@@ -9,9 +9,30 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// ErrPoller says that the runtime's poller refused a descriptor, as it does when
-// the system has no room for another registration, see epoll_ctl(2).
+// ErrPoller says that the runtime's poller refused a descriptor. It comes as a
+// *PollerError.
 var ErrPoller = errors.New("sockets: the runtime poller refused the descriptor")
+
+// PollerError matches ErrPoller, and what epoll_ctl(2) says of the descriptor.
+type PollerError struct{ Errno syscall.Errno }
+
+func (e *PollerError) Error() string { return ErrPoller.Error() + ": " + e.Errno.Error() }
+
+// Unwrap returns ErrPoller and Errno.
+func (e *PollerError) Unwrap() []error { return []error{ErrPoller, e.Errno} }
+
+// Temporary reports whether the system was short of something, watches for example, so
+// that a server goes on once there is some again.
+func (e *PollerError) Temporary() bool {
+	switch e.Errno {
+	case syscall.ENOSPC, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE:
+		return true
+	}
+	return false
+}
+
+// Timeout returns false.
+func (e *PollerError) Timeout() bool { return false }
 
 // CallError names the system call that an errno comes from, and leaves every
 // other error alone.
@@ -45,8 +66,16 @@ func pollError(err error) error {
 
 // settled reports whether a call's outcome is the caller's: EAGAIN is only if
 // there is to be no waiting.
-func settled(errno syscall.Errno, flags int) bool {
-	return errno != sys.EAGAIN || flags&sys.MSG_DONTWAIT != 0
+func (fd *FD) settled(errno *syscall.Errno, flags int) bool {
+	return *errno == 0 || fd.failedFor(errno, flags)
+}
+
+// failedFor is settled after a failure.
+func (fd *FD) failedFor(errno *syscall.Errno, flags int) bool {
+	if *errno == sys.ENOTCONN || *errno == sys.EPIPE {
+		fd.notYet(errno)
+	}
+	return *errno != sys.EAGAIN || flags&sys.MSG_DONTWAIT != 0
 }
 
 // failed returns what the matter was: err with waiting for the named system call, or

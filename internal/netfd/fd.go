@@ -48,7 +48,8 @@ type more struct {
 	corked              atomic.Bool             // see cork
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
-	peer sync.Mutex // see LockPeer
+	peer       sync.Mutex  // see LockPeer
+	connecting atomic.Bool // see notYet
 }
 
 // need returns fd.more, and makes it the first time.
@@ -106,15 +107,16 @@ func (fd *FD) Init() error {
 	}
 	f := os.NewFile(uintptr(fd.sysfd), "socket")
 	if f == nil {
-		return ErrPoller
+		return &PollerError{syscall.EBADF}
 	}
 	// NewFile says nothing if epoll_ctl fails; deadlines do.
 	if f.SetDeadline(time.Time{}) != nil {
+		errno := sys.PollErrno(fd.sysfd)
 		// f owns the descriptor, and would close its number once more when it is
 		// collected.
 		f.Close()
 		fd.sysfd = -1
-		return ErrPoller
+		return &PollerError{errno}
 	}
 	fd.file, fd.sysfd = f, -1
 	return nil

@@ -29,7 +29,7 @@ func (fd *FD) RecvFrom(b []byte, flags int, from *sys.Sockaddr) (n int, err erro
 			} else {
 				n, errno = sys.Recvfrom(s, b, flags, from)
 			}
-			return settled(errno, flags)
+			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
 			err = raw.Read(receive)
@@ -59,7 +59,7 @@ func (fd *FD) SendTo(b []byte, flags int, to *sys.Sockaddr) (n int, err error) {
 				return true
 			}
 			n, errno = sys.Sendto(s, b, flags, to)
-			return settled(errno, flags)
+			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
 			err = raw.Write(send)
@@ -98,7 +98,7 @@ func (fd *FD) RecvMsg(b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rf
 			} else {
 				n, oobn, rflags, errno = sys.Recvmsg(s, b, oob, flags, from)
 			}
-			return settled(errno, flags)
+			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
 			err = raw.Read(receive)
@@ -131,7 +131,7 @@ func (fd *FD) SendMsg(b, oob []byte, flags int, to *sys.Sockaddr) (n int, err er
 				return true
 			}
 			n, errno = sys.Sendmsg(s, data, oob, flags, to)
-			return settled(errno, flags)
+			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
 			err = raw.Write(send)

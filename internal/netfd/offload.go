@@ -49,6 +49,11 @@ func (fd *FD) SetOffload(on bool) error {
 	if err := fd.SetsockoptInt(sys.SOL_UDP, sys.UDP_GRO, 1); err != nil {
 		return err
 	}
+	if on, err := fd.GetsockoptInt(sys.SOL_UDP, sys.UDP_GRO); err != nil || on == 0 {
+		// Taken and ignored, as gVisor does.
+		fd.SetsockoptInt(sys.SOL_UDP, sys.UDP_GRO, 0)
+		return errors.ErrUnsupported
+	}
 	fd.need().refusals.clear()
 	o.on.Store(true)
 	return nil

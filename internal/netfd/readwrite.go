@@ -32,7 +32,7 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 			} else {
 				n, errno = sys.Recv(s, b)
 			}
-			return errno != sys.EAGAIN
+			return fd.settled(&errno, 0)
 		})
 	}
 	switch {
@@ -56,8 +56,9 @@ func (fd *FD) Write(b []byte) (n int, err error) {
 			}
 			for {
 				var k int
-				if fd.Type == sys.SOCK_SEQPACKET {
-					k, errno = sys.Write(s, b[n:]) // which adds MSG_EOR
+				if fd.Type == sys.SOCK_SEQPACKET || len(b) == 0 {
+					// It adds MSG_EOR, and says of nothing what package net says.
+					k, errno = sys.Write(s, b[n:])
 				} else {
 					k, errno = sys.Send(s, b[n:])
 				}
@@ -66,7 +67,7 @@ func (fd *FD) Write(b []byte) (n int, err error) {
 						parted = true
 						fd.parted.Add(1)
 					}
-					return errno != sys.EAGAIN
+					return fd.settled(&errno, 0)
 				}
 				if n += k; n == len(b) || k == 0 {
 					return true

@@ -25,7 +25,7 @@ func (fd *FD) SendAll(b []byte, flags int) (done int, err error) {
 					parted = true
 					fd.parted.Add(1)
 				}
-				return errno != sys.EAGAIN
+				return fd.settled(&errno, flags)
 			}
 			if done += n; done == len(b) {
 				return true
@@ -93,7 +93,7 @@ func (fd *FD) RecvStream(b []byte, flags int, all, urgent bool) (done int, err e
 			if n > 0 {
 				errno = 0
 			} else if n, errno = sys.Recvfrom(s, b[done:], flags, nil); errno != 0 {
-				return urgent || settled(errno, flags)
+				return urgent || fd.settled(&errno, flags)
 			}
 			done += n
 			if n == 0 || !all || urgent || done == len(b) || peek && fd.hasUnread() {

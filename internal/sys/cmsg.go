@@ -9,12 +9,18 @@ type Cmsg struct {
 	Whole       []byte // with header and padding
 }
 
+// Is reports whether c is the message that level and typ name. A negative number names
+// none, whatever was received.
+func (c *Cmsg) Is(level, typ int) bool {
+	return level >= 0 && typ >= 0 && c.Level == level && c.Type == typ
+}
+
 // TakeSegmentSize removes from control data what tells that a datagram is merged,
 // and returns the size of the datagrams that make it up, 0 if it is none. See udp(7),
 // UDP_GRO.
 func TakeSegmentSize(oob []byte) (size int, others []byte) {
 	for c, rest, ok := NextCmsg(oob); ok; c, rest, ok = NextCmsg(rest) {
-		if c.Level == SOL_UDP && c.Type == UDP_GRO && len(c.Data) == 4 {
+		if c.Is(SOL_UDP, UDP_GRO) && len(c.Data) == 4 {
 			size = int(int32(binary.NativeEndian.Uint32(c.Data)))
 			at := len(oob) - len(rest) - len(c.Whole)
 			return size, append(oob[:at], rest...)
@@ -50,7 +56,7 @@ func CopyCmsgs(dst, src []byte) (n int, all bool) {
 func TakesSegmentSize(oob []byte) bool {
 	for len(oob) > 0 {
 		c, rest, ok := NextCmsg(oob)
-		if !ok || c.Level == SOL_UDP && c.Type == UDP_SEGMENT {
+		if !ok || c.Is(SOL_UDP, UDP_SEGMENT) {
 			return false
 		}
 		oob = rest

@@ -180,3 +180,24 @@ func FuzzNextCmsg(f *testing.F) {
 		}
 	})
 }
+
+// A message that a system lacks has a negative number, which nothing that is received
+// matches.
+func TestCmsgIs(t *testing.T) {
+	tests := []struct {
+		c          Cmsg
+		level, typ int
+		want       bool
+	}{
+		{Cmsg{Level: 1, Type: 2}, 1, 2, true},
+		{Cmsg{Level: 1, Type: 2}, 1, 3, false},
+		{Cmsg{Level: 0, Type: 2}, 1, 2, false},
+		{Cmsg{Level: 0, Type: -1}, 0, -1, false},
+		{Cmsg{Level: -1, Type: 1}, -1, 1, false},
+	}
+	for _, tt := range tests {
+		if got := tt.c.Is(tt.level, tt.typ); got != tt.want {
+			t.Errorf("%+v is level %d, type %d: %t, want %t", tt.c, tt.level, tt.typ, got, tt.want)
+		}
+	}
+}

@@ -100,7 +100,8 @@ func (m *mmsgs) Result(i int) (n, oobn, flags int) {
 }
 
 // Recvmmsg receives what there is into the messages, and returns how many were
-// received. It never blocks. See recvmmsg(2).
+// received, and the error that ended it if the kernel tells. It never blocks. See
+// recvmmsg(2).
 func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 	for i := range m.hdrs {
 		h := &m.hdrs[i].hdr
@@ -117,8 +118,35 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 		case EINTR:
 			continue
 		}
+		if Refused(e) {
+			return m.singly(unix.SYS_RECVMSG, fd, 0, len(m.hdrs), flags)
+		}
 		return 0, e
 	}
+}
+
+// singly does with one system call for each message what a refused one was to do for
+// all of them: a sandbox may know one and not the other, see seccomp(2). If the
+// messages are the reason, this gives the same error.
+func (m *mmsgs) singly(trap, fd uintptr, from, to, flags int) (int, syscall.Errno) {
+	for i := from; i < to; i++ {
+		h := &m.hdrs[i]
+		n, _, e := syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h.hdr)), uintptr(flags|MSG_DONTWAIT))
+		for e == EINTR {
+			n, _, e = syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h.hdr)), uintptr(flags|MSG_DONTWAIT))
+		}
+		if e != 0 {
+			if i > from && e == EAGAIN && trap == unix.SYS_RECVMSG {
+				e = 0
+			}
+			return i - from, e
+		}
+		h.len = uint32(n)
+		if trap == unix.SYS_RECVMSG {
+			m.names[i].len = h.hdr.Namelen
+		}
+	}
+	return to - from, 0
 }
 
 // Sendmmsg sends the messages from the given one on, at most max of them, and
@@ -140,6 +168,9 @@ func Sendmmsg(fd uintptr, m *Mmsgs, from, max, flags int) (int, syscall.Errno) {
 			return int(r), 0
 		case EINTR:
 			continue
+		}
+		if Refused(e) {
+			return m.singly(unix.SYS_SENDMSG, fd, from, from+len(hdrs), flags)
 		}
 		return 0, e
 	}

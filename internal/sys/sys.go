@@ -8,6 +8,11 @@ package sys
 
 import "syscall"
 
+// maxAborted is how many connections Accept passes over that were gone before they
+// were accepted. A family may have no other answer, as Linux's AF_ALG where the
+// peer's address is asked for.
+const maxAborted = 1024
+
 // Errno values that the layers above tell apart on every system.
 const (
 	EAGAIN       = syscall.EAGAIN
@@ -17,6 +22,8 @@ const (
 	EALREADY     = syscall.EALREADY
 	EISCONN      = syscall.EISCONN
 	ECONNABORTED = syscall.ECONNABORTED
+	ENOTCONN     = syscall.ENOTCONN
+	EPIPE        = syscall.EPIPE
 	EAFNOSUPPORT = syscall.EAFNOSUPPORT
 	ENOPROTOOPT  = syscall.ENOPROTOOPT
 )

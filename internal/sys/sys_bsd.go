@@ -15,10 +15,6 @@ const unixPathSize = 104
 // hasAbstract says that unix names may live outside the file system.
 const hasAbstract = false
 
-// AcceptInherits says that an accepted socket has the options of the listening
-// one. These systems differ in what they copy, so the options are set again.
-const AcceptInherits = false
-
 // MSG_CMSG_CLOEXEC is absent or not offered by x/sys on these systems.
 const MSG_CMSG_CLOEXEC = 0
 
@@ -40,12 +36,13 @@ const IPPROTO_MPTCP = -1
 
 // Options that these systems lack or name differently.
 const (
-	SOL_MPTCP     = -1
-	MPTCP_INFO    = -1
 	SO_PROTOCOL   = -1
 	SO_DOMAIN     = -1
 	SO_ACCEPTCONN = unix.SO_ACCEPTCONN
 )
+
+// UsesMultipathTCP reports false.
+func UsesMultipathTCP(fd int) bool { return false }
 
 func putFamily(b *[sockaddrSize]byte, family, size int) { b[0], b[1] = byte(size), byte(family) }
 
@@ -136,7 +133,10 @@ func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	nfd, from, err := unix.Accept(int(fd))
-	for err == EINTR || err == ECONNABORTED {
+	for aborted := 0; err == EINTR || err == ECONNABORTED && aborted < maxAborted; {
+		if err == ECONNABORTED {
+			aborted++
+		}
 		nfd, from, err = unix.Accept(int(fd))
 	}
 	if e := sa.encode(from, err); e != 0 && err != nil {
@@ -269,7 +269,25 @@ func JoinGroup4(fd uintptr, group, ip [4]byte, _ int) syscall.Errno {
 const UnnamedUnix = ""
 
 // ConnectsWildcard says that connecting to the wildcard address reaches this host.
-const ConnectsWildcard = runtime.GOOS != "openbsd"
+const ConnectsWildcard = runtime.GOOS != "openbsd" && runtime.GOOS != "freebsd"
+
+// MakeReachable turns a wildcard, to which the kernel does not connect, into the
+// address of this host.
+func (sa *Sockaddr) MakeReachable() {
+	if ConnectsWildcard {
+		return
+	}
+	switch sa.Family() {
+	case AF_INET:
+		if ip, port := sa.Inet4(); ip == [4]byte{} {
+			sa.SetInet4([4]byte{127, 0, 0, 1}, int(port))
+		}
+	case AF_INET6:
+		if ip, port, scope := sa.Inet6(); ip == [16]byte{} {
+			sa.SetInet6([16]byte{15: 1}, int(port), scope)
+		}
+	}
+}
 
 // MapsIPv4 says that an IPv6 socket may speak IPv4, RFC 4291 section 2.5.5.2.
 const MapsIPv4 = runtime.GOOS != "openbsd" && runtime.GOOS != "dragonfly"

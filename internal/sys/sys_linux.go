@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -15,10 +16,6 @@ const unixPathSize = 108
 
 // hasAbstract says that unix names may live outside the file system, unix(7).
 const hasAbstract = true
-
-// AcceptInherits says that an accepted socket has the options of the listening
-// one: no need to set them again. SO_PRIORITY is the exception on Linux.
-const AcceptInherits = true
 
 // MSG_CMSG_CLOEXEC is the flag that makes received descriptors close-on-exec, which
 // recvmsg(2) also reports back.
@@ -40,10 +37,8 @@ const MSG_EOR = unix.MSG_EOR
 // IPPROTO_MPTCP is Multipath TCP, RFC 8684.
 const IPPROTO_MPTCP = unix.IPPROTO_MPTCP
 
-// Options and levels that other systems name differently or lack.
+// Options that other systems name differently or lack.
 const (
-	SOL_MPTCP     = unix.SOL_MPTCP
-	MPTCP_INFO    = 1 // linux/mptcp.h
 	SO_PROTOCOL   = unix.SO_PROTOCOL
 	SO_DOMAIN     = unix.SO_DOMAIN
 	SO_ACCEPTCONN = unix.SO_ACCEPTCONN
@@ -51,6 +46,44 @@ const (
 	TCP_KEEPINTVL = unix.TCP_KEEPINTVL
 	TCP_KEEPCNT   = unix.TCP_KEEPCNT
 )
+
+const mptcpInfo = 1 // MPTCP_INFO in linux/mptcp.h
+
+// mptcp tells what the kernel knows of Multipath TCP: the protocol, and since Linux
+// 5.16 whether a connection uses it.
+var mptcp = sync.OnceValue(func() (knows struct{ protocol, use bool }) {
+	fd, errno := Socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP)
+	if errno == EAFNOSUPPORT {
+		fd, errno = Socket(AF_INET6, SOCK_STREAM, IPPROTO_MPTCP)
+	}
+	switch errno {
+	case 0:
+		defer Close(fd)
+		knows.protocol = true
+		_, errno = GetsockoptInt(uintptr(fd), unix.SOL_MPTCP, mptcpInfo)
+		knows.use = errno == 0
+	case unix.EPROTONOSUPPORT, EINVAL:
+	default:
+		knows.protocol = true // it may be refused for now
+	}
+	return knows
+})
+
+// UsesMultipathTCP reports whether a connection uses Multipath TCP, or before Linux
+// 5.16 whether its socket was made for that. It does what package net does with a
+// closed descriptor, which is -1.
+func UsesMultipathTCP(fd int) bool {
+	switch knows := mptcp(); {
+	case !knows.protocol:
+		return false
+	case !knows.use:
+		proto, _ := GetsockoptInt(uintptr(fd), SOL_SOCKET, SO_PROTOCOL)
+		return proto == IPPROTO_MPTCP
+	}
+	// The kernel refuses the level where the connection has fallen back to TCP.
+	_, errno := GetsockoptInt(uintptr(fd), unix.SOL_MPTCP, mptcpInfo)
+	return errno != EOPNOTSUPP && errno != ENOPROTOOPT
+}
 
 func putFamily(b *[sockaddrSize]byte, family, _ int) {
 	*(*uint16)(unsafe.Pointer(b)) = uint16(family)
@@ -89,9 +122,36 @@ func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 	for {
 		sa.len = sockaddrSize
 		nfd, _, errno := syscall.Syscall6(unix.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-		if errno != EINTR && errno != ECONNABORTED {
-			return result(nfd, errno)
+		switch errno {
+		case 0:
+			return int(nfd), 0
+		case EINTR:
+		case ECONNABORTED:
+			return acceptNameless(fd, sa)
+		default:
+			return -1, errno
 		}
+	}
+}
+
+// acceptNameless is Accept for what may have no peer's address: the kernel says
+// ECONNABORTED where it is asked for one and has none, see do_accept in net/socket.c.
+func acceptNameless(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
+	for aborted := 0; ; {
+		nfd, _, errno := syscall.Syscall6(unix.SYS_ACCEPT4, fd, 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			Getpeername(nfd, sa)
+			return int(nfd), 0
+		case EINTR:
+			continue
+		case ECONNABORTED:
+			if aborted++; aborted < maxAborted {
+				continue
+			}
+		}
+		sa.len = 0
+		return -1, errno
 	}
 }
 
@@ -299,6 +359,18 @@ const UnnamedUnix = "@"
 
 // ConnectsWildcard says that connecting to the wildcard address reaches this host.
 const ConnectsWildcard = true
+
+// MakeReachable turns a wildcard, to which the kernel does not connect, into the
+// address of this host. That is any context of vsock(7), an address that a listening
+// socket may have.
+func (sa *Sockaddr) MakeReachable() {
+	if sa.Family() != AF_VSOCK || sa.len < unix.SizeofSockaddrVM {
+		return
+	}
+	if vm := (*unix.RawSockaddrVM)(unsafe.Pointer(&sa.raw)); vm.Cid == unix.VMADDR_CID_ANY {
+		vm.Cid = unix.VMADDR_CID_LOCAL
+	}
+}
 
 // MapsIPv4 says that an IPv6 socket may speak IPv4, RFC 4291 section 2.5.5.2.
 const MapsIPv4 = true

@@ -11,11 +11,8 @@ const unixPathSize = 108
 const hasAbstract = false
 
 const (
-	AcceptInherits   = false
 	MSG_CMSG_CLOEXEC = 0
 	IPPROTO_MPTCP    = -1
-	SOL_MPTCP        = -1
-	MPTCP_INFO       = -1
 	SO_PROTOCOL      = -1
 	SO_DOMAIN        = -1
 	SO_ACCEPTCONN    = -1
@@ -119,5 +116,7 @@ const (
 	AF_PACKET  = -4
 )
 
+func (sa *Sockaddr) MakeReachable()       {}
+func UsesMultipathTCP(fd int) bool        { return false }
 func Disconnect(fd uintptr) syscall.Errno { return none }
 func PeerEnded(fd uintptr) bool           { return true }
