@@ -23,7 +23,6 @@ func TestMethodSets(t *testing.T) {
 	messages := []string{"ReceiveFrom", "SendTo"}
 	segments := []string{"ReadMsgSegments", "ReadSegments", "WriteMsgSegments", "WriteSegments"}
 	batches := []string{"ReadBatch", "WriteBatch"}
-	segments := []string{"ReadMsgSegments", "ReadSegments", "WriteMsgSegments", "WriteSegments"}
 	buffers := []string{"ReadBuffers", "WriteBuffers"}
 	descriptors := []string{"ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendRawFDs"}
 	peer := []string{"Connect", "Disconnect"}
