@@ -44,6 +44,39 @@ func TestOffloadManySenders(t *testing.T) {
 	}
 }
 
+// What comes behind a merged datagram that is longer than the last was comes after all
+// of it.
+func TestOffloadGrowingRows(t *testing.T) {
+	for _, size := range []int{100, 1200, 4000} {
+		for _, room := range []int{size, 8000} {
+			t.Run(fmt.Sprintf("size=%d/room=%d", size, room), func(t *testing.T) {
+				a, b := offloading(t, "udp4"), offloading(t, "udp4")
+				in := roomFor(40, room)
+				next := 0
+				for _, counts := range [][]int{{1, 1}, {2}, {2, 3, 2}, {5, 1, 5}, {1, 1, 7, 1}, {3, 3, 3}, {1, 1, 1}} {
+					var want []string
+					for _, count := range counts {
+						out := roomFor(count, size)
+						for i := range out {
+							next++
+							fillNumbered(out[i].Buffers[0], uint32(next))
+							out[i].Addr = b.LocalAddr()
+						}
+						sendBatch(t, a, out)
+						want = append(want, dataOf(out)...)
+					}
+					receiveBatch(t, b, in[:len(want)])
+					for i, text := range textsOf(in[:len(want)]) {
+						if text != want[i] {
+							t.Fatalf("%v: datagram %d of %d is another", counts, i, len(want))
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
 // manySenders sends to one socket. A datagram starts with its number and its length, and
 // goes on with bytes that the number determines.
 type manySenders struct {

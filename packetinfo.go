@@ -53,7 +53,8 @@ type PacketInfo struct {
 
 	// Dropped is how many datagrams had been lost before this one, since the
 	// socket was made, because its receive buffer was full, with
-	// sockopt.ReceiveQueueOverflow. It is not asked for.
+	// sockopt.ReceiveQueueOverflow. The kernel counts merged datagrams as one, see
+	// UDPConn.SetOffload. It is not asked for.
 	Dropped uint32
 
 	// TxTime is when a datagram shall leave, in nanoseconds of the clock that
