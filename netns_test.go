@@ -4,10 +4,13 @@ package sockets_test
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -70,6 +73,34 @@ func vethPair(t *testing.T) (v0, v1 *net.Interface) {
 		return ifi
 	}
 	return up("v0"), up("v1")
+}
+
+// addAddress gives an interface an address, which is of use at once.
+func addAddress(t *testing.T, name, prefix string) {
+	t.Helper()
+	ifi, err := net.InterfaceByName(name)
+	check(t, err)
+	p := netip.MustParsePrefix(prefix)
+	family := byte(unix.AF_INET)
+	if p.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	message := []byte{family, byte(p.Bits()), unix.IFA_F_NODAD, 0}
+	message = binary.NativeEndian.AppendUint32(message, uint32(ifi.Index)) // struct ifaddrmsg
+	message = append(message, attribute(unix.IFA_LOCAL, p.Addr().AsSlice())...)
+	message = append(message, attribute(unix.IFA_ADDRESS, p.Addr().AsSlice())...)
+	if err := change(t, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, message); err != nil {
+		t.Skipf("no address %s: %v", prefix, err)
+	}
+	// The kernel lets what is sent to an IPv6 address in a moment later.
+	local := hex.EncodeToString(p.Addr().AsSlice()) + " 80 "
+	if p.Addr().Is6() && !waitUntil(func() bool {
+		routes, err := os.ReadFile("/proc/thread-self/net/ipv6_route")
+		check(t, err)
+		return strings.Contains(string(routes), local)
+	}) {
+		t.Fatalf("no route to %s", prefix)
+	}
 }
 
 const vethInfoPeer = 1 // VETH_INFO_PEER of linux/veth.h

@@ -46,7 +46,8 @@ type more struct {
 	offload             atomic.Pointer[offload] // nil unless turned on
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
-	peer sync.Mutex // see LockPeer
+	peer   sync.Mutex   // see LockPeer
+	device atomic.Int32 // see noteDevice
 }
 
 // need returns fd.more, and makes it the first time.
