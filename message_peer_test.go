@@ -328,7 +328,10 @@ func TestDisconnectHears(t *testing.T) {
 					if got := c.RemoteAddr(); got == nil || got.String() != p.LocalAddr().String() {
 						t.Errorf("peer %v after %v, want %v", got, err, p.LocalAddr())
 					}
-					wantArrival(t, p, "still connected", func(b []byte) error { _, err := c.Write(b); return err })
+					onFD(t, c, func(fd int) error {
+						_, err := unix.Getpeername(fd)
+						return err
+					})
 					return
 				}
 				check(t, err)
