@@ -2,6 +2,7 @@ package netfd
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -33,6 +34,10 @@ func (e *PollerError) Temporary() bool {
 
 // Timeout returns false.
 func (e *PollerError) Timeout() bool { return false }
+
+// ErrPeerKept says that a socket cannot be left without a peer. It matches
+// errors.ErrUnsupported.
+var ErrPeerKept = fmt.Errorf("sockets: the kernel would go on to receive from the old peer alone: %w", errors.ErrUnsupported)
 
 // CallError names the system call that an errno comes from, and leaves every
 // other error alone.

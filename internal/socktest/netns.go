@@ -4,8 +4,12 @@ package socktest
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"net"
+	"net/netip"
+	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -126,6 +130,34 @@ func AddAddr6(tb testing.TB, ifi *net.Interface, ip net.IP) {
 	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
 	message = append(message, attribute(unix.IFA_LOCAL, ip.To16())...)
 	Check(tb, change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
+}
+
+// AddPrefix gives an interface an address, "192.0.2.1/24", which is of use at once.
+func AddPrefix(tb testing.TB, name, prefix string) {
+	tb.Helper()
+	ifi, err := net.InterfaceByName(name)
+	Check(tb, err)
+	p := netip.MustParsePrefix(prefix)
+	message := make([]byte, unix.SizeofIfAddrmsg)
+	message[0], message[1], message[2] = unix.AF_INET, byte(p.Bits()), unix.IFA_F_NODAD
+	if p.Addr().Is6() {
+		message[0] = unix.AF_INET6
+	}
+	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
+	message = append(message, attribute(unix.IFA_LOCAL, p.Addr().AsSlice())...)
+	message = append(message, attribute(unix.IFA_ADDRESS, p.Addr().AsSlice())...)
+	if err := change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, message); err != nil {
+		tb.Skipf("no address %s: %v", prefix, err)
+	}
+	// The kernel lets what is sent to an IPv6 address in a moment later.
+	local := hex.EncodeToString(p.Addr().AsSlice()) + " 80 "
+	if p.Addr().Is6() && !WaitUntil(func() bool {
+		routes, err := os.ReadFile("/proc/thread-self/net/ipv6_route")
+		Check(tb, err)
+		return strings.Contains(string(routes), local)
+	}) {
+		tb.Fatalf("no route to %s", prefix)
+	}
 }
 
 // AddNeighbor tells the kernel where the link has an IPv4 address, but not for sure.
