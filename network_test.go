@@ -45,9 +45,17 @@ func pipeThrough(l net.Listener) (c1, c2 net.Conn, stop func(), err error) {
 		return nil, nil, nil, err
 	}
 	if l, ok := l.(*sockets.StreamListener); ok && l.Addr().Network() == "unix" {
-		c1, c2 = sockets.StreamConnOf(c1.(*sockets.UnixConn)), sockets.StreamConnOf(c2.(*sockets.UnixConn))
+		c1, c2 = asStream(c1), asStream(c2)
 	}
 	return c1, c2, func() { c1.Close(); c2.Close() }, nil
+}
+
+// asStream returns c as a *StreamConn.
+func asStream(c net.Conn) net.Conn {
+	if u, ok := c.(*sockets.UnixConn); ok {
+		return sockets.StreamConnOf(u)
+	}
+	return c
 }
 
 func TestStreamConn(t *testing.T) {
