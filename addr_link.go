@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"net"
@@ -35,41 +34,32 @@ func (a *LinkAddr) addressFamily() int { return sys.AF_PACKET }
 
 func (a *LinkAddr) isNil() bool { return a == nil }
 
-// maxHardwareAddr is the kernel's MAX_ADDR_LEN. struct sockaddr_ll has room for 8
-// bytes only, and is longer where they do not do, as for InfiniBand.
-const maxHardwareAddr = 32
-
 // encode makes a struct sockaddr_ll.
 func (a *LinkAddr) encode() (sa sys.Sockaddr, err error) {
-	var b [12 + maxHardwareAddr]byte
-	if len(a.HardwareAddr) > maxHardwareAddr {
+	if len(a.HardwareAddr) > sys.MaxHardwareAddr {
 		return sa, &net.AddrError{Err: "hardware address longer than 32 bytes", Addr: a.String()}
 	}
 	if a.Interface < 0 || a.Interface > math.MaxInt32 {
 		return sa, &net.AddrError{Err: "interface index out of range", Addr: a.String()}
 	}
-	binary.BigEndian.PutUint16(b[2:], a.Protocol)
-	binary.NativeEndian.PutUint32(b[4:], uint32(a.Interface))
-	binary.NativeEndian.PutUint16(b[8:], a.HardwareType)
-	b[10] = a.PacketType
-	b[11] = byte(copy(b[12:], a.HardwareAddr))
-	err = sa.SetFamily(sys.AF_PACKET, b[:12+max(8, len(a.HardwareAddr))])
+	err = sa.SetLink(sys.Link{
+		Protocol: a.Protocol, Index: a.Interface, HardwareType: a.HardwareType, PacketType: a.PacketType, Addr: a.HardwareAddr,
+	})
 	return sa, err
 }
 
 // decodeLinkAddr reads a struct sockaddr_ll.
 func decodeLinkAddr(sa sys.Sockaddr) net.Addr {
-	b := sa.Bytes()
-	if len(b) < 12 {
+	l, ok := sa.Link()
+	if !ok {
 		return nil
 	}
-	n := min(int(b[11]), len(b)-12)
 	return &LinkAddr{
-		Protocol:     binary.BigEndian.Uint16(b[2:]),
-		Interface:    int(int32(binary.NativeEndian.Uint32(b[4:]))),
-		HardwareType: binary.NativeEndian.Uint16(b[8:]),
-		PacketType:   b[10],
-		HardwareAddr: append(net.HardwareAddr(nil), b[12:12+n]...),
+		Protocol:     l.Protocol,
+		Interface:    l.Index,
+		HardwareType: l.HardwareType,
+		PacketType:   l.PacketType,
+		HardwareAddr: append(net.HardwareAddr(nil), l.Addr...),
 	}
 }
 
@@ -103,7 +93,7 @@ func parseHardwareAddr(s string) (net.HardwareAddr, error) {
 	var hw net.HardwareAddr
 	for _, digits := range strings.Split(s, ":") {
 		n, err := strconv.ParseUint(digits, 16, 8)
-		if err != nil || len(digits) != 2 || len(hw) == maxHardwareAddr {
+		if err != nil || len(digits) != 2 || len(hw) == sys.MaxHardwareAddr {
 			return nil, errMalformed
 		}
 		hw = append(hw, byte(n))

@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net"
 	"strconv"
@@ -33,20 +32,17 @@ func (a *NetlinkAddr) isNil() bool { return a == nil }
 
 // encode makes a struct sockaddr_nl.
 func (a *NetlinkAddr) encode() (sa sys.Sockaddr, err error) {
-	var b [12]byte
-	binary.NativeEndian.PutUint32(b[4:], a.PortID)
-	binary.NativeEndian.PutUint32(b[8:], a.Groups)
-	err = sa.SetFamily(sys.AF_NETLINK, b[:])
+	err = sa.SetNetlink(a.PortID, a.Groups)
 	return sa, err
 }
 
 // decodeNetlinkAddr reads a struct sockaddr_nl.
 func decodeNetlinkAddr(sa sys.Sockaddr) net.Addr {
-	b := sa.Bytes()
-	if len(b) < 12 {
+	port, groups, ok := sa.Netlink()
+	if !ok {
 		return nil
 	}
-	return &NetlinkAddr{PortID: binary.NativeEndian.Uint32(b[4:]), Groups: binary.NativeEndian.Uint32(b[8:])}
+	return &NetlinkAddr{PortID: port, Groups: groups}
 }
 
 func parseNetlinkAddr(s string) (net.Addr, error) {

@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"encoding/binary"
 	"math"
 	"net"
 	"strconv"
@@ -48,20 +47,17 @@ func (a *VsockAddr) isNil() bool { return a == nil }
 
 // encode makes a struct sockaddr_vm.
 func (a *VsockAddr) encode() (sa sys.Sockaddr, err error) {
-	var b [16]byte
-	binary.NativeEndian.PutUint32(b[4:], a.Port)
-	binary.NativeEndian.PutUint32(b[8:], a.CID)
-	err = sa.SetFamily(sys.AF_VSOCK, b[:])
+	err = sa.SetVsock(a.CID, a.Port)
 	return sa, err
 }
 
 // decodeVsockAddr reads a struct sockaddr_vm.
 func decodeVsockAddr(sa sys.Sockaddr) net.Addr {
-	b := sa.Bytes()
-	if len(b) < 12 {
+	cid, port, ok := sa.Vsock()
+	if !ok {
 		return nil
 	}
-	return &VsockAddr{Port: binary.NativeEndian.Uint32(b[4:]), CID: binary.NativeEndian.Uint32(b[8:])}
+	return &VsockAddr{Port: port, CID: cid}
 }
 
 func parseVsockAddr(s string) (net.Addr, error) {

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
@@ -90,9 +89,8 @@ func supervise() (status int, err error) {
 // passSignals passes signals on to the process that serves.
 func (s *supervisor) passSignals() {
 	for sig := range s.signals {
-		switch sig {
-		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE:
-			continue // this process's own
+		if sys.ConcernsOneProcess(sig) {
+			continue
 		}
 		if p, err := os.FindProcess(int(s.main.Load())); err == nil {
 			p.Signal(sig)

@@ -2,7 +2,10 @@
 
 package sys
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // WaitAny waits until a child has ended and returns its process ID and its status as a
 // shell tells it: the exit code, or 128 and the number of the signal. See waitpid(2).
@@ -20,4 +23,10 @@ func WaitAny() (pid, status int, errno syscall.Errno) {
 			return pid, ws.ExitStatus(), 0
 		}
 	}
+}
+
+// ConcernsOneProcess reports whether sig tells a process something about itself: its
+// children, its pipes, or what the Go runtime interrupts its own threads with.
+func ConcernsOneProcess(sig os.Signal) bool {
+	return sig == syscall.SIGCHLD || sig == syscall.SIGPIPE || sig == syscall.SIGURG
 }
