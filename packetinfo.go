@@ -87,7 +87,7 @@ func (p *PacketInfo) read(c sys.Cmsg) bool {
 			p.Local = p.Local.WithZone(zoneName(uint32(p.Interface)))
 		}
 		p.Destination = p.Local
-	case c.Level == sys.IPPROTO_IP && c.Type == sys.IP_TOS:
+	case c.Level == sys.IPPROTO_IP && c.Type == sys.RECEIVED_IP_TOS:
 		if len(c.Data) < 1 {
 			return false
 		}
@@ -149,8 +149,12 @@ func (p PacketInfo) Append(oob []byte) []byte {
 	if p.HasTOS {
 		// The kernel looks at the one for the family of the destination.
 		var data []byte
-		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IP, sys.IP_TOS, 4)
-		binary.NativeEndian.PutUint32(data, uint32(p.TOS))
+		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IP, sys.IP_TOS, sys.IP_TOS_SIZE)
+		if len(data) == 1 {
+			data[0] = p.TOS
+		} else {
+			binary.NativeEndian.PutUint32(data, uint32(p.TOS))
+		}
 		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IPV6, sys.IPV6_TCLASS, 4)
 		binary.NativeEndian.PutUint32(data, uint32(p.TOS))
 	}
