@@ -10,9 +10,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/nettest"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"golang.org/x/net/nettest"
 )
 
 // The types of this package stand in for net's: each has all methods of its
@@ -21,6 +22,7 @@ import (
 // method too many is as wrong as one too few.
 func TestMethodSets(t *testing.T) {
 	messages := []string{"ReceiveFrom", "SendTo"}
+	segments := []string{"ReadMsgSegments", "ReadSegments", "WriteMsgSegments", "WriteSegments"}
 	batches := []string{"ReadBatch", "WriteBatch"}
 	buffers := []string{"ReadBuffers", "WriteBuffers"}
 	descriptors := []string{"ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendRawFDs"}
@@ -30,7 +32,7 @@ func TestMethodSets(t *testing.T) {
 		extra      []string
 	}{
 		{new(sockets.TCPConn), new(net.TCPConn), slices.Concat(messages, buffers)},
-		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, peer, []string{"ReadSendError", "SetOffload"})},
+		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, segments, peer, []string{"ReadErrorQueue", "SetOffload", "JoinGroup", "LeaveGroup", "JoinSourceSpecificGroup", "LeaveSourceSpecificGroup"})},
 		{new(sockets.IPConn), new(net.IPConn), slices.Concat(messages, batches, peer)},
 		{new(sockets.UnixConn), new(net.UnixConn), slices.Concat(messages, batches, buffers, descriptors, peer)},
 		{new(sockets.TCPListener), new(net.TCPListener), []string{"AcceptWith"}},
@@ -165,8 +167,9 @@ func TestConn(t *testing.T) {
 		}
 		for _, end := range []string{"dialed", "accepted"} {
 			t.Run(fmt.Sprintf("%s/%s", network, end), func(t *testing.T) {
+				socktest.NeedNetwork(t, network)
 				nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-					dialed, accepted, err := connect(t, network)
+					dialed, accepted, err := conntest.Connect(t, network)
 					if err != nil {
 						return nil, nil, nil, err
 					}
@@ -182,42 +185,4 @@ func TestConn(t *testing.T) {
 			})
 		}
 	}
-}
-
-// connect returns the two ends of a connection of this package.
-func connect(tb testing.TB, network string) (dialed, accepted net.Conn, err error) {
-	tb.Helper()
-	address := "127.0.0.1:0"
-	switch network {
-	case "tcp6":
-		address = "[::1]:0"
-	case "unix", "unixpacket":
-		address = shortDir(tb) + "/l"
-	}
-	l, err := sockets.Listen(network, address)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer l.Close()
-	dialed, err = sockets.Dial(network, l.Addr().String())
-	if err != nil {
-		return nil, nil, err
-	}
-	accepted, err = l.Accept()
-	if err != nil {
-		dialed.Close()
-		return nil, nil, err
-	}
-	return dialed, accepted, nil
-}
-
-// listenUDP returns a socket bound to an address of the loopback interface.
-func listenUDP(tb testing.TB, network, address string) *sockets.UDPConn {
-	tb.Helper()
-	pc, err := sockets.ListenPacket(network, address)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { pc.Close() })
-	return pc.(*sockets.UDPConn)
 }

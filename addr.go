@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"encoding/binary"
 	"net"
 	"strconv"
 	"strings"
@@ -30,20 +29,8 @@ func plain(addr net.Addr) net.Addr {
 		if a == nil {
 			return nil
 		}
-	case *VsockAddr:
-		if a == nil {
-			return nil
-		}
-	case *NetlinkAddr:
-		if a == nil {
-			return nil
-		}
-	case *LinkAddr:
-		if a == nil {
-			return nil
-		}
-	case *RawAddr:
-		if a == nil {
+	case kernelAddr:
+		if a.isNil() {
 			return nil
 		}
 	}
@@ -159,33 +146,23 @@ type kernelAddr interface {
 	net.Addr
 	encode() (sys.Sockaddr, error)
 	addressFamily() int
+	isNil() bool
 }
 
-// decodeKernelAddr is decodeAddr for the families of this file.
+// decodeKernelAddr is decodeAddr for the families that package net does not know.
 func decodeKernelAddr(sa *sys.Sockaddr) net.Addr {
 	b := sa.Bytes()
-	if len(b) < 2 {
+	if len(b) < 2 || sa.Family() == sys.AF_UNSPEC {
 		return nil
 	}
-	switch family := sa.Family(); {
-	case family == sys.AF_VSOCK && len(b) >= 12:
-		return &VsockAddr{Port: binary.NativeEndian.Uint32(b[4:]), CID: binary.NativeEndian.Uint32(b[8:])}
-	case family == sys.AF_NETLINK && len(b) >= 12:
-		return &NetlinkAddr{PortID: binary.NativeEndian.Uint32(b[4:]), Groups: binary.NativeEndian.Uint32(b[8:])}
-	case family == sys.AF_PACKET && len(b) >= 12:
-		n := min(int(b[11]), len(b)-12)
-		return &LinkAddr{
-			Protocol:     binary.BigEndian.Uint16(b[2:]),
-			Interface:    int(int32(binary.NativeEndian.Uint32(b[4:]))),
-			HardwareType: binary.NativeEndian.Uint16(b[8:]),
-			PacketType:   b[10],
-			HardwareAddr: append(net.HardwareAddr(nil), b[12:12+n]...),
+	for i := range families {
+		if f := &families[i]; f.number == sa.Family() && f.decode != nil {
+			if addr := f.decode(*sa); addr != nil {
+				return addr
+			}
 		}
-	case family == sys.AF_UNSPEC:
-		return nil
-	default:
-		return &RawAddr{Family: family, Data: append([]byte(nil), b[2:]...)}
 	}
+	return &RawAddr{Family: sa.Family(), Data: append([]byte(nil), b[2:]...)}
 }
 
 // localAddr asks the kernel for the socket's own address, nil if it has none.

@@ -215,3 +215,32 @@ func storeDialed(fd *netfd.FD, peer *sys.Sockaddr) bool {
 	}
 	return true
 }
+
+// storeAccepted records fd's addresses in one allocation, if it is a TCP
+// connection.
+func storeAccepted(fd *netfd.FD, local net.Addr, peer *sys.Sockaddr) bool {
+	if fd.Type != sys.SOCK_STREAM {
+		return false
+	}
+	switch peer.Family() {
+	case sys.AF_INET:
+		a := new(struct {
+			netfd.Addrs
+			remote tcpAddr4
+		})
+		a.remote.set(peer)
+		a.Local, a.Remote = local, &a.remote.TCPAddr
+		fd.StoreAddrs(&a.Addrs)
+	case sys.AF_INET6:
+		a := new(struct {
+			netfd.Addrs
+			remote tcpAddr6
+		})
+		a.remote.set(peer)
+		a.Local, a.Remote = local, &a.remote.TCPAddr
+		fd.StoreAddrs(&a.Addrs)
+	default:
+		return false
+	}
+	return true
+}

@@ -3,6 +3,9 @@ package sockets
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -26,6 +29,8 @@ func (a *NetlinkAddr) String() string {
 
 func (a *NetlinkAddr) addressFamily() int { return sys.AF_NETLINK }
 
+func (a *NetlinkAddr) isNil() bool { return a == nil }
+
 // encode makes a struct sockaddr_nl.
 func (a *NetlinkAddr) encode() (sa sys.Sockaddr, err error) {
 	var b [12]byte
@@ -33,4 +38,23 @@ func (a *NetlinkAddr) encode() (sa sys.Sockaddr, err error) {
 	binary.NativeEndian.PutUint32(b[8:], a.Groups)
 	err = sa.SetFamily(sys.AF_NETLINK, b[:])
 	return sa, err
+}
+
+// decodeNetlinkAddr reads a struct sockaddr_nl.
+func decodeNetlinkAddr(sa sys.Sockaddr) net.Addr {
+	b := sa.Bytes()
+	if len(b) < 12 {
+		return nil
+	}
+	return &NetlinkAddr{PortID: binary.NativeEndian.Uint32(b[4:]), Groups: binary.NativeEndian.Uint32(b[8:])}
+}
+
+func parseNetlinkAddr(s string) (net.Addr, error) {
+	port, groups, ok := strings.Cut(s, "/")
+	p, err1 := strconv.ParseUint(port, 10, 32)
+	g, err2 := strconv.ParseUint(groups, 0, 32)
+	if !ok || err1 != nil || err2 != nil {
+		return nil, errMalformed
+	}
+	return &NetlinkAddr{PortID: uint32(p), Groups: uint32(g)}, nil
 }

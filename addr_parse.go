@@ -21,25 +21,12 @@ func ParseAddr(network, s string) (net.Addr, error) {
 }
 
 func parseAddr(network, s string) (net.Addr, error) {
+	for i := range families {
+		if f := &families[i]; f.name == network && f.parse != nil {
+			return f.parse(s)
+		}
+	}
 	switch network {
-	case "vsock":
-		cid, port, ok := strings.Cut(s, ":")
-		c, err1 := parseVsockNumber(cid)
-		p, err2 := parseVsockNumber(port)
-		if !ok || err1 != nil || err2 != nil {
-			return nil, errMalformed
-		}
-		return &VsockAddr{CID: c, Port: p}, nil
-	case "netlink":
-		port, groups, ok := strings.Cut(s, "/")
-		p, err1 := strconv.ParseUint(port, 10, 32)
-		g, err2 := strconv.ParseUint(groups, 0, 32)
-		if !ok || err1 != nil || err2 != nil {
-			return nil, errMalformed
-		}
-		return &NetlinkAddr{PortID: uint32(p), Groups: uint32(g)}, nil
-	case "packet":
-		return parseLinkAddr(s)
 	case "unix", "unixgram", "unixpacket":
 		return &net.UnixAddr{Name: s, Net: network}, nil
 	}
@@ -56,35 +43,6 @@ func parseAddr(network, s string) (net.Addr, error) {
 
 // errMalformed is replaced by ParseAddr.
 var errMalformed = errors.New("malformed")
-
-func parseVsockNumber(s string) (uint32, error) {
-	if s == "*" {
-		return VsockAny, nil
-	}
-	n, err := strconv.ParseUint(s, 10, 32)
-	return uint32(n), err
-}
-
-func parseLinkAddr(s string) (net.Addr, error) {
-	f := strings.SplitN(s, "/", 5)
-	if len(f) != 5 {
-		return nil, errMalformed
-	}
-	index, err1 := strconv.ParseUint(f[0], 10, 31)
-	protocol, err2 := strconv.ParseUint(f[1], 0, 16)
-	hatype, err3 := strconv.ParseUint(f[2], 10, 16)
-	pkttype, err4 := strconv.ParseUint(f[3], 10, 8)
-	hw, err5 := parseHardwareAddr(f[4])
-	for _, err := range []error{err1, err2, err3, err4, err5} {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return &LinkAddr{
-		Interface: int(index), Protocol: uint16(protocol),
-		HardwareType: uint16(hatype), PacketType: uint8(pkttype), HardwareAddr: hw,
-	}, nil
-}
 
 func parseInternetAddr(network, s string) (net.Addr, error) {
 	switch network {
@@ -127,21 +85,4 @@ func checkZone(ip netip.Addr) error {
 		return errMalformed
 	}
 	return nil
-}
-
-// parseHardwareAddr takes addresses of any length up to 32 octets, unlike
-// net.ParseMAC.
-func parseHardwareAddr(s string) (net.HardwareAddr, error) {
-	if s == "" {
-		return nil, nil
-	}
-	var hw net.HardwareAddr
-	for _, octet := range strings.Split(s, ":") {
-		n, err := strconv.ParseUint(octet, 16, 8)
-		if err != nil || len(octet) != 2 || len(hw) == maxHardwareAddr {
-			return nil, errMalformed
-		}
-		hw = append(hw, byte(n))
-	}
-	return hw, nil
 }

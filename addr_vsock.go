@@ -44,6 +44,8 @@ func vsockNumber(n uint32) string {
 
 func (a *VsockAddr) addressFamily() int { return sys.AF_VSOCK }
 
+func (a *VsockAddr) isNil() bool { return a == nil }
+
 // encode makes a struct sockaddr_vm.
 func (a *VsockAddr) encode() (sa sys.Sockaddr, err error) {
 	var b [16]byte
@@ -51,6 +53,33 @@ func (a *VsockAddr) encode() (sa sys.Sockaddr, err error) {
 	binary.NativeEndian.PutUint32(b[8:], a.CID)
 	err = sa.SetFamily(sys.AF_VSOCK, b[:])
 	return sa, err
+}
+
+// decodeVsockAddr reads a struct sockaddr_vm.
+func decodeVsockAddr(sa sys.Sockaddr) net.Addr {
+	b := sa.Bytes()
+	if len(b) < 12 {
+		return nil
+	}
+	return &VsockAddr{Port: binary.NativeEndian.Uint32(b[4:]), CID: binary.NativeEndian.Uint32(b[8:])}
+}
+
+func parseVsockAddr(s string) (net.Addr, error) {
+	cid, port, ok := strings.Cut(s, ":")
+	c, err1 := parseVsockNumber(cid)
+	p, err2 := parseVsockNumber(port)
+	if !ok || err1 != nil || err2 != nil {
+		return nil, errMalformed
+	}
+	return &VsockAddr{CID: c, Port: p}, nil
+}
+
+func parseVsockNumber(s string) (uint32, error) {
+	if s == "*" {
+		return VsockAny, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	return uint32(n), err
 }
 
 // vsockAddress takes "2:1024", and ":1024" for this machine.

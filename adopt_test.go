@@ -9,15 +9,16 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"golang.org/x/sys/unix"
 )
 
 // rawFD returns a blocking descriptor that exec would keep, as it comes from other
@@ -35,20 +36,6 @@ func rawFD(tb testing.TB, domain, typ, proto int) (fd int) {
 		tb.Fatal(err)
 	}
 	return fd
-}
-
-func isOpen(fd int) bool {
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	return err == nil
-}
-
-func nonblocking(tb testing.TB, fd int) bool {
-	tb.Helper()
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return flags&unix.O_NONBLOCK != 0
 }
 
 func TestFromFD(t *testing.T) {
@@ -97,7 +84,7 @@ func TestFromFD(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			checkNoLeak(t)
+			socktest.CheckNoLeak(t)
 			open := func() *sockets.Socket {
 				fd := rawFD(t, tt.domain, tt.typ, tt.proto)
 				if tt.prepare != nil {
@@ -115,9 +102,9 @@ func TestFromFD(t *testing.T) {
 			}
 			s := open()
 			defer s.Close()
-			checkCloseOnExec(t, s)
-			withFD(t, s, func(fd int) error {
-				if !nonblocking(t, fd) {
+			socktest.CheckCloseOnExec(t, s)
+			socktest.WithFD(t, s, func(fd int) error {
+				if !socktest.Nonblocking(t, fd) {
 					t.Error("the socket is blocking")
 				}
 				return nil
@@ -175,7 +162,7 @@ func matchStars(pattern, s string) bool {
 }
 
 func TestFromFDErrors(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	var p [2]int
 	if err := unix.Pipe2(p[:], 0); err != nil {
 		t.Fatal(err)
@@ -205,7 +192,7 @@ func TestFromFDErrors(t *testing.T) {
 			}
 		})
 	}
-	if !isOpen(p[0]) || nonblocking(t, p[0]) {
+	if !socktest.IsOpen(p[0]) || socktest.Nonblocking(t, p[0]) {
 		t.Error("the pipe is no longer what it was")
 	}
 	// The same of a file.
@@ -213,7 +200,7 @@ func TestFromFDErrors(t *testing.T) {
 	if _, err := sockets.FromFile(f); !errors.Is(err, syscall.ENOTSOCK) {
 		t.Errorf("FromFile of a pipe: %v, want ENOTSOCK", err)
 	}
-	if nonblocking(t, p[0]) {
+	if socktest.Nonblocking(t, p[0]) {
 		t.Error("the pipe is non-blocking now")
 	}
 	f.Close()
@@ -224,14 +211,14 @@ func TestFromFDErrors(t *testing.T) {
 
 // TestFromFDLimit has no number left for the copy, in a process of its own.
 func TestFromFDLimit(t *testing.T) {
-	if out, err := childCommand(t, "from-fd-limit").CombinedOutput(); err != nil {
+	if out, err := socktest.ChildCommand(t, "from-fd-limit").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
 func init() {
-	children["from-fd-limit"] = fromFDLimit
-	children["standard-input"] = standardInput
+	socktest.Children["from-fd-limit"] = fromFDLimit
+	socktest.Children["standard-input"] = standardInput
 }
 
 func fromFDLimit() error {
@@ -239,7 +226,7 @@ func fromFDLimit() error {
 	if err != nil {
 		return err
 	}
-	lift, err := limitFree(0)
+	lift, err := socktest.LimitFree(0)
 	if err != nil {
 		return err
 	}
@@ -252,7 +239,7 @@ func fromFDLimit() error {
 		}
 	}
 	lift()
-	if lift, err = limitFree(1); err != nil {
+	if lift, err = socktest.LimitFree(1); err != nil {
 		return err
 	}
 	// The null device takes the number that the copy needs.
@@ -267,7 +254,7 @@ func fromFDLimit() error {
 	if _, err := sockets.FromFD(0); !errors.Is(err, syscall.EBADF) {
 		return fmt.Errorf("closed descriptor 0: %v, want EBADF", err)
 	}
-	if isOpen(0) {
+	if socktest.IsOpen(0) {
 		return errors.New("closed descriptor 0 is open")
 	}
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
@@ -278,7 +265,7 @@ func fromFDLimit() error {
 }
 
 func TestFromFile(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	fd := rawFD(t, unix.AF_INET, unix.SOCK_DGRAM, 0)
 	f := os.NewFile(uintptr(fd), "socket")
 	defer f.Close()
@@ -289,7 +276,7 @@ func TestFromFile(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if !isOpen(fd) {
+	if !socktest.IsOpen(fd) {
 		t.Error("closing the Socket closed the file")
 	}
 	if on, err := sockets.Blocking(f); on || err != nil {
@@ -298,7 +285,7 @@ func TestFromFile(t *testing.T) {
 	if err := sockets.SetBlocking(f, true); err != nil {
 		t.Fatal(err)
 	}
-	if nonblocking(t, fd) {
+	if socktest.Nonblocking(t, fd) {
 		t.Error("the file is non-blocking still")
 	}
 	if err := sockets.SetBlocking(f, false); err != nil {
@@ -332,7 +319,7 @@ func TestStandardInput(t *testing.T) {
 			defer peer.Close()
 			defer f.Close()
 			var errs strings.Builder
-			cmd := childCommand(t, "standard-input", mode)
+			cmd := socktest.ChildCommand(t, "standard-input", mode)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, &errs
 			if mode == "sigpipe" {
 				peer.Close()
@@ -428,7 +415,7 @@ func standardError() error {
 
 // TestAdoptedPeer checks that a connected datagram socket knows its peer.
 func TestAdoptedPeer(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	peer, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -484,7 +471,7 @@ func TestAdoptedPeer(t *testing.T) {
 // TestRefusedStaysBlocking checks that a socket of a kind that does not fit is
 // as it was, for whoever shares it.
 func TestRefusedStaysBlocking(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	tests := []struct {
 		name        string
 		domain, typ int
@@ -513,4 +500,63 @@ func wide(n int64) int {
 		return int(n)
 	}
 	return -1 << 30
+}
+
+// TestPollerRefusesAdoption checks that a socket which cannot be taken, because the
+// poller refuses the copy, is as it was. It runs in a process of its own, where no
+// other goroutine opens files.
+func TestPollerRefusesAdoption(t *testing.T) {
+	if out, err := socktest.ChildCommand(t, "poller-refuses").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func init() { socktest.Children["poller-refuses"] = pollerRefuses }
+
+func pollerRefuses() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fds[0]), "socket")
+	defer f.Close()
+
+	// The poller knows an open file by its number. Closed behind its back, while
+	// another descriptor keeps the file open, this one stays known, and the next
+	// copy of f, which gets the number again, is refused with EEXIST: epoll(7).
+	c, err := sockets.FileConn(f)
+	if err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(c)
+	rc, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	if cerr := rc.Control(func(fd uintptr) { err = unix.Close(int(fd)) }); cerr != nil || err != nil {
+		return fmt.Errorf("%v, %w", cerr, err)
+	}
+
+	for _, nonblocking := range []bool{false, true} {
+		if err := unix.SetNonblock(fds[0], nonblocking); err != nil {
+			return err
+		}
+		for name, adopt := range map[string]func() error{
+			"FileConn": func() error { _, err := sockets.FileConn(f); return err },
+			"FromFile": func() error { _, err := sockets.FromFile(f); return err },
+			"FromFD":   func() error { _, err := sockets.FromFD(fds[0]); return err },
+		} {
+			if err := adopt(); err == nil || !strings.Contains(err.Error(), "poller") {
+				return fmt.Errorf("%s: %v, want an error of the poller", name, err)
+			}
+			if !socktest.IsOpen(fds[0]) {
+				return errors.New(name + " closed the descriptor")
+			}
+			flags, err := unix.FcntlInt(uintptr(fds[0]), unix.F_GETFL, 0)
+			if err != nil || flags&unix.O_NONBLOCK != 0 != nonblocking {
+				return fmt.Errorf("%s left flags %#x, %v, of a file that was non-blocking: %v", name, flags, err, nonblocking)
+			}
+		}
+	}
+	return nil
 }

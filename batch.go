@@ -25,9 +25,9 @@ type Message = ipv4.Message
 // ReadBatch receives datagrams into ms and returns how many: at least one, for which
 // it waits, and no more than are there. flags are those of recvmsg(2).
 //
-// Addr keeps the address it holds if that is the sender's, and otherwise gets a new
-// one: no address is ever changed, so it may be kept, and who uses ms again and
-// again for the same peers saves the allocations.
+// Addr keeps the address it holds if that is the sender's. Otherwise it gets a new one,
+// or that of the message before. No address is ever changed, so it may be kept, and a
+// program that uses ms again and again for the same peers saves the allocations.
 //
 // An error after the first datagram is left to the next call. Several goroutines
 // may call ReadBatch and the other methods that receive; each datagram goes to one.
@@ -41,9 +41,13 @@ func (c *UDPConn) ReadBatch(ms []Message, flags int) (int, error) {
 // It waits for room. Should a datagram fail, it returns the number of those before,
 // without an error unless that is 0, and the next call, which starts with the failed
 // one, returns the error. So nothing is sent twice if the caller goes on from
-// ms[n:], and passes over ms[0] only when there is an error. A connected socket
-// also reports, once and instead of sending, that its peer refused an earlier
-// datagram.
+// ms[n:], and passes over ms[0] only when there is an error.
+//
+// A connected socket also reports, once and instead of sending, that its peer refused
+// an earlier datagram; if a batch finds out behind the first message, the next call of
+// whatever method that sends reports it. Where the kernel finds out while it works
+// through a batch, it goes on and tells only of the next refusal, see sendmmsg(2): a
+// single one may go unnoticed, but a peer that refuses each datagram will not.
 func (c *UDPConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, encodeUDPAddr)
 }
@@ -119,8 +123,12 @@ func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error)
 	}
 	b := netfd.GetBatch(c.fd, ms, flags)
 	n, err := b.Recv()
-	for i := range ms[:n] {
-		ms[i].Addr = sender(c.fd, b.Sender(i), &ms[i])
+	for i := 0; i < n; {
+		from, end := b.Sender(i)
+		addr := sender(c.fd, from, &ms[i])
+		for ; i < end; i++ {
+			ms[i].Addr = addr
+		}
 	}
 	b.Free()
 	return n, readError(c.fd, err)

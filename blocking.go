@@ -4,6 +4,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -41,13 +42,9 @@ func SetBlocking(c syscall.Conn, on bool) error {
 
 // controlMode calls f with the descriptor of c.
 func controlMode(c syscall.Conn, f func(fd int) syscall.Errno) error {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return closedError(err)
-	}
 	var errno syscall.Errno
-	if err := raw.Control(func(fd uintptr) { errno = f(int(fd)) }); err != nil {
-		return closedError(err)
+	if err := netfd.Control(c, func(fd uintptr) { errno = f(int(fd)) }); err != nil {
+		return err
 	}
 	if errno != 0 {
 		return os.NewSyscallError("fcntl", errno)

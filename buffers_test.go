@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 )
@@ -173,7 +175,7 @@ func TestWriteBuffersDeadline(t *testing.T) {
 		bufs = append(bufs, bytes.Repeat([]byte{byte(i)}, 10_000))
 	}
 	want := bytes.Join(bufs, nil)
-	a.SetWriteDeadline(time.Now().Add(30 * time.Millisecond))
+	socktest.StopWhenFull(t, a)
 	n, err := a.WriteBuffers(&bufs)
 	op, ok := err.(*net.OpError)
 	if !ok || op.Op != "writev" || op.Err != os.ErrDeadlineExceeded || op.Source != a.LocalAddr() || op.Addr != a.RemoteAddr() {
@@ -279,5 +281,35 @@ func TestReadBuffersOfNothing(t *testing.T) {
 				t.Errorf("ReadBuffers of nothing after Close = %d, %v, want net.ErrClosed", n, err)
 			}
 		})
+	}
+}
+
+func TestBuffersAllocate(t *testing.T) {
+	if socktest.Race {
+		t.Skip("under the race detector pools drop some of what they are given")
+	}
+	a, b := bufferPair(t, "tcp")
+	data := [][]byte{make([]byte, 100), make([]byte, 200), make([]byte, 300)}
+	out, in := make(net.Buffers, 3), make(net.Buffers, 3)
+	for i := range in {
+		in[i] = make([]byte, 300)
+	}
+	allocs := testing.AllocsPerRun(100, func() {
+		copy(out, data)
+		bufs := out
+		if _, err := a.WriteBuffers(&bufs); err != nil {
+			t.Fatal(err)
+		}
+		for n := int64(0); n < 600; {
+			m, err := b.ReadBuffers(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += m
+		}
+	})
+	// One is the header of bufs, which is the test's own.
+	if allocs > 1 {
+		t.Errorf("%v allocations, want none of ours", allocs)
 	}
 }

@@ -156,7 +156,7 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
 	}
-	return &rawConn{c.fd}, nil
+	return (*rawConn)(c.fd), nil
 }
 
 // setError wraps the error of a method that sets an option of the connection.
@@ -235,24 +235,25 @@ func fileName(fd *netfd.FD) string {
 	return fd.Network + ":" + local + "->" + remote
 }
 
-// rawConn gives access to a connection's descriptor.
-type rawConn struct {
-	fd *netfd.FD
-}
+// rawConn gives access to a connection's descriptor, without an allocation.
+type rawConn netfd.FD
 
 // Control calls f with the descriptor.
 func (c *rawConn) Control(f func(fd uintptr)) error {
-	return opErrorLocal(c.fd, "raw-control", c.fd.Control(f))
+	fd := (*netfd.FD)(c)
+	return opErrorLocal(fd, "raw-control", fd.Control(f))
 }
 
 // Read calls f until it returns true, and waits for input before calling it again.
 func (c *rawConn) Read(f func(fd uintptr) bool) error {
-	return opError(c.fd, "raw-read", c.fd.RawRead(f))
+	fd := (*netfd.FD)(c)
+	return opError(fd, "raw-read", fd.RawRead(f))
 }
 
 // Write calls f until it returns true, and waits for room before calling it again.
 func (c *rawConn) Write(f func(fd uintptr) bool) error {
-	return opError(c.fd, "raw-write", c.fd.RawWrite(f))
+	fd := (*netfd.FD)(c)
+	return opError(fd, "raw-write", fd.RawWrite(f))
 }
 
 func boolint(on bool) int {

@@ -5,7 +5,9 @@ package sockets_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -14,9 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // A write deadline strikes with data in a pipe between the two sockets. What the
@@ -83,14 +84,14 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 	for _, srcNet := range []string{"tcp", "unix"} {
 		for _, tt := range resume {
 			t.Run(srcNet+" "+tt.name, func(t *testing.T) {
-				data := randomBytes(3 << 20)
+				data := socktest.RandomBytes(3 << 20)
 				var wg sync.WaitGroup
 				src := connSource("", srcNet)(t, data, &wg).(net.Conn)
 				dst, peer := streamPair(t, "", "tcp")
 				dst.(*sockets.TCPConn).SetWriteBuffer(100_000)
 				peer.(*sockets.TCPConn).SetReadBuffer(100_000)
 				lr := &io.LimitedReader{R: src, N: 1 << 40}
-				dst.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+				socktest.StopWhenFull(t, dst)
 				n, err := sockets.Copy(dst, lr)
 				if !errors.Is(err, os.ErrDeadlineExceeded) || n >= int64(len(data)) {
 					t.Fatalf("Copy = %d, %v, want a deadline", n, err)
@@ -122,8 +123,13 @@ func TestCopyReadDeadline(t *testing.T) {
 			if _, err := feeder.Write([]byte("before ")); err != nil {
 				t.Fatal(err)
 			}
-			src.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
-			n, err := sockets.Copy(dst, src)
+			var n int64
+			var err error
+			socktest.WhileBlocked(t, func() { n, err = sockets.Copy(dst, src) }, func() {
+				// What there is has been taken, and it waits for more.
+				socktest.WaitEmpty(t, src.(syscall.Conn))
+				src.SetReadDeadline(time.Now())
+			})
 			if n != 7 || !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("Copy = %d, %v, want 7 and a deadline", n, err)
 			}
@@ -237,7 +243,7 @@ func TestCopyResumesAfterFailedFallback(t *testing.T) {
 				t.Skip(err)
 			}
 			defer full.Close()
-			data := randomBytes(300_000)
+			data := socktest.RandomBytes(300_000)
 			var wg sync.WaitGroup
 			src := connSource("", network)(t, data, &wg).(net.Conn)
 			n, err := sockets.Copy(full, src)
@@ -265,7 +271,7 @@ func TestCopyResumesAfterFailedFallback(t *testing.T) {
 // that Copy is interrupted, its piece is read first, and nothing of theirs is lost.
 func TestCopyInterruptedBesideReaders(t *testing.T) {
 	const size = 3 << 20
-	data := randomBytes(size)
+	data := socktest.RandomBytes(size)
 	for _, tt := range []struct {
 		name string
 
@@ -311,7 +317,7 @@ func TestCopyInterruptedBesideReaders(t *testing.T) {
 					}
 					moved <- n
 				}()
-				waitFull(t, dst)
+				socktest.WaitFull(t, dst)
 				tt.take(t, src)
 				dst.SetWriteDeadline(time.Now())
 				n := <-moved
@@ -328,27 +334,6 @@ func TestCopyInterruptedBesideReaders(t *testing.T) {
 					t.Errorf("%d octets and then %d others, of %d", n, len(rest), size)
 				}
 			})
-		}
-	}
-}
-
-// waitFull waits until nothing more goes into c: whoever writes to it hangs.
-func waitFull(t *testing.T, c net.Conn) {
-	t.Helper()
-	raw, err := c.(syscall.Conn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for full := 0; full < 20; time.Sleep(2 * time.Millisecond) {
-		if err := raw.Control(func(fd uintptr) {
-			p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-			if n, err := unix.Poll(p, 0); err == nil && n == 0 {
-				full++
-			} else {
-				full = 0
-			}
-		}); err != nil {
-			t.Fatal(err)
 		}
 	}
 }
@@ -374,8 +359,8 @@ func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
 			a, feeder := streamPair(t, "", "unix")
 			src := a.(*sockets.UnixConn)
 			dst, peer := streamPair(t, "", "unix")
-			fill(t, dst) // nothing more goes in
-			data := randomBytes(1000)
+			socktest.Fill(t, dst) // nothing more goes in
+			data := socktest.RandomBytes(1000)
 			if _, err := feeder.Write(data); err != nil {
 				t.Fatal(err)
 			}
@@ -384,7 +369,7 @@ func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
 				_, err := sockets.Copy(dst, src)
 				copied <- err
 			}()
-			waitEmpty(t, src)
+			socktest.WaitEmpty(t, src)
 			type result struct {
 				n   int
 				err error
@@ -411,28 +396,136 @@ func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
 	}
 }
 
-// fill writes to c until nothing more goes in.
-func fill(t *testing.T, c net.Conn) {
-	t.Helper()
-	c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	for {
-		if _, err := c.Write(make([]byte, 1)); err != nil {
-			break
+// Pieces of all sizes, of which some are copied and some spliced, arrive in order,
+// with limits, deadlines and reads in between, and none of a limit's rest is taken.
+func TestCopyPieces(t *testing.T) {
+	sizes := []int{1, 2, 100, 4095, 4096, 4097, 8192, 50_000, 300_000}
+	pick := func() int { return sizes[rand.IntN(len(sizes))] }
+	for _, from := range []string{"tcp", "unix"} {
+		for _, to := range []string{"tcp", "unix"} {
+			for _, impl := range []string{"", "net"} {
+				t.Run(fmt.Sprintf("%s to %s %s", from, impl, to), func(t *testing.T) {
+					t.Parallel()
+					data := socktest.RandomBytes(2 << 20)
+					src, feeder := streamPair(t, "", from)
+					dst, peer := streamPair(t, impl, to)
+					all := collect(t, dst, peer)
+					fed := make(chan error, 1)
+					go func() {
+						for rest := data; len(rest) > 0; {
+							n := min(pick(), len(rest))
+							if _, err := feeder.Write(rest[:n]); err != nil {
+								fed <- err
+								return
+							}
+							if rest = rest[n:]; rand.IntN(4) == 0 {
+								time.Sleep(time.Millisecond) // so that some find nothing
+							}
+						}
+						fed <- feeder.Close()
+					}()
+					sent := 0
+					for step := 0; sent < len(data); step++ {
+						switch step % 3 {
+						case 0:
+							limit := int64(pick())
+							n, err := sockets.Copy(dst, io.LimitReader(src, limit))
+							if sent += int(n); err != nil || n != limit && sent != len(data) {
+								t.Fatalf("Copy = %d, %v, the limit was %d", n, err, limit)
+							}
+						case 1:
+							src.SetReadDeadline(time.Now().Add(time.Millisecond))
+							n, err := sockets.Copy(dst, src)
+							if sent += int(n); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+								t.Fatalf("Copy = %d, %v", n, err)
+							}
+							src.SetReadDeadline(time.Time{})
+						case 2:
+							b := make([]byte, pick())
+							n, err := src.Read(b)
+							if err == nil {
+								_, err = dst.Write(b[:n])
+							}
+							if sent += n; err != nil && err != io.EOF {
+								t.Fatal(err)
+							}
+						}
+					}
+					if err := <-fed; err != nil {
+						t.Fatal(err)
+					}
+					if !bytes.Equal(data, all()) {
+						t.Error("octets were lost or changed")
+					}
+				})
+			}
 		}
 	}
-	c.SetWriteDeadline(time.Time{})
 }
 
-// waitEmpty waits until everything is taken from c that has come.
-func waitEmpty(t *testing.T, c syscall.Conn) {
-	t.Helper()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := 1; n > 0; time.Sleep(time.Millisecond) {
-		if err := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }); err != nil {
-			t.Fatal(err)
-		}
+// A destination that takes little at a time, and is given up again and again, gets
+// everything in the end, however large the pieces are that it left.
+func TestCopyGivenUp(t *testing.T) {
+	for _, tt := range []struct{ from, to string }{{"tcp", "tcp"}, {"unix", "tcp"}, {"tcp", "unix"}, {"unix", "unix"}} {
+		t.Run(tt.from+" to "+tt.to, func(t *testing.T) {
+			t.Parallel() // they share pools
+			data := socktest.RandomBytes(1 << 20)
+			src, feeder := streamPair(t, "", tt.from)
+			go func() {
+				for rest := data; len(rest) > 0; {
+					n := min(1+rand.IntN(10_000), len(rest))
+					if _, err := feeder.Write(rest[:n]); err != nil {
+						return // seen by what is missing
+					}
+					rest = rest[n:]
+				}
+				feeder.Close()
+			}()
+			dst, peer := streamPair(t, "", tt.to)
+			dst.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(50_000)
+			peer.(interface{ SetReadBuffer(int) error }).SetReadBuffer(50_000)
+			var got bytes.Buffer
+			read := make(chan error, 1)
+			go func() {
+				b := make([]byte, 20_000)
+				for {
+					n, err := peer.Read(b)
+					got.Write(b[:n])
+					if err != nil {
+						read <- err
+						return
+					}
+				}
+			}()
+			sent, givenUp := int64(0), 0
+			for {
+				dst.SetWriteDeadline(time.Now().Add(time.Duration(rand.IntN(3)) * time.Millisecond))
+				lr := &io.LimitedReader{R: src, N: 1 + rand.Int64N(20_000)}
+				n, err := sockets.Copy(dst, lr)
+				if sent += n; lr.N < 0 {
+					t.Fatalf("Copy passed its limit by %d", -lr.N)
+				}
+				if err == nil && lr.N == 0 {
+					continue
+				}
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatalf("Copy = %d, %v", n, err)
+				}
+				givenUp++
+			}
+			dst.(interface{ CloseWrite() error }).CloseWrite()
+			if err := <-read; err != io.EOF {
+				t.Fatal(err)
+			}
+			if sent != int64(len(data)) || !bytes.Equal(data, got.Bytes()) {
+				t.Errorf("%d octets are said to be sent, %d came, given up %d times; want %d", sent, got.Len(), givenUp, len(data))
+			}
+			if givenUp == 0 {
+				t.Error("never given up")
+			}
+		})
 	}
 }

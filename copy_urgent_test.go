@@ -9,9 +9,9 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"golang.org/x/sys/unix"
 )
 
 // TestCopyUrgent copies a stream with urgent data in the middle, at which splice(2)
@@ -25,11 +25,11 @@ func TestCopyUrgent(t *testing.T) {
 					a, b := copyPair(t, impl, "tcp")
 					defer a.Close()
 					if inline {
-						onFD(t, a.(syscall.Conn), func(fd int) error {
+						socktest.WithFD(t, a.(syscall.Conn), func(fd int) error {
 							return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
 						})
 					}
-					data := randomBytes(110_000)
+					data := socktest.RandomBytes(110_000)
 					var want []byte
 					go func() {
 						defer b.Close()

@@ -15,12 +15,15 @@ import (
 //
 // Text is UTF-8 with "\n" line ends, whatever the format.
 type ExternalFormat struct {
-	// Encoding is any encoding of golang.org/x/text, or another one that
-	// keeps its contracts. Nil means bytes as they are, in which nothing is
+	// Encoding is any encoding of golang.org/x/text, one that ParseFormat
+	// returns, or another one that keeps x/text's contracts. Nil means bytes as they are, in which nothing is
 	// malformed and only CR, LF and NUL have a meaning, for Newline.
 	//
-	// The x/text value named ISO2022JP or HZGB2312 stands for the encoding; the
-	// conversion itself is done here.
+	// An x/text value stands for the encoding; the conversion itself is done
+	// here. It follows the encoding's own standard where x/text's table does
+	// not: GB 18030 is the edition of 2022 with the private use area, ISO 8859
+	// has the C1 controls. What is written for a character is always read as
+	// the same one.
 	Encoding encoding.Encoding
 
 	// Newline is the line end of the wire. The zero value, NewlineLF, converts
@@ -29,7 +32,11 @@ type ExternalFormat struct {
 
 	// Strict makes malformed input and characters that Encoding lacks an
 	// error, a *FormatError. Otherwise malformed input reads as U+FFFD, and a
-	// character that is lacking is written as "?", or as SUB in EBCDIC.
+	// character that is lacking is written as "?", or as SUB in EBCDIC. In the
+	// East Asian encodings some of those that are lacking have look-alikes: the
+	// minus sign, the wave dash, U+2016, the dashes U+2014 and U+2015, the cent,
+	// pound and not signs, and in Shift_JIS and EUC-JP the yen sign and the
+	// overline. These are written as WHATWG's and Microsoft's encoders do.
 	Strict bool
 }
 
@@ -43,8 +50,8 @@ const (
 	NewlineCR   Newline = Newline(codec.CR)   // CR
 	NewlineCRLF Newline = Newline(codec.CRLF) // CR LF
 	NewlineAny  Newline = Newline(codec.Any)  // reads LF, CR and CR LF, writes LF
-	NewlineNEL  Newline = Newline(codec.NEL)  // U+0085, the line end of z/OS
-	NewlineNVT  Newline = Newline(codec.NVT)  // CR LF, and CR NUL for a bare CR: RFC 854, Telnet
+	NewlineNEL  Newline = Newline(codec.NEL)  // U+0085, the line end of z/OS: 15 in EBCDIC, while LF is 25 in every page
+	NewlineNVT  Newline = Newline(codec.NVT)  // Telnet, RFC 854: CR LF, CR NUL for a bare CR, FF doubled; see SetCommandFunc
 )
 
 // String returns the name of the style as ParseFormat reads it.
@@ -121,9 +128,11 @@ func (e *FormatError) Temporary() bool { return false }
 // It is the inverse of String.
 //
 // Names are those that IANA, WHATWG, iconv, Python and ICU have for the
-// encodings of x/text, with case and punctuation ignored; EncodingNames
+// encodings of x/text and for some 60 code pages more, of EBCDIC, DOS and the
+// Macintosh, with case and punctuation ignored; EncodingNames
 // lists the ones that String uses. "iso-8859-1" is ISO 8859-1, not
-// windows-1252; "utf-16" and "utf-32" are big-endian unless a byte order mark
+// windows-1252; "gb18030" is the edition of 2022, "gb18030-2005" the one before;
+// "utf-16" and "utf-32" are big-endian unless a byte order mark
 // says otherwise, and write one; "utf-8-sig" is UTF-8 with a mark. "bytes" is
 // bytes as they are.
 //
@@ -215,7 +224,7 @@ func (f ExternalFormat) check() error {
 		err = fmt.Errorf("%w: unknown style of line ends %d", ErrFormatOption, uint8(f.Newline))
 	case !charset.Usable():
 		err = fmt.Errorf("%w: the encoding has no decoder or no encoder", ErrFormatOption)
-	case f.Newline == NewlineNEL && !charset.Encodes('\u0085'):
+	case f.Newline == NewlineNEL && !charset.EncodesNEL():
 		err = fmt.Errorf("%w: line ends are U+0085, which the encoding lacks", ErrFormatOption)
 	default:
 		return nil
@@ -225,4 +234,9 @@ func (f ExternalFormat) check() error {
 
 func (f ExternalFormat) codec() codec.Format {
 	return codec.Format{Charset: codec.Of(f.Encoding), Newline: codec.Newline(f.Newline), Strict: f.Strict}
+}
+
+// externalFormat is the inverse of ExternalFormat.codec.
+func externalFormat(f codec.Format) ExternalFormat {
+	return ExternalFormat{Encoding: f.Charset.Encoding, Newline: Newline(f.Newline), Strict: f.Strict}
 }

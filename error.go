@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -180,42 +179,6 @@ func readError(fd *netfd.FD, err error) error {
 	}
 	return &net.OpError{Op: "read", Net: fd.Network, Source: fd.Local(), Addr: fd.Remote(), Err: err}
 }
-
-// closedError returns the error of a file or connection of any make that does not give
-// its descriptor away: if it is closed, one that matches net.ErrClosed.
-func closedError(err error) error {
-	switch {
-	case errors.Is(err, net.ErrClosed):
-		return net.ErrClosed
-	case errors.Is(err, os.ErrClosed), errors.Is(err, fileClosed()):
-		return fileClosedError{}
-	}
-	return innerError(err)
-}
-
-// fileClosedError is the error of a closed file. It matches os.ErrClosed as well as
-// net.ErrClosed.
-type fileClosedError struct{}
-
-func (fileClosedError) Error() string { return os.ErrClosed.Error() }
-
-func (fileClosedError) Is(target error) bool {
-	return target == os.ErrClosed || target == net.ErrClosed
-}
-
-// fileClosed returns what the RawConn of a closed os.File answers: an error of
-// package os's own that matches no exported one.
-var fileClosed = sync.OnceValue(func() error {
-	// No system numbers its descriptors this high, so none is opened here and
-	// none is closed.
-	f := os.NewFile(1<<31-1, "")
-	rc, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	f.Close()
-	return rc.Control(func(uintptr) {})
-})
 
 // ErrWouldBlock is what a call matches that was not to wait and would have had to.
 var ErrWouldBlock error = syscall.EAGAIN

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"net/netip"
+	"slices"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/sockopt"
@@ -80,7 +82,7 @@ func ExamplePacketInfo() {
 		log.Fatal(err)
 	}
 
-	b, oob := make([]byte, 1500), make([]byte, sockets.MaxPacketInfo)
+	b, oob := make([]byte, 1500), make([]byte, sockets.PacketInfoLen)
 	n, oobn, _, from, err := server.ReadMsgUDPAddrPort(b, oob)
 	if err != nil {
 		log.Fatal(err)
@@ -113,4 +115,36 @@ func ExampleListenConfig_ListenPacketGroup() {
 	}
 	fmt.Println(len(group), same)
 	// Output: 4 true
+}
+
+func ExampleUDPConn_WriteSegments() {
+	lc := sockets.ListenConfig{Offload: true}
+	pc, err := lc.ListenPacket(context.Background(), "udp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pc.Close()
+	c, err := sockets.Dial("udp4", pc.LocalAddr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.(*sockets.UDPConn).WriteSegments([]byte("one.two.end"), 4, netip.AddrPort{}); err != nil {
+		log.Fatal(err)
+	}
+	buf := make([]byte, 65535)
+	for left := 11; left > 0; {
+		n, size, _, err := pc.(*sockets.UDPConn).ReadSegments(buf)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for datagram := range slices.Chunk(buf[:n], size) {
+			fmt.Printf("%s\n", datagram)
+		}
+		left -= n
+	}
+	// Output:
+	// one.
+	// two.
+	// end
 }

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // A streamFamily is a kind of stream that package net does not know, of which this
@@ -49,7 +50,7 @@ func (f streamFamily) new(t *testing.T) *sockets.Socket {
 	if err != nil {
 		t.Skipf("no %s: %v", f.name, err)
 	}
-	closeLater(t, s)
+	socktest.CloseLater(t, s)
 	return s
 }
 
@@ -61,8 +62,8 @@ func (f streamFamily) listen(t *testing.T) net.Listener {
 		t.Skipf("no loopback for %s: %v", f.name, err)
 	}
 	l, err := s.Listen(0)
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	return l
 }
 
@@ -79,9 +80,9 @@ func (f streamFamily) dial(t *testing.T, l net.Listener) (c, accepted net.Conn) 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c, err := s.Connect(ctx, l.Addr())
-	check(t, err)
+	socktest.Check(t, err)
 	accepted, err = l.Accept()
-	check(t, err)
+	socktest.Check(t, err)
 	return c, accepted
 }
 
@@ -97,7 +98,7 @@ func TestStreamFamilies(t *testing.T) {
 // TestStreamFamiliesCopy moves data from each family to TCP and back: by splice(2)
 // where the kernel has it for the family, otherwise by copying.
 func TestStreamFamiliesCopy(t *testing.T) {
-	data := randomBytes(2 << 20)
+	data := socktest.RandomBytes(2 << 20)
 	forEachStream(t, func(t *testing.T, family streamFamily, l net.Listener) {
 		for _, toTCP := range []bool{true, false} {
 			feeder, src := family.dial(t, l)
@@ -106,8 +107,8 @@ func TestStreamFamiliesCopy(t *testing.T) {
 				feeder, src, dst, sink = dst, sink, feeder, src
 			}
 			for _, c := range []net.Conn{feeder, src, dst, sink} {
-				closeLater(t, c)
-				check(t, c.SetDeadline(time.Now().Add(time.Minute)))
+				socktest.CloseLater(t, c)
+				socktest.Check(t, c.SetDeadline(time.Now().Add(time.Minute)))
 			}
 			go func() {
 				// SCTP takes a message that fits in its buffer, or none.
@@ -134,7 +135,7 @@ func TestStreamFamiliesCopy(t *testing.T) {
 			if n != int64(len(data)) || err != nil {
 				t.Errorf("Copy, to TCP %v: %d, %v, want %d", toTCP, n, err, len(data))
 			}
-			check(t, dst.(interface{ CloseWrite() error }).CloseWrite())
+			socktest.Check(t, dst.(interface{ CloseWrite() error }).CloseWrite())
 			if r := <-got; r.err != nil || !bytes.Equal(r.b, data) {
 				t.Errorf("to TCP %v: %d bytes arrived, %v", toTCP, len(r.b), r.err)
 			}
@@ -158,10 +159,10 @@ func TestStreamFamiliesHTTP(t *testing.T) {
 			return family.new(t).Connect(ctx, l.Addr())
 		}}
 		client := &http.Client{Transport: transport, Timeout: time.Minute}
-		want := randomBytes(200_000)
+		want := socktest.RandomBytes(200_000)
 		for range 3 {
 			resp, err := client.Post("http://host/echo", "application/octet-stream", bytes.NewReader(want))
-			check(t, err)
+			socktest.Check(t, err)
 			got, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
 			if err != nil || !bytes.Equal(want, got) {
@@ -169,7 +170,7 @@ func TestStreamFamiliesHTTP(t *testing.T) {
 			}
 		}
 		transport.CloseIdleConnections()
-		check(t, server.Shutdown(t.Context()))
+		socktest.Check(t, server.Shutdown(t.Context()))
 		if err := <-served; err != http.ErrServerClosed {
 			t.Errorf("Serve: %v", err)
 		}
@@ -182,8 +183,8 @@ func TestConnectNoWaitFamilies(t *testing.T) {
 	forEachStream(t, func(t *testing.T, family streamFamily, l net.Listener) {
 		for range 100 {
 			c, err := family.new(t).ConnectNoWait(l.Addr())
-			check(t, err)
-			check(t, c.SetDeadline(time.Now().Add(time.Minute)))
+			socktest.Check(t, err)
+			socktest.Check(t, c.SetDeadline(time.Now().Add(time.Minute)))
 			read := make(chan error)
 			go func() {
 				b := make([]byte, 1)
@@ -194,15 +195,15 @@ func TestConnectNoWaitFamilies(t *testing.T) {
 				t.Fatalf("Write: %d, %v", n, err)
 			}
 			a, err := l.Accept()
-			check(t, err)
+			socktest.Check(t, err)
 			wantMessage(t, a, "early")
 			_, err = a.Write([]byte("x"))
-			check(t, err)
+			socktest.Check(t, err)
 			if err := <-read; err != nil {
 				t.Fatalf("Read: %v", err)
 			}
-			check(t, a.Close())
-			check(t, c.Close())
+			socktest.Check(t, a.Close())
+			socktest.Check(t, c.Close())
 		}
 	})
 }
@@ -231,8 +232,8 @@ func TestConnectNoWaitRefused(t *testing.T) {
 				if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) {
 					continue // at once
 				}
-				check(t, err)
-				check(t, c.SetDeadline(time.Now().Add(time.Minute)))
+				socktest.Check(t, err)
+				socktest.Check(t, c.SetDeadline(time.Now().Add(time.Minute)))
 				err = first(c.(*sockets.StreamConn))
 				if family.proto == unix.IPPROTO_SCTP && errors.Is(err, syscall.EPIPE) {
 					continue // all that the kernel has left to say, now and then
@@ -240,7 +241,7 @@ func TestConnectNoWaitRefused(t *testing.T) {
 				if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("%s: %v, want ECONNREFUSED or ECONNRESET", name, err)
 				}
-				check(t, c.Close())
+				socktest.Check(t, c.Close())
 			}
 		}
 	})
@@ -259,13 +260,13 @@ func TestConnectAfterRefusal(t *testing.T) {
 		}
 		c, err := s.Connect(ctx, l.Addr())
 		if err == nil {
-			closeLater(t, c)
+			socktest.CloseLater(t, c)
 			a, err := l.Accept()
-			check(t, err)
-			closeLater(t, a)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, a)
 			return
 		}
-		wantError(t, err, "dial", syscall.EALREADY)
+		socktest.WantError(t, err, "dial", syscall.EALREADY)
 	})
 }
 
@@ -274,10 +275,10 @@ func TestConnectAfterRefusal(t *testing.T) {
 func TestVsockWildcard(t *testing.T) {
 	vsockLoopback(t)
 	l, err := sockets.Listen("vsock", ":*")
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	s, err := sockets.New("vsock")
-	check(t, err)
+	socktest.Check(t, err)
 	dials := map[string]func() (net.Conn, error){
 		"Dial":          func() (net.Conn, error) { return sockets.Dial("vsock", l.Addr().String()) },
 		"Connect":       func() (net.Conn, error) { return s.Connect(t.Context(), l.Addr()) },
@@ -289,10 +290,10 @@ func TestVsockWildcard(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		closeLater(t, c)
+		socktest.CloseLater(t, c)
 		a, err := l.Accept()
-		check(t, err)
-		closeLater(t, a)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, a)
 		if cid := c.RemoteAddr().(*sockets.VsockAddr).CID; cid != sockets.VsockLocal {
 			t.Errorf("%s: the peer's context is %d, want %d", name, cid, sockets.VsockLocal)
 		}
@@ -306,7 +307,7 @@ func algListener(t *testing.T, typ, name string, prepare func(fd int) error) net
 	if err != nil {
 		t.Skip("no AF_ALG:", err)
 	}
-	closeLater(t, s)
+	socktest.CloseLater(t, s)
 	// struct sockaddr_alg: type[14], feat, mask, name[64]
 	data := make([]byte, 14+4+4+64)
 	copy(data, typ)
@@ -315,11 +316,11 @@ func algListener(t *testing.T, typ, name string, prepare func(fd int) error) net
 		t.Skipf("no %s: %v", name, err)
 	}
 	if prepare != nil {
-		onFD(t, s, prepare)
+		socktest.WithFD(t, s, prepare)
 	}
 	l, err := s.Listener()
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	return l
 }
 
@@ -343,22 +344,22 @@ func TestAcceptALG(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		closeLater(t, c)
+		socktest.CloseLater(t, c)
 		_, err = c.Write([]byte("hello"))
-		check(t, err)
+		socktest.Check(t, err)
 		got := make([]byte, sha256.Size)
 		_, err = io.ReadFull(c, got)
-		check(t, err)
+		socktest.Check(t, err)
 		if !bytes.Equal(want[:], got) {
 			t.Errorf("%s: hash %x, want %x", name, got, want)
 		}
 	}
-	check(t, l.SetDeadline(time.Unix(1, 0)))
+	socktest.Check(t, l.SetDeadline(time.Unix(1, 0)))
 	_, err := l.Accept()
-	wantError(t, err, "accept", os.ErrDeadlineExceeded)
-	check(t, l.Close())
+	socktest.WantError(t, err, "accept", os.ErrDeadlineExceeded)
+	socktest.Check(t, l.Close())
 	_, err = l.Accept()
-	wantError(t, err, "accept", net.ErrClosed)
+	socktest.WantError(t, err, "accept", net.ErrClosed)
 }
 
 // algControl is a control message of the kernel's crypto interface.
@@ -374,24 +375,35 @@ func algControl(typ int, data []byte) []byte {
 // TestCipherALG encrypts by the kernel: the key is an option of the listening socket,
 // and what to do goes with the data as control messages.
 func TestCipherALG(t *testing.T) {
-	key, iv, plain := randomBytes(16), randomBytes(aes.BlockSize), randomBytes(4*aes.BlockSize)
+	key, iv, plain := socktest.RandomBytes(16), socktest.RandomBytes(aes.BlockSize), socktest.RandomBytes(4*aes.BlockSize)
 	l := algListener(t, "skcipher", "cbc(aes)", func(fd int) error {
 		return unix.SetsockoptString(fd, unix.SOL_ALG, unix.ALG_SET_KEY, string(key))
 	})
 	c, err := l.Accept()
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	oob := algControl(unix.ALG_SET_OP, binary.NativeEndian.AppendUint32(nil, unix.ALG_OP_ENCRYPT))
 	oob = append(oob, algControl(unix.ALG_SET_IV, append(binary.NativeEndian.AppendUint32(nil, uint32(len(iv))), iv...))...)
-	onFD(t, c.(syscall.Conn), func(fd int) error { return unix.Sendmsg(fd, plain, oob, nil, 0) })
+	socktest.WithFD(t, c.(syscall.Conn), func(fd int) error { return unix.Sendmsg(fd, plain, oob, nil, 0) })
 	got := make([]byte, len(plain))
 	_, err = io.ReadFull(c, got)
-	check(t, err)
+	socktest.Check(t, err)
 	block, err := aes.NewCipher(key)
-	check(t, err)
+	socktest.Check(t, err)
 	want := make([]byte, len(plain))
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(want, plain)
 	if !bytes.Equal(want, got) {
 		t.Errorf("encrypted to %x, want %x", got, want)
+	}
+}
+
+// wantMessage reads exactly what is expected, as one message or from a stream.
+func wantMessage(tb testing.TB, c io.Reader, want string) {
+	tb.Helper()
+	b := make([]byte, len(want)+1)
+	n, err := c.Read(b)
+	socktest.Check(tb, err)
+	if got := string(b[:n]); got != want {
+		tb.Errorf("read %q, want %q", got, want)
 	}
 }

@@ -7,8 +7,6 @@ import (
 
 	"golang.org/x/net/bpf"
 
-	"github.com/iolib-go/sockets/internal/netfd"
-	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -68,13 +66,9 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 // Systems without it answer errors.ErrUnsupported. See SO_ATTACH_REUSEPORT_CBPF in
 // socket(7).
 func SteerByCPU(member syscall.Conn, size int) error {
-	addr := addrOf(member)
-	return openError("set", networkOf(addr), nil, addr, steerByCPU(member, size))
-}
-
-func steerByCPU(member syscall.Conn, size int) error {
 	if size < 1 {
-		return &ArgumentError{Arg: "group size", Value: size, Why: "must be positive"}
+		addr := addrOf(member)
+		return openError("set", networkOf(addr), nil, addr, &ArgumentError{Arg: "group size", Value: size, Why: "must be positive"})
 	}
 	program, err := bpf.Assemble([]bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtCPUID},
@@ -84,12 +78,5 @@ func steerByCPU(member syscall.Conn, size int) error {
 	if err != nil {
 		return err
 	}
-	rc, err := member.SyscallConn()
-	if err != nil {
-		return closedError(err)
-	}
-	if cerr := rc.Control(func(s uintptr) { err = sys.AttachReusePort(s, program) }); cerr != nil {
-		return closedError(cerr)
-	}
-	return netfd.CallError("setsockopt", err)
+	return sockopt.AttachReusePortCBPF.Set(member, program)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -169,7 +170,7 @@ func TestListenGroupCloses(t *testing.T) {
 		}
 		return nil
 	}}
-	before := openDescriptors(t)
+	before := socktest.OpenDescriptors(t)
 	if ls, err := lc.ListenGroup(t.Context(), "tcp", "127.0.0.1:0", 4); ls != nil || !errors.Is(err, refuse) {
 		t.Errorf("ListenGroup: %v, %v", ls, err)
 	}
@@ -177,7 +178,7 @@ func TestListenGroupCloses(t *testing.T) {
 	if cs, err := lc.ListenPacketGroup(t.Context(), "udp", "127.0.0.1:0", 4); cs != nil || !errors.Is(err, refuse) {
 		t.Errorf("ListenPacketGroup: %v, %v", cs, err)
 	}
-	if after := openDescriptors(t); after != before {
+	if after := socktest.OpenDescriptors(t); after != before {
 		t.Errorf("%d descriptors are open, %d were", after, before)
 	}
 }

@@ -51,6 +51,11 @@ type ListenConfig struct {
 	// UDPConn.SetOffload. It changes nothing for other networks.
 	Offload bool
 
+	// PacketInfo makes received datagrams come with the control data that
+	// ParsePacketInfo reads: at which address and interface they arrived, their TOS
+	// and TTL. It is for UDP and raw IP sockets and changes nothing for other networks.
+	PacketInfo bool
+
 	mptcp mptcpUse
 }
 
@@ -160,6 +165,7 @@ func (lc *ListenConfig) opening(k *kind, local net.Addr) *opening {
 		kind: k, local: local, listen: true, backlog: lc.Backlog,
 		options:   lc.Options,
 		offload:   lc.Offload,
+		info:      lc.PacketInfo,
 		keepAlive: lc.KeepAlive, keepAliveConfig: lc.KeepAliveConfig,
 	}
 	if lc.Control != nil {

@@ -139,35 +139,6 @@ func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 	return addr
 }
 
-// storeAccepted records fd's addresses in one allocation, if it is a TCP
-// connection.
-func storeAccepted(fd *netfd.FD, local net.Addr, peer *sys.Sockaddr) bool {
-	if fd.Type != sys.SOCK_STREAM {
-		return false
-	}
-	switch peer.Family() {
-	case sys.AF_INET:
-		a := new(struct {
-			netfd.Addrs
-			remote tcpAddr4
-		})
-		a.remote.set(peer)
-		a.Local, a.Remote = local, &a.remote.TCPAddr
-		fd.StoreAddrs(&a.Addrs)
-	case sys.AF_INET6:
-		a := new(struct {
-			netfd.Addrs
-			remote tcpAddr6
-		})
-		a.remote.set(peer)
-		a.Local, a.Remote = local, &a.remote.TCPAddr
-		fd.StoreAddrs(&a.Addrs)
-	default:
-		return false
-	}
-	return true
-}
-
 // AcceptConfig says how AcceptWith accepts one connection. The zero value makes it
 // Accept.
 type AcceptConfig struct {
@@ -285,13 +256,14 @@ func (l *listener) syscallConn() (syscall.RawConn, error) {
 		return nil, syscall.EINVAL
 	}
 	l.askLocal.Store(true)
-	return &rawListener{rawConn{l.fd}}, nil
+	return (*rawListener)(l.fd), nil
 }
 
 // rawListener gives access to a listener's descriptor, on which only Accept waits.
-type rawListener struct {
-	rawConn
-}
+type rawListener netfd.FD
+
+// Control calls f with the descriptor.
+func (l *rawListener) Control(f func(fd uintptr)) error { return (*rawConn)(l).Control(f) }
 
 // Read returns syscall.EINVAL.
 func (*rawListener) Read(func(uintptr) bool) error { return syscall.EINVAL }

@@ -45,6 +45,6 @@ func (l *listener) handDown(fd *netfd.FD) {
 		l.heirs.Store(heirsByUs)
 	}
 	for _, s := range l.options {
-		s.Apply(&rawConn{fd})
+		s.Apply((*rawConn)(fd))
 	}
 }

@@ -13,39 +13,16 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// An acceptor is a listener of any kind.
-type acceptor interface {
-	net.Listener
-	syscall.Conn
-	AcceptWith(sockets.AcceptConfig) (net.Conn, error)
-	SetDeadline(time.Time) error
-	File() (*os.File, error)
-}
-
 var (
-	_ acceptor = (*sockets.TCPListener)(nil)
-	_ acceptor = (*sockets.UnixListener)(nil)
-	_ acceptor = (*sockets.StreamListener)(nil)
+	_ conntest.Acceptor = (*sockets.TCPListener)(nil)
+	_ conntest.Acceptor = (*sockets.UnixListener)(nil)
+	_ conntest.Acceptor = (*sockets.StreamListener)(nil)
 )
-
-func listenOn(tb testing.TB, network string) acceptor {
-	tb.Helper()
-	l, err := sockets.Listen(network, loopbackOf(network))
-	check(tb, err)
-	closeLater(tb, l)
-	return l.(acceptor)
-}
-
-func dialTo(tb testing.TB, l net.Listener) net.Conn {
-	tb.Helper()
-	c, err := sockets.Dial(l.Addr().Network(), l.Addr().String())
-	check(tb, err)
-	closeLater(tb, c)
-	return c
-}
 
 func TestAcceptWith(t *testing.T) {
 	past, future := time.Unix(1, 0), time.Now().Add(time.Hour)
@@ -72,32 +49,32 @@ func TestAcceptWith(t *testing.T) {
 	for _, network := range []string{"tcp4", "unix", "unixpacket"} {
 		for _, tt := range tests {
 			t.Run(network+" "+tt.name, func(t *testing.T) {
-				l := listenOn(t, network)
-				check(t, l.SetDeadline(tt.deadline))
+				l := conntest.ListenOn(t, network)
+				socktest.Check(t, l.SetDeadline(tt.deadline))
 				if tt.pending {
-					dialTo(t, l)
+					conntest.DialTo(t, l)
 				}
 				c, err := l.AcceptWith(tt.config)
 				if tt.want != nil {
-					wantError(t, err, "accept", tt.want)
+					socktest.WantError(t, err, "accept", tt.want)
 					if c != nil {
 						t.Errorf("a connection with the error: %v", c)
 					}
 				} else {
-					check(t, err)
-					closeLater(t, c)
+					socktest.Check(t, err)
+					socktest.CloseLater(t, c)
 				}
 				// The timeout was of the one call.
 				if !tt.pending {
-					dialTo(t, l)
+					conntest.DialTo(t, l)
 				}
 				if tt.deadline == past {
-					check(t, l.SetDeadline(time.Time{}))
+					socktest.Check(t, l.SetDeadline(time.Time{}))
 				}
 				if !tt.pending || tt.want != nil {
 					c, err = l.Accept()
-					check(t, err)
-					closeLater(t, c)
+					socktest.Check(t, err)
+					socktest.CloseLater(t, c)
 				}
 			})
 		}
@@ -109,41 +86,37 @@ func TestAcceptWith(t *testing.T) {
 func TestAcceptWithBlocked(t *testing.T) {
 	forever := sockets.AcceptConfig{Timeout: time.Hour}
 	t.Run("close", func(t *testing.T) {
-		l := listenOn(t, "tcp4")
-		e := &env{TB: t, impl: sockImpl}
+		l := conntest.ListenOn(t, "tcp4")
 		var err error
-		e.whileBlocked(func(seeFunc) { _, err = l.AcceptWith(forever) }, func() { check(t, l.Close()) })
-		wantError(t, err, "accept", net.ErrClosed)
+		socktest.WhileBlocked(t, func() { _, err = l.AcceptWith(forever) }, func() { socktest.Check(t, l.Close()) })
+		socktest.WantError(t, err, "accept", net.ErrClosed)
 	})
 	t.Run("deadline", func(t *testing.T) {
-		l := listenOn(t, "tcp4")
-		e := &env{TB: t, impl: sockImpl}
+		l := conntest.ListenOn(t, "tcp4")
 		var err error
-		e.whileBlocked(func(seeFunc) { _, err = l.AcceptWith(forever) }, func() { check(t, l.SetDeadline(time.Now())) })
-		wantError(t, err, "accept", os.ErrDeadlineExceeded)
+		socktest.WhileBlocked(t, func() { _, err = l.AcceptWith(forever) }, func() { socktest.Check(t, l.SetDeadline(time.Now())) })
+		socktest.WantError(t, err, "accept", os.ErrDeadlineExceeded)
 	})
 	t.Run("connection", func(t *testing.T) {
-		l := listenOn(t, "unix")
-		e := &env{TB: t, impl: sockImpl}
-		e.whileBlocked(func(seeFunc) {
+		l := conntest.ListenOn(t, "unix")
+		socktest.WhileBlocked(t, func() {
 			c, err := l.AcceptWith(forever)
-			check(t, err)
-			closeLater(t, c)
-		}, func() { dialTo(t, l) })
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
+		}, func() { conntest.DialTo(t, l) })
 	})
 	t.Run("behind Accept", func(t *testing.T) {
-		l := listenOn(t, "tcp4")
-		e := &env{TB: t, impl: sockImpl}
-		e.whileBlocked(func(seeFunc) {
+		l := conntest.ListenOn(t, "tcp4")
+		socktest.WhileBlocked(t, func() {
 			c, err := l.Accept()
-			check(t, err)
-			closeLater(t, c)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
 		}, func() {
 			_, err := l.AcceptWith(sockets.AcceptConfig{Timeout: time.Millisecond})
-			wantError(t, err, "accept", os.ErrDeadlineExceeded)
+			socktest.WantError(t, err, "accept", os.ErrDeadlineExceeded)
 			_, err = l.AcceptWith(sockets.AcceptConfig{NoWait: true})
-			wantError(t, err, "accept", sockets.ErrWouldBlock)
-			dialTo(t, l)
+			socktest.WantError(t, err, "accept", sockets.ErrWouldBlock)
+			conntest.DialTo(t, l)
 		})
 	})
 }
@@ -152,7 +125,7 @@ func TestAcceptWithBlocked(t *testing.T) {
 // come, deadlines change, and at last the listener is closed. No connection is
 // lost.
 func TestAcceptConcurrently(t *testing.T) {
-	l := listenOn(t, "tcp4")
+	l := conntest.ListenOn(t, "tcp4")
 	const connections = 200
 	var accepted atomic.Int32
 	all := make(chan struct{})
@@ -189,14 +162,14 @@ func TestAcceptConcurrently(t *testing.T) {
 		}
 	})
 	for range connections {
-		check(t, dialTo(t, l).Close())
+		socktest.Check(t, conntest.DialTo(t, l).Close())
 	}
 	select {
 	case <-all:
 	case <-time.After(30 * time.Second):
 		t.Errorf("%d connections of %d were accepted", accepted.Load(), connections)
 	}
-	check(t, l.Close())
+	socktest.Check(t, l.Close())
 	wg.Wait()
 }
 
@@ -208,20 +181,38 @@ func TestAcceptInherits(t *testing.T) {
 		Options:         []sockopt.Setting{sockopt.NoDelay.With(false), sockopt.TOS.With(0x28)},
 	}
 	l, err := lc.Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	check(t, err)
-	closeLater(t, l)
-	dialTo(t, l)
-	c, err := l.(acceptor).AcceptWith(sockets.AcceptConfig{Timeout: time.Minute})
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	conntest.DialTo(t, l)
+	c, err := l.(conntest.Acceptor).AcceptWith(sockets.AcceptConfig{Timeout: time.Minute})
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	a := c.(syscall.Conn)
 	noDelay, err := sockopt.NoDelay.Get(a)
-	check(t, err)
+	socktest.Check(t, err)
 	idle, err := sockopt.KeepIdle.Get(a)
-	check(t, err)
+	socktest.Check(t, err)
 	tos, err := sockopt.TOS.Get(a)
-	check(t, err)
+	socktest.Check(t, err)
 	if noDelay || idle != 7*time.Second || tos != 0x28 {
 		t.Errorf("no delay %v, idle time %v, TOS %#x; want false, 7s, 0x28", noDelay, idle, tos)
+	}
+}
+
+// TestAcceptWithClosed has a closed listener say so, however little time there is.
+func TestAcceptWithClosed(t *testing.T) {
+	l, err := sockets.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 { // which of two ready cases a select takes is random
+		for _, timeout := range []time.Duration{-1, 1, time.Hour} {
+			if _, err := l.AcceptWith(sockets.AcceptConfig{Timeout: timeout}); !errors.Is(err, net.ErrClosed) {
+				t.Fatalf("Timeout %d: %v, want net.ErrClosed", timeout, err)
+			}
+		}
 	}
 }

@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
+	"golang.org/x/sys/unix"
 )
 
 // awaitParked returns once n goroutines wait for input or output in a method of a
@@ -75,9 +76,9 @@ func TestDontWaitBehindReader(t *testing.T) {
 			return a, b
 		},
 	}
-	for _, network := range unixNetworks {
+	for _, network := range socktest.UnixNetworks {
 		conns[network] = func(t *testing.T) (conn, net.Conn) {
-			a, b := pair(t, network)
+			a, b := conntest.Pair(t, network)
 			return a, b
 		}
 	}
@@ -121,14 +122,14 @@ func TestDontWaitBehindWriter(t *testing.T) {
 		net.Conn
 		SendTo([]byte, net.Addr, sockets.MsgFlags) (int, error)
 	}
-	for _, network := range append([]string{"tcp"}, unixNetworks...) {
+	for _, network := range append([]string{"tcp"}, socktest.UnixNetworks...) {
 		t.Run(network, func(t *testing.T) {
 			var a sender
 			var b net.Conn
 			if network == "tcp" {
 				a, b = tcpPair(t)
 			} else {
-				a, b = pair(t, network)
+				a, b = conntest.Pair(t, network)
 			}
 			const size = 20 << 20
 			wrote := make(chan error, 1)
@@ -188,7 +189,7 @@ func TestDontWaitBehindWriter(t *testing.T) {
 func TestDontWaitErrorQueue(t *testing.T) {
 	u, v := udpPair(t, false)
 	v.Close()
-	check(t, sockopt.ReceiveError.Set(u, true))
+	socktest.Check(t, sockopt.ReceiveError.Set(u, true))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -215,7 +216,7 @@ func TestDontWaitErrorQueue(t *testing.T) {
 // TestDontWaitPastDeadline has a deadline concern what waits alone.
 func TestDontWaitPastDeadline(t *testing.T) {
 	a, b := tcpPair(t)
-	check(t, a.SetDeadline(time.Unix(1, 0)))
+	socktest.Check(t, a.SetDeadline(time.Unix(1, 0)))
 	if _, err := b.Write([]byte("here")); err != nil {
 		t.Fatal(err)
 	}
@@ -270,8 +271,8 @@ func udpPair(tb testing.TB, offload bool) (a, b *sockets.UDPConn) {
 		tb.Cleanup(func() { pc.Close() })
 		*c = pc.(*sockets.UDPConn)
 	}
-	check(tb, a.Connect(b.LocalAddr()))
-	check(tb, b.Connect(a.LocalAddr()))
+	socktest.Check(tb, a.Connect(b.LocalAddr()))
+	socktest.Check(tb, b.Connect(a.LocalAddr()))
 	if offload {
 		if err := a.SetOffload(true); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOPROTOOPT) {
 			tb.Skip(err)

@@ -3,6 +3,7 @@
 package sockets_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -15,24 +16,10 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"golang.org/x/sys/unix"
 )
-
-// wantReceive calls ReceiveFrom with room for size bytes.
-func wantReceive(t *testing.T, c messenger, size int, flags sockets.MsgFlags, want string) {
-	t.Helper()
-	b := make([]byte, size)
-	n, _, err := c.ReceiveFrom(b, flags)
-	if got := string(b[:n]); got != want || err != nil {
-		t.Errorf("ReceiveFrom with %q got %q, %v; want %q", flags, got, err, want)
-	}
-}
-
-func send(t *testing.T, c messenger, text string, flags sockets.MsgFlags) {
-	t.Helper()
-	if n, err := c.SendTo([]byte(text), nil, flags); n != len(text) || err != nil {
-		t.Fatalf("SendTo with %q sent %d, %v", flags, n, err)
-	}
-}
 
 func TestMsgFlagsString(t *testing.T) {
 	tests := []struct {
@@ -72,10 +59,10 @@ func TestMsgFlagsNumbers(t *testing.T) {
 
 // TestMsgFlagsMisused passes flags to the calls that they are not for.
 func TestMsgFlagsMisused(t *testing.T) {
-	a, b := dialed(t, "tcp4")
+	a, b := conntest.Dialed(t, "tcp4")
 	for _, flags := range []sockets.MsgFlags{sockets.MsgPeek, sockets.MsgWaitAll, sockets.MsgDontWait | sockets.MsgPeek, 1 << 20} {
 		_, err := a.SendTo([]byte("x"), nil, flags)
-		wantError(t, err, "write", syscall.EINVAL)
+		socktest.WantError(t, err, "write", syscall.EINVAL)
 		var arg *sockets.ArgumentError
 		if !errors.As(err, &arg) || arg.Arg != "flags" || arg.Value != flags {
 			t.Errorf("SendTo with %v: %v, want an ArgumentError", flags, err)
@@ -83,9 +70,9 @@ func TestMsgFlagsMisused(t *testing.T) {
 	}
 	for _, flags := range []sockets.MsgFlags{sockets.MsgDontRoute, sockets.MsgConfirm, sockets.MsgMore, 1 << 20} {
 		_, _, err := b.ReceiveFrom(make([]byte, 1), flags)
-		wantError(t, err, "read", syscall.EINVAL)
+		socktest.WantError(t, err, "read", syscall.EINVAL)
 	}
-	check(t, a.Close())
+	socktest.Check(t, a.Close())
 	if n, _, err := b.ReceiveFrom(make([]byte, 1), 0); n != 0 || err != io.EOF {
 		t.Errorf("received %d, %v; want nothing to have been sent", n, err)
 	}
@@ -94,52 +81,52 @@ func TestMsgFlagsMisused(t *testing.T) {
 // TestMessageNetworks sends and receives on every kind of connection, with the
 // flags that all of them know.
 func TestMessageNetworks(t *testing.T) {
-	pairs := map[string]func(t *testing.T) (a, b messenger){}
+	pairs := map[string]func(t *testing.T) (a, b conntest.Messenger){}
 	for _, network := range []string{"tcp4", "tcp6", "unix", "unixpacket"} {
-		pairs[network] = func(t *testing.T) (a, b messenger) { return dialed(t, network) }
+		pairs[network] = func(t *testing.T) (a, b conntest.Messenger) { return conntest.Dialed(t, network) }
 	}
 	for _, network := range []string{"udp4", "udp6"} {
-		pairs[network] = func(t *testing.T) (a, b messenger) {
-			b = packets(t, network)
+		pairs[network] = func(t *testing.T) (a, b conntest.Messenger) {
+			b = conntest.Packets(t, network)
 			c, err := sockets.Dial(network, b.LocalAddr().String())
-			check(t, err)
-			closeLater(t, c)
-			return c.(messenger), b
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
+			return c.(conntest.Messenger), b
 		}
 	}
-	pairs["unixgram"] = func(t *testing.T) (a, b messenger) {
+	pairs["unixgram"] = func(t *testing.T) (a, b conntest.Messenger) {
 		x, y, err := sockets.Pair("unixgram")
-		check(t, err)
-		closeLater(t, x)
-		closeLater(t, y)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, x)
+		socktest.CloseLater(t, y)
 		return x, y
 	}
 	for network, pair := range pairs {
 		t.Run(network, func(t *testing.T) {
 			a, b := pair(t)
 			_, _, err := b.ReceiveFrom(make([]byte, 9), sockets.MsgDontWait)
-			wantError(t, err, "read", sockets.ErrWouldBlock)
+			socktest.WantError(t, err, "read", sockets.ErrWouldBlock)
 			_, _, err = b.ReceiveFrom(make([]byte, 9), sockets.MsgDontWait|sockets.MsgPeek|sockets.MsgWaitAll)
-			wantError(t, err, "read", sockets.ErrWouldBlock)
-			send(t, a, "message", 0)
-			wantReceive(t, b, 9, sockets.MsgPeek, "message")
-			wantReceive(t, b, 7, sockets.MsgPeek|sockets.MsgWaitAll, "message")
-			wantReceive(t, b, 7, sockets.MsgWaitAll, "message")
-			send(t, a, "again", sockets.MsgDontWait)
-			wantReceive(t, b, 9, 0, "again")
+			socktest.WantError(t, err, "read", sockets.ErrWouldBlock)
+			conntest.Send(t, a, "message", 0)
+			conntest.WantReceive(t, b, 9, sockets.MsgPeek, "message")
+			conntest.WantReceive(t, b, 7, sockets.MsgPeek|sockets.MsgWaitAll, "message")
+			conntest.WantReceive(t, b, 7, sockets.MsgWaitAll, "message")
+			conntest.Send(t, a, "again", sockets.MsgDontWait)
+			conntest.WantReceive(t, b, 9, 0, "again")
 
-			check(t, b.SetReadDeadline(time.Unix(1, 0)))
+			socktest.Check(t, b.SetReadDeadline(time.Unix(1, 0)))
 			_, _, err = b.ReceiveFrom(make([]byte, 9), 0)
-			wantError(t, err, "read", os.ErrDeadlineExceeded)
-			check(t, a.SetWriteDeadline(time.Unix(1, 0)))
+			socktest.WantError(t, err, "read", os.ErrDeadlineExceeded)
+			socktest.Check(t, a.SetWriteDeadline(time.Unix(1, 0)))
 			_, err = a.SendTo([]byte("late"), nil, 0)
-			wantError(t, err, "write", os.ErrDeadlineExceeded)
+			socktest.WantError(t, err, "write", os.ErrDeadlineExceeded)
 
-			check(t, a.Close())
+			socktest.Check(t, a.Close())
 			_, err = a.SendTo([]byte("x"), nil, 0)
-			wantError(t, err, "write", net.ErrClosed)
+			socktest.WantError(t, err, "write", net.ErrClosed)
 			_, _, err = a.ReceiveFrom(make([]byte, 9), 0)
-			wantError(t, err, "read", net.ErrClosed)
+			socktest.WantError(t, err, "read", net.ErrClosed)
 			_, err = a.SendTo([]byte("x"), b.LocalAddr(), 0)
 			if !errors.Is(err, net.ErrClosed) && !errors.Is(err, net.ErrWriteToConnected) {
 				t.Errorf("SendTo an address after Close: %v", err)
@@ -150,15 +137,18 @@ func TestMessageNetworks(t *testing.T) {
 
 // TestMessageAddresses compares the destinations that SendTo takes.
 func TestMessageAddresses(t *testing.T) {
-	udp := packets(t, "udp4")
-	udp6 := packets(t, "udp6")
-	gram := packets(t, "unixgram")
-	tcp, _ := dialed(t, "tcp4")
-	packet, _ := dialed(t, "unixpacket")
+	udp := conntest.Packets(t, "udp4")
+	var udp6 conntest.Messenger
+	if socktest.HasIPv6() {
+		udp6 = conntest.Packets(t, "udp6")
+	}
+	gram := conntest.Packets(t, "unixgram")
+	tcp, _ := conntest.Dialed(t, "tcp4")
+	packet, _ := conntest.Dialed(t, "unixpacket")
 	var addrError *net.AddrError
 	tests := []struct {
 		name string
-		c    messenger
+		c    conntest.Messenger
 		to   net.Addr
 		want any // an error to match, or a pointer to one
 	}{
@@ -180,12 +170,15 @@ func TestMessageAddresses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.c == nil {
+				socktest.NeedIPv6(t)
+			}
 			n, err := tt.c.SendTo([]byte("x"), tt.to, 0)
 			var op *net.OpError
 			if n != 0 || !errors.As(err, &op) || op.Op != "write" {
 				t.Fatalf("sent %d, %v; want an error of write", n, err)
 			}
-			if isNil(op.Addr) && op.Addr != nil {
+			if socktest.IsNil(op.Addr) && op.Addr != nil {
 				t.Errorf("the error has a typed nil address")
 			}
 			switch want := tt.want.(type) {
@@ -205,36 +198,36 @@ func TestMessageAddresses(t *testing.T) {
 // TestConnectedSendTo sends elsewhere from a socket with a peer: the kernel allows
 // it for UDP.
 func TestConnectedSendTo(t *testing.T) {
-	a, b, third := packets(t, "udp4"), packets(t, "udp4"), packets(t, "udp4")
-	check(t, a.(*sockets.UDPConn).Connect(b.LocalAddr()))
+	a, b, third := conntest.Packets(t, "udp4"), conntest.Packets(t, "udp4"), conntest.Packets(t, "udp4")
+	socktest.Check(t, a.(*sockets.UDPConn).Connect(b.LocalAddr()))
 	_, err := a.SendTo([]byte("third"), third.LocalAddr(), 0)
-	check(t, err)
-	wantReceive(t, third, 9, 0, "third")
-	send(t, a, "peer", 0)
-	wantReceive(t, b, 9, 0, "peer")
+	socktest.Check(t, err)
+	conntest.WantReceive(t, third, 9, 0, "third")
+	conntest.Send(t, a, "peer", 0)
+	conntest.WantReceive(t, b, 9, 0, "peer")
 }
 
 func TestReceiveFromEmpty(t *testing.T) {
-	a, b := packets(t, "udp4"), packets(t, "udp4")
+	a, b := conntest.Packets(t, "udp4"), conntest.Packets(t, "udp4")
 	_, err := a.SendTo(nil, b.LocalAddr(), 0)
-	check(t, err)
+	socktest.Check(t, err)
 	_, err = a.SendTo([]byte("x"), b.LocalAddr(), 0)
-	check(t, err)
+	socktest.Check(t, err)
 	n, from, err := b.ReceiveFrom(make([]byte, 4), 0)
 	if n != 0 || from == nil || err != nil {
 		t.Errorf("empty datagram: %d from %v, %v", n, from, err)
 	}
 	// Whether there is a message, without taking it.
 	_, _, err = b.ReceiveFrom(nil, sockets.MsgPeek)
-	wantError(t, err, "read", io.ErrShortBuffer)
-	wantReceive(t, b, 4, 0, "x")
+	socktest.WantError(t, err, "read", io.ErrShortBuffer)
+	conntest.WantReceive(t, b, 4, 0, "x")
 
-	c, d := dialed(t, "unixpacket")
-	check(t, c.Close())
+	c, d := conntest.Dialed(t, "unixpacket")
+	socktest.Check(t, c.Close())
 	if n, _, err := d.ReceiveFrom(make([]byte, 4), 0); n != 0 || err != io.EOF {
 		t.Errorf("end of sequenced packets: %d, %v; want EOF", n, err)
 	}
-	_, f := dialed(t, "tcp4")
+	_, f := conntest.Dialed(t, "tcp4")
 	if n, _, err := f.ReceiveFrom(nil, 0); n != 0 || err != nil {
 		t.Errorf("stream into an empty buffer: %d, %v", n, err)
 	}
@@ -243,19 +236,19 @@ func TestReceiveFromEmpty(t *testing.T) {
 // TestReceiveFromNothing receives without room: it tells whether there is a record,
 // and whether the connection is closed, as Read does.
 func TestReceiveFromNothing(t *testing.T) {
-	a, b := dialed(t, "unixpacket")
-	send(t, a, "record", 0)
+	a, b := conntest.Dialed(t, "unixpacket")
+	conntest.Send(t, a, "record", 0)
 	for _, flags := range []sockets.MsgFlags{sockets.MsgPeek, 0} {
 		_, _, err := b.ReceiveFrom(nil, flags)
-		wantError(t, err, "read", io.ErrShortBuffer)
+		socktest.WantError(t, err, "read", io.ErrShortBuffer)
 	}
 	_, _, err := b.ReceiveFrom(nil, sockets.MsgDontWait)
-	wantError(t, err, "read", sockets.ErrWouldBlock)
+	socktest.WantError(t, err, "read", sockets.ErrWouldBlock)
 	for _, network := range []string{"tcp4", "unix"} {
-		_, c := dialed(t, network)
-		check(t, c.Close())
+		_, c := conntest.Dialed(t, network)
+		socktest.Check(t, c.Close())
 		_, _, err := c.ReceiveFrom(nil, 0)
-		wantError(t, err, "read", net.ErrClosed)
+		socktest.WantError(t, err, "read", net.ErrClosed)
 	}
 }
 
@@ -265,12 +258,12 @@ func TestMessageAllocs(t *testing.T) {
 	if info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector makes sync.Pool forget at random")
 	}
-	stream, streamPeer := dialed(t, "tcp4")
+	stream, streamPeer := conntest.Dialed(t, "tcp4")
 	x, y, err := sockets.Pair("unixgram")
-	check(t, err)
-	closeLater(t, x)
-	closeLater(t, y)
-	udp, sink := packets(t, "udp4"), packets(t, "udp4")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, x)
+	socktest.CloseLater(t, y)
+	udp, sink := conntest.Packets(t, "udp4"), conntest.Packets(t, "udp4")
 	to := sink.LocalAddr()
 	b := make([]byte, 64)
 	for name, f := range map[string]func(){
@@ -295,11 +288,11 @@ func TestMessageAllocs(t *testing.T) {
 
 // TestZeroConns calls the methods of values that this package did not make.
 func TestZeroConns(t *testing.T) {
-	for _, c := range []messenger{
+	for _, c := range []conntest.Messenger{
 		new(sockets.TCPConn), new(sockets.UDPConn), new(sockets.IPConn), new(sockets.UnixConn), new(sockets.StreamConn), new(sockets.PacketConn),
 	} {
 		calls := map[string]error{
-			"SendTo":      errOf(c.SendTo(nil, nil, 0)),
+			"SendTo":      socktest.ErrOf(c.SendTo(nil, nil, 0)),
 			"ReceiveFrom": func() error { _, _, err := c.ReceiveFrom(nil, 0); return err }(),
 			"Close":       c.Close(),
 		}
@@ -311,7 +304,7 @@ func TestZeroConns(t *testing.T) {
 		}
 		if p, ok := c.(net.PacketConn); ok {
 			_, _, calls["ReadFrom"] = p.ReadFrom(nil)
-			calls["WriteTo"] = errOf(p.WriteTo(nil, nil))
+			calls["WriteTo"] = socktest.ErrOf(p.WriteTo(nil, nil))
 		}
 		for name, err := range calls {
 			if !errors.Is(err, syscall.EINVAL) {
@@ -319,15 +312,15 @@ func TestZeroConns(t *testing.T) {
 			}
 		}
 	}
-	for _, l := range []acceptor{
+	for _, l := range []conntest.Acceptor{
 		new(sockets.TCPListener), new(sockets.UnixListener), new(sockets.StreamListener), (*sockets.StreamListener)(nil),
 	} {
 		for name, err := range map[string]error{
-			"Accept":      errOf(l.Accept()),
-			"AcceptWith":  errOf(l.AcceptWith(sockets.AcceptConfig{})),
+			"Accept":      socktest.ErrOf(l.Accept()),
+			"AcceptWith":  socktest.ErrOf(l.AcceptWith(sockets.AcceptConfig{})),
 			"SetDeadline": l.SetDeadline(time.Time{}),
-			"File":        errOf(l.File()),
-			"SyscallConn": errOf(l.SyscallConn()),
+			"File":        socktest.ErrOf(l.File()),
+			"SyscallConn": socktest.ErrOf(l.SyscallConn()),
 			"Close":       l.Close(),
 		} {
 			if !errors.Is(err, syscall.EINVAL) {
@@ -364,4 +357,71 @@ func TestMessageMethods(t *testing.T) {
 	if _, ok := any(new(sockets.UnixConn)).(readerFrom); ok {
 		t.Error("UnixConn is an io.ReaderFrom")
 	}
+}
+
+// TestDontRoute sends to a host behind a gateway, which the flag rules out.
+func TestDontRoute(t *testing.T) {
+	socktest.EnterNetNS(t)
+	v0, v1 := socktest.VethPair(t)
+	socktest.AddAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	socktest.AddNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	socktest.AddDefaultRoute(t, net.IPv4(192, 0, 2, 2))
+	c, err := sockets.ListenPacket("udp4", ":0")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	behind := &net.UDPAddr{IP: net.IPv4(198, 51, 100, 1), Port: 9}
+	beside := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 9}
+	for _, to := range []net.Addr{behind, beside} {
+		_, err = c.(conntest.Messenger).SendTo([]byte("x"), to, 0)
+		socktest.Check(t, err)
+	}
+	_, err = c.(conntest.Messenger).SendTo([]byte("x"), beside, sockets.MsgDontRoute)
+	socktest.Check(t, err)
+	_, err = c.(conntest.Messenger).SendTo([]byte("x"), behind, sockets.MsgDontRoute)
+	socktest.WantError(t, err, "write", unix.ENETUNREACH)
+}
+
+// TestConfirm looks into the kernel's table of neighbors, arp(7): only the flag
+// says that one is there.
+func TestConfirm(t *testing.T) {
+	socktest.EnterNetNS(t)
+	v0, v1 := socktest.VethPair(t)
+	socktest.AddAddr(t, v0, net.IPv4(192, 0, 2, 1))
+	socktest.AddNeighbor(t, v0, net.IPv4(192, 0, 2, 2), v1.HardwareAddr)
+	c, err := sockets.ListenPacket("udp4", ":0")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	to := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 9}
+	const longAgo = 1000
+	_, err = c.(conntest.Messenger).SendTo([]byte("x"), to, 0)
+	socktest.Check(t, err)
+	if got := confirmed(t); len(got) != 1 || got[0] < longAgo {
+		t.Fatalf("neighbors confirmed %v ticks ago, want one and long ago", got)
+	}
+	_, err = c.(conntest.Messenger).SendTo([]byte("x"), to, sockets.MsgConfirm)
+	socktest.Check(t, err)
+	if got := confirmed(t); len(got) != 1 || got[0] >= longAgo {
+		t.Errorf("neighbors confirmed %v ticks ago, want one and just now", got)
+	}
+}
+
+// confirmed returns the number of clock ticks, at 100 in a second, since the
+// neighbors of this namespace were known to be there.
+func confirmed(t *testing.T) (ticks []uint32) {
+	t.Helper()
+	c := routeSocket(t)
+	netlinkRequest(t, c, unix.RTM_GETNEIGH, unix.NLM_F_DUMP, make([]byte, unix.SizeofNdMsg))
+	socktest.Check(t, replies(t, c, func(m syscall.NetlinkMessage) {
+		if m.Data[0] != unix.AF_INET {
+			return
+		}
+		for b := m.Data[unix.SizeofNdMsg:]; len(b) >= 4; {
+			n := int(binary.NativeEndian.Uint16(b))
+			if binary.NativeEndian.Uint16(b[2:]) == unix.NDA_CACHEINFO {
+				ticks = append(ticks, binary.NativeEndian.Uint32(b[4:]))
+			}
+			b = b[min((n+3)&^3, len(b)):]
+		}
+	}))
+	return ticks
 }

@@ -3,10 +3,12 @@ package sockets
 import (
 	"context"
 	"net"
+	"net/netip"
 	"syscall"
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // ListenMulticastUDP makes a socket that receives datagrams sent to the group
@@ -103,4 +105,49 @@ func setMulticastReuse(fd *netfd.FD) error {
 		return fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEPORT, 1)
 	}
 	return nil
+}
+
+// JoinGroup receives datagrams that are sent to a multicast group on interface ifi,
+// nil for the system's choice, besides what is received already. The group is a
+// *net.UDPAddr or *net.IPAddr, of which only the address counts.
+//
+// Systems without MCAST_JOIN_GROUP answer errors.ErrUnsupported. See RFC 3678.
+func (c *UDPConn) JoinGroup(ifi *net.Interface, group net.Addr) error {
+	return c.setGroup(sockopt.JoinGroup, ifi, group, nil)
+}
+
+// LeaveGroup undoes JoinGroup, and JoinSourceSpecificGroup for every source.
+func (c *UDPConn) LeaveGroup(ifi *net.Interface, group net.Addr) error {
+	return c.setGroup(sockopt.LeaveGroup, ifi, group, nil)
+}
+
+// JoinSourceSpecificGroup is JoinGroup for what one source sends. It may be called for
+// several sources. See RFC 4607.
+func (c *UDPConn) JoinSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
+	return c.setGroup(sockopt.JoinSourceGroup, ifi, group, source)
+}
+
+// LeaveSourceSpecificGroup undoes JoinSourceSpecificGroup.
+func (c *UDPConn) LeaveSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
+	return c.setGroup(sockopt.LeaveSourceGroup, ifi, group, source)
+}
+
+func (c *UDPConn) setGroup(o sockopt.WriteOnlyOption[sockopt.Membership], ifi *net.Interface, group, source net.Addr) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	var m sockopt.Membership
+	if ifi != nil {
+		m.Interface = ifi.Index
+	}
+	// What is no address of IP stays the zero Addr, which the option refuses.
+	m.Group, m.Source = ipOf(group), ipOf(source)
+	return opErrorLocal(c.fd, "set", o.With(m).Apply((*rawConn)(c.fd)))
+}
+
+// ipOf returns the address of an IP address with or without a port.
+func ipOf(addr net.Addr) netip.Addr {
+	ip, _, zone, _ := ipParts(plain(addr))
+	a, _ := netip.AddrFromSlice(ip)
+	return a.Unmap().WithZone(zone)
 }

@@ -61,18 +61,22 @@ func kindOf(name string, among []string) (*kind, error) {
 	if i := strings.LastIndexByte(name, ':'); i >= 0 {
 		row, protocol, raw = name[:i+1], name[i+1:], true
 	}
-	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == row })
-	if i < 0 || among != nil && !slices.Contains(among, row) {
-		return nil, net.UnknownNetworkError(name)
+	for i := range kinds {
+		k := &kinds[i]
+		if k.name != row || among != nil && !slices.Contains(among, row) {
+			continue
+		}
+		if !raw {
+			return k, nil
+		}
+		proto, err := protocolNumber(protocol)
+		if err != nil {
+			return nil, err
+		}
+		k = &kind{name: name, network: k.network, family: k.family, typ: k.typ, proto: proto}
+		return k, nil
 	}
-	if !raw {
-		return &kinds[i], nil
-	}
-	k := kinds[i]
-	var err error
-	k.name = name
-	k.proto, err = protocolNumber(protocol)
-	return &k, err
+	return nil, net.UnknownNetworkError(name)
 }
 
 // stream reports whether connections are accepted on sockets of this kind.
@@ -88,11 +92,37 @@ func (k *kind) triesMultipath() bool {
 	return k.internet() && k.typ == sys.SOCK_STREAM && k.proto == 0 && sys.IPPROTO_MPTCP > 0
 }
 
-// multipath returns k as Multipath TCP.
+// multipath returns the kind that is k as Multipath TCP.
 func (k *kind) multipath() *kind {
-	m := *k
-	m.proto = sys.IPPROTO_MPTCP
-	return &m
+	for i := range kinds {
+		if m := &kinds[i]; m.network == k.network && m.proto == sys.IPPROTO_MPTCP {
+			return m
+		}
+	}
+	return k
+}
+
+// chooseFamily returns the family of a socket, and whether an IPv6 one is to keep to
+// IPv6. Without a family in the network's name, a wildcard listens to both, and
+// otherwise IPv4 addresses get an IPv4 socket.
+func (k *kind) chooseFamily(local, remote net.Addr, listen bool) (family int, v6only bool) {
+	if k.family != sys.AF_UNSPEC {
+		return k.family, k.family == sys.AF_INET6
+	}
+	if listen && (local == nil || isWildcard(local)) {
+		s := netfd.IPStack()
+		if s.Mapped || !s.IPv4 {
+			return sys.AF_INET6, false
+		}
+		if local == nil {
+			return sys.AF_INET, false
+		}
+		return familyOf(local), false
+	}
+	if (local == nil || familyOf(local) == sys.AF_INET) && (remote == nil || familyOf(remote) == sys.AF_INET) {
+		return sys.AF_INET, false
+	}
+	return sys.AF_INET6, false
 }
 
 func isTCP(fd *netfd.FD) bool {
@@ -137,21 +167,33 @@ func isTCPProto(proto int) bool {
 	return proto == 0 || proto == sys.IPPROTO_TCP || proto == sys.IPPROTO_MPTCP
 }
 
+// A family is what is known of an address family.
+type family struct {
+	number int
+	name   string // as printed, and what ParseAddr calls its addresses
+
+	// decode returns the address in sa, nil if that is too short, and parse the one that
+	// a string spells. Both are nil for families that package net knows. A pointer
+	// to sa would have it escape from all that receive.
+	decode func(sa sys.Sockaddr) net.Addr
+	parse  func(s string) (net.Addr, error)
+}
+
+var families = []family{
+	{number: sys.AF_UNIX, name: "unix"},
+	{number: sys.AF_INET, name: "ipv4"},
+	{number: sys.AF_INET6, name: "ipv6"},
+	{sys.AF_VSOCK, "vsock", decodeVsockAddr, parseVsockAddr},
+	{sys.AF_NETLINK, "netlink", decodeNetlinkAddr, parseNetlinkAddr},
+	{sys.AF_PACKET, "packet", decodeLinkAddr, parseLinkAddr},
+}
+
 // familyName returns what is printed for an address family.
-func familyName(family int) string {
-	switch family {
-	case sys.AF_UNIX:
-		return "unix"
-	case sys.AF_INET:
-		return "ipv4"
-	case sys.AF_INET6:
-		return "ipv6"
-	case sys.AF_VSOCK:
-		return "vsock"
-	case sys.AF_NETLINK:
-		return "netlink"
-	case sys.AF_PACKET:
-		return "packet"
+func familyName(number int) string {
+	for _, f := range families {
+		if f.number == number {
+			return f.name
+		}
 	}
-	return "af" + strconv.Itoa(family)
+	return "af" + strconv.Itoa(number)
 }

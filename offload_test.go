@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/sockopt"
 )
@@ -171,10 +170,10 @@ func TestOffloadRefusedInBatch(t *testing.T) {
 	a := connectUDP(t, &Dialer{Offload: true}, "udp4", gone.LocalAddr())
 	limitTime(t, a)
 	gone.Close()
-	ms := numbered(nil, slices.Concat(equalSizes(10, 10), equalSizes(5, 20))...)
+	ms := numbered(nil, slices.Concat(equalSizes(10, 10), equalSizes(5, 20), equalSizes(5, 30))...)
 	n, err := a.WriteBatch(ms, 0)
-	if n != 10 || err != nil {
-		t.Fatalf("WriteBatch = %d, %v, want 10, nil", n, err)
+	if n != 15 || err != nil {
+		t.Fatalf("WriteBatch = %d, %v, want 15, nil", n, err)
 	}
 	if n, err := a.WriteBatch(ms[n:], 0); n != 0 || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Fatalf("WriteBatch = %d, %v, want 0, ECONNREFUSED", n, err)
@@ -206,17 +205,21 @@ func TestOffloadFallsBack(t *testing.T) {
 					t.Errorf("received (-want +got):\n%s", diff)
 				}
 			}
-			// It stays off for the socket until turned on again.
+			// What was refused is not tried again until offload is turned on once more,
+			// but shorter ones, and those to another peer, are.
 			sockopt.NoCheck.Set(a, false)
-			sendBatch(t, a, numbered(b.LocalAddr(), 10, 10))
-			if n, size := rawReceive(t, b); size != 0 {
-				t.Errorf("sent %d octets in parts of %d, want them alone", n, size)
+			if sentJoined(t, a, b, 20) {
+				t.Error("the size that was refused is joined")
 			}
-			rawReceive(t, b)
+			if !sentJoined(t, a, b, 19) {
+				t.Error("a smaller size is not joined")
+			}
+			if !sentJoined(t, a, offloading(t, "udp4"), 20) {
+				t.Error("datagrams to another peer are not joined")
+			}
 			a.SetOffload(true)
-			sendBatch(t, a, numbered(b.LocalAddr(), 10, 10))
-			if n, size := rawReceive(t, b); n != 20 || size != 10 {
-				t.Errorf("turned on again: sent %d octets in parts of %d, want 20 in parts of 10", n, size)
+			if !sentJoined(t, a, b, 20) {
+				t.Error("not joined when turned on again")
 			}
 		})
 	}
@@ -260,7 +263,7 @@ func TestOffloadLossIsCounted(t *testing.T) {
 			var dropped uint32
 			in := roomFor(16, 1000)
 			for i := range in {
-				in[i].OOB = make([]byte, MaxPacketInfo)
+				in[i].OOB = make([]byte, PacketInfoLen)
 			}
 			receive := func() bool {
 				n, err := b.ReadBatch(in, syscall.MSG_DONTWAIT)
@@ -305,5 +308,173 @@ func TestOffloadLossIsCounted(t *testing.T) {
 				t.Errorf("lost %d datagrams, the kernel counts %d drops", lost, dropped)
 			}
 		})
+	}
+}
+
+// Room for control data is used as the kernel does it, whether it merges or not.
+func TestOffloadLittleRoomForControlData(t *testing.T) {
+	type result struct {
+		NN, Flags int
+		OOB       []byte
+	}
+	var results [2][]result
+	for i, offload := range []bool{false, true} {
+		a, b := openUDP(t, "udp4"), openUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
+		limitTime(t, a, b)
+		setOptions(t, b, sockopt.ReceiveTOS, sockopt.ReceivePacketInfo)
+		for room := range 60 {
+			if _, err := a.WriteTo([]byte("x"), b.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			oob := make([]byte, room)
+			_, oobn, flags, _, err := b.ReadMsgUDP(make([]byte, 10), oob)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results[i] = append(results[i], result{oobn, flags, oob[:oobn]})
+		}
+	}
+	if diff := cmp.Diff(results[0], results[1]); diff != "" {
+		t.Errorf("with offload (-off +on):\n%s", diff)
+	}
+}
+
+// What MSG_MORE puts together is one datagram.
+func TestOffloadMore(t *testing.T) {
+	tests := []struct {
+		name string
+		send func(t *testing.T, a *UDPConn, ms []Message)
+		want []string
+	}{
+		{"batch", func(t *testing.T, a *UDPConn, ms []Message) {
+			if n, err := a.WriteBatch(ms[:3], syscall.MSG_MORE); n != 3 || err != nil {
+				t.Fatalf("WriteBatch with MSG_MORE = %d, %v", n, err)
+			}
+			sendBatch(t, a, ms[3:])
+		}, []string{"0:1:2:3:", "4:", "5:"}},
+		{"SendTo", func(t *testing.T, a *UDPConn, ms []Message) {
+			if _, err := a.SendTo(ms[0].Buffers[0], ms[0].Addr, MsgMore); err != nil {
+				t.Fatal(err)
+			}
+			sendBatch(t, a, ms[1:])
+		}, []string{"0:1:", "2:", "3:", "4:", "5:"}},
+	}
+	for _, offload := range []bool{false, true} {
+		for _, tt := range tests {
+			t.Run(fmt.Sprintf("offload=%v/%s", offload, tt.name), func(t *testing.T) {
+				a, b := openUDPWith(t, &ListenConfig{Offload: offload}, "udp4"), openUDP(t, "udp4")
+				limitTime(t, a, b)
+				tt.send(t, a, numbered(b.LocalAddr(), equalSizes(6, 2)...))
+				in := roomFor(len(tt.want), 20)
+				receiveBatch(t, b, in)
+				if diff := cmp.Diff(tt.want, textsOf(in)); diff != "" {
+					t.Errorf("received (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A socket whose datagrams the kernel merges is known when it is adopted.
+func TestOffloadAdopted(t *testing.T) {
+	a, b := offloading(t, "udp4"), offloading(t, "udp4")
+	f, err := b.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c, err := FilePacketConn(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	limitTime(t, c)
+	out := numbered(b.LocalAddr(), 10, 10, 10)
+	sendBatch(t, a, out)
+	buf := make([]byte, 100)
+	for _, want := range dataOf(out) {
+		n, _, err := c.ReadFrom(buf)
+		if err != nil || string(buf[:n]) != want {
+			t.Errorf("ReadFrom: %q, %v, want %q", buf[:n], err, want)
+		}
+	}
+	// What it sends is not joined, as nobody asked for that.
+	sendBatch(t, c.(*UDPConn), numbered(a.LocalAddr(), 10, 10))
+	if n, size := rawReceive(t, a); n != 10 || size != 0 {
+		t.Errorf("sent %d octets in parts of %d, want 10 alone", n, size)
+	}
+}
+
+// sentJoined sends three datagrams to b and reports whether they went out as one.
+func sentJoined(t *testing.T, a, b *UDPConn, size int) bool {
+	t.Helper()
+	sendBatch(t, a, numbered(b.LocalAddr(), equalSizes(3, size)...))
+	n, segment := rawReceive(t, b)
+	switch {
+	case n == size && segment == 0:
+		rawReceive(t, b)
+		rawReceive(t, b)
+		return false
+	case n == 3*size && segment == size:
+		return true
+	}
+	t.Fatalf("sent %d octets in parts of %d", n, segment)
+	return false
+}
+
+// A size of segments that the path to a peer refused is not tried again, nor is a
+// larger one, until offload is turned on once more: not even when the path has become
+// wider, which tells this apart from finding out each time.
+func TestOffloadRemembersRefusedSizes(t *testing.T) {
+	here, there := vethNamespaces(t, 1500)
+	lc := &ListenConfig{Offload: true}
+	a, b := here.listen(t, lc, "udp4", "10.9.0.1:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
+	other := there.listen(t, lc, "udp4", "10.9.0.2:0")
+	try := func(when string, to *UDPConn, size int, want bool) {
+		t.Helper()
+		if got := sentJoined(t, a, to, size); got != want {
+			t.Errorf("%s: %d octets joined %v, want %v", when, size, got, want)
+		}
+	}
+	widen := func(mtu int) {
+		for _, ns := range []*netns{here, there} {
+			ns.ip(t, fmt.Sprintf("link set v mtu %d", mtu))
+		}
+	}
+	for _, size := range []int{5000, 3000, 4000} {
+		try("narrow path", b, size, false)
+	}
+	widen(9000)
+	for _, size := range []int{3000, 4000, 5000} {
+		try("refused before", b, size, false)
+	}
+	try("below what was refused", b, 2999, true)
+	try("another peer", other, 3000, true)
+
+	if err := a.SetOffload(true); err != nil {
+		t.Fatal(err)
+	}
+	try("turned on again", b, 3000, true)
+	try("turned on again, too long", b, 9000, false)
+	try("turned on again, one was too long", b, 3000, true)
+}
+
+// What is remembered of many peers does not grow for ever.
+func TestOffloadForgetsRefusedSizes(t *testing.T) {
+	here, there := vethNamespaces(t, 1500)
+	lc := &ListenConfig{Offload: true}
+	a, b := here.listen(t, lc, "udp4", "10.9.0.1:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
+	if sentJoined(t, a, b, 3000) {
+		t.Error("3000 octets were joined on a path for 1500")
+	}
+	for port := range 1000 {
+		to := &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 10000 + port}
+		sendBatch(t, a, numbered(to, 3000, 3000))
+	}
+	for _, ns := range []*netns{here, there} {
+		ns.ip(t, "link set v mtu 9000")
+	}
+	if !sentJoined(t, a, b, 3000) {
+		t.Error("a peer is remembered behind 1000 others")
 	}
 }

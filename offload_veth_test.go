@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -72,6 +73,22 @@ func (ns *netns) ip(t testing.TB, args string) {
 	}
 }
 
+// waitRunning waits until the kernel has seen the link of an interface come up: what is
+// sent before is lost.
+func (ns *netns) waitRunning(t testing.TB, name string) {
+	t.Helper()
+	running := false
+	ns.do(func() {
+		running = socktest.WaitUntil(func() bool {
+			ifi, err := net.InterfaceByName(name)
+			return err == nil && ifi.Flags&net.FlagRunning != 0
+		})
+	})
+	if !running {
+		t.Fatalf("%s does not come up", name)
+	}
+}
+
 func (ns *netns) listen(t testing.TB, lc *ListenConfig, network, address string) *UDPConn {
 	t.Helper()
 	var c net.PacketConn
@@ -112,6 +129,8 @@ func vethNamespaces(t testing.TB, mtu int) (a, b *netns) {
 		ns.ip(t, fmt.Sprintf("addr add 10.9.0.%d/24 dev v", i+1))
 		ns.ip(t, fmt.Sprintf("addr add fd00:9::%d/64 dev v nodad", i+1))
 	}
+	a.waitRunning(t, "v")
+	b.waitRunning(t, "v")
 	return a, b
 }
 
@@ -192,7 +211,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 	}
 }
 
-func TestSendErrorTooLong(t *testing.T) {
+func TestErrorQueueTooLong(t *testing.T) {
 	here, _ := vethNamespaces(t, 1500)
 	a := here.dial(t, &Dialer{}, &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 9})
 	if err := sockopt.ReceiveError.Set(a, true); err != nil {
@@ -204,7 +223,7 @@ func TestSendErrorTooLong(t *testing.T) {
 	if _, err := a.Write(make([]byte, 2000)); !errors.Is(err, syscall.EMSGSIZE) {
 		t.Fatalf("Write: %v, want EMSGSIZE", err)
 	}
-	_, report, err := a.ReadSendError(nil)
+	_, report, err := a.ReadErrorQueue(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ type opening struct {
 	listen  bool
 	backlog int // of a listening stream
 	offload bool
+	info    bool // control data with received datagrams
 
 	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
 	options         []sockopt.Setting
@@ -85,15 +86,20 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		if addr != nil {
 			address = addr.String()
 		}
-		if err := o.control(ctx, controlNetwork(fd), address, &rawConn{fd}); err != nil {
+		if err := o.control(ctx, controlNetwork(fd), address, (*rawConn)(fd)); err != nil {
 			return err
 		}
 	}
 	if isTCP(fd) {
 		setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
 	}
+	if o.info && (fd.Type == sys.SOCK_DGRAM || fd.Type == sys.SOCK_RAW) && (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) {
+		if err := setPacketInfo(fd); err != nil {
+			return err
+		}
+	}
 	for _, s := range o.options {
-		if err := s.Apply(&rawConn{fd}); err != nil {
+		if err := s.Apply((*rawConn)(fd)); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -21,7 +23,7 @@ func TestOptionsApplied(t *testing.T) {
 	control := func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
 			seen = append(seen, "control")
-			check(t, syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 1<<14))
+			socktest.Check(t, syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 1<<14))
 		})
 	}
 	settings := []sockopt.Setting{
@@ -32,11 +34,11 @@ func TestOptionsApplied(t *testing.T) {
 	wantOptions := func(c any) {
 		t.Helper()
 		size, err := sockopt.SendBuffer.Get(c.(syscall.Conn))
-		check(t, err)
+		socktest.Check(t, err)
 		alive, err := sockopt.KeepAlive.Get(c.(syscall.Conn))
-		check(t, err)
+		socktest.Check(t, err)
 		device, err := sockopt.BindToDevice.Get(c.(syscall.Conn))
-		check(t, err)
+		socktest.Check(t, err)
 		// The kernel doubles the size, socket(7).
 		if size != 1<<17 || alive || device != "lo" {
 			t.Errorf("%T has buffer size %d, keep-alive %v, device %q", c, size, alive, device)
@@ -47,21 +49,21 @@ func TestOptionsApplied(t *testing.T) {
 		var address string
 		if network == "tcp4" {
 			l, err := lc.Listen(t.Context(), network, "127.0.0.1:0")
-			check(t, err)
-			closeLater(t, l)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, l)
 			wantOptions(l)
 			address = l.Addr().String()
 		} else {
 			c, err := lc.ListenPacket(t.Context(), network, "127.0.0.1:0")
-			check(t, err)
-			closeLater(t, c)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
 			wantOptions(c)
 			address = c.LocalAddr().String()
 		}
 		d := sockets.Dialer{Control: control, Options: settings}
 		c, err := d.Dial(network, address)
-		check(t, err)
-		closeLater(t, c)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
 		wantOptions(c)
 	}
 	if diff := cmp.Diff([]string{"control", "control", "control", "control"}, seen); diff != "" {
@@ -71,22 +73,22 @@ func TestOptionsApplied(t *testing.T) {
 	// Two sockets on one port: the option came before bind.
 	lc := sockets.ListenConfig{Options: []sockopt.Setting{sockopt.ReusePort.With(true)}}
 	first, err := lc.ListenPacket(t.Context(), "udp4", "127.0.0.1:0")
-	check(t, err)
-	closeLater(t, first)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, first)
 	again, err := lc.ListenPacket(t.Context(), "udp4", first.LocalAddr().String())
-	check(t, err)
-	closeLater(t, again)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, again)
 	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	check(t, err)
-	closeLater(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	m, err := lc.Listen(t.Context(), "tcp", l.Addr().String())
-	check(t, err)
-	closeLater(t, m)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, m)
 
 	lc = sockets.ListenConfig{Options: []sockopt.Setting{sockopt.PassCred.With(true)}}
 	u, err := lc.ListenPacket(t.Context(), "unixgram", "")
-	check(t, err)
-	closeLater(t, u)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, u)
 	if on, err := sockopt.PassCred.Get(u.(syscall.Conn)); !on || err != nil {
 		t.Errorf("PassCred on a unix socket is %v, %v", on, err)
 	}
@@ -95,8 +97,8 @@ func TestOptionsApplied(t *testing.T) {
 // TestOptionsFail names the option that failed, and leaves no descriptor.
 func TestOptionsFail(t *testing.T) {
 	addresses := map[string]string{
-		"tcp4": listen4(t).Addr().String(), "udp4": packets(t, "udp4").LocalAddr().String(),
-		"unix": listenOn(t, "unix").Addr().String(), "unixgram": "@nobody",
+		"tcp4": conntest.Listen4(t).Addr().String(), "udp4": conntest.Packets(t, "udp4").LocalAddr().String(),
+		"unix": conntest.ListenOn(t, "unix").Addr().String(), "unixgram": "@nobody",
 	}
 	tests := []struct {
 		name    string
@@ -116,20 +118,20 @@ func TestOptionsFail(t *testing.T) {
 				settings := []sockopt.Setting{sockopt.ReuseAddr.With(true), tt.setting}
 				d := sockets.Dialer{Options: settings}
 				lc := sockets.ListenConfig{Options: settings}
-				before := openFiles()
+				before := socktest.OpenFiles()
 				for op, call := range map[string]func() error{
 					"dial": func() error {
-						return errOf(d.Dial(network, addresses[network]))
+						return socktest.ErrOf(d.Dial(network, addresses[network]))
 					},
 					"listen": func() error {
 						if network == "tcp4" || network == "unix" {
-							return errOf(lc.Listen(t.Context(), network, loopbackOf(network)))
+							return socktest.ErrOf(lc.Listen(t.Context(), network, conntest.LoopbackOf(network)))
 						}
-						return errOf(lc.ListenPacket(t.Context(), network, loopbackOf(network)))
+						return socktest.ErrOf(lc.ListenPacket(t.Context(), network, conntest.LoopbackOf(network)))
 					},
 				} {
 					err := call()
-					wantError(t, err, op, tt.want)
+					socktest.WantError(t, err, op, tt.want)
 					var option *sockopt.Error
 					if !errors.As(err, &option) || option.Option != tt.option || !strings.Contains(err.Error(), tt.option) {
 						t.Errorf("%s: %v, want an OptionError of %s", op, err, tt.option)
@@ -142,7 +144,7 @@ func TestOptionsFail(t *testing.T) {
 						t.Errorf("dial: address %v, want %s", outer.Addr, addresses[network])
 					}
 				}
-				if diff := cmp.Diff(before, openFiles()); diff != "" {
+				if diff := cmp.Diff(before, socktest.OpenFiles()); diff != "" {
 					t.Errorf("open descriptors (-before +after):\n%s", diff)
 				}
 			})

@@ -1,12 +1,12 @@
 package sockets
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"syscall"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -14,9 +14,9 @@ import (
 // to be sent. A zero field tells and asks nothing.
 //
 // ParsePacketInfo reads it from the oob of ReadMsgUDP and of ReadBatch, where
-// MaxPacketInfo octets are room enough; Append writes it for WriteMsgUDP and
-// WriteBatch. What is to be told, options say: ReceivePacketInfo, ReceiveTOS and
-// those for IPv6, TimestampNS, ReceiveQueueOverflow.
+// PacketInfoLen bytes are room enough; Append writes it for WriteMsgUDP and
+// WriteBatch. ListenConfig.PacketInfo makes received datagrams tell Local, Destination,
+// Interface, TOS and TTL; for the others there are options in package sockopt.
 type PacketInfo struct {
 	// Local is the address of this host that a datagram came to, and that an
 	// answer should come from. It is not asked for if it is a multicast group or
@@ -27,6 +27,11 @@ type PacketInfo struct {
 	// and broadcast over IPv4. It is not asked for.
 	Destination netip.Addr
 
+	// OriginalDst is where a datagram was sent before it was redirected to this
+	// socket, with sockopt.ReceiveOriginalDst or ReceiveOriginalDst6. It is not asked
+	// for.
+	OriginalDst netip.AddrPort
+
 	// Interface is the index of the network interface that a datagram came in
 	// by, or shall leave by.
 	Interface int
@@ -36,16 +41,29 @@ type PacketInfo struct {
 	TOS    uint8
 	HasTOS bool
 
-	// Time is when the kernel received a datagram. It is not asked for.
-	Time time.Time
+	// TTL is the time to live or hop limit with which a datagram arrived. It counts
+	// only with HasTTL. It is not asked for: an answer should not have what was left.
+	TTL    uint8
+	HasTTL bool
+
+	// Time is when the kernel received a datagram, with sockopt.TimestampNS,
+	// Timestamp or Timestamping, and HardwareTime is when its device did, with the
+	// latter. They are not asked for.
+	Time, HardwareTime time.Time
 
 	// Dropped is how many datagrams had been lost before this one, since the
-	// socket was made, because its receive buffer was full. It is not asked for.
+	// socket was made, because its receive buffer was full, with
+	// sockopt.ReceiveQueueOverflow. The kernel counts merged datagrams as one, see
+	// UDPConn.SetOffload. It is not asked for.
 	Dropped uint32
+
+	// TxTime is when a datagram shall leave, in nanoseconds of the clock that
+	// sockopt.TxTime set. Zero is at once. It is not told.
+	TxTime uint64
 }
 
-// MaxPacketInfo is the room for the control data that a PacketInfo is read from.
-const MaxPacketInfo = 256
+// PacketInfoLen is the room for the control data that a PacketInfo is read from.
+const PacketInfoLen = 320
 
 // ParsePacketInfo reads control data. It passes over what a PacketInfo has no place
 // for, and fails with syscall.EINVAL if oob is no control data, or cut off.
@@ -62,67 +80,73 @@ func ParsePacketInfo(oob []byte) (PacketInfo, error) {
 }
 
 // read takes one message and reports whether it is well formed.
-func (p *PacketInfo) read(c sys.Cmsg) bool {
+func (p *PacketInfo) read(c sys.Cmsg) (ok bool) {
 	switch {
-	case c.Level == sys.IPPROTO_IP && c.Type == sys.IP_PKTINFO: // ip(7)
-		if len(c.Data) < 12 {
-			return false
-		}
-		p.Interface = int(int32(binary.NativeEndian.Uint32(c.Data)))
-		p.Local = netip.AddrFrom4([4]byte(c.Data[4:8]))
-		p.Destination = netip.AddrFrom4([4]byte(c.Data[8:12]))
-	case c.Level == sys.IPPROTO_IP && c.Type == sys.IP_RECVDSTADDR: // ip(4) of the BSDs
+	case c.Is(sys.IPPROTO_IP, sys.IP_PKTINFO): // ip(7)
+		index, local, dst, ok := sys.ParsePktinfo4(c.Data)
+		p.Interface, p.Local, p.Destination = index, netip.AddrFrom4(local), netip.AddrFrom4(dst)
+		return ok
+	case c.Is(sys.IPPROTO_IP, sys.IP_RECVDSTADDR): // ip(4) of the BSDs
 		if len(c.Data) < 4 {
 			return false
 		}
 		p.Local = netip.AddrFrom4([4]byte(c.Data[:4]))
 		p.Destination = p.Local
-	case c.Level == sys.IPPROTO_IPV6 && c.Type == sys.IPV6_PKTINFO: // RFC 3542 section 6
-		if len(c.Data) < 20 {
+	case c.Is(sys.IPPROTO_IPV6, sys.IPV6_PKTINFO): // RFC 3542 section 6
+		index, local, ok := sys.ParsePktinfo6(c.Data)
+		if !ok {
 			return false
 		}
-		p.Interface = int(int32(binary.NativeEndian.Uint32(c.Data[16:])))
-		p.Local = netip.AddrFrom16([16]byte(c.Data[:16]))
-		if p.Interface > 0 && (p.Local.IsLinkLocalUnicast() || p.Local.IsLinkLocalMulticast()) && !p.Local.Is4In6() {
-			p.Local = p.Local.WithZone(zoneName(uint32(p.Interface)))
+		p.Interface, p.Local = index, netip.AddrFrom16(local)
+		if index > 0 && (p.Local.IsLinkLocalUnicast() || p.Local.IsLinkLocalMulticast()) && !p.Local.Is4In6() {
+			p.Local = p.Local.WithZone(zoneName(uint32(index)))
 		}
 		p.Destination = p.Local
-	case c.Level == sys.IPPROTO_IP && c.Type == sys.RECEIVED_IP_TOS:
-		if len(c.Data) < 1 {
-			return false
-		}
-		p.TOS, p.HasTOS = c.Data[0], true
-	case c.Level == sys.IPPROTO_IPV6 && c.Type == sys.IPV6_TCLASS:
-		if len(c.Data) < 4 {
-			return false
-		}
-		p.TOS, p.HasTOS = uint8(binary.NativeEndian.Uint32(c.Data)), true
-	case c.Level == sys.SOL_SOCKET && c.Type == sys.SCM_TIMESTAMPNS:
-		return p.readTime(c.Data, time.Nanosecond)
-	case c.Level == sys.SOL_SOCKET && c.Type == sys.SCM_TIMESTAMP:
-		return p.readTime(c.Data, time.Microsecond)
-	case c.Level == sys.SOL_SOCKET && c.Type == sys.SO_RXQ_OVFL:
-		if len(c.Data) < 4 {
-			return false
-		}
-		p.Dropped = binary.NativeEndian.Uint32(c.Data)
+	case c.Is(sys.IPPROTO_IP, sys.IP_ORIGDSTADDR), c.Is(sys.IPPROTO_IPV6, sys.IPV6_ORIGDSTADDR):
+		return p.readOriginalDst(c.Data)
+	case c.Is(sys.IPPROTO_IP, sys.RECEIVED_IP_TOS):
+		return p.readTOS(c.Data)
+	case c.Is(sys.IPPROTO_IPV6, sys.IPV6_TCLASS):
+		return len(c.Data) >= 4 && p.readTOS(c.Data)
+	case c.Is(sys.IPPROTO_IP, sys.IP_TTL):
+		return p.readTTL(c.Data)
+	case c.Is(sys.IPPROTO_IPV6, sys.IPV6_HOPLIMIT):
+		return len(c.Data) >= 4 && p.readTTL(c.Data)
+	case c.Is(sys.SOL_SOCKET, sys.SO_RXQ_OVFL):
+		n, ok := sys.ParseIntCmsg(c.Data)
+		p.Dropped = uint32(n)
+		return ok && len(c.Data) >= 4
 	}
-	return true
+	software, hardware, valid := sys.ParseTime(c)
+	// A second message, of SO_TIMESTAMPING, may lack what the first has.
+	if !software.IsZero() {
+		p.Time = software
+	}
+	if !hardware.IsZero() {
+		p.HardwareTime = hardware
+	}
+	return valid
 }
 
-// readTime reads a struct timespec or timeval, whose parts have a word each.
-func (p *PacketInfo) readTime(b []byte, unit time.Duration) bool {
-	var sec, part int64
-	switch len(b) {
-	case 16:
-		sec, part = int64(binary.NativeEndian.Uint64(b)), int64(binary.NativeEndian.Uint64(b[8:]))
-	case 8:
-		sec, part = int64(int32(binary.NativeEndian.Uint32(b))), int64(int32(binary.NativeEndian.Uint32(b[4:])))
-	default:
+func (p *PacketInfo) readTOS(b []byte) (ok bool) {
+	v, ok := sys.ParseIntCmsg(b)
+	p.TOS, p.HasTOS = uint8(v), ok
+	return ok
+}
+
+func (p *PacketInfo) readTTL(b []byte) (ok bool) {
+	v, ok := sys.ParseIntCmsg(b)
+	p.TTL, p.HasTTL = uint8(v), ok
+	return ok
+}
+
+func (p *PacketInfo) readOriginalDst(b []byte) (ok bool) {
+	var sa sys.Sockaddr
+	if len(b) < 16 || sa.SetBytes(b) != 0 || sa.Family() == sys.AF_INET6 && len(b) < 28 {
 		return false
 	}
-	p.Time = time.Unix(sec, part*int64(unit))
-	return true
+	p.OriginalDst = decodeAddrPort(&sa)
+	return p.OriginalDst.IsValid()
 }
 
 // Append appends control data that ask for p to oob, which is empty or control data,
@@ -141,22 +165,26 @@ func (p PacketInfo) Append(oob []byte) []byte {
 		local, asks = unspecified(local), p.Interface != 0
 	}
 	if asks && !local.Is6() {
-		oob = p.append4(oob, local)
+		var addr [4]byte
+		if local.Is4() {
+			addr = local.As4()
+		}
+		oob = sys.AppendPktinfo4(oob, p.Interface, addr)
 	}
 	if asks && !local.Is4() {
-		oob = p.append6(oob, local)
+		var addr [16]byte
+		if local.Is6() {
+			addr = local.As16()
+		}
+		oob = sys.AppendPktinfo6(oob, p.Interface, addr)
 	}
 	if p.HasTOS {
 		// The kernel looks at the one for the family of the destination.
-		var data []byte
-		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IP, sys.IP_TOS, sys.IP_TOS_SIZE)
-		if len(data) == 1 {
-			data[0] = p.TOS
-		} else {
-			binary.NativeEndian.PutUint32(data, uint32(p.TOS))
-		}
-		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IPV6, sys.IPV6_TCLASS, 4)
-		binary.NativeEndian.PutUint32(data, uint32(p.TOS))
+		oob = sys.AppendTOS(oob, p.TOS)
+		oob = sys.AppendIntCmsg(oob, sys.IPPROTO_IPV6, sys.IPV6_TCLASS, int(p.TOS))
+	}
+	if p.TxTime != 0 && sys.SCM_TXTIME >= 0 {
+		oob = sys.AppendUint64Cmsg(oob, sys.SOL_SOCKET, sys.SCM_TXTIME, p.TxTime)
 	}
 	return oob
 }
@@ -172,30 +200,11 @@ func unspecified(addr netip.Addr) netip.Addr {
 	return netip.IPv6Unspecified()
 }
 
-func (p PacketInfo) append4(oob []byte, local netip.Addr) []byte {
-	var data []byte
-	switch {
-	case sys.IP_PKTINFO >= 0:
-		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IP, sys.IP_PKTINFO, 12)
-		binary.NativeEndian.PutUint32(data, uint32(p.Interface))
-		data = data[4:]
-	case sys.IP_RECVDSTADDR >= 0 && local.IsValid() && !local.IsUnspecified():
-		oob, data = sys.AppendCmsg(oob, sys.IPPROTO_IP, sys.IP_RECVDSTADDR, 4)
+// setPacketInfo has datagrams received with what ParsePacketInfo reads.
+func setPacketInfo(fd *netfd.FD) error {
+	var err error
+	if cerr := fd.Control(func(s uintptr) { err = sys.SetPacketInfo(s, fd.Family) }); cerr != nil {
+		return cerr
 	}
-	if local.IsValid() {
-		copy(data, local.AsSlice())
-	}
-	return oob
-}
-
-func (p PacketInfo) append6(oob []byte, local netip.Addr) []byte {
-	if sys.IPV6_PKTINFO < 0 {
-		return oob
-	}
-	oob, data := sys.AppendCmsg(oob, sys.IPPROTO_IPV6, sys.IPV6_PKTINFO, 20)
-	if local.IsValid() {
-		copy(data, local.AsSlice())
-	}
-	binary.NativeEndian.PutUint32(data[16:], uint32(p.Interface))
-	return oob
+	return netfd.CallError("setsockopt", err)
 }

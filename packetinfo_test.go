@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -34,7 +35,7 @@ func setOptions(t testing.TB, c syscall.Conn, options ...sockopt.Option[bool]) {
 
 func readInfo(t testing.TB, c *UDPConn) (PacketInfo, *net.UDPAddr) {
 	t.Helper()
-	oob := make([]byte, MaxPacketInfo)
+	oob := make([]byte, PacketInfoLen)
 	_, oobn, _, from, err := c.ReadMsgUDP(make([]byte, 100), oob)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +85,7 @@ func TestPacketInfoReply(t *testing.T) {
 			got, from := readInfo(t, server)
 			local := netip.MustParseAddr(tt.local)
 			want := PacketInfo{Local: local, Destination: local, Interface: lo.Index}
-			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" {
 				t.Fatalf("PacketInfo (-want +got):\n%s", diff)
 			}
 			if _, _, err := server.WriteMsgUDP([]byte("!"), got.Append(nil), from); err != nil {
@@ -139,7 +140,7 @@ func TestPacketInfoTOS(t *testing.T) {
 					t.Fatal(err)
 				}
 				p, _ := readInfo(t, b)
-				if diff := cmp.Diff(PacketInfo{TOS: tos, HasTOS: true}, p, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				if diff := cmp.Diff(PacketInfo{TOS: tos, HasTOS: true}, p, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" {
 					t.Errorf("PacketInfo (-want +got):\n%s", diff)
 				}
 			}
@@ -223,9 +224,12 @@ func TestParsePacketInfoLengths(t *testing.T) {
 		{"IPV6_PKTINFO", unix.SOL_IPV6, unix.IPV6_PKTINFO, 20, false},
 		{"IP_TOS", unix.SOL_IP, unix.IP_TOS, 1, false},
 		{"IPV6_TCLASS", unix.SOL_IPV6, unix.IPV6_TCLASS, 4, false},
+		{"IP_TTL", unix.SOL_IP, unix.IP_TTL, 1, false},
+		{"IPV6_HOPLIMIT", unix.SOL_IPV6, unix.IPV6_HOPLIMIT, 4, false},
 		{"SO_RXQ_OVFL", unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 4, false},
 		{"SCM_TIMESTAMP", unix.SOL_SOCKET, unix.SCM_TIMESTAMP, 2 * word, true},
 		{"SCM_TIMESTAMPNS", unix.SOL_SOCKET, unix.SCM_TIMESTAMPNS, 2 * word, true},
+		{"SCM_TIMESTAMPING", unix.SOL_SOCKET, unix.SO_TIMESTAMPING, 6 * word, true},
 	} {
 		for n := range tt.length + 2 {
 			oob := make([]byte, unix.CmsgSpace(n))
@@ -233,7 +237,7 @@ func TestParsePacketInfoLengths(t *testing.T) {
 			h.Level, h.Type = tt.level, tt.typ
 			h.SetLen(unix.CmsgLen(n))
 			bad := n < tt.length || tt.fixed && n > tt.length
-			if tt.fixed && n == 8 {
+			if tt.fixed && n == tt.length/word*4 {
 				bad = false // of a 32-bit system
 			}
 			p, err := ParsePacketInfo(oob)
@@ -244,11 +248,32 @@ func TestParsePacketInfoLengths(t *testing.T) {
 	}
 }
 
+// A control message with a negative number is none of those that a system lacks.
+func TestPacketInfoNegative(t *testing.T) {
+	for _, level := range []int{-1, sys.IPPROTO_IP, sys.IPPROTO_IPV6, sys.SOL_SOCKET} {
+		for typ := -4; typ < 0; typ++ {
+			oob, data := sys.AppendCmsg(nil, level, typ, 20)
+			for i := range data {
+				data[i] = 1
+			}
+			p, err := ParsePacketInfo(oob)
+			if diff := cmp.Diff(PacketInfo{}, p, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+				t.Errorf("level %d, type %d: %v (-want +got):\n%s", level, typ, err, diff)
+			}
+		}
+	}
+}
+
 // What Append writes, ParsePacketInfo reads, and nothing makes it panic.
 func FuzzParsePacketInfo(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(PacketInfo{Local: netip.MustParseAddr("127.0.0.1"), Interface: 7}.Append(nil))
 	f.Add(PacketInfo{Local: netip.MustParseAddr("::1"), Interface: 7, TOS: 3, HasTOS: true}.Append(nil))
+	for _, level := range []int{-1, sys.IPPROTO_IP, sys.IPPROTO_IPV6, sys.SOL_SOCKET} {
+		oob, data := sys.AppendCmsg(nil, level, -1, 20)
+		copy(data, "\xc0\x00\x02\x01 and the rest")
+		f.Add(oob)
+	}
 	f.Fuzz(func(t *testing.T, oob []byte) {
 		p, err := ParsePacketInfo(oob)
 		if err != nil {
@@ -259,6 +284,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 		}
 		p.Local = p.Local.WithZone("") // zones come and go with interfaces
 		p.Destination, p.Time, p.Dropped = netip.Addr{}, time.Time{}, 0
+		p.OriginalDst, p.HardwareTime, p.TTL, p.HasTTL = netip.AddrPort{}, time.Time{}, 0, false
 		if !p.Local.IsValid() && p.Interface != 0 {
 			return // asked for in both families, which leaves a wildcard
 		}
@@ -267,7 +293,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 		}
 		again, err := ParsePacketInfo(p.Append(nil))
 		again.Local, again.Destination = again.Local.WithZone(""), netip.Addr{}
-		if diff := cmp.Diff(p, again, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+		if diff := cmp.Diff(p, again, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" || err != nil {
 			t.Errorf("read back %v (-want +got):\n%s", err, diff)
 		}
 	})

@@ -29,6 +29,8 @@ func cableNamespaces(t testing.TB) (a, b *netns) {
 			ns.ip(t, fmt.Sprintf("addr add fe80::%d/64 dev %s nodad", i+1, dev))
 		}
 	}
+	a.waitRunning(t, "w")
+	b.waitRunning(t, "w")
 	return a, b
 }
 
@@ -109,17 +111,26 @@ func TestWriteBatchZones(t *testing.T) {
 			b := there.listen(t, &ListenConfig{}, "udp6", "[::]:0")
 			setOptions(t, b, sockopt.ReceivePacketInfo6)
 			var out []Message
-			var want []int
-			for _, name := range []string{"v", "w", "w", "v"} {
+			want := make(map[string]int) // by what is sent: two cables keep no common order
+			for i, name := range []string{"v", "w", "w", "v"} {
 				to := &net.UDPAddr{IP: net.ParseIP("fe80::2"), Port: b.LocalAddr().(*net.UDPAddr).Port, Zone: strconv.Itoa(here.index(t, name))}
-				out = append(out, numbered(to, 10)...)
-				want = append(want, there.index(t, name))
+				text := fmt.Sprintf("%d by %s", i, name)
+				out = append(out, message([]byte(text), to))
+				want[text] = there.index(t, name)
 			}
 			sendBatch(t, a, out)
-			var got []int
+			got := make(map[string]int)
 			for range out {
-				p, _ := readInfo(t, b)
-				got = append(got, p.Interface)
+				buf, oob := make([]byte, 100), make([]byte, PacketInfoLen)
+				n, oobn, _, _, err := b.ReadMsgUDP(buf, oob)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := ParsePacketInfo(oob[:oobn])
+				if err != nil {
+					t.Fatal(err)
+				}
+				got[string(buf[:n])] = p.Interface
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("interfaces that datagrams came by (-want +got):\n%s", diff)

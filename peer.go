@@ -18,8 +18,13 @@ import (
 func (c *UDPConn) Connect(addr net.Addr) error { return c.setPeer(addr) }
 
 // Disconnect leaves the socket without a peer. It keeps its local port, also one
-// that the kernel chose, and the interface to which it is bound, unless that is the
-// one of the peer's zone.
+// that the kernel chose, and the interface to which it was bound before it got a peer
+// with a zone.
+//
+// Linux does not let go of the peer of an IPv6 socket, which would receive datagrams of
+// no other one ever after. There Disconnect leaves the peer alone and fails with an
+// error that matches errors.ErrUnsupported; Connect gives the socket another peer, and
+// a new socket has none. A "udp" socket for both families is an IPv6 socket.
 func (c *UDPConn) Disconnect() error { return c.removePeer() }
 
 // Connect makes addr the peer of a datagram socket, instead of the one there may
@@ -73,7 +78,10 @@ func (c *conn) removePeer() error {
 	}
 	defer c.fd.LockPeer()()
 	err := c.fd.Disconnect()
-	if err == nil || !errors.Is(err, net.ErrClosed) {
+	switch {
+	case err == netfd.ErrPeerKept:
+		c.setAddrs(c.fd.Remote(), c.fd.Connected())
+	case err == nil || !errors.Is(err, net.ErrClosed):
 		// The peer is gone even if the port is lost.
 		c.setAddrs(nil, false)
 	}

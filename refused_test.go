@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // A refusal is a system call that a sandbox does not let through, see seccomp(2).
@@ -63,7 +64,7 @@ func TestRefused(t *testing.T) {
 	for _, r := range refusals {
 		for _, errno := range refusedWith {
 			t.Run(strings.ReplaceAll(r.op+"/"+r.name, " ", "_")+"/"+unix.ErrnoName(errno), func(t *testing.T) {
-				cmd := childCommand(t, "refused", r.op, r.name, unix.ErrnoName(errno))
+				cmd := socktest.ChildCommand(t, "refused", r.op, r.name, unix.ErrnoName(errno))
 				out, err := cmd.CombinedOutput()
 				if bytes.HasPrefix(out, []byte("skip: ")) {
 					t.Skip(string(out))
@@ -77,7 +78,7 @@ func TestRefused(t *testing.T) {
 }
 
 func init() {
-	children["refused"] = func() error {
+	socktest.Children["refused"] = func() error {
 		op, name, errnoName := os.Args[2], os.Args[3], os.Args[4]
 		for _, r := range refusals {
 			for _, errno := range refusedWith {
@@ -163,7 +164,7 @@ func refusedCopy() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	data := randomBytes(300_000)
+	data := socktest.RandomBytes(300_000)
 	for _, from := range []string{"tcp", "unix", "file"} {
 		for _, to := range []string{"tcp", "unix", "file"} {
 			var src io.Reader

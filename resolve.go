@@ -11,7 +11,6 @@ import (
 	"reflect"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -247,53 +246,4 @@ func (ctx untraced) Value(key any) any {
 		}
 	}
 	return ctx.Context.Value(key)
-}
-
-// stack tells what the host can do with IP.
-var stack = sync.OnceValue(func() (s struct{ ipv4, mapped bool }) {
-	if fd, errno := sys.Socket(sys.AF_INET, sys.SOCK_STREAM, sys.IPPROTO_TCP); errno == 0 {
-		sys.Close(fd)
-		s.ipv4 = true
-	}
-	if !sys.MapsIPv4 {
-		return s
-	}
-	fd, errno := sys.Socket(sys.AF_INET6, sys.SOCK_STREAM, sys.IPPROTO_TCP)
-	if errno != 0 {
-		return s
-	}
-	defer sys.Close(fd)
-	sys.SetsockoptInt(uintptr(fd), sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, 0)
-	var sa sys.Sockaddr
-	sa.SetInet6([16]byte(net.IPv4(127, 0, 0, 1).To16()), 0, 0)
-	switch sys.Bind(uintptr(fd), &sa) {
-	case 0, syscall.EPERM, syscall.EACCES:
-		// A policy that refuses the address does not mean that the kernel lacks
-		// it, go.dev/issue/77430.
-		s.mapped = true
-	}
-	return s
-})
-
-// chooseFamily returns the family of a socket, and whether an IPv6 one is to keep to
-// IPv6. Without a family in the network's name, a wildcard listens to both, and
-// otherwise IPv4 addresses get an IPv4 socket.
-func (k *kind) chooseFamily(local, remote net.Addr, listen bool) (family int, v6only bool) {
-	if k.family != sys.AF_UNSPEC {
-		return k.family, k.family == sys.AF_INET6
-	}
-	if listen && (local == nil || isWildcard(local)) {
-		s := stack()
-		if s.mapped || !s.ipv4 {
-			return sys.AF_INET6, false
-		}
-		if local == nil {
-			return sys.AF_INET, false
-		}
-		return familyOf(local), false
-	}
-	if (local == nil || familyOf(local) == sys.AF_INET) && (remote == nil || familyOf(remote) == sys.AF_INET) {
-		return sys.AF_INET, false
-	}
-	return sys.AF_INET6, false
 }

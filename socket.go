@@ -133,7 +133,7 @@ func (s *Socket) SyscallConn() (syscall.RawConn, error) {
 	if err != nil {
 		return nil, socketError("raw", nil, nil, err)
 	}
-	return &rawConn{fd}, nil
+	return (*rawConn)(fd), nil
 }
 
 // File returns a file with a copy of the descriptor; the caller closes both.

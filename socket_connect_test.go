@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -24,7 +26,7 @@ func TestSocketConnectElsewhere(t *testing.T) {
 	canceled := func(t *testing.T, s *sockets.Socket) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(5*time.Millisecond, cancel)
-		return errOf(s.Connect(ctx, busyListener(t)))
+		return socktest.ErrOf(s.Connect(ctx, conntest.BusyListener(t)))
 	}
 	tests := []struct {
 		name string
@@ -32,33 +34,33 @@ func TestSocketConnectElsewhere(t *testing.T) {
 		want error
 	}{
 		{"refused", func(t *testing.T, s *sockets.Socket) error {
-			l := listen4(t)
-			check(t, l.Close())
-			return errOf(s.Connect(t.Context(), l.Addr()))
+			l := conntest.Listen4(t)
+			socktest.Check(t, l.Close())
+			return socktest.ErrOf(s.Connect(t.Context(), l.Addr()))
 		}, syscall.ECONNREFUSED},
 		{"canceled", canceled, context.Canceled},
 		{"timed out", func(t *testing.T, s *sockets.Socket) error {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 			defer cancel()
-			return errOf(s.Connect(ctx, busyListener(t)))
+			return socktest.ErrOf(s.Connect(ctx, conntest.BusyListener(t)))
 		}, nil},
 		{"deadline", func(t *testing.T, s *sockets.Socket) error {
-			check(t, s.SetDeadline(time.Now().Add(5*time.Millisecond)))
+			socktest.Check(t, s.SetDeadline(time.Now().Add(5*time.Millisecond)))
 			defer s.SetDeadline(time.Time{})
-			return errOf(s.Connect(t.Context(), busyListener(t)))
+			return socktest.ErrOf(s.Connect(t.Context(), conntest.BusyListener(t)))
 		}, os.ErrDeadlineExceeded},
 		{"deadline in the past", func(t *testing.T, s *sockets.Socket) error {
-			check(t, s.SetDeadline(time.Unix(1, 0)))
+			socktest.Check(t, s.SetDeadline(time.Unix(1, 0)))
 			defer s.SetDeadline(time.Time{})
-			return errOf(s.Connect(t.Context(), listen4(t).Addr()))
+			return socktest.ErrOf(s.Connect(t.Context(), conntest.Listen4(t).Addr()))
 		}, os.ErrDeadlineExceeded},
 	}
 	for _, tt := range tests {
 		for _, local := range []*net.TCPAddr{nil, {IP: net.IPv4(127, 0, 0, 1)}} {
 			t.Run(fmt.Sprintf("%s, bound to %v", tt.name, local), func(t *testing.T) {
-				s := newRoleless(t, "tcp4")
+				s := conntest.NewSocket(t, "tcp4")
 				if local != nil {
-					check(t, s.Bind(local))
+					socktest.Check(t, s.Bind(local))
 				}
 				bound := s.LocalAddr()
 				err := tt.fail(t, s)
@@ -72,10 +74,10 @@ func TestSocketConnectElsewhere(t *testing.T) {
 				if diff := cmp.Diff(bound, s.LocalAddr()); diff != "" {
 					t.Errorf("local address after the failure (-want +got):\n%s", diff)
 				}
-				l := listen4(t)
+				l := conntest.Listen4(t)
 				c, err := s.Connect(t.Context(), l.Addr())
-				check(t, err)
-				closeLater(t, c)
+				socktest.Check(t, err)
+				socktest.CloseLater(t, c)
 				if got, want := c.RemoteAddr().String(), l.Addr().String(); got != want {
 					t.Errorf("connected to %s, want %s", got, want)
 				}
@@ -83,11 +85,11 @@ func TestSocketConnectElsewhere(t *testing.T) {
 					t.Errorf("connected from %s, want %s", c.LocalAddr(), bound)
 				}
 				a, err := l.Accept()
-				check(t, err)
-				closeLater(t, a)
+				socktest.Check(t, err)
+				socktest.CloseLater(t, a)
 				_, err = c.Write([]byte("x"))
-				check(t, err)
-				wantMessage(t, a, "x")
+				socktest.Check(t, err)
+				conntest.WantMessage(t, a, "x")
 			})
 		}
 	}
@@ -95,32 +97,41 @@ func TestSocketConnectElsewhere(t *testing.T) {
 
 // TestSocketDeadlineWakes sets the deadline while Connect waits.
 func TestSocketDeadlineWakes(t *testing.T) {
-	addr := busyListener(t)
-	s := newRoleless(t, "tcp4")
-	e := &env{TB: t, impl: sockImpl}
+	addr := conntest.BusyListener(t)
+	s := conntest.NewSocket(t, "tcp4")
 	var err error
-	e.whileBlocked(func(seeFunc) { _, err = s.Connect(t.Context(), addr) }, func() {
-		check(t, s.SetDeadline(time.Now()))
+	socktest.WhileBlocked(t, func() { _, err = s.Connect(t.Context(), addr) }, func() {
+		socktest.Check(t, s.SetDeadline(time.Now()))
 	})
-	wantError(t, err, "dial", os.ErrDeadlineExceeded)
+	socktest.WantError(t, err, "dial", os.ErrDeadlineExceeded)
 }
 
 // TestSocketDeadlineEnds checks that the connection has no deadline of the Socket.
 func TestSocketDeadlineEnds(t *testing.T) {
-	l := listen4(t)
-	s := newRoleless(t, "tcp4")
-	deadline := time.Now().Add(time.Second)
-	check(t, s.SetDeadline(deadline))
-	c, err := s.Connect(t.Context(), l.Addr())
-	check(t, err)
-	closeLater(t, c)
+	l := conntest.Listen4(t)
+	var (
+		c        net.Conn
+		err      error
+		deadline time.Time
+	)
+	for limit := time.Second; ; limit *= 2 { // a busy machine may need more
+		s := conntest.NewSocket(t, "tcp4")
+		deadline = time.Now().Add(limit)
+		socktest.Check(t, s.SetDeadline(deadline))
+		c, err = s.Connect(t.Context(), l.Addr())
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	a, err := l.Accept()
-	check(t, err)
-	closeLater(t, a)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, a)
 	time.Sleep(time.Until(deadline) + time.Millisecond)
 	_, err = a.Write([]byte("x"))
-	check(t, err)
-	wantMessage(t, c, "x")
+	socktest.Check(t, err)
+	conntest.WantMessage(t, c, "x")
 }
 
 // TestSocketConnectBusyUnix connects to a listener without room until it has some,
@@ -128,93 +139,112 @@ func TestSocketDeadlineEnds(t *testing.T) {
 func TestSocketConnectBusyUnix(t *testing.T) {
 	fill := func(t *testing.T) (net.Listener, func()) {
 		l, err := (&sockets.ListenConfig{Backlog: 1}).Listen(t.Context(), "unix", "")
-		check(t, err)
-		closeLater(t, l)
-		wantBacklog(t, l, 1)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, l)
+		conntest.WantBacklog(t, l, 1)
 		return l, func() {
 			a, err := l.Accept()
-			check(t, err)
-			closeLater(t, a)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, a)
 		}
 	}
 	t.Run("room", func(t *testing.T) {
 		l, accept := fill(t)
-		go func() {
-			time.Sleep(5 * time.Millisecond)
-			accept()
-		}()
-		c, err := newRoleless(t, "unix").Connect(t.Context(), l.Addr())
-		check(t, err)
-		closeLater(t, c)
+		var c net.Conn
+		var err error
+		s := conntest.NewSocket(t, "unix")
+		socktest.WhileSelecting(t, func() { c, err = s.Connect(t.Context(), l.Addr()) }, accept)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
 	})
 	t.Run("context", func(t *testing.T) {
 		l, _ := fill(t)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-		defer cancel()
-		_, err := newRoleless(t, "unix").Connect(ctx, l.Addr())
-		wantError(t, err, "dial", sockets.ErrWouldBlock)
+		ctx := timedContext{t.Context(), make(chan struct{})}
+		s := conntest.NewSocket(t, "unix")
+		var err error
+		socktest.WhileSelecting(t, func() { _, err = s.Connect(ctx, l.Addr()) }, func() { close(ctx.done) })
+		socktest.WantError(t, err, "dial", sockets.ErrWouldBlock)
 	})
 	t.Run("deadline", func(t *testing.T) {
 		l, _ := fill(t)
-		s := newRoleless(t, "unix")
-		check(t, s.SetDeadline(time.Now().Add(5*time.Millisecond)))
-		_, err := s.Connect(t.Context(), l.Addr())
-		wantError(t, err, "dial", os.ErrDeadlineExceeded)
+		s := conntest.NewSocket(t, "unix")
+		var err error
+		socktest.WhileSelecting(t, func() { _, err = s.Connect(t.Context(), l.Addr()) }, func() {
+			socktest.Check(t, s.SetDeadline(time.Now()))
+		})
+		socktest.WantError(t, err, "dial", os.ErrDeadlineExceeded)
 	})
 	t.Run("no wait", func(t *testing.T) {
 		l, accept := fill(t)
-		s := newRoleless(t, "unix")
+		s := conntest.NewSocket(t, "unix")
 		_, err := s.ConnectNoWait(l.Addr())
-		wantError(t, err, "dial", sockets.ErrWouldBlock)
+		socktest.WantError(t, err, "dial", sockets.ErrWouldBlock)
 		accept()
 		c, err := s.ConnectNoWait(l.Addr())
-		check(t, err)
-		closeLater(t, c)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
 	})
+}
+
+// timedContext has its deadline when done is closed.
+type timedContext struct {
+	context.Context
+	done chan struct{}
+}
+
+func (c timedContext) Done() <-chan struct{} { return c.done }
+
+func (c timedContext) Err() error {
+	select {
+	case <-c.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 // TestSocketConnectTwice connects a socket that is connected already, as another
 // holder of the descriptor may have done.
 func TestSocketConnectTwice(t *testing.T) {
-	s, l := newRoleless(t, "unix"), peerOf(t, newRoleless(t, "unix"))
-	onFD(t, s, func(fd int) error { return syscall.Connect(fd, &syscall.SockaddrUnix{Name: l.String()}) })
+	s, l := conntest.NewSocket(t, "unix"), peerOf(t, conntest.NewSocket(t, "unix"))
+	socktest.WithFD(t, s, func(fd int) error { return syscall.Connect(fd, &syscall.SockaddrUnix{Name: l.String()}) })
 	_, err := s.Connect(t.Context(), peerOf(t, s))
-	wantError(t, err, "dial", syscall.EISCONN)
+	socktest.WantError(t, err, "dial", syscall.EISCONN)
 	_, err = s.ConnectNoWait(peerOf(t, s))
-	wantError(t, err, "dial", syscall.EISCONN)
+	socktest.WantError(t, err, "dial", syscall.EISCONN)
 	c, err := s.Conn()
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 }
 
 // TestSocketKeepsPeer fails to connect a datagram socket that has a peer already.
 func TestSocketKeepsPeer(t *testing.T) {
-	b := packets(t, "udp4")
-	s := newRoleless(t, "udp4")
-	check(t, sockopt.Broadcast.Set(s, false))
-	onFD(t, s, func(fd int) error {
+	b := conntest.Packets(t, "udp4")
+	s := conntest.NewSocket(t, "udp4")
+	socktest.Check(t, sockopt.Broadcast.Set(s, false))
+	socktest.WithFD(t, s, func(fd int) error {
 		return syscall.Connect(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: b.LocalAddr().(*net.UDPAddr).Port})
 	})
 	_, err := s.Connect(t.Context(), &net.UDPAddr{IP: net.IPv4bcast, Port: 9})
-	wantError(t, err, "dial", syscall.EACCES)
+	socktest.WantError(t, err, "dial", syscall.EACCES)
 	if diff := cmp.Diff(b.LocalAddr(), s.RemoteAddr()); diff != "" {
 		t.Errorf("peer (-want +got):\n%s", diff)
 	}
 	c, err := s.Conn()
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	if diff := cmp.Diff(b.LocalAddr(), c.RemoteAddr()); diff != "" {
 		t.Errorf("peer of the connection (-want +got):\n%s", diff)
 	}
 	_, err = c.Write([]byte("x"))
-	check(t, err)
-	wantReceive(t, b, 1, 0, "x")
+	socktest.Check(t, err)
+	conntest.WantReceive(t, b, 1, 0, "x")
 }
 
 // TestConnectNoWaitAddr tells the address of a peer that has not answered yet as the
 // kernel will, and not as the caller's own value.
 func TestConnectNoWaitAddr(t *testing.T) {
-	port := busyListener(t).(*net.TCPAddr).Port
+	port := conntest.BusyListener(t).(*net.TCPAddr).Port
 	loopback := net.IP{127, 0, 0, 1}
 	for _, tt := range []struct {
 		network  string
@@ -226,9 +256,9 @@ func TestConnectNoWaitAddr(t *testing.T) {
 		{"tcp", loopback, loopback.To16()},
 	} {
 		addr := &net.TCPAddr{IP: tt.ip, Port: port}
-		c, err := newRoleless(t, tt.network).ConnectNoWait(addr)
-		check(t, err)
-		closeLater(t, c)
+		c, err := conntest.NewSocket(t, tt.network).ConnectNoWait(addr)
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
 		addr.Port = 1 // the caller's to change
 		if diff := cmp.Diff(&net.TCPAddr{IP: tt.want, Port: port}, c.RemoteAddr()); diff != "" {
 			t.Errorf("%s to %v (-want +got):\n%s", tt.network, tt.ip, diff)
@@ -238,39 +268,38 @@ func TestConnectNoWaitAddr(t *testing.T) {
 
 // TestSocketWhileConnecting tries to take other roles while Connect waits.
 func TestSocketWhileConnecting(t *testing.T) {
-	addr := busyListener(t)
-	s := newRoleless(t, "tcp4")
-	e := &env{TB: t, impl: sockImpl}
+	addr := conntest.BusyListener(t)
+	s := conntest.NewSocket(t, "tcp4")
 	var err error
-	e.whileBlocked(func(seeFunc) { _, err = s.Connect(t.Context(), addr) }, func() {
+	socktest.WhileBlocked(t, func() { _, err = s.Connect(t.Context(), addr) }, func() {
 		for name, role := range map[string]func() error{
-			"Connect":       func() error { return errOf(s.Connect(t.Context(), addr)) },
-			"ConnectNoWait": func() error { return errOf(s.ConnectNoWait(addr)) },
-			"Listen":        func() error { return errOf(s.Listen(1)) },
-			"Conn":          func() error { return errOf(s.Conn()) },
-			"PacketConn":    func() error { return errOf(s.PacketConn()) },
-			"Listener":      func() error { return errOf(s.Listener()) },
+			"Connect":       func() error { return socktest.ErrOf(s.Connect(t.Context(), addr)) },
+			"ConnectNoWait": func() error { return socktest.ErrOf(s.ConnectNoWait(addr)) },
+			"Listen":        func() error { return socktest.ErrOf(s.Listen(1)) },
+			"Conn":          func() error { return socktest.ErrOf(s.Conn()) },
+			"PacketConn":    func() error { return socktest.ErrOf(s.PacketConn()) },
+			"Listener":      func() error { return socktest.ErrOf(s.Listener()) },
 		} {
 			if err := role(); !errors.Is(err, syscall.EALREADY) {
 				t.Errorf("%s while another Connect waits: %v, want EALREADY", name, err)
 			}
 		}
-		check(t, s.Close())
+		socktest.Check(t, s.Close())
 	})
-	wantError(t, err, "dial", net.ErrClosed)
+	socktest.WantError(t, err, "dial", net.ErrClosed)
 }
 
 // TestConnectNoWaitReports learns the outcome of the connect from the first I/O.
 func TestConnectNoWaitReports(t *testing.T) {
-	l := listen4(t)
-	check(t, l.Close())
+	l := conntest.Listen4(t)
+	socktest.Check(t, l.Close())
 	for name, use := range map[string]func(c net.Conn) error{
-		"Read":  func(c net.Conn) error { return errOf(c.Read(make([]byte, 1))) },
-		"Write": func(c net.Conn) error { return errOf(c.Write([]byte("x"))) },
+		"Read":  func(c net.Conn) error { return socktest.ErrOf(c.Read(make([]byte, 1))) },
+		"Write": func(c net.Conn) error { return socktest.ErrOf(c.Write([]byte("x"))) },
 	} {
-		c, err := newRoleless(t, "tcp4").ConnectNoWait(l.Addr())
+		c, err := conntest.NewSocket(t, "tcp4").ConnectNoWait(l.Addr())
 		if err == nil {
-			closeLater(t, c)
+			socktest.CloseLater(t, c)
 			if got := c.RemoteAddr().String(); got != l.Addr().String() {
 				t.Errorf("remote address %s, want %s", got, l.Addr())
 			}
@@ -280,10 +309,10 @@ func TestConnectNoWaitReports(t *testing.T) {
 			t.Errorf("%s: %v, want ECONNREFUSED", name, err)
 		}
 	}
-	c, err := newRoleless(t, "tcp4").ConnectNoWait(busyListener(t))
-	check(t, err)
-	closeLater(t, c)
-	check(t, c.SetDeadline(time.Now().Add(5*time.Millisecond)))
+	c, err := conntest.NewSocket(t, "tcp4").ConnectNoWait(conntest.BusyListener(t))
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	socktest.Check(t, c.SetDeadline(time.Now().Add(5*time.Millisecond)))
 	if _, err := c.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("Write while the connect is under way: %v, want a timeout", err)
 	}
@@ -294,13 +323,13 @@ func TestConnectNoWaitReports(t *testing.T) {
 func TestConnectLeavesContext(t *testing.T) {
 	ctx := foreignContext{context.Background(), make(chan struct{})}
 	before := runtime.NumGoroutine()
-	l := listen4(t)
+	l := conntest.Listen4(t)
 	for range 10 {
-		c, err := newRoleless(t, "tcp4").Connect(ctx, l.Addr())
-		check(t, err)
-		check(t, c.Close())
+		c, err := conntest.NewSocket(t, "tcp4").Connect(ctx, l.Addr())
+		socktest.Check(t, err)
+		socktest.Check(t, c.Close())
 	}
-	if !waitUntil(func() bool { return runtime.NumGoroutine() <= before }) {
+	if !socktest.WaitUntil(func() bool { return runtime.NumGoroutine() <= before }) {
 		t.Errorf("%d goroutines after Connect, %d before", runtime.NumGoroutine(), before)
 	}
 }

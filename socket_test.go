@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -44,7 +46,7 @@ var roles = []struct {
 	{"Listen unixpacket", "unixpacket", listenRole, (*sockets.UnixListener)(nil)},
 	{"Listen vsock", "vsock", listenRole, (*sockets.StreamListener)(nil)},
 	{"Listener tcp", "tcp4", func(t *testing.T, s *sockets.Socket) (io.Closer, error) {
-		onFD(t, s, func(fd int) error { return syscall.Listen(fd, 1) })
+		socktest.WithFD(t, s, func(fd int) error { return syscall.Listen(fd, 1) })
 		return s.Listener()
 	}, (*sockets.TCPListener)(nil)},
 	{"Conn udp", "udp4", func(_ *testing.T, s *sockets.Socket) (io.Closer, error) { return s.Conn() }, (*sockets.UDPConn)(nil)},
@@ -61,11 +63,11 @@ func packetRole(_ *testing.T, s *sockets.Socket) (io.Closer, error) { return s.P
 func listenRole(t *testing.T, s *sockets.Socket) (io.Closer, error) {
 	switch s.Family() {
 	case syscall.AF_INET:
-		check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+		socktest.Check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	case syscall.AF_UNIX:
-		check(t, s.Bind(&net.UnixAddr{}))
+		socktest.Check(t, s.Bind(&net.UnixAddr{}))
 	default:
-		check(t, s.Bind(&sockets.VsockAddr{CID: sockets.VsockAny, Port: sockets.VsockAny}))
+		socktest.Check(t, s.Bind(&sockets.VsockAddr{CID: sockets.VsockAny, Port: sockets.VsockAny}))
 	}
 	return s.Listen(0)
 }
@@ -80,38 +82,28 @@ func peerOf(t *testing.T, s *sockets.Socket) net.Addr {
 		}[s.Type()]
 	}
 	if s.Type() == syscall.SOCK_DGRAM {
-		return packets(t, network).LocalAddr()
+		return conntest.Packets(t, network).LocalAddr()
 	}
-	l, err := sockets.Listen(network, loopbackOf(network))
-	check(t, err)
-	closeLater(t, l)
+	l, err := sockets.Listen(network, conntest.LoopbackOf(network))
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
 	return l.Addr()
-}
-
-// onFD calls f with the descriptor of c.
-func onFD(tb testing.TB, c syscall.Conn, f func(fd int) error) {
-	tb.Helper()
-	rc, err := c.SyscallConn()
-	check(tb, err)
-	var ferr error
-	check(tb, rc.Control(func(fd uintptr) { ferr = f(int(fd)) }))
-	check(tb, ferr)
 }
 
 // TestSocketMoves takes each role and finds the Socket empty.
 func TestSocketMoves(t *testing.T) {
 	for _, tt := range roles {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newRoleless(t, tt.network)
+			s := conntest.NewSocket(t, tt.network)
 			var fd int
-			onFD(t, s, func(n int) error { fd = n; return nil })
+			socktest.WithFD(t, s, func(n int) error { fd = n; return nil })
 			c, err := tt.take(t, s)
-			check(t, err)
-			closeLater(t, c)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
 			if got, want := fmt.Sprintf("%T", c), fmt.Sprintf("%T", tt.want); got != want {
 				t.Errorf("the role is a %s, want %s", got, want)
 			}
-			onFD(t, c.(syscall.Conn), func(n int) error {
+			socktest.WithFD(t, c.(syscall.Conn), func(n int) error {
 				if n != fd {
 					t.Errorf("descriptor %d became %d", fd, n)
 				}
@@ -119,7 +111,7 @@ func TestSocketMoves(t *testing.T) {
 			})
 			wantEmpty(t, s)
 			// Closing the empty Socket touched nothing.
-			onFD(t, c.(syscall.Conn), func(n int) error {
+			socktest.WithFD(t, c.(syscall.Conn), func(n int) error {
 				var st syscall.Stat_t
 				return syscall.Fstat(n, &st)
 			})
@@ -139,15 +131,15 @@ func wantEmpty(t *testing.T, s *sockets.Socket) {
 		call     func() error
 	}{
 		{"Bind", "bind", func() error { return s.Bind(addr) }},
-		{"Connect", "dial", func() error { return errOf(s.Connect(t.Context(), addr)) }},
-		{"ConnectNoWait", "dial", func() error { return errOf(s.ConnectNoWait(addr)) }},
-		{"Listen", "listen", func() error { return errOf(s.Listen(1)) }},
-		{"Conn", "conn", func() error { return errOf(s.Conn()) }},
-		{"PacketConn", "packetconn", func() error { return errOf(s.PacketConn()) }},
-		{"Listener", "listener", func() error { return errOf(s.Listener()) }},
+		{"Connect", "dial", func() error { return socktest.ErrOf(s.Connect(t.Context(), addr)) }},
+		{"ConnectNoWait", "dial", func() error { return socktest.ErrOf(s.ConnectNoWait(addr)) }},
+		{"Listen", "listen", func() error { return socktest.ErrOf(s.Listen(1)) }},
+		{"Conn", "conn", func() error { return socktest.ErrOf(s.Conn()) }},
+		{"PacketConn", "packetconn", func() error { return socktest.ErrOf(s.PacketConn()) }},
+		{"Listener", "listener", func() error { return socktest.ErrOf(s.Listener()) }},
 		{"SetDeadline", "set", func() error { return s.SetDeadline(time.Time{}) }},
-		{"SyscallConn", "raw", func() error { return errOf(s.SyscallConn()) }},
-		{"File", "file", func() error { return errOf(s.File()) }},
+		{"SyscallConn", "raw", func() error { return socktest.ErrOf(s.SyscallConn()) }},
+		{"File", "file", func() error { return socktest.ErrOf(s.File()) }},
 	}
 	for _, c := range calls {
 		err := c.call()
@@ -175,8 +167,8 @@ func wantEmpty(t *testing.T, s *sockets.Socket) {
 }
 
 func TestSocketClose(t *testing.T) {
-	s := newRoleless(t, "tcp")
-	check(t, s.Close())
+	s := conntest.NewSocket(t, "tcp")
+	socktest.Check(t, s.Close())
 	wantEmpty(t, s)
 }
 
@@ -190,35 +182,35 @@ func TestSocketRefusesRole(t *testing.T) {
 		want    error
 		op      string
 	}{
-		{"datagrams listen", "udp4", func(s *sockets.Socket) error { return errOf(s.Listen(1)) }, syscall.EOPNOTSUPP, "listen"},
-		{"unix datagrams listen", "unixgram", func(s *sockets.Socket) error { return errOf(s.Listen(1)) }, syscall.EOPNOTSUPP, "listen"},
-		{"stream as packet connection", "tcp4", func(s *sockets.Socket) error { return errOf(s.PacketConn()) }, errors.ErrUnsupported, "packetconn"},
-		{"listener that does not listen", "tcp4", func(s *sockets.Socket) error { return errOf(s.Listener()) }, errors.ErrUnsupported, "listener"},
-		{"listener of datagrams", "udp4", func(s *sockets.Socket) error { return errOf(s.Listener()) }, errors.ErrUnsupported, "listener"},
+		{"datagrams listen", "udp4", func(s *sockets.Socket) error { return socktest.ErrOf(s.Listen(1)) }, syscall.EOPNOTSUPP, "listen"},
+		{"unix datagrams listen", "unixgram", func(s *sockets.Socket) error { return socktest.ErrOf(s.Listen(1)) }, syscall.EOPNOTSUPP, "listen"},
+		{"stream as packet connection", "tcp4", func(s *sockets.Socket) error { return socktest.ErrOf(s.PacketConn()) }, errors.ErrUnsupported, "packetconn"},
+		{"listener that does not listen", "tcp4", func(s *sockets.Socket) error { return socktest.ErrOf(s.Listener()) }, errors.ErrUnsupported, "listener"},
+		{"listener of datagrams", "udp4", func(s *sockets.Socket) error { return socktest.ErrOf(s.Listener()) }, errors.ErrUnsupported, "listener"},
 		{"connection of a listening one", "tcp4", func(s *sockets.Socket) error {
-			onFD(t, s, func(fd int) error { return syscall.Listen(fd, 1) })
-			return errOf(s.Conn())
+			socktest.WithFD(t, s, func(fd int) error { return syscall.Listen(fd, 1) })
+			return socktest.ErrOf(s.Conn())
 		}, errors.ErrUnsupported, "conn"},
-		{"no address", "tcp4", func(s *sockets.Socket) error { return errOf(s.Connect(context.Background(), nil)) }, nil, "dial"},
+		{"no address", "tcp4", func(s *sockets.Socket) error { return socktest.ErrOf(s.Connect(context.Background(), nil)) }, nil, "dial"},
 		{"typed nil address", "tcp4", func(s *sockets.Socket) error {
-			return errOf(s.Connect(context.Background(), (*net.TCPAddr)(nil)))
+			return socktest.ErrOf(s.Connect(context.Background(), (*net.TCPAddr)(nil)))
 		}, nil, "dial"},
 		{"address of another kind", "tcp4", func(s *sockets.Socket) error {
-			return errOf(s.Connect(context.Background(), &net.UDPAddr{Port: 1}))
+			return socktest.ErrOf(s.Connect(context.Background(), &net.UDPAddr{Port: 1}))
 		}, nil, "dial"},
 		{"address of another family", "unix", func(s *sockets.Socket) error {
-			return errOf(s.Connect(context.Background(), &net.TCPAddr{Port: 1}))
+			return socktest.ErrOf(s.Connect(context.Background(), &net.TCPAddr{Port: 1}))
 		}, nil, "dial"},
 		{"address of another unix network", "unix", func(s *sockets.Socket) error {
-			return errOf(s.Connect(context.Background(), &net.UnixAddr{Name: "@x", Net: "unixgram"}))
+			return socktest.ErrOf(s.Connect(context.Background(), &net.UnixAddr{Name: "@x", Net: "unixgram"}))
 		}, syscall.EAFNOSUPPORT, "dial"},
 		{"connect without waiting to nobody", "unix", func(s *sockets.Socket) error {
-			return errOf(s.ConnectNoWait(&net.UnixAddr{Name: "/nonexistent/socket", Net: "unix"}))
+			return socktest.ErrOf(s.ConnectNoWait(&net.UnixAddr{Name: "/nonexistent/socket", Net: "unix"}))
 		}, syscall.ENOENT, "dial"},
 		{"context that has ended", "udp4", func(s *sockets.Socket) error {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
-			return errOf(s.Connect(ctx, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}))
+			return socktest.ErrOf(s.Connect(ctx, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}))
 		}, context.Canceled, "dial"},
 		{"bind to somebody else's address", "tcp4", func(s *sockets.Socket) error {
 			return s.Bind(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)})
@@ -229,7 +221,7 @@ func TestSocketRefusesRole(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newRoleless(t, tt.network)
+			s := conntest.NewSocket(t, tt.network)
 			err := tt.try(s)
 			var op *net.OpError
 			if !errors.As(err, &op) || op.Op != tt.op || tt.want != nil && !errors.Is(err, tt.want) {
@@ -241,12 +233,12 @@ func TestSocketRefusesRole(t *testing.T) {
 			switch {
 			case s.Listening():
 				l, err := s.Listener()
-				check(t, err)
-				check(t, l.Close())
+				socktest.Check(t, err)
+				socktest.Check(t, l.Close())
 			default:
 				c, err := s.Connect(t.Context(), peerOf(t, s))
-				check(t, err)
-				check(t, c.Close())
+				socktest.Check(t, err)
+				socktest.Check(t, c.Close())
 			}
 		})
 	}
@@ -264,7 +256,7 @@ func TestSocketUnknownNetworks(t *testing.T) {
 	if s != nil {
 		t.Errorf("NewRaw of type 77: %v", s)
 	}
-	wantError(t, err, "socket", syscall.EINVAL)
+	socktest.WantError(t, err, "socket", syscall.EINVAL)
 }
 
 // TestNewRawType passes what the kernel turns into another type.
@@ -280,9 +272,9 @@ func TestNewRawType(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := sockets.NewRaw(syscall.AF_UNIX, tt.typ, 0)
-			check(t, err)
-			closeLater(t, s)
-			check(t, s.Bind(&net.UnixAddr{}))
+			socktest.Check(t, err)
+			socktest.CloseLater(t, s)
+			socktest.Check(t, s.Bind(&net.UnixAddr{}))
 			if got := s.LocalAddr().Network(); got != tt.want {
 				t.Errorf("network %s, want %s", got, tt.want)
 			}
@@ -297,9 +289,9 @@ func TestNewRawType(t *testing.T) {
 // TestSocketConcurrently takes roles, closes and looks from many goroutines at
 // once. One role at most is taken, and the race detector sees nothing.
 func TestSocketConcurrently(t *testing.T) {
-	l := listen4(t)
+	l := conntest.Listen4(t)
 	for range 50 {
-		s := newRoleless(t, "tcp4")
+		s := conntest.NewSocket(t, "tcp4")
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		taken := 0
@@ -345,34 +337,34 @@ func TestSocketConcurrently(t *testing.T) {
 var ports = regexp.MustCompile(`:[0-9]{2,}`)
 
 func TestSocketString(t *testing.T) {
-	dir := shortDir(t)
+	dir := socktest.ShortDir(t)
 	tests := []struct {
 		name string
 		make func(t *testing.T) *sockets.Socket
 		want string // with # for a port
 	}{
-		{"new", func(t *testing.T) *sockets.Socket { return newRoleless(t, "tcp4") }, "ipv4 stream socket, unbound"},
-		{"new unix", func(t *testing.T) *sockets.Socket { return newRoleless(t, "unixpacket") }, "unix seqpacket socket, unbound"},
+		{"new", func(t *testing.T) *sockets.Socket { return conntest.NewSocket(t, "tcp4") }, "ipv4 stream socket, unbound"},
+		{"new unix", func(t *testing.T) *sockets.Socket { return conntest.NewSocket(t, "unixpacket") }, "unix seqpacket socket, unbound"},
 		{"bound", func(t *testing.T) *sockets.Socket {
-			s := newRoleless(t, "udp6")
-			check(t, s.Bind(&net.UDPAddr{IP: net.IPv6loopback}))
+			s := conntest.NewSocket(t, "udp6")
+			socktest.Check(t, s.Bind(&net.UDPAddr{IP: net.IPv6loopback}))
 			return s
 		}, "ipv6 datagram socket bound to [::1]:#"},
 		{"bound unix", func(t *testing.T) *sockets.Socket {
-			s := newRoleless(t, "unix")
-			check(t, s.Bind(&net.UnixAddr{Name: dir + "/s"}))
+			s := conntest.NewSocket(t, "unix")
+			socktest.Check(t, s.Bind(&net.UnixAddr{Name: dir + "/s"}))
 			return s
 		}, "unix stream socket bound to " + dir + "/s"},
 		{"listening", func(t *testing.T) *sockets.Socket {
-			s := newRoleless(t, "tcp4")
-			check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
-			onFD(t, s, func(fd int) error { return syscall.Listen(fd, 1) })
+			s := conntest.NewSocket(t, "tcp4")
+			socktest.Check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+			socktest.WithFD(t, s, func(fd int) error { return syscall.Listen(fd, 1) })
 			return s
 		}, "ipv4 stream socket listening on 127.0.0.1:#"},
 		{"unknown family", func(t *testing.T) *sockets.Socket {
 			s, err := sockets.NewRaw(syscall.AF_NETLINK, syscall.SOCK_RAW, 0)
-			check(t, err)
-			closeLater(t, s)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, s)
 			return s
 		}, "netlink raw socket, unbound"},
 	}
@@ -393,24 +385,24 @@ func TestSocketString(t *testing.T) {
 // TestUnixSocketFile checks who removes the file of a listener that came from a
 // Socket: it does if the Socket made the file.
 func TestUnixSocketFile(t *testing.T) {
-	path := filepath.Join(shortDir(t), "s")
+	path := filepath.Join(socktest.ShortDir(t), "s")
 	exists := func() bool {
 		_, err := os.Lstat(path)
 		return err == nil
 	}
-	s := newRoleless(t, "unix")
-	check(t, s.Bind(&net.UnixAddr{Name: path, Net: "unix"}))
+	s := conntest.NewSocket(t, "unix")
+	socktest.Check(t, s.Bind(&net.UnixAddr{Name: path, Net: "unix"}))
 	l, err := s.Listen(1)
-	check(t, err)
-	check(t, l.Close())
+	socktest.Check(t, err)
+	socktest.Check(t, l.Close())
 	if exists() {
 		t.Error("the file of the listener's own Socket is still there")
 	}
-	s = newRoleless(t, "unix")
-	onFD(t, s, func(fd int) error { return syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}) })
+	s = conntest.NewSocket(t, "unix")
+	socktest.WithFD(t, s, func(fd int) error { return syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}) })
 	l, err = s.Listen(1)
-	check(t, err)
-	check(t, l.Close())
+	socktest.Check(t, err)
+	socktest.Check(t, l.Close())
 	if !exists() {
 		t.Error("a file that somebody else made is gone")
 	}
@@ -418,30 +410,30 @@ func TestUnixSocketFile(t *testing.T) {
 
 // TestPacketConnAddress sees the port that the kernel chooses with the first send.
 func TestPacketConnAddress(t *testing.T) {
-	c, err := newRoleless(t, "udp4").PacketConn()
-	check(t, err)
-	closeLater(t, c)
+	c, err := conntest.NewSocket(t, "udp4").PacketConn()
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	if got := c.LocalAddr().String(); got != "0.0.0.0:0" {
 		t.Errorf("local address before the first send is %s", got)
 	}
-	b := packets(t, "udp4")
+	b := conntest.Packets(t, "udp4")
 	_, err = c.WriteTo([]byte("x"), b.LocalAddr())
-	check(t, err)
+	socktest.Check(t, err)
 	_, from, err := b.ReceiveFrom(make([]byte, 1), 0)
-	check(t, err)
+	socktest.Check(t, err)
 	if got, want := c.LocalAddr().(*net.UDPAddr).Port, from.(*net.UDPAddr).Port; got != want {
 		t.Errorf("local port is %d, want %d as the receiver sees", got, want)
 	}
 }
 
 func TestSocketFile(t *testing.T) {
-	s := newRoleless(t, "tcp4")
+	s := conntest.NewSocket(t, "tcp4")
 	f, err := s.File()
-	check(t, err)
+	socktest.Check(t, err)
 	defer f.Close()
-	check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	socktest.Check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	sa, err := syscall.Getsockname(int(f.Fd()))
-	check(t, err)
+	socktest.Check(t, err)
 	if got, want := sa.(*syscall.SockaddrInet4).Port, s.LocalAddr().(*net.TCPAddr).Port; got != want {
 		t.Errorf("the file's socket has port %d, want %d", got, want)
 	}
@@ -451,8 +443,8 @@ func TestSocketFile(t *testing.T) {
 // net, and those of NewRaw with what the kernel starts with.
 func TestNewDefaults(t *testing.T) {
 	raw, err := sockets.NewRaw(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	check(t, err)
-	closeLater(t, raw)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, raw)
 	type defaults struct {
 		noDelay, keepAlive, reuseAddr bool
 		idle, interval                time.Duration
@@ -462,8 +454,8 @@ func TestNewDefaults(t *testing.T) {
 		s    *sockets.Socket
 		want defaults
 	}{
-		{"New tcp4", newRoleless(t, "tcp4"), defaults{true, true, true, 15 * time.Second, 15 * time.Second}},
-		{"New tcp", newRoleless(t, "tcp"), defaults{true, true, true, 15 * time.Second, 15 * time.Second}},
+		{"New tcp4", conntest.NewSocket(t, "tcp4"), defaults{true, true, true, 15 * time.Second, 15 * time.Second}},
+		{"New tcp", conntest.NewSocket(t, "tcp"), defaults{true, true, true, 15 * time.Second, 15 * time.Second}},
 		{"NewRaw", raw, defaults{false, false, false, 2 * time.Hour, 75 * time.Second}},
 	} {
 		var got defaults
@@ -472,7 +464,7 @@ func TestNewDefaults(t *testing.T) {
 			option(tt.s, sockopt.ReuseAddr, &got.reuseAddr),
 			option(tt.s, sockopt.KeepIdle, &got.idle), option(tt.s, sockopt.KeepInterval, &got.interval),
 		} {
-			check(t, err)
+			socktest.Check(t, err)
 		}
 		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(defaults{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
@@ -490,17 +482,17 @@ func option[T any](c syscall.Conn, o sockopt.Option[T], v *T) (err error) {
 // are as those of package net.
 func TestListenerDefaults(t *testing.T) {
 	raw, err := sockets.NewRaw(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	check(t, err)
-	closeLater(t, raw)
-	check(t, raw.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
-	onFD(t, raw, func(fd int) error { return syscall.Listen(fd, 1) })
+	socktest.Check(t, err)
+	socktest.CloseLater(t, raw)
+	socktest.Check(t, raw.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	socktest.WithFD(t, raw, func(fd int) error { return syscall.Listen(fd, 1) })
 	l, err := raw.Listener()
-	check(t, err)
-	closeLater(t, l)
-	dialTo(t, l)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	conntest.DialTo(t, l)
 	c, err := l.Accept()
-	check(t, err)
-	closeLater(t, c)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 	for _, o := range []sockopt.Option[bool]{sockopt.NoDelay, sockopt.KeepAlive} {
 		if on, err := o.Get(c.(syscall.Conn)); !on || err != nil {
 			t.Errorf("%v of an accepted connection is %v, %v", o, on, err)

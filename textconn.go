@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 )
 
 // TextConn is a stream connection with an external format: Read yields UTF-8
@@ -58,12 +57,8 @@ func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	t.r.conn, t.r.other = c, &t.w
 	t.w.conn, t.w.deadlines = c, &t.deadlines
 	t.deadlines.conn = c
-	if err := f.check(); err != nil {
-		t.r.broken, t.w.broken = err, err
-		return t
-	}
-	t.r.setFormat(f.codec())
-	t.w.setFormat(f.codec())
+	t.r.setFormat(f)
+	t.w.setFormat(f)
 	return t
 }
 
@@ -102,7 +97,7 @@ func (c *TextConn) SetReadFormat(f ExternalFormat) error {
 	}
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	c.r.setFormat(f.codec())
+	c.r.setFormat(f)
 	return nil
 }
 
@@ -120,8 +115,22 @@ func (c *TextConn) SetWriteFormat(f ExternalFormat) error {
 	c.w.mu.Lock()
 	defer c.w.unlock()
 	err := c.w.finish()
-	c.w.setFormat(f.codec())
+	c.w.setFormat(f)
 	return joinErrors(err, c.w.send())
+}
+
+// ReadFormat returns the format that Read decodes.
+func (c *TextConn) ReadFormat() ExternalFormat {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	return externalFormat(c.r.format)
+}
+
+// WriteFormat returns the format that Write encodes to.
+func (c *TextConn) WriteFormat() ExternalFormat {
+	c.w.mu.Lock()
+	defer c.w.unlock()
+	return externalFormat(c.w.format)
 }
 
 // Read reads text into p. It consumes the bytes of a character with its text,
@@ -187,61 +196,22 @@ func (c *TextConn) WriteString(s string) (n int, err error) {
 	defer putBlock(b)
 	c.w.mu.Lock()
 	defer c.w.unlock()
-	for {
-		k := copy(b.mem[:blockSize], s[n:])
-		if n+k < len(s) {
-			k -= cutRune(b.mem[:k]) // a count inside a character would be no index
-		}
-		m, err := c.w.write(b.mem[:k])
-		n += m
-		if err != nil || n == len(s) {
-			return n, err
-		}
-	}
-}
-
-// cutRune returns the length of the unfinished character that p ends with.
-func cutRune(p []byte) int {
-	for n := 1; n < utf8.UTFMax && n <= len(p); n++ {
-		if rest := p[len(p)-n:]; utf8.RuneStart(rest[0]) {
-			if utf8.FullRune(rest) {
-				return 0
-			}
-			return n
-		}
-	}
-	return 0
+	return c.w.writeString(b.mem[:blockSize], s)
 }
 
 // ReadFrom writes the text that r has until it ends. It returns how much of it
 // was accepted.
-func (c *TextConn) ReadFrom(r io.Reader) (n int64, err error) {
+func (c *TextConn) ReadFrom(r io.Reader) (n int64, err error) { return copyText(c, r) }
+
+// WriteTo reads text until the end and writes it to w.
+func (c *TextConn) WriteTo(w io.Writer) (n int64, err error) { return copyText(w, c) }
+
+// copyText is io.Copy in pieces of blockSize, by Read and Write.
+func copyText(w io.Writer, r io.Reader) (n int64, err error) {
 	b := getBlock(blockSize)
 	defer putBlock(b)
 	for {
 		k, err := r.Read(b.mem[:blockSize])
-		if k > 0 {
-			m, err := c.Write(b.mem[:k])
-			n += int64(m)
-			if err != nil {
-				return n, err
-			}
-		}
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-}
-
-// WriteTo reads text until the end and writes it to w.
-func (c *TextConn) WriteTo(w io.Writer) (n int64, err error) {
-	b := getBlock(blockSize)
-	defer putBlock(b)
-	for {
-		k, err := c.Read(b.mem[:blockSize])
 		if k > 0 {
 			m, err := w.Write(b.mem[:k])
 			n += int64(m)

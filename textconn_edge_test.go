@@ -1,14 +1,19 @@
 package sockets_test
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
 )
@@ -178,11 +183,11 @@ func TestAFormatErrorKeepsItsBytes(t *testing.T) {
 func TestAFormatThatCannotBeIsReplaced(t *testing.T) {
 	s := &script{}
 	c := sockets.NewTextConn(s, sockets.ExternalFormat{Newline: 99})
-	mustWrite(t, c.Raw(), "raw ") // needs no format
-	if err := c.SetWriteFormat(format(t, "utf-16le")); err != nil {
+	conntest.MustWrite(t, c.Raw(), "raw ") // needs no format
+	if err := c.SetWriteFormat(conntest.Format(t, "utf-16le")); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, c, "é")
+	conntest.MustWrite(t, c, "é")
 	wantWire(t, s, "raw \xe9\x00")
 
 	s = &script{}
@@ -221,11 +226,11 @@ func TestAFailedFlushOfAReaderIsTheWritersError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &failing{script: script{reads: data("x\x00", "y\x00")}, times: 1}
-			c := sockets.NewTextConn(f, format(t, "utf-16le"))
+			c := sockets.NewTextConn(f, conntest.Format(t, "utf-16le"))
 			if err := c.SetBufferSizes(0, 64); err != nil {
 				t.Fatal(err)
 			}
-			mustWrite(t, c, "ab")
+			conntest.MustWrite(t, c, "ab")
 			wantText(t, c, 10, "x", nil)
 			wantText(t, c, 10, "y", nil) // does not try again before somebody knows
 			wantWire(t, &f.script, "")
@@ -249,11 +254,11 @@ func (s *swallowing) Write(p []byte) (int, error) { return len(p), errWire }
 
 func TestCloseReportsAFailedFlushThatLeftNothing(t *testing.T) {
 	s := &swallowing{script{reads: data("x")}}
-	c := sockets.NewTextConn(s, format(t, "us-ascii"))
+	c := sockets.NewTextConn(s, conntest.Format(t, "us-ascii"))
 	if err := c.SetBufferSizes(0, 64); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, c, "ab")
+	conntest.MustWrite(t, c, "ab")
 	wantText(t, c, 10, "x", nil)
 	if err := c.Close(); !errors.Is(err, errWire) {
 		t.Errorf("Close: %v, want %v", err, errWire)
@@ -275,7 +280,7 @@ func TestForeignEncodingSurvivesADeadlineAtEveryByte(t *testing.T) {
 	// Its state cannot be taken back, so that text whose bytes are unsent counts
 	// as written.
 	const text = "aあいb"
-	f := sockets.ExternalFormat{Encoding: strange{mustEncoding("iso-2022-jp")}}
+	f := sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("iso-2022-jp")}}
 	for k := range len(oneShot(t, "iso-2022-jp", text)) {
 		s := &script{take: []int{k}}
 		c := sockets.NewTextConn(s, f)
@@ -283,7 +288,7 @@ func TestForeignEncodingSurvivesADeadlineAtEveryByte(t *testing.T) {
 		if err != nil && (n != len(text) || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			t.Errorf("%d octets taken: %d, %v", k, n, err)
 		}
-		mustWrite(t, c, text[n:])
+		conntest.MustWrite(t, c, text[n:])
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -301,26 +306,26 @@ func TestAnotherOutputBufferTakesEffect(t *testing.T) {
 	}
 	long := strings.Repeat("x", 100)
 	sizes(1000)
-	mustWrite(t, c, long)
+	conntest.MustWrite(t, c, long)
 	wantWire(t, s, "")
 	sizes(64) // sends what there is
 	wantWire(t, s, long)
-	mustWrite(t, c, long)
+	conntest.MustWrite(t, c, long)
 	wantWire(t, s, long+long[:64])
 	sizes(0)
 	wantWire(t, s, long+long)
-	mustWrite(t, c, "y")
+	conntest.MustWrite(t, c, "y")
 	wantWire(t, s, long+long+"y")
 }
 
 func TestRawWriteDoesNotOvertakeText(t *testing.T) {
 	c, s := play(t, "iso-2022-jp")
-	mustWrite(t, c, "あ")
+	conntest.MustWrite(t, c, "あ")
 	s.take = []int{0}
 	if n, err := c.Raw().Write([]byte("#")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%d, %v, want 0 and a timeout", n, err)
 	}
-	mustWrite(t, c.Raw(), "#")
+	conntest.MustWrite(t, c.Raw(), "#")
 	wantWire(t, s, "\x1b$B$\"\x1b(B#")
 }
 
@@ -330,7 +335,7 @@ func TestNothingIsReadOrSentAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantText(t, c, 1, "a", nil)
-	mustWrite(t, c, "unsent\r")
+	conntest.MustWrite(t, c, "unsent\r")
 	s.take = []int{0}
 	if err := c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("Close: %v, want a timeout", err)
@@ -385,7 +390,7 @@ func TestTheLongestCharactersArriveInPieces(t *testing.T) {
 func TestForeignEncodingHasAllLineEnds(t *testing.T) {
 	const text = "a\r\nb\rc\n\nd\u0085e\r\x00f\r\r\n\n\r"
 	for _, style := range []string{"lf", "cr", "crlf", "any", "nel", "nvt"} {
-		native := format(t, "utf-16le,"+style)
+		native := conntest.Format(t, "utf-16le,"+style)
 		foreign := native
 		foreign.Encoding = strange{native.Encoding}
 		wire := oneShot(t, "utf-16le", text)
@@ -404,6 +409,156 @@ func TestForeignEncodingHasAllLineEnds(t *testing.T) {
 					t.Fatalf("%s, cut at %d into %d: %q, want %q", style, cut, size, got, want)
 				}
 			}
+		}
+	}
+}
+
+func TestRule31CloseDoesNotWaitForABlockedWrite(t *testing.T) {
+	a, b := net.Pipe()
+	defer b.Close()
+	c := sockets.NewTextConn(a, conntest.Format(t, "iso-2022-jp"))
+	errs := make(chan error, 2)
+	go func() {
+		_, err := c.Write([]byte("日本"))
+		errs <- err
+	}()
+	go func() {
+		_, err := c.Read(make([]byte, 10))
+		errs <- err
+	}()
+	// The Write holds its lock once a byte has come out of it.
+	if _, err := io.ReadFull(b, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := <-errs; !errors.Is(err, io.ErrClosedPipe) {
+			t.Error(err)
+		}
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) {
+		t.Error(err)
+	}
+	if _, err := c.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Error(err)
+	}
+}
+
+func TestRule31ReadAndWriteAtOnce(t *testing.T) {
+	a, b := net.Pipe()
+	f := conntest.Format(t, "utf-16,crlf")
+	ca, cb := sockets.NewTextConn(a, f), sockets.NewTextConn(b, f)
+	line := "0123456789 日本語 é\n"
+	done := make(chan error, 3)
+	go func() { // the echo
+		_, err := io.Copy(cb, cb)
+		done <- err
+	}()
+	const lines = 300
+	for range 2 {
+		go func() {
+			for range lines {
+				if _, err := io.WriteString(ca, line); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	br := bufio.NewReader(ca)
+	for range 2 * lines {
+		if got, err := br.ReadString('\n'); got != line || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+		ca.SetReadDeadline(time.Now().Add(time.Minute))
+		ca.Offsets()
+	}
+	ca.Close()
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// lazy takes so long for a Write that whoever waits for the lock gets it next.
+type lazy struct{ *script }
+
+func (l lazy) Write(p []byte) (int, error) {
+	time.Sleep(3 * time.Millisecond)
+	return l.script.Write(p)
+}
+
+func TestWriteStringIsOneWrite(t *testing.T) {
+	// Strings of more than a block, by several writers, do not mix.
+	for _, f := range []string{"utf-16le", "us-ascii"} {
+		s := &script{}
+		c := sockets.NewTextConn(lazy{s}, conntest.Format(t, f))
+		var wg sync.WaitGroup
+		for _, letter := range "abcd" {
+			wg.Go(func() { io.WriteString(c, strings.Repeat(string(letter), 200_000)) })
+		}
+		wg.Wait()
+		runs := 1
+		wire := strings.ReplaceAll(s.wrote.String(), "\x00", "")
+		for i := 1; i < len(wire); i++ {
+			if wire[i] != wire[i-1] {
+				runs++
+			}
+		}
+		if runs != 4 || len(wire) != 800_000 {
+			t.Errorf("%s: %d bytes in %d runs, want 4", f, len(wire), runs)
+		}
+	}
+	// The count is the index of a character that is lacking, wherever it is.
+	for at := 64<<10 - 4; at < 64<<10+2; at++ {
+		c, _ := play(t, "shift_jis,strict")
+		n, err := c.WriteString(strings.Repeat("x", at) + "अyz")
+		if n != at {
+			t.Errorf("count %d, want %d", n, at)
+		}
+		wantFormatError(t, err, "write", int64(at), "अ", sockets.ErrUnencodable)
+	}
+}
+
+func TestWriteDuringCloseIsEncodedOrFails(t *testing.T) {
+	a, b := net.Pipe()
+	defer b.Close()
+	c := sockets.NewTextConn(a, conntest.Format(t, "utf-16be"))
+	if err := c.SetBufferSizes(0, 64); err != nil {
+		t.Fatal(err)
+	}
+	conntest.MustWrite(t, c, "ab")
+	closed, wrote := make(chan error), make(chan error)
+	go func() { closed <- c.Close() }()
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(b, first); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // while Close is sending
+		_, err := c.Write([]byte("xyz"))
+		wrote <- err
+	}()
+	rest, err := io.ReadAll(b)
+	if err != nil || len(rest)%2 != 1 || string(rest[:3]) != "a\x00b" {
+		t.Errorf("% x, %v", rest, err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	<-wrote
+	for _, p := range []string{"x", ""} {
+		if _, err := c.Write([]byte(p)); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("Write(%q) of a closed connection: %v", p, err)
+		}
+		if _, err := c.Raw().Write([]byte(p)); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("raw Write(%q) of a closed connection: %v", p, err)
+		}
+		if _, err := c.Raw().Read([]byte(p)); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("raw Read(%q) of a closed connection: %v", p, err)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/iolib-go/sockets/internal/socktest"
+
 	"github.com/iolib-go/sockets/internal/codec"
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -104,7 +106,7 @@ func TestRule32AnIdleConnCostsItsStruct(t *testing.T) {
 }
 
 func TestReadAndWriteDoNotAllocate(t *testing.T) {
-	if textRace {
+	if socktest.Race {
 		t.Skip("sync.Pool drops values at random under the race detector")
 	}
 	text := strings.Repeat("plain text, é Ж 日本語 한국어 テスト😀\r\n", 100)

@@ -3,7 +3,6 @@ package sockets
 import (
 	"bytes"
 	"io"
-	"net"
 	"sync"
 
 	"github.com/iolib-go/sockets/internal/codec"
@@ -15,8 +14,8 @@ import (
 // a character that is longer than that.
 type textReader struct {
 	mu     sync.Mutex
-	conn   net.Conn
-	other  *textWriter
+	conn   io.Reader
+	other  *textWriter // of the same connection, if it is one
 	dec    codec.Decoder
 	format codec.Format
 	broken error // there is no format
@@ -36,14 +35,18 @@ const (
 	maxEmptyReads = 100
 )
 
-func (r *textReader) setFormat(f codec.Format) {
+// setFormat makes f the format of what was not read yet, or what is wrong with it
+// the error of reading.
+func (r *textReader) setFormat(f ExternalFormat) {
 	if n := r.dec.Held(); n > 0 {
 		text := append(bytes.Clone(r.text), make([]byte, n)...)
 		r.dec.TakeHeld(text[len(r.text):])
 		r.text = text
 	}
-	r.format, r.broken = f, nil
-	r.dec.Init(f)
+	r.format = f.codec()
+	if r.broken = f.check(); r.broken == nil {
+		r.dec.Init(r.format)
+	}
 }
 
 // read implements Read with r.mu held.
@@ -113,11 +116,16 @@ func (r *textReader) decode(p []byte) (int, error) {
 }
 
 func (r *textReader) malformed(status codec.Status) error {
+	return malformedError(r.format, status, r.off.Load(), r.wire[:r.dec.Bad()])
+}
+
+// malformedError is the error of decoding that a status of package codec means.
+func malformedError(f codec.Format, status codec.Status, offset int64, bad []byte) error {
 	e := &FormatError{
 		Op:       "read",
-		Encoding: r.format.Charset.Name,
-		Offset:   r.off.Load(),
-		Bytes:    bytes.Clone(r.wire[:r.dec.Bad()]),
+		Encoding: f.Charset.Name,
+		Offset:   offset,
+		Bytes:    bytes.Clone(bad),
 		Err:      ErrMalformed,
 	}
 	switch status {
@@ -155,6 +163,13 @@ func (r *textReader) fill(p []byte) (int, error) {
 	if err := r.note(n, err); n == 0 {
 		return 0, err
 	}
+	return r.decodeReceived(p, n), nil
+}
+
+// decodeReceived decodes the n bytes of p, which were just received, into p. It is
+// apart from fill so that a reader that waits there has as little on its stack as can
+// be.
+func (r *textReader) decodeReceived(p []byte, n int) int {
 	text, used := 0, 0
 	if len(r.wire) == 0 {
 		text, used = r.dec.InPlace(p[:n])
@@ -169,7 +184,7 @@ func (r *textReader) fill(p []byte) (int, error) {
 		r.consume(k)
 		text += more
 	}
-	return text, nil
+	return text
 }
 
 // fillSmall reads behind what is left of wire. That is the beginning of a character
@@ -199,11 +214,14 @@ func (r *textReader) fillOwn() error {
 // receive reads once from the connection. What the other side has buffered
 // goes out first: the peer may be waiting for it.
 func (r *textReader) receive(p []byte) (int, error) {
-	if r.other.size.Load() > 0 {
+	flush := r.other != nil && r.other.size.Load() > 0
+	if flush {
 		r.other.readerWaits()
-		defer r.other.waiting.Store(false)
 	}
 	n, err := r.conn.Read(p)
+	if flush {
+		r.other.waiting.Store(false)
+	}
 	if n > 0 || err != nil {
 		r.empty = 0
 	} else if r.empty++; r.empty == maxEmptyReads {

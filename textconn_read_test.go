@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -144,7 +145,7 @@ func TestRule04ErrorsWithDataAreReturnedOnceAndLater(t *testing.T) {
 func TestRule04ADeadlineAtEverySplitLosesNothing(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"shift_jis,crlf", "\x83e\r\n\x83X\r\r\nx", "テ\nス\r\nx"},
-		{"utf-16,nvt", "\xff\xfea\x00\r\x00\n\x00\r\x00\x00\x00\x3d\xd8\x00\xde", "a\n\r😀"},
+		{"utf-16,nvt", "\xff\xff\xfea\x00\r\x00\n\x00\r\x00\x00\x00\x3d\xd8\x00\xde", "a\n\r😀"},
 		{"iso-2022-jp,strict", "a\x1b$B$\"$$\x1b(B\r\n", "aあい\r\n"},
 		{"gb18030,any", "\x94\x39\xda\x33\r\n\r\x81\x30\x84\x36", "💩\n\n\u00a5"},
 		{"cp1047,nel", "\xc1\x15\x0d\x25", "A\n\r\n"},
@@ -192,7 +193,7 @@ func TestRule05CRWaitsForTheNextCharacter(t *testing.T) {
 
 	c, s = play(t, "utf-8,crlf", data("x\r")...)
 	wantRead(t, c, "x")
-	if err := c.SetReadFormat(format(t, "utf-8")); err != nil {
+	if err := c.SetReadFormat(conntest.Format(t, "utf-8")); err != nil {
 		t.Fatal(err)
 	}
 	s.reads = data("\n")
@@ -233,18 +234,18 @@ func TestRule07StylesOfLineEnds(t *testing.T) {
 
 	c, s = play(t, "cp1047,nel", data("\xc1\x15\x25")...)
 	wantRead(t, c, "A\n\n")
-	mustWrite(t, c, "A\nB\r\nC\r")
-	mustWrite(t, c, "\nD\r")
-	mustWrite(t, c, "E")
+	conntest.MustWrite(t, c, "A\nB\r\nC\r")
+	conntest.MustWrite(t, c, "\nD\r")
+	conntest.MustWrite(t, c, "E")
 	wantWire(t, s, "\xc1\x15\xc2\x15\xc3\x15\xc4\x0d\xc5")
 
 	c, s = play(t, "us-ascii,nvt", data("a\r\nb\r\x00c\r")...)
 	wantRead(t, c, "a\nb\rc")
 	s.reads = data("\x00")
 	wantRead(t, c, "\r")
-	mustWrite(t, c, "a\nb\rc\r")
+	conntest.MustWrite(t, c, "a\nb\rc\r")
 	wantWire(t, s, "a\r\nb\r\x00c\r")
-	mustWrite(t, c, "\n\r")
+	conntest.MustWrite(t, c, "\n\r")
 	if err := c.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -252,8 +253,8 @@ func TestRule07StylesOfLineEnds(t *testing.T) {
 
 	c, s = play(t, "utf-8,cr", data("a\rb\n")...)
 	wantRead(t, c, "a\nb\n")
-	mustWrite(t, c, "a\nb\r")
-	mustWrite(t, c, "\nc")
+	conntest.MustWrite(t, c, "a\nb\r")
+	conntest.MustWrite(t, c, "\nc")
 	wantWire(t, s, "a\rb\rc")
 }
 
@@ -304,7 +305,7 @@ func TestRule09StrictStopsAtTheExactByte(t *testing.T) {
 			}
 			wantRead(t, c, " bad\n")
 		case 1:
-			if err := c.SetReadFormat(format(t, "iso-8859-1,crlf")); err != nil {
+			if err := c.SetReadFormat(conntest.Format(t, "iso-8859-1,crlf")); err != nil {
 				t.Fatal(err)
 			}
 			wantRead(t, c, "\u0083 bad\n")
@@ -331,7 +332,7 @@ func TestRule10GenuineReplacementCharactersAreNotMalformed(t *testing.T) {
 			t.Errorf("%s: %q, %v", tt.format, got, err)
 		}
 		if tt.format != "utf-8-sig,strict" {
-			mustWrite(t, c, "\ufffd")
+			conntest.MustWrite(t, c, "\ufffd")
 			wantWire(t, s, tt.wire)
 		}
 	}
@@ -427,7 +428,7 @@ func TestRule13ByteOrderMarks(t *testing.T) {
 
 	c, s = play(t, "utf-16", data("\xff\xfea\x00")...)
 	wantRead(t, c, "a")
-	if err := c.SetReadFormat(format(t, "utf-16")); err != nil {
+	if err := c.SetReadFormat(conntest.Format(t, "utf-16")); err != nil {
 		t.Fatal(err)
 	}
 	s.reads = data("\xff\xfeb\x00")
@@ -487,7 +488,7 @@ func TestTextConnReadBuffers(t *testing.T) {
 			text := strings.Repeat(line, 100+size/8)
 			want := strings.ReplaceAll(text, "\r\n", "\n")
 			c, s := play(t, strings.Replace(f, "crlf", "lf", 1))
-			mustWrite(t, c, text)
+			conntest.MustWrite(t, c, text)
 			wire := s.wrote.String()
 			for _, input := range []int{0, 64, 65, 5000} {
 				c, _ := play(t, f, scripted{wire, io.EOF})
@@ -505,7 +506,7 @@ func TestTextConnReadBuffers(t *testing.T) {
 func ExampleTextConn_Skip() {
 	// A peer sends Shift_JIS with one damaged byte.
 	s := &script{reads: data("abc\x83\nfine")}
-	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: mustEncoding("shift_jis"), Strict: true})
+	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: conntest.MustEncoding("shift_jis"), Strict: true})
 	p := make([]byte, 64)
 	for {
 		n, err := c.Read(p)

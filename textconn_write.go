@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -18,20 +17,24 @@ import (
 // deadline cut.
 type textWriter struct {
 	mu     sync.Mutex
-	conn   net.Conn
+	conn   io.Writer
 	enc    codec.Encoder
 	format codec.Format
 	broken error // there is no format
 
 	textBuffer
-	waiting   atomic.Bool // a reader waits for the peer, who may wait for us
-	err       error       // of sending on behalf of that reader
-	deadlines *textDeadlines
+	waiting   atomic.Bool    // a reader waits for the peer, who may wait for us
+	err       error          // of sending on behalf of that reader
+	deadlines *textDeadlines // nil without a connection, where no reader waits
 }
 
-func (w *textWriter) setFormat(f codec.Format) {
-	w.format, w.broken = f, nil
-	w.enc.Init(f)
+// setFormat makes f the format of the text that follows, or what is wrong with it the
+// error of writing.
+func (w *textWriter) setFormat(f ExternalFormat) {
+	w.format = f.codec()
+	if w.broken = f.check(); w.broken == nil {
+		w.enc.Init(w.format)
+	}
 }
 
 // unlock releases w.mu. If a reader began to wait meanwhile, it found the lock
@@ -97,12 +100,16 @@ func (w *textWriter) write(p []byte) (n int, err error) {
 	if err := w.send(); err != nil {
 		return 0, err
 	}
-	if w.enc.Plain(p) {
-		n, err = w.writeConn(p)
-		if err != nil && !w.format.Charset.Bytewise() && !w.format.AsIs() {
-			n += w.keepRest(p[n:])
+	if plain, ok := w.enc.Plain(p); ok && plain > 0 {
+		n, err = w.writeConn(p[:plain])
+		if err != nil {
+			if !w.format.Charset.Bytewise() && !w.format.AsIs() {
+				n += w.keepRest(p[n:plain])
+			}
+			return n, err
 		}
-		return n, err
+		_, cut, _ := w.enc.Encode(nil, p[plain:])
+		return plain + cut, nil
 	}
 	for {
 		before := w.enc
@@ -125,6 +132,34 @@ func (w *textWriter) write(p []byte) (n int, err error) {
 			return n, w.unencodable()
 		}
 	}
+}
+
+// writeString implements WriteString with w.mu held. b is memory for the text.
+func (w *textWriter) writeString(b []byte, s string) (n int, err error) {
+	for {
+		k := copy(b, s[n:])
+		if n+k < len(s) {
+			k -= cutRune(b[:k]) // a count inside a character would be no index
+		}
+		m, err := w.write(b[:k])
+		n += m
+		if err != nil || n == len(s) {
+			return n, err
+		}
+	}
+}
+
+// cutRune returns the length of the unfinished character that p ends with.
+func cutRune(p []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(p); n++ {
+		if rest := p[len(p)-n:]; utf8.RuneStart(rest[0]) {
+			if utf8.FullRune(rest) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // writeConn writes p to the connection, and holds it to the contract of
@@ -208,11 +243,15 @@ func (w *textWriter) writeBuffered(p []byte) (n int, err error) {
 }
 
 func (w *textWriter) unencodable() error {
-	bad := w.enc.Bad()
+	return unencodableError(w.format, w.off.Load()+int64(len(w.wire)), w.enc.Bad())
+}
+
+// unencodableError is the error of encoding bad.
+func unencodableError(f codec.Format, offset int64, bad []byte) *FormatError {
 	e := &FormatError{
 		Op:       "write",
-		Encoding: w.format.Charset.Name,
-		Offset:   w.off.Load() + int64(len(w.wire)),
+		Encoding: f.Charset.Name,
+		Offset:   offset,
 		Bytes:    bytes.Clone(bad),
 		Err:      ErrUnencodable,
 	}
@@ -277,7 +316,7 @@ func (w *textWriter) finish() error {
 	if status != codec.Truncated {
 		return nil
 	}
-	e := w.unencodable().(*FormatError)
+	e := unencodableError(w.format, w.off.Load()+int64(len(w.wire)), w.enc.Bad())
 	e.Err = io.ErrUnexpectedEOF
 	return e
 }

@@ -3,15 +3,19 @@ package sockets_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/text/encoding"
 )
 
@@ -25,7 +29,7 @@ func TestRule16WriteLeavesNothingBehind(t *testing.T) {
 		{"us-ascii,nvt", "a\r", "a\r"},
 	} {
 		c, s := play(t, tt.format)
-		mustWrite(t, c, tt.text)
+		conntest.MustWrite(t, c, tt.text)
 		wantWire(t, s, tt.wire)
 	}
 }
@@ -34,7 +38,7 @@ func TestRule16WriteLeavesNothingBehind(t *testing.T) {
 func oneShot(t *testing.T, f, text string) string {
 	t.Helper()
 	c, s := play(t, f)
-	mustWrite(t, c, text)
+	conntest.MustWrite(t, c, text)
 	if err := c.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +85,9 @@ func TestRule19ARuneCutByTwoWritesIsJoined(t *testing.T) {
 		for i := range text {
 			for j := range text[i:] {
 				c, s := play(t, f)
-				mustWrite(t, c, text[:i])
-				mustWrite(t, c, text[i:i+j])
-				mustWrite(t, c, text[i+j:])
+				conntest.MustWrite(t, c, text[:i])
+				conntest.MustWrite(t, c, text[i:i+j])
+				conntest.MustWrite(t, c, text[i+j:])
 				wantWire(t, s, want)
 			}
 		}
@@ -93,8 +97,8 @@ func TestRule19ARuneCutByTwoWritesIsJoined(t *testing.T) {
 		{"us-ascii", "\xe3", "ab", "?ab"}, {"utf-8,crlf", "\xe3\x81", "ab", "\ufffdab"}, {"us-ascii,nvt", "\r", "ab", "\r\x00ab"},
 	} {
 		c, s := play(t, tt.format)
-		mustWrite(t, c, tt.first)
-		mustWrite(t, c, tt.second)
+		conntest.MustWrite(t, c, tt.first)
+		conntest.MustWrite(t, c, tt.second)
 		wantWire(t, s, tt.wire)
 	}
 	for _, tt := range []struct{ format, wire string }{
@@ -102,14 +106,14 @@ func TestRule19ARuneCutByTwoWritesIsJoined(t *testing.T) {
 	} {
 		for _, end := range []func(*sockets.TextConn) error{(*sockets.TextConn).CloseWrite, (*sockets.TextConn).Close} {
 			c, s := play(t, tt.format)
-			mustWrite(t, c, "a\xe3\x81")
+			conntest.MustWrite(t, c, "a\xe3\x81")
 			if err := end(c); err != nil {
 				t.Fatal(err)
 			}
 			wantWire(t, s, tt.wire)
 
 			c, s = play(t, tt.format+",strict")
-			mustWrite(t, c, "a\xe3\x81")
+			conntest.MustWrite(t, c, "a\xe3\x81")
 			err := end(c)
 			wantFormatError(t, err, "write", int64(len(tt.wire)-len(oneShot(t, tt.format, "\xff"))), "\xe3\x81", io.ErrUnexpectedEOF)
 			if len(s.closed) != 1 {
@@ -124,8 +128,8 @@ func TestRule20CRLF(t *testing.T) {
 	want := "a\r\nb\r\nc\r\r\nd\r"
 	for i := range text {
 		c, s := play(t, "us-ascii,crlf")
-		mustWrite(t, c, text[:i])
-		mustWrite(t, c, text[i:])
+		conntest.MustWrite(t, c, text[:i])
+		conntest.MustWrite(t, c, text[i:])
 		wantWire(t, s, want)
 	}
 }
@@ -136,7 +140,7 @@ func TestRule21CharactersThatAreLacking(t *testing.T) {
 		{"iso-2022-jp", "a?b?c"}, {"gb18030", "a\x81\x31\xcd\x33b\x84\x31\xa4\x37c"}, {"utf-16be", "\x00a\x09\x05\x00b\xff\xfd\x00c"},
 	} {
 		c, s := play(t, tt.format)
-		mustWrite(t, c, "aअb\xffc")
+		conntest.MustWrite(t, c, "aअb\xffc")
 		wantWire(t, s, tt.wire)
 	}
 	for _, f := range []string{"shift_jis,strict", "iso-8859-1,strict", "iso-2022-jp,strict", "koi8-r,strict,crlf"} {
@@ -147,7 +151,7 @@ func TestRule21CharactersThatAreLacking(t *testing.T) {
 		}
 		wantFormatError(t, err, "write", 3, "अ", sockets.ErrUnencodable)
 		wantWire(t, s, "abc")
-		mustWrite(t, c, "def") // usable
+		conntest.MustWrite(t, c, "def") // usable
 		n, err = c.Write([]byte("g\xf0h"))
 		if n != 1 {
 			t.Errorf("%s: count %d", f, n)
@@ -157,13 +161,13 @@ func TestRule21CharactersThatAreLacking(t *testing.T) {
 	}
 	// A rune that was cut by two writes fails once, not for ever.
 	c, s := play(t, "shift_jis,strict")
-	mustWrite(t, c, "a\xe0\xa4")
+	conntest.MustWrite(t, c, "a\xe0\xa4")
 	n, err := c.Write([]byte("\x85b"))
 	if n != 0 {
 		t.Errorf("count %d", n)
 	}
 	wantFormatError(t, err, "write", 1, "अ", sockets.ErrUnencodable)
-	mustWrite(t, c, "b")
+	conntest.MustWrite(t, c, "b")
 	wantWire(t, s, "ab")
 	// An overlong form is not the character it spells.
 	for _, f := range []string{"gbk,strict", "euc-jp,strict", "windows-1251,strict", "iso-2022-jp,strict", "hz-gb-2312,strict", "utf-16le,strict", "utf-8,strict"} {
@@ -187,11 +191,11 @@ func TestRule21CharactersThatAreLacking(t *testing.T) {
 
 func TestRule22ShiftsInTextAreLacking(t *testing.T) {
 	c, s := play(t, "iso-2022-jp")
-	mustWrite(t, c, "AB\x1b$B12\x0e\x0f\n")
+	conntest.MustWrite(t, c, "AB\x1b$B12\x0e\x0f\n")
 	wantWire(t, s, "AB?$B12??\n")
 	for _, shift := range []string{"\x1b", "\x0e", "\x0f"} {
 		c, s := play(t, "iso-2022-jp")
-		mustWrite(t, c, "01234567"+shift+"9abcdefg")
+		conntest.MustWrite(t, c, "01234567"+shift+"9abcdefg")
 		wantWire(t, s, "01234567?9abcdefg")
 	}
 	c, _ = play(t, "iso-2022-jp,strict")
@@ -210,8 +214,8 @@ func TestRule23ReturnToASCII(t *testing.T) {
 			"SetWriteFormat": func(c *sockets.TextConn) error { return c.SetWriteFormat(sockets.ExternalFormat{}) },
 		} {
 			c, s := play(t, tt.format)
-			mustWrite(t, c, tt.one)
-			mustWrite(t, c, tt.two) // the state lives on
+			conntest.MustWrite(t, c, tt.one)
+			conntest.MustWrite(t, c, tt.two) // the state lives on
 			if err := end(c); err != nil {
 				t.Fatal(name, err)
 			}
@@ -219,8 +223,8 @@ func TestRule23ReturnToASCII(t *testing.T) {
 		}
 	}
 	c, s := play(t, "hz-gb-2312")
-	mustWrite(t, c, "中☃国") // x/text forgets the state here
-	mustWrite(t, c, "~\n")
+	conntest.MustWrite(t, c, "中☃国") // x/text forgets the state here
+	conntest.MustWrite(t, c, "~\n")
 	wantWire(t, s, "~{VP~}?~{9z~}~~\n")
 }
 
@@ -264,7 +268,7 @@ func TestRule25TextIsNeitherKeptNorChanged(t *testing.T) {
 		for i := range p {
 			p[i] = '#'
 		}
-		mustWrite(t, c, rest)
+		conntest.MustWrite(t, c, rest)
 		if got := s.wrote.String(); strings.Contains(got, "#") {
 			t.Errorf("%s kept it: %q", f, got)
 		}
@@ -277,7 +281,7 @@ func TestRule29FormatsThatConvertNothing(t *testing.T) {
 		"utf-8-sig": false, "us-ascii": false, "utf-8,any": false, "iso-8859-1": false,
 	} {
 		s := &script{}
-		if got := sockets.WithFormat(s, format(t, text)) == net.Conn(s); got != same {
+		if got := sockets.WithFormat(s, conntest.Format(t, text)) == net.Conn(s); got != same {
 			t.Errorf("%s: the same conn %v, want %v", text, got, same)
 		}
 	}
@@ -347,7 +351,7 @@ func has[T any](v any) bool { _, ok := v.(T); return ok }
 func TestCloseHalvesNeedsTheConnToHaveThem(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
-	c := sockets.NewTextConn(a, format(t, "utf-16"))
+	c := sockets.NewTextConn(a, conntest.Format(t, "utf-16"))
 	defer c.Close()
 	for _, f := range []func() error{c.CloseRead, c.CloseWrite} {
 		var oe *net.OpError
@@ -365,7 +369,7 @@ func TestWriteOfLargeTextIsSplitInvariant(t *testing.T) {
 		c, s := play(t, f)
 		for rest := text; rest != ""; {
 			n := min(len(rest), 1+rnd.IntN(100000))
-			mustWrite(t, c, rest[:n])
+			conntest.MustWrite(t, c, rest[:n])
 			rest = rest[n:]
 		}
 		if err := c.Close(); err != nil {
@@ -379,7 +383,7 @@ func TestWriteOfLargeTextIsSplitInvariant(t *testing.T) {
 
 func TestAFormatThatCannotBe(t *testing.T) {
 	for _, f := range []sockets.ExternalFormat{
-		{Newline: 99}, {Newline: sockets.NewlineNEL}, {Encoding: mustEncoding("shift_jis"), Newline: sockets.NewlineNEL},
+		{Newline: 99}, {Newline: sockets.NewlineNEL}, {Encoding: conntest.MustEncoding("shift_jis"), Newline: sockets.NewlineNEL},
 	} {
 		c := sockets.WithFormat(&script{reads: data("x")}, f).(*sockets.TextConn)
 		for _, op := range []func([]byte) (int, error){c.Read, c.Write} {
@@ -411,7 +415,7 @@ func (m *miser) Write(p []byte) (int, error) { return m.script.Write(p[:min(len(
 
 func TestAShortWriteWithoutErrorIsOne(t *testing.T) {
 	for _, f := range []string{"us-ascii", "utf-8,strict", "utf-16le", "bytes"} {
-		c := sockets.NewTextConn(new(miser), format(t, f))
+		c := sockets.NewTextConn(new(miser), conntest.Format(t, f))
 		if n, err := c.Write([]byte("abc")); n != 1 || err != io.ErrShortWrite {
 			t.Errorf("%s: %d, %v", f, n, err)
 		}
@@ -428,12 +432,100 @@ func TestOneCallPer64KiBWhateverTheFormat(t *testing.T) {
 		{"us-ascii,crlf", strings.Repeat("\n", 64<<10)}, {"gb18030", strings.Repeat("Ãÿ", 16<<10)}, {"iso-2022-jp,crlf", strings.Repeat("aあ", 16<<10)},
 	} {
 		c, s := play(t, tt.format)
-		mustWrite(t, c, "x") // a mark, if any
+		conntest.MustWrite(t, c, "x") // a mark, if any
 		if n, err := c.Write([]byte(tt.text)); n != len(tt.text) || err != nil {
 			t.Fatal(n, err)
 		}
 		if len(s.writes) != 2 {
 			t.Errorf("%s: %d calls for %d bytes, want 1", tt.format, len(s.writes)-1, len(tt.text))
+		}
+	}
+}
+
+func TestOutputBuffer(t *testing.T) {
+	c, s := play(t, "utf-16le", data("a\x00")...)
+	if err := c.SetBufferSizes(0, 64); err != nil {
+		t.Fatal(err)
+	}
+	conntest.MustWrite(t, c, "ab")
+	wantWire(t, s, "")
+	wantRead(t, c, "a") // the peer may be waiting
+	wantWire(t, s, "a\x00b\x00")
+	conntest.MustWrite(t, c, "c")
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	wantWire(t, s, "a\x00b\x00c\x00")
+	conntest.MustWrite(t, c, strings.Repeat("x", 40))
+	if got := s.wrote.Len(); got != 6+64 {
+		t.Errorf("%d bytes on the wire, want a full buffer", got)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.wrote.Len(); got != 6+80 {
+		t.Errorf("%d bytes on the wire", got)
+	}
+
+	c, s = play(t, "shift_jis,strict")
+	if err := c.SetBufferSizes(64, 100); err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.Write([]byte("abअ"))
+	if n != 2 {
+		t.Error(n)
+	}
+	wantFormatError(t, err, "write", 2, "अ", sockets.ErrUnencodable)
+	s.take = []int{1}
+	if err := c.Flush(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	conntest.MustWrite(t, c, "テ")
+	if err := c.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	wantWire(t, s, "ab\x83e")
+}
+
+func TestOutputBufferGoesOutWhileAReaderWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		c := sockets.NewTextConn(a, conntest.Format(t, "utf-16le"))
+		defer c.Close()
+		if err := c.SetBufferSizes(0, 4096); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			got := make(chan string)
+			go func() {
+				p := make([]byte, 10)
+				n, err := c.Read(p)
+				got <- fmt.Sprintf("%q %v", p[:n], err)
+			}()
+			synctest.Wait() // the Read waits
+			go c.Write([]byte("?"))
+			p := make([]byte, 2)
+			if _, err := io.ReadFull(b, p); err != nil || string(p) != "?\x00" {
+				t.Fatalf("%q, %v", p, err)
+			}
+			if _, err := b.Write([]byte("!\x00")); err != nil {
+				t.Fatal(err)
+			}
+			if s := <-got; s != `"!" <nil>` {
+				t.Error(s)
+			}
+		}
+	})
+}
+
+func TestBufferSizesThatCannotWork(t *testing.T) {
+	c, _ := play(t, "utf-16")
+	for _, sizes := range [][2]int{{-1, 0}, {0, -1}, {1, 0}, {0, 63}} {
+		err := c.SetBufferSizes(sizes[0], sizes[1])
+		var argument *sockets.ArgumentError
+		if !errors.Is(err, syscall.EINVAL) || !errors.As(err, &argument) || argument.Why != "must be 0 or at least 64" {
+			t.Errorf("%d: %v", sizes, err)
 		}
 	}
 }

@@ -179,7 +179,7 @@ func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
 		err = syscall.EINVAL
 	}
 	if err != nil {
-		return &DescriptorError{i, closedError(err)}
+		return &DescriptorError{i, netfd.ConnError(err)}
 	}
 	r.Add(raw)
 	return nil
@@ -188,7 +188,7 @@ func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
 // descriptorError turns the error for a descriptor that was closed into ours.
 func descriptorError(err error) error {
 	if held, ok := err.(*netfd.HeldError); ok {
-		return &DescriptorError{held.Index, closedError(held.Err)}
+		return &DescriptorError{held.Index, netfd.ConnError(held.Err)}
 	}
 	return err
 }

@@ -14,14 +14,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"golang.org/x/sys/unix"
 )
 
 // TestReceiveFDErrors checks what ReceiveFD refuses, and what of it is still there.
 func TestReceiveFDErrors(t *testing.T) {
-	files := pipes(t, 3)
+	files := socktest.Pipes(t, 3)
 	long := bytes.Repeat([]byte("long"), 1000)
 	tests := []struct {
 		name     string
@@ -38,20 +39,20 @@ func TestReceiveFDErrors(t *testing.T) {
 		{name: "plain with pidfd", prepare: passPIDFD, data: "plain", want: sockets.ErrNoDescriptor, left: "plain"},
 		{name: "several", data: "x", files: files, want: sockets.ErrTooManyDescriptors},
 		{name: "several with everything", prepare: passBoth, data: "x", files: files, want: sockets.ErrTooManyDescriptors},
-		{name: "long message", networks: unixNetworks[1:], data: string(long), files: files[:1], want: sockets.ErrMessageTooLong, left: string(long), leftIDs: files[:1]},
+		{name: "long message", networks: socktest.UnixNetworks[1:], data: string(long), files: files[:1], want: sockets.ErrMessageTooLong, left: string(long), leftIDs: files[:1]},
 	}
 	for _, tt := range tests {
 		if tt.networks == nil {
-			tt.networks = unixNetworks
+			tt.networks = socktest.UnixNetworks
 		}
 		for _, network := range tt.networks {
 			t.Run(network+"/"+tt.name, func(t *testing.T) {
-				checkNoLeak(t)
-				a, b := pair(t, network)
+				socktest.CheckNoLeak(t)
+				a, b := conntest.Pair(t, network)
 				if tt.prepare != nil {
 					tt.prepare(t, b)
 				}
-				sendRaw(t, a, []byte(tt.data), tt.files...)
+				socktest.SendRaw(t, a, []byte(tt.data), tt.files...)
 				if err := a.SendFD(files[0]); err != nil {
 					t.Fatal(err)
 				}
@@ -71,10 +72,10 @@ func TestReceiveFDErrors(t *testing.T) {
 					if err != nil || string(buf[:n]) != tt.left {
 						t.Errorf("ReceiveFDs: %q, %v, want %q", buf[:n], err, tt.left)
 					}
-					if diff := cmp.Diff(idsOf(t, tt.leftIDs), idsOf(t, fds)); diff != "" {
+					if diff := cmp.Diff(socktest.IDsOf(t, tt.leftIDs), socktest.IDsOf(t, fds)); diff != "" {
 						t.Errorf("files mismatch (-want +got):\n%s", diff)
 					}
-					closeFiles(fds)
+					socktest.CloseFiles(fds)
 				}
 				f, err = b.ReceiveFD()
 				if err != nil {
@@ -89,15 +90,15 @@ func TestReceiveFDErrors(t *testing.T) {
 // TestReceiveFDInStep checks that ReceiveFD takes one octet of a stream and Read
 // goes on there, however the sender put its data together.
 func TestReceiveFDInStep(t *testing.T) {
-	checkNoLeak(t)
-	a, b := pair(t, "unix")
-	f := pipes(t, 1)[0]
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unix")
+	f := socktest.Pipes(t, 1)[0]
 	passBoth(t, b)
-	sendRaw(t, a, []byte("before"))
-	sendRaw(t, a, []byte("!after"), f)
-	sendRaw(t, a, []byte("."))
-	sendRaw(t, a, []byte("!"), f)
-	sendRaw(t, a, []byte("end"))
+	socktest.SendRaw(t, a, []byte("before"))
+	socktest.SendRaw(t, a, []byte("!after"), f)
+	socktest.SendRaw(t, a, []byte("."))
+	socktest.SendRaw(t, a, []byte("!"), f)
+	socktest.SendRaw(t, a, []byte("end"))
 	a.CloseWrite()
 
 	read := func(want string) {
@@ -114,7 +115,7 @@ func TestReceiveFDInStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer got.Close()
-		if diff := cmp.Diff(idOf(t, f), idOf(t, got)); diff != "" {
+		if diff := cmp.Diff(socktest.IDOf(t, f), socktest.IDOf(t, got)); diff != "" {
 			t.Errorf("another file came (-want +got):\n%s", diff)
 		}
 	}
@@ -182,7 +183,7 @@ func TestReceiveFDThenRead(t *testing.T) {
 			return readRest(b, int(n), err)
 		}},
 		{"Copy", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
-			a2, b2 := pair(tb, "unix")
+			a2, b2 := conntest.Pair(tb, "unix")
 			n, err := sockets.Copy(a2, b)
 			if n != int64(len(data)) {
 				err = errors.Join(err, fmt.Errorf("copied %d", n))
@@ -194,8 +195,8 @@ func TestReceiveFDThenRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, "unix")
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, "unix")
 			if _, err := a.Write([]byte(data)); err != nil {
 				t.Fatal(err)
 			}
@@ -212,8 +213,8 @@ func TestReceiveFDThenRead(t *testing.T) {
 		})
 	}
 	t.Run("Close", func(t *testing.T) {
-		checkNoLeak(t)
-		a, b := pair(t, "unix")
+		socktest.CheckNoLeak(t)
+		a, b := conntest.Pair(t, "unix")
 		if _, err := a.Write([]byte(data)); err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +231,7 @@ func TestReceiveFDThenRead(t *testing.T) {
 }
 
 func TestReceiveFDs(t *testing.T) {
-	files := pipes(t, 5)
+	files := socktest.Pipes(t, 5)
 	tests := []struct {
 		name    string
 		prepare func(tb testing.TB, c *sockets.UnixConn)
@@ -250,35 +251,35 @@ func TestReceiveFDs(t *testing.T) {
 		{name: "not wanted", data: "data", files: files[:1], buf: 10, max: 0, n: 4, want: sockets.ErrTooManyDescriptors},
 		{name: "too many, everything", prepare: passBoth, data: "data", files: files, buf: 10, max: 4, n: 4, want: sockets.ErrTooManyDescriptors},
 	}
-	for _, network := range unixNetworks {
+	for _, network := range socktest.UnixNetworks {
 		for _, tt := range tests {
 			t.Run(network+"/"+tt.name, func(t *testing.T) {
-				checkNoLeak(t)
-				a, b := pair(t, network)
+				socktest.CheckNoLeak(t)
+				a, b := conntest.Pair(t, network)
 				if tt.prepare != nil {
 					tt.prepare(t, b)
 				}
-				if n, err := a.SendFDs([]byte(tt.data), conns(tt.files)...); n != len(tt.data) || err != nil {
+				if n, err := a.SendFDs([]byte(tt.data), socktest.Conns(tt.files)...); n != len(tt.data) || err != nil {
 					t.Fatalf("SendFDs: %d, %v", n, err)
 				}
-				sendRaw(t, a, []byte("next"))
+				socktest.SendRaw(t, a, []byte("next"))
 				buf := make([]byte, tt.buf)
 				if network == "unix" && tt.files == nil {
 					buf = buf[:tt.n] // or it would go on with what is next
 				}
 				n, fds, err := b.ReceiveFDs(buf, tt.max)
-				defer closeFiles(fds)
+				defer socktest.CloseFiles(fds)
 				if !errors.Is(err, tt.want) {
 					t.Errorf("error %v, want %v", err, tt.want)
 				}
 				if got := string(buf[:n]); got != tt.data[:tt.n] {
 					t.Errorf("data %q, want %q", got, tt.data[:tt.n])
 				}
-				var want []fileID
+				var want []socktest.FileID
 				if tt.want == nil {
-					want = idsOf(t, tt.files)
+					want = socktest.IDsOf(t, tt.files)
 				}
-				if diff := cmp.Diff(want, idsOf(t, fds)); diff != "" {
+				if diff := cmp.Diff(want, socktest.IDsOf(t, fds)); diff != "" {
 					t.Errorf("files mismatch (-want +got):\n%s", diff)
 				}
 				n, err = b.Read(buf[:4])
@@ -288,11 +289,11 @@ func TestReceiveFDs(t *testing.T) {
 			})
 		}
 	}
-	for _, network := range unixNetworks[1:] {
+	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network+"/truncated", func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
-			sendRaw(t, a, []byte("message"), files...)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
+			socktest.SendRaw(t, a, []byte("message"), files...)
 			buf := make([]byte, 4)
 			n, fds, err := b.ReceiveFDs(buf, 5)
 			if n != 4 || fds != nil || !errors.Is(err, sockets.ErrMessageTooLong) {
@@ -301,8 +302,8 @@ func TestReceiveFDs(t *testing.T) {
 		})
 	}
 	t.Run("empty datagram", func(t *testing.T) {
-		checkNoLeak(t)
-		a, b := pair(t, "unixgram")
+		socktest.CheckNoLeak(t)
+		a, b := conntest.Pair(t, "unixgram")
 		if n, err := a.SendFDs(nil, files[0]); n != 0 || err != nil {
 			t.Fatalf("SendFDs: %d, %v", n, err)
 		}
@@ -310,12 +311,12 @@ func TestReceiveFDs(t *testing.T) {
 		if n != 0 || len(fds) != 1 || err != nil {
 			t.Errorf("ReceiveFDs: %d, %d files, %v", n, len(fds), err)
 		}
-		closeFiles(fds)
+		socktest.CloseFiles(fds)
 	})
 	for _, network := range []string{"unix", "unixpacket"} {
 		t.Run(network+"/no data", func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
 			if n, err := a.SendFDs(nil, files[0]); n != 0 || err != nil {
 				t.Fatalf("SendFDs: %d, %v", n, err)
 			}
@@ -324,13 +325,13 @@ func TestReceiveFDs(t *testing.T) {
 			if n != 1 || buf[0] != 0 || len(fds) != 1 || err != nil {
 				t.Errorf("ReceiveFDs: %d, %d files, %v", n, len(fds), err)
 			}
-			closeFiles(fds)
+			socktest.CloseFiles(fds)
 		})
 	}
 	t.Run("empty packet with descriptors", func(t *testing.T) {
-		checkNoLeak(t)
-		a, b := pair(t, "unixpacket")
-		sendRaw(t, a, []byte{}, files[0])
+		socktest.CheckNoLeak(t)
+		a, b := conntest.Pair(t, "unixpacket")
+		socktest.SendRaw(t, a, []byte{}, files[0])
 		f, err := b.ReceiveFD()
 		if err != nil {
 			t.Fatalf("ReceiveFD: %v", err)
@@ -338,8 +339,8 @@ func TestReceiveFDs(t *testing.T) {
 		f.Close()
 	})
 	t.Run("arguments", func(t *testing.T) {
-		a, b := pair(t, "unix")
-		sendRaw(t, a, []byte("x"))
+		a, b := conntest.Pair(t, "unix")
+		socktest.SendRaw(t, a, []byte("x"))
 		for _, call := range []struct {
 			b   []byte
 			max int
@@ -358,8 +359,8 @@ func TestReceiveFDs(t *testing.T) {
 // TestReceiveUnknownControl has the kernel add what this package does not know: the
 // number of octets that wait, SO_INQ.
 func TestReceiveUnknownControl(t *testing.T) {
-	checkNoLeak(t)
-	a, b := pair(t, "unix")
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unix")
 	raw, err := b.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
@@ -373,12 +374,12 @@ func TestReceiveUnknownControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := a.SendFD(pipes(t, 1)[0]); err != nil {
+		if err := a.SendFD(socktest.Pipes(t, 1)[0]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	n, fds, err := b.ReceiveFDs(make([]byte, 10), 1)
-	defer closeFiles(fds)
+	defer socktest.CloseFiles(fds)
 	if n != 1 || !errors.Is(err, sockets.ErrUnknownControl) {
 		t.Errorf("ReceiveFDs: %d, %v, want ErrUnknownControl", n, err)
 	}
@@ -390,8 +391,8 @@ func TestReceiveUnknownControl(t *testing.T) {
 }
 
 func TestReceiveSocket(t *testing.T) {
-	checkNoLeak(t)
-	a, b := pair(t, "unix")
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unix")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -427,7 +428,7 @@ func TestReceiveSocket(t *testing.T) {
 	}
 	c.Close()
 
-	if err := a.SendFD(pipes(t, 1)[0]); err != nil {
+	if err := a.SendFD(socktest.Pipes(t, 1)[0]); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.ReceiveSocket(); !errors.Is(err, syscall.ENOTSOCK) {

@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"golang.org/x/sys/unix"
 )
 
 // shared returns n connections on c's socket, as the workers of a pre-fork server have
@@ -41,10 +42,10 @@ func shared(tb testing.TB, c *sockets.UnixConn, n int) (workers []*sockets.UnixC
 // TestSharedReceive has workers that share a socket receive all descriptors, each once,
 // and all of the plain messages between them.
 func TestSharedReceive(t *testing.T) {
-	for _, network := range unixNetworks[1:] {
+	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
 			const descriptors, workers = 3000, 4
 			// A memory file's size tells which one it is.
 			sent := make(chan error, 1)
@@ -126,7 +127,7 @@ func TestSharedReceive(t *testing.T) {
 								plain[string(buf[:n])]++
 							}
 							mu.Unlock()
-							closeFiles(fds)
+							socktest.CloseFiles(fds)
 						default:
 							t.Error(err)
 							return
@@ -165,14 +166,14 @@ func TestSharedReceive(t *testing.T) {
 // TestReceiveSocketLastDescriptor receives a socket while there is one number left, and
 // a file as well.
 func TestReceiveSocketLastDescriptor(t *testing.T) {
-	for _, network := range unixNetworks {
+	for _, network := range socktest.UnixNetworks {
 		for _, what := range []string{"file", "socket"} {
 			t.Run(network+"/"+what, func(t *testing.T) {
-				a, b := pair(t, network)
+				a, b := conntest.Pair(t, network)
 				if err := a.SendFD(a); err != nil {
 					t.Fatal(err)
 				}
-				b.SetReadDeadline(time.Now().Add(10 * time.Second)) // starts the poller
+				b.SetReadDeadline(time.Now().Add(2 * time.Minute)) // starts the poller
 				restore := leaveDescriptors(t, 1)
 				var c io.Closer
 				var err error
@@ -185,7 +186,7 @@ func TestReceiveSocketLastDescriptor(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				check(t, c.Close())
+				socktest.Check(t, c.Close())
 			})
 		}
 	}
@@ -195,7 +196,7 @@ func TestReceiveSocketLastDescriptor(t *testing.T) {
 func leaveDescriptors(t *testing.T, n int) (restore func()) {
 	t.Helper()
 	var had syscall.Rlimit
-	check(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &had))
+	socktest.Check(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &had))
 	var fds []int
 	restore = func() {
 		for _, fd := range fds {
@@ -209,12 +210,12 @@ func leaveDescriptors(t *testing.T, n int) (restore func()) {
 		t.Skip(err)
 	}
 	unix.Close(top)
-	for fd := range openFiles() {
+	for fd := range socktest.OpenFiles() {
 		var k int
 		fmt.Sscan(fd, &k)
 		top = max(top, k)
 	}
-	check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(top + n + 1), Max: had.Max}))
+	socktest.Check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(top + n + 1), Max: had.Max}))
 	for {
 		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {

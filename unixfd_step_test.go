@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
+	"golang.org/x/sys/unix"
 )
 
 // giveBack has ReceiveFD find an octet of plain data at the start of a's stream.
@@ -30,12 +31,12 @@ func giveBack(tb testing.TB, b *sockets.UnixConn) {
 // TestReceiveFDLongMessage checks that the error says that the message is still
 // there, whatever else is wrong with it.
 func TestReceiveFDLongMessage(t *testing.T) {
-	files := pipes(t, 3)
-	for _, network := range unixNetworks[1:] {
+	files := socktest.Pipes(t, 3)
+	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
-			sendRaw(t, a, []byte("long"), files...)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
+			socktest.SendRaw(t, a, []byte("long"), files...)
 			for range 2 {
 				if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrMessageTooLong) || errors.Is(err, sockets.ErrTooManyDescriptors) {
 					t.Errorf("ReceiveFD: %v, want ErrMessageTooLong alone", err)
@@ -46,7 +47,7 @@ func TestReceiveFDLongMessage(t *testing.T) {
 			if string(buf[:n]) != "long" || len(fds) != 3 || err != nil {
 				t.Errorf("ReceiveFDs: %q, %d files, %v", buf[:n], len(fds), err)
 			}
-			closeFiles(fds)
+			socktest.CloseFiles(fds)
 		})
 	}
 }
@@ -54,12 +55,12 @@ func TestReceiveFDLongMessage(t *testing.T) {
 // TestReceiveFDsReportsLoss checks that lost data do not hide behind surplus
 // descriptors.
 func TestReceiveFDsReportsLoss(t *testing.T) {
-	files := pipes(t, 3)
-	for _, network := range unixNetworks[1:] {
+	files := socktest.Pipes(t, 3)
+	for _, network := range socktest.UnixNetworks[1:] {
 		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
-			sendRaw(t, a, []byte("long"), files...)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
+			socktest.SendRaw(t, a, []byte("long"), files...)
 			n, fds, err := b.ReceiveFDs(make([]byte, 2), 1)
 			if n != 2 || fds != nil || !errors.Is(err, sockets.ErrTooManyDescriptors) || !errors.Is(err, sockets.ErrMessageTooLong) {
 				t.Errorf("ReceiveFDs: %d, %d files, %v, want ErrTooManyDescriptors and ErrMessageTooLong", n, len(fds), err)
@@ -71,12 +72,12 @@ func TestReceiveFDsReportsLoss(t *testing.T) {
 // TestReceiveFDForeignControl checks that data without descriptors stay where they
 // are even if they come with control data that nobody knows.
 func TestReceiveFDForeignControl(t *testing.T) {
-	for _, network := range unixNetworks {
+	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
 			var err error
-			withFD(t, b, func(fd int) error {
+			socktest.WithFD(t, b, func(fd int) error {
 				err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMP, 1)
 				if network == "unix" {
 					const soINQ = 84 // since Linux 6.17
@@ -90,7 +91,7 @@ func TestReceiveFDForeignControl(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sendRaw(t, a, []byte("x"))
+			socktest.SendRaw(t, a, []byte("x"))
 			giveBack(t, b)
 			if n, err := b.Read(make([]byte, 10)); n != 1 || err != nil {
 				t.Errorf("Read: %d, %v, want the octet", n, err)
@@ -105,8 +106,8 @@ func TestGivenBackCredentials(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to send for others")
 	}
-	checkNoLeak(t)
-	a, b := pair(t, "unix")
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unix")
 	passCred(t, b)
 	nobody := sockopt.Ucred{PID: os.Getpid(), UID: 65534, GID: 65534}
 	own := sockopt.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
@@ -140,11 +141,11 @@ func TestGivenBackCredentials(t *testing.T) {
 // TestGivenBackControl checks that ReadMsgUnix gets the descriptors that come behind
 // an octet that ReceiveFD gives back.
 func TestGivenBackControl(t *testing.T) {
-	checkNoLeak(t)
-	a, b := pair(t, "unix")
-	sendRaw(t, a, []byte("p"))
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unix")
+	socktest.SendRaw(t, a, []byte("p"))
 	giveBack(t, b)
-	sendRaw(t, a, []byte("fd"), pipes(t, 1)...)
+	socktest.SendRaw(t, a, []byte("fd"), socktest.Pipes(t, 1)...)
 	var data, control []byte
 	for len(data) < 3 {
 		buf, oob := make([]byte, 10), make([]byte, 100)
@@ -187,10 +188,10 @@ func TestGivenBackReset(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, "unix")
-			sendRaw(t, a, []byte("p"))
-			sendRaw(t, b, []byte("never read"))
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, "unix")
+			socktest.SendRaw(t, a, []byte("p"))
+			socktest.SendRaw(t, b, []byte("never read"))
 			giveBack(t, b)
 			a.Close()
 			buf := make([]byte, 10)
@@ -207,7 +208,7 @@ func TestGivenBackReset(t *testing.T) {
 // TestReceiveLowNumbers receives as descriptors 0, 1 and 2, which programs that close
 // their standard files get, in a process of its own.
 func TestReceiveLowNumbers(t *testing.T) {
-	cmd := childCommand(t, "receive-low")
+	cmd := socktest.ChildCommand(t, "receive-low")
 	var out bytes.Buffer
 	f, w, err := os.Pipe()
 	if err != nil {
@@ -226,7 +227,7 @@ func TestReceiveLowNumbers(t *testing.T) {
 	}
 }
 
-func init() { children["receive-low"] = receiveLow }
+func init() { socktest.Children["receive-low"] = receiveLow }
 
 func receiveLow() error {
 	report := os.NewFile(3, "report")
@@ -301,7 +302,7 @@ func receiveAsLow() error {
 		}
 	}
 	for n := range 3 {
-		if isOpen(n) {
+		if socktest.IsOpen(n) {
 			return fmt.Errorf("descriptor %d is still open", n)
 		}
 	}
@@ -321,7 +322,7 @@ func receiveAsLow() error {
 	if f, err = b.ReceiveFD(); err != nil {
 		return err
 	}
-	if n := f.Fd(); n > 2 || !isOpen(int(n)) {
+	if n := f.Fd(); n > 2 || !socktest.IsOpen(int(n)) {
 		return fmt.Errorf("received as descriptor %d, where none above 2 is free", n)
 	}
 	return f.Close()
@@ -354,14 +355,14 @@ func (c oddRaw) Control(f func(uintptr)) error {
 }
 
 func TestSendFDOddConn(t *testing.T) {
-	checkNoLeak(t)
-	a, b := pair(t, "unixpacket")
-	f := pipes(t, 1)[0]
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unixpacket")
+	f := socktest.Pipes(t, 1)[0]
 	raw, err := f.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	closed := pipes(t, 1)[0]
+	closed := socktest.Pipes(t, 1)[0]
 	closed.Close()
 	var de *sockets.DescriptorError
 	if err := a.SendFD(oddConn{}); !errors.As(err, &de) || !errors.Is(err, syscall.EINVAL) {
@@ -381,7 +382,7 @@ func TestSendFDOddConn(t *testing.T) {
 	if n != 1 || len(fds) != 2 || err != nil {
 		t.Errorf("ReceiveFDs: %d, %d files, %v", n, len(fds), err)
 	}
-	closeFiles(fds)
+	socktest.CloseFiles(fds)
 	if _, err := b.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("more was sent: %v", err)
 	}
@@ -410,8 +411,8 @@ func TestFDAfterCopy(t *testing.T) {
 		{"Read", (*sockets.UnixConn).Read},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a, src := pair(t, "unix")
-			dst, peer := fdPair(t) // peer reads nothing, so that dst is full soon
+			a, src := conntest.Pair(t, "unix")
+			dst, peer := conntest.UnixPair(t) // peer reads nothing, so that dst is full soon
 			_ = peer
 			dst.SetWriteBuffer(10_000)
 			want := make([]byte, 100_000)
@@ -421,7 +422,7 @@ func TestFDAfterCopy(t *testing.T) {
 			if _, err := a.Write(want); err != nil {
 				t.Fatal(err)
 			}
-			dst.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+			socktest.StopWhenFull(t, dst)
 			n, err := sockets.Copy(dst, src)
 			if !errors.Is(err, os.ErrDeadlineExceeded) || n >= int64(len(want)) {
 				t.Fatalf("Copy = %d, %v, want a deadline before the end", n, err)
@@ -429,7 +430,7 @@ func TestFDAfterCopy(t *testing.T) {
 			if _, err := src.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
 				t.Errorf("ReceiveFD: %v, want ErrNoDescriptor", err)
 			}
-			if err := a.SendFD(pipes(t, 1)[0]); err != nil {
+			if err := a.SendFD(socktest.Pipes(t, 1)[0]); err != nil {
 				t.Fatal(err)
 			}
 			got := make([]byte, 0, len(want))
@@ -456,11 +457,11 @@ func TestFDAfterCopy(t *testing.T) {
 // TestSendFDsAfterReceiving checks that what is sent has nothing of what was received
 // before: neither the octet nor the address. They share memory, most of the time.
 func TestSendFDsAfterReceiving(t *testing.T) {
-	checkNoLeak(t)
-	f := pipes(t, 1)[0]
+	socktest.CheckNoLeak(t)
+	f := socktest.Pipes(t, 1)[0]
 	from, to := unixPair(t, "unixgram")
-	gram, gramPeer := pair(t, "unixgram")
-	stream, streamPeer := pair(t, "unix")
+	gram, gramPeer := conntest.Pair(t, "unixgram")
+	stream, streamPeer := conntest.Pair(t, "unix")
 	limit := time.Now().Add(10 * time.Second)
 	for _, c := range []*sockets.UnixConn{to, gramPeer, streamPeer} {
 		c.SetReadDeadline(limit)
@@ -472,7 +473,7 @@ func TestSendFDsAfterReceiving(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		closeFiles(fds)
+		socktest.CloseFiles(fds)
 		return b[:n]
 	}
 	for range 20 {
@@ -485,7 +486,7 @@ func TestSendFDsAfterReceiving(t *testing.T) {
 		}
 		receive(gramPeer)
 
-		sendRaw(t, stream, []byte("p"), f)
+		socktest.SendRaw(t, stream, []byte("p"), f)
 		got, err := streamPeer.ReceiveFD()
 		if err != nil {
 			t.Fatal(err)

@@ -6,141 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
+	"golang.org/x/sys/unix"
 )
-
-var unixNetworks = []string{"unix", "unixgram", "unixpacket"}
-
-// pair returns two connected unix sockets. Their calls fail after a minute.
-func pair(tb testing.TB, network string) (a, b *sockets.UnixConn) {
-	tb.Helper()
-	a, b, err := sockets.Pair(network)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { a.Close(); b.Close() })
-	for _, c := range []*sockets.UnixConn{a, b} {
-		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return a, b
-}
-
-// fileID tells open files apart.
-type fileID struct{ Dev, Ino uint64 }
-
-func idOf(tb testing.TB, c syscall.Conn) (id fileID) {
-	tb.Helper()
-	withFD(tb, c, func(fd int) error {
-		var st unix.Stat_t
-		err := unix.Fstat(fd, &st)
-		id = fileID{uint64(st.Dev), st.Ino}
-		return err
-	})
-	return id
-}
-
-func idsOf(tb testing.TB, files []*os.File) (ids []fileID) {
-	tb.Helper()
-	for _, f := range files {
-		ids = append(ids, idOf(tb, f))
-	}
-	return ids
-}
-
-// withFD calls f with c's descriptor.
-func withFD(tb testing.TB, c syscall.Conn, f func(fd int) error) {
-	tb.Helper()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var ferr error
-	if err := raw.Control(func(fd uintptr) { ferr = f(int(fd)) }); err != nil {
-		tb.Fatal(err)
-	}
-	if ferr != nil {
-		tb.Fatal(ferr)
-	}
-}
-
-// checkCloseOnExec fails the test unless exec closes c's descriptor.
-func checkCloseOnExec(tb testing.TB, c syscall.Conn) {
-	tb.Helper()
-	withFD(tb, c, func(fd int) error {
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-		if err == nil && flags&unix.FD_CLOEXEC == 0 {
-			err = errors.New("descriptor is not close-on-exec")
-		}
-		return err
-	})
-}
-
-// checkNoLeak fails the test if it leaves descriptors open that were not before.
-func checkNoLeak(tb testing.TB) {
-	tb.Helper()
-	before := openFiles()
-	tb.Cleanup(func() {
-		for fd, what := range openFiles() {
-			if before[fd] != what {
-				tb.Errorf("descriptor %s is left open: %s", fd, what)
-			}
-		}
-	})
-}
-
-// pipes returns the reading ends of n pipes.
-func pipes(tb testing.TB, n int) (files []*os.File) {
-	tb.Helper()
-	for range n {
-		r, w, err := os.Pipe()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		w.Close()
-		tb.Cleanup(func() { r.Close() })
-		files = append(files, r)
-	}
-	return files
-}
-
-func conns(files []*os.File) (cs []syscall.Conn) {
-	for _, f := range files {
-		cs = append(cs, f)
-	}
-	return cs
-}
-
-func closeFiles(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
-// sendRaw sends a message in a way that shares nothing with the package.
-func sendRaw(tb testing.TB, c syscall.Conn, b []byte, files ...*os.File) {
-	tb.Helper()
-	var fds []int
-	for _, f := range files {
-		withFD(tb, f, func(fd int) error { fds = append(fds, fd); return nil })
-	}
-	var oob []byte
-	if len(fds) > 0 {
-		oob = unix.UnixRights(fds...)
-	}
-	withFD(tb, c, func(fd int) error { return unix.Sendmsg(fd, b, oob, nil, 0) })
-}
 
 func TestSendFD(t *testing.T) {
 	regular := filepath.Join(t.TempDir(), "file")
@@ -191,16 +70,16 @@ func TestSendFD(t *testing.T) {
 		}},
 		{"socket", func() (closer, error) { return sockets.New("tcp") }},
 	}
-	for _, network := range unixNetworks {
+	for _, network := range socktest.UnixNetworks {
 		for _, tt := range sources {
 			t.Run(network+"/"+tt.name, func(t *testing.T) {
-				checkNoLeak(t)
-				a, b := pair(t, network)
+				socktest.CheckNoLeak(t)
+				a, b := conntest.Pair(t, network)
 				f, err := tt.open()
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := idOf(t, f)
+				want := socktest.IDOf(t, f)
 				if err := a.SendFD(f); err != nil {
 					t.Fatal(err)
 				}
@@ -212,15 +91,15 @@ func TestSendFD(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer got.Close()
-				checkCloseOnExec(t, got)
-				if diff := cmp.Diff(want, idOf(t, got)); diff != "" {
+				socktest.CheckCloseOnExec(t, got)
+				if diff := cmp.Diff(want, socktest.IDOf(t, got)); diff != "" {
 					t.Errorf("another file came (-want +got):\n%s", diff)
 				}
 			})
 		}
 	}
 	t.Run("itself", func(t *testing.T) {
-		a, b := pair(t, "unix")
+		a, b := conntest.Pair(t, "unix")
 		if err := a.SendFD(a); err != nil {
 			t.Fatal(err)
 		}
@@ -243,10 +122,10 @@ func TestSendFD(t *testing.T) {
 }
 
 func TestSendFDErrors(t *testing.T) {
-	a, b := pair(t, "unix")
-	closedFile := pipes(t, 1)[0]
+	a, b := conntest.Pair(t, "unix")
+	closedFile := socktest.Pipes(t, 1)[0]
 	closedFile.Close()
-	closedConn, other := pair(t, "unix")
+	closedConn, other := conntest.Pair(t, "unix")
 	closedConn.Close()
 	closedSocket, err := sockets.New("tcp")
 	if err != nil {
@@ -258,7 +137,7 @@ func TestSendFDErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	netListener.Close()
-	ok := pipes(t, 1)[0]
+	ok := socktest.Pipes(t, 1)[0]
 	tests := []struct {
 		name string
 		f    syscall.Conn
@@ -338,4 +217,200 @@ func TestSendFDErrors(t *testing.T) {
 			t.Errorf("SendFD: %v, want ENOTCONN", err)
 		}
 	})
+}
+
+// rawID is idOf for a number, which must be close-on-exec.
+func rawID(t *testing.T, fd int) socktest.FileID {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		t.Fatal(err)
+	}
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("descriptor %d: flags %#x, %v, want close-on-exec", fd, flags, err)
+	}
+	return socktest.FileID{Dev: uint64(st.Dev), Ino: st.Ino}
+}
+
+func TestRawFDs(t *testing.T) {
+	for _, network := range socktest.UnixNetworks {
+		for _, count := range []int{0, 1, 2, sockets.MaxDescriptors} {
+			t.Run(network, func(t *testing.T) {
+				socktest.CheckNoLeak(t)
+				a, b := conntest.Pair(t, network)
+				r, w, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				defer w.Close()
+				ids := []socktest.FileID{socktest.IDOf(t, r), socktest.IDOf(t, w)}
+				numbers := []int{int(r.Fd()), int(w.Fd())}
+				var send []int
+				var want []socktest.FileID
+				for i := range count {
+					send, want = append(send, numbers[i%2]), append(want, ids[i%2])
+				}
+				if n, err := a.SendRawFDs([]byte("data"), send...); n != 4 || err != nil {
+					t.Fatalf("SendRawFDs: %d, %v", n, err)
+				}
+				buf, fds := make([]byte, 10), make([]int, sockets.MaxDescriptors)
+				n, nfds, err := b.ReceiveRawFDs(buf, fds)
+				if err != nil || string(buf[:n]) != "data" {
+					t.Fatalf("ReceiveRawFDs: %q, %v", buf[:n], err)
+				}
+				var got []socktest.FileID
+				for _, fd := range fds[:nfds] {
+					got = append(got, rawID(t, fd))
+					unix.Close(fd)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("files (-sent +received):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// TestRawFDsTooMany checks that descriptors for which there is no room are closed.
+func TestRawFDsTooMany(t *testing.T) {
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unix")
+	if _, err := a.SendRawFDs([]byte("x"), 0, 1, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Write([]byte("behind")); err != nil {
+		t.Fatal(err)
+	}
+	buf, fds := make([]byte, 1), make([]int, 2)
+	n, nfds, err := b.ReceiveRawFDs(buf, fds)
+	if n != 1 || nfds != 0 || !errors.Is(err, sockets.ErrTooManyDescriptors) {
+		t.Errorf("ReceiveRawFDs: %d, %d, %v", n, nfds, err)
+	}
+	buf = make([]byte, 10)
+	if n, err := b.Read(buf); string(buf[:n]) != "behind" || err != nil {
+		t.Errorf("then: %q, %v", buf[:n], err)
+	}
+}
+
+// TestSendRawFDsRefused checks that nothing is sent then.
+func TestSendRawFDsRefused(t *testing.T) {
+	closed := 1 << 20 // beyond the limit of descriptors
+	for _, tt := range []struct {
+		name string
+		fds  []int
+		want func(error) bool
+	}{
+		{"negative", []int{0, -1}, descriptorError(1)},
+		{"low bits of another", []int{wide(-1 << 32)}, descriptorError(0)},
+		{"high", []int{0, 1, wide(math.MaxInt32 + 1)}, descriptorError(2)},
+		{"closed", []int{closed}, func(err error) bool { return errors.Is(err, syscall.EBADF) }},
+		{"too many", make([]int, sockets.MaxDescriptors+1), func(err error) bool {
+			var e *sockets.ArgumentError
+			return errors.As(err, &e) && e.Value == sockets.MaxDescriptors+1
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := conntest.Pair(t, "unix")
+			if n, err := a.SendRawFDs([]byte("lost"), tt.fds...); n != 0 || !tt.want(err) {
+				t.Errorf("SendRawFDs: %d, %v", n, err)
+			}
+			if _, err := a.Write([]byte("next")); err != nil {
+				t.Fatal(err)
+			}
+			buf := make([]byte, 10)
+			if n, err := b.Read(buf); string(buf[:n]) != "next" || err != nil {
+				t.Errorf("then: %q, %v", buf[:n], err)
+			}
+		})
+	}
+}
+
+func descriptorError(index int) func(error) bool {
+	return func(err error) bool {
+		var e *sockets.DescriptorError
+		return errors.As(err, &e) && e.Index == index && errors.Is(err, syscall.EBADF)
+	}
+}
+
+func TestRawFDsOfNothing(t *testing.T) {
+	c := new(sockets.UnixConn)
+	if _, err := c.SendRawFDs(nil); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("SendRawFDs: %v", err)
+	}
+	if _, _, err := c.ReceiveRawFDs(nil, nil); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("ReceiveRawFDs: %v", err)
+	}
+	a, _ := conntest.Pair(t, "unix")
+	a.Close()
+	if _, err := a.SendRawFDs([]byte("x"), 0); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("SendRawFDs on a closed connection: %v", err)
+	}
+}
+
+func passCred(tb testing.TB, c *sockets.UnixConn) {
+	tb.Helper()
+	if err := sockopt.PassCred.Set(c, true); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func passPIDFD(tb testing.TB, c *sockets.UnixConn) {
+	tb.Helper()
+	if err := sockopt.PassPIDFD.Set(c, true); errors.Is(err, errors.ErrUnsupported) && os.Getenv("CI") != "true" {
+		tb.Skip("the kernel has no SO_PASSPIDFD")
+	} else if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func passBoth(tb testing.TB, c *sockets.UnixConn) {
+	passCred(tb, c)
+	passPIDFD(tb, c)
+}
+
+func TestCredentials(t *testing.T) {
+	own := sockopt.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	for _, network := range socktest.UnixNetworks {
+		t.Run(network, func(t *testing.T) {
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
+			buf := make([]byte, 10)
+			check := func(data string, want sockopt.Ucred, wantErr error) {
+				t.Helper()
+				n, got, err := b.ReceiveCred(buf)
+				if string(buf[:n]) != data || !errors.Is(err, wantErr) {
+					t.Errorf("ReceiveCred: %q, %v, want %q, %v", buf[:n], err, data, wantErr)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("credentials mismatch (-want +got):\n%s", diff)
+				}
+			}
+			socktest.SendRaw(t, a, []byte("none"))
+			check("none", sockopt.Ucred{}, sockets.ErrNoCredentials)
+			passBoth(t, b)
+			socktest.SendRaw(t, a, []byte("kernel's"))
+			check("kernel's", own, nil)
+			if n, err := a.SendCred([]byte("own"), sockopt.Ucred{}); n != 3 || err != nil {
+				t.Errorf("SendCred: %d, %v", n, err)
+			}
+			check("own", own, nil)
+			socktest.SendRaw(t, a, []byte("fd"), socktest.Pipes(t, 1)...)
+			check("fd", sockopt.Ucred{}, sockets.ErrTooManyDescriptors)
+			if os.Geteuid() == 0 {
+				other := sockopt.Ucred{PID: 1, UID: 65534, GID: 65533}
+				if n, err := a.SendCred([]byte("other"), other); n != 5 || err != nil {
+					t.Errorf("SendCred of others: %d, %v", n, err)
+				}
+				check("other", other, nil)
+			}
+			if _, err := a.SendCred([]byte("x"), sockopt.Ucred{PID: 1 << 30}); err == nil {
+				t.Error("SendCred of a process that does not exist succeeded")
+			}
+			a.Close()
+			if network != "unixgram" {
+				check("", sockopt.Ucred{}, io.EOF)
+			}
+		})
+	}
 }

@@ -18,22 +18,26 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // TestSendFDsLong sends more data than the socket holds, so that the rest goes
 // without descriptors.
 func TestSendFDsLong(t *testing.T) {
-	checkNoLeak(t)
-	a, b := pair(t, "unix")
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unix")
 	data := make([]byte, 4<<20)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range data {
 		data[i] = byte(rng.Uint32())
 	}
-	files := pipes(t, 3)
+	files := socktest.Pipes(t, 3)
 	sent := make(chan error, 1)
 	go func() {
-		n, err := a.SendFDs(data, conns(files)...)
+		n, err := a.SendFDs(data, socktest.Conns(files)...)
 		if err == nil && n != len(data) {
 			err = fmt.Errorf("sent %d of %d", n, len(data))
 		}
@@ -45,8 +49,8 @@ func TestSendFDsLong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeFiles(fds)
-	if diff := cmp.Diff(idsOf(t, files), idsOf(t, fds)); diff != "" {
+	defer socktest.CloseFiles(fds)
+	if diff := cmp.Diff(socktest.IDsOf(t, files), socktest.IDsOf(t, fds)); diff != "" {
 		t.Errorf("files mismatch (-want +got):\n%s", diff)
 	}
 	// ReceiveFDs, because Read would hide descriptors that come again.
@@ -73,10 +77,10 @@ func TestSendFDsLong(t *testing.T) {
 // TestSendFDsLongThenClose closes a file as soon as the peer has it, while more data
 // are under way, which need it no more.
 func TestSendFDsLongThenClose(t *testing.T) {
-	checkNoLeak(t)
-	a, b := pair(t, "unix")
+	socktest.CheckNoLeak(t)
+	a, b := conntest.Pair(t, "unix")
 	data := make([]byte, 4<<20)
-	f := pipes(t, 1)[0]
+	f := socktest.Pipes(t, 1)[0]
 	sent := make(chan error, 1)
 	go func() {
 		n, err := a.SendFDs(data, f)
@@ -89,7 +93,7 @@ func TestSendFDsLongThenClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeFiles(fds)
+	socktest.CloseFiles(fds)
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -108,11 +112,11 @@ func TestSendFDsLongThenClose(t *testing.T) {
 }
 
 func TestFDDeadlines(t *testing.T) {
-	f := pipes(t, 1)[0]
-	for _, network := range unixNetworks {
+	f := socktest.Pipes(t, 1)[0]
+	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
 			b.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 			if _, err := b.ReceiveFD(); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("ReceiveFD: %v", err)
@@ -120,18 +124,19 @@ func TestFDDeadlines(t *testing.T) {
 			if _, _, err := b.ReceiveFDs(make([]byte, 1), 1); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("ReceiveFDs: %v", err)
 			}
-			a.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 			var err error
 			sent := 0
-			for ; err == nil; sent++ {
-				err = a.SendFD(f)
-			}
+			socktest.WhileBlocked(t, func() {
+				for ; err == nil; sent++ {
+					err = a.SendFD(f)
+				}
+			}, func() { a.SetWriteDeadline(time.Now()) })
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Fatalf("SendFD into a full queue: %v", err)
 			}
 			// A file can be closed while SendFD waits for room.
 			a.SetWriteDeadline(time.Now().Add(time.Minute))
-			g := pipes(t, 1)[0]
+			g := socktest.Pipes(t, 1)[0]
 			done := make(chan error, 1)
 			go func() { done <- a.SendFD(g) }()
 			g.Close()
@@ -151,8 +156,8 @@ func TestFDDeadlines(t *testing.T) {
 }
 
 func TestFDClose(t *testing.T) {
-	for _, network := range unixNetworks {
-		_, b := pair(t, network)
+	for _, network := range socktest.UnixNetworks {
+		_, b := conntest.Pair(t, network)
 		done := make(chan error, 2)
 		go func() { _, err := b.ReceiveFD(); done <- err }()
 		go func() { _, _, err := b.ReceiveFDs(make([]byte, 1), 1); done <- err }()
@@ -167,11 +172,11 @@ func TestFDClose(t *testing.T) {
 
 func TestFDConcurrent(t *testing.T) {
 	const senders, each = 8, 50
-	for _, network := range unixNetworks {
+	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
-			files := pipes(t, senders)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
+			files := socktest.Pipes(t, senders)
 			var wg sync.WaitGroup
 			for i := range senders {
 				wg.Go(func() {
@@ -184,7 +189,7 @@ func TestFDConcurrent(t *testing.T) {
 				})
 			}
 			var mu sync.Mutex
-			got := make(map[fileID]int)
+			got := make(map[socktest.FileID]int)
 			for range senders {
 				wg.Go(func() {
 					for range each {
@@ -193,7 +198,7 @@ func TestFDConcurrent(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						id := idOf(t, f)
+						id := socktest.IDOf(t, f)
 						f.Close()
 						mu.Lock()
 						got[id]++
@@ -202,9 +207,9 @@ func TestFDConcurrent(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			want := make(map[fileID]int)
+			want := make(map[socktest.FileID]int)
 			for _, f := range files {
-				want[idOf(t, f)] = each
+				want[socktest.IDOf(t, f)] = each
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("mismatch (-want +got):\n%s", diff)
@@ -216,10 +221,10 @@ func TestFDConcurrent(t *testing.T) {
 // TestFDMix sends random messages with random descriptors and receives them in
 // random pieces.
 func TestFDMix(t *testing.T) {
-	for _, network := range unixNetworks {
+	for _, network := range socktest.UnixNetworks {
 		for seed := range uint64(4) {
 			t.Run(network+"/"+strconv.FormatUint(seed, 10), func(t *testing.T) {
-				checkNoLeak(t)
+				socktest.CheckNoLeak(t)
 				testFDMix(t, network, rand.New(rand.NewPCG(seed, 42)))
 			})
 		}
@@ -229,9 +234,9 @@ func TestFDMix(t *testing.T) {
 func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 	type message struct {
 		Data []byte
-		IDs  []fileID
+		IDs  []socktest.FileID
 	}
-	pool := pipes(t, 16)
+	pool := socktest.Pipes(t, 16)
 	var messages []message
 	var args [][]syscall.Conn
 	for range 100 {
@@ -244,11 +249,11 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 		for range n {
 			f := pool[rng.IntN(len(pool))]
 			fds = append(fds, f)
-			m.IDs = append(m.IDs, idOf(t, f))
+			m.IDs = append(m.IDs, socktest.IDOf(t, f))
 		}
 		messages, args = append(messages, m), append(args, fds)
 	}
-	a, b := pair(t, network)
+	a, b := conntest.Pair(t, network)
 	done := make(chan error, 1)
 	go func() {
 		defer a.Close()
@@ -267,10 +272,10 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, message{buf[:n], idsOf(t, fds)}); diff != "" {
+			if diff := cmp.Diff(want, message{buf[:n], socktest.IDsOf(t, fds)}); diff != "" {
 				t.Errorf("message %d mismatch (-want +got):\n%s", i, diff)
 			}
-			closeFiles(fds)
+			socktest.CloseFiles(fds)
 		}
 	} else {
 		// Where in the stream the descriptors of each message must come.
@@ -304,11 +309,11 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 			if len(starts) == 0 || starts[0] < from || starts[0] >= to {
 				t.Fatalf("octets %d to %d came with descriptors of others", from, to)
 			}
-			if diff := cmp.Diff(groups[0].IDs, idsOf(t, fds)); diff != "" {
+			if diff := cmp.Diff(groups[0].IDs, socktest.IDsOf(t, fds)); diff != "" {
 				t.Fatalf("descriptors at %d mismatch (-want +got):\n%s", starts[0], diff)
 			}
 			groups, starts = groups[1:], starts[1:]
-			closeFiles(fds)
+			socktest.CloseFiles(fds)
 		}
 		if !bytes.Equal(want, got) || len(starts) > 0 {
 			t.Errorf("got %d octets of %d, %d messages with descriptors are missing", len(got), len(want), len(starts))
@@ -317,4 +322,115 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestDescriptorLimit receives with each number of free descriptors that is too
+// small, in a process of its own.
+func TestDescriptorLimit(t *testing.T) {
+	if out, err := socktest.ChildCommand(t, "descriptor-limit").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func init() { socktest.Children["descriptor-limit"] = descriptorLimit }
+
+func descriptorLimit() error {
+	const sent = 5
+	for _, network := range socktest.UnixNetworks {
+		for free := range sent + 2 {
+			for _, pass := range []bool{false, true} {
+				if err := receiveWithin(network, sent, free, pass); err != nil {
+					return fmt.Errorf("%s, %d descriptors, %d free, pidfd %t: %w", network, sent, free, pass, err)
+				}
+			}
+		}
+		if err := receiveOneWithin(network); err != nil {
+			return fmt.Errorf("%s, ReceiveFD: %w", network, err)
+		}
+	}
+	return nil
+}
+
+func receiveWithin(network string, sent, free int, pass bool) error {
+	a, b, err := sockets.Pair(network)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	defer b.Close()
+	if pass {
+		if err := sockopt.PassPIDFD.Set(b, true); err != nil {
+			pass = false
+		}
+	}
+	fds := make([]syscall.Conn, sent)
+	for i := range fds {
+		fds[i] = a
+	}
+	if _, err := a.SendFDs([]byte("data"), fds...); err != nil {
+		return err
+	}
+	before := socktest.OpenFiles()
+	lift, err := socktest.LimitFree(free)
+	if err != nil {
+		return err
+	}
+	defer lift()
+	buf := make([]byte, 10)
+	n, files, err := b.ReceiveFDs(buf, sent)
+	lift()
+	if string(buf[:n]) != "data" {
+		return fmt.Errorf("got %q", buf[:n])
+	}
+	// The kernel says nothing if the number that is missing is that of the pidfd.
+	if free >= sent {
+		if len(files) != sent || err != nil {
+			return fmt.Errorf("got %d files, %v", len(files), err)
+		}
+		socktest.CloseFiles(files)
+	} else if files != nil || !errors.Is(err, sockets.ErrDescriptorsLost) || !errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("got %d files, %v", len(files), err)
+	}
+	if after := socktest.OpenFiles(); !cmp.Equal(before, after) {
+		return fmt.Errorf("descriptors mismatch (-before +after):\n%s", cmp.Diff(before, after))
+	}
+	if err := a.SendFD(a); err != nil {
+		return err
+	}
+	f, err := b.ReceiveFD()
+	if err != nil {
+		return fmt.Errorf("the next one: %w", err)
+	}
+	return f.Close()
+}
+
+// receiveOneWithin checks that ReceiveFD goes on behind a descriptor it had no
+// number for.
+func receiveOneWithin(network string) error {
+	a, b, err := sockets.Pair(network)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	defer b.Close()
+	if err := a.SendFD(a); err != nil {
+		return err
+	}
+	lift, err := socktest.LimitFree(0)
+	if err != nil {
+		return err
+	}
+	defer lift()
+	if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrDescriptorsLost) || !errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("got %v", err)
+	}
+	lift()
+	if err := a.SendFD(a); err != nil {
+		return err
+	}
+	f, err := b.ReceiveFD()
+	if err != nil {
+		return fmt.Errorf("with a free number: %w", err)
+	}
+	return f.Close()
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 type closer struct {
@@ -76,7 +77,7 @@ func TestWith(t *testing.T) {
 	t.Run("moved Socket", func(t *testing.T) {
 		var l net.Listener
 		s, err := sockets.New("tcp")
-		check(t, sockets.With(s, err, func(s *sockets.Socket) (err error) {
+		socktest.Check(t, sockets.With(s, err, func(s *sockets.Socket) (err error) {
 			l, err = s.Listen(1)
 			return err
 		}))

@@ -33,19 +33,23 @@ const firstInherited = 3
 // unknownName is the name of a descriptor that came without one, sd_listen_fds(3).
 const unknownName = "unknown"
 
-// InheritedSocket is a descriptor that the process was started with.
-type InheritedSocket struct {
+// Descriptor is a descriptor that the process was started with.
+type Descriptor struct {
 	Name   string          // "unknown" if it came without one
 	Socket *sockets.Socket // nil if it is no socket
 	File   *os.File        // what is no socket, such as a FIFO; otherwise nil
 }
 
-// Close closes the socket or the file.
-func (s InheritedSocket) Close() error {
-	if s.Socket != nil {
-		return s.Socket.Close()
+// Close closes the socket or the file. It does nothing once a method of Descriptors, or a
+// role of the socket, has taken it.
+func (d Descriptor) Close() error {
+	switch {
+	case d.Socket != nil:
+		return d.Socket.Close()
+	case d.File != nil:
+		return d.File.Close()
 	}
-	return s.File.Close()
+	return nil
 }
 
 // InheritError reports an environment that says something impossible about
@@ -78,7 +82,7 @@ var inheritMu sync.Mutex
 // syscall.EBADF. It leaves the descriptors as they were, unless the system is at the
 // end of its resources half way, which closes those that were taken until then. See
 // sd_listen_fds(3).
-func Inherited() ([]InheritedSocket, error) {
+func Inherited() (Descriptors, error) {
 	inheritMu.Lock()
 	defer inheritMu.Unlock()
 	env := make(map[string]string)
@@ -101,7 +105,7 @@ func Inherited() ([]InheritedSocket, error) {
 	for i := range names {
 		sys.SetCloseOnExec(first + i)
 	}
-	socks := make([]InheritedSocket, len(names))
+	socks := make(Descriptors, len(names))
 	for i, name := range names {
 		s, err := inherit(first+i, name)
 		if err != nil {
@@ -129,15 +133,15 @@ func checkInherited(fd int) error {
 	return nil
 }
 
-func inherit(fd int, name string) (InheritedSocket, error) {
+func inherit(fd int, name string) (Descriptor, error) {
 	s, err := sockets.FromFD(fd)
 	switch {
 	case err == nil:
-		return InheritedSocket{Name: name, Socket: s}, nil
+		return Descriptor{Name: name, Socket: s}, nil
 	case errors.Is(err, syscall.ENOTSOCK):
-		return InheritedSocket{Name: name, File: os.NewFile(uintptr(fd), name)}, nil
+		return Descriptor{Name: name, File: os.NewFile(uintptr(fd), name)}, nil
 	}
-	return InheritedSocket{}, err
+	return Descriptor{}, err
 }
 
 // parseListen returns the names of the descriptors that process pid inherits, and

@@ -19,27 +19,15 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
-
-// need skips the test if a program is missing that ci/install-tools.sh installs.
-func need(tb testing.TB, program string) string {
-	tb.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		const hint = "%v; install it with: sh ci/install-tools.sh"
-		if os.Getenv("CI") == "true" {
-			tb.Fatalf(hint, err)
-		}
-		tb.Skipf(hint, err)
-	}
-	return path
-}
 
 // TestSocketActivate is started by systemd's program.
 func TestSocketActivate(t *testing.T) {
-	activate := need(t, "systemd-socket-activate")
-	cmd := childCommand(t, "inherited")
-	path := shortDir(t) + "/activate"
+	activate := socktest.NeedProgram(t, "systemd-socket-activate")
+	cmd := socktest.ChildCommand(t, "inherited")
+	path := socktest.ShortDir(t) + "/activate"
 	args := append([]string{"-l", path, "-l", "@" + path, "--fdname=first:second", "-E", "SOCKETS_TEST_CHILD", cmd.Path}, cmd.Args[1:]...)
 	activated := exec.CommandContext(t.Context(), activate, args...)
 	activated.Env, activated.Stderr = cmd.Env, os.Stderr
@@ -78,7 +66,7 @@ func TestSocketActivate(t *testing.T) {
 }
 
 func TestPassToPython(t *testing.T) {
-	python := need(t, "python3")
+	python := socktest.NeedProgram(t, "python3")
 	l, err := sockets.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -97,11 +85,11 @@ func TestPassToPython(t *testing.T) {
 }
 
 func TestPython(t *testing.T) {
-	python := need(t, "python3")
-	for _, network := range unixNetworks {
+	python := socktest.NeedProgram(t, "python3")
+	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
-			checkNoLeak(t)
-			a, b := pair(t, network)
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, network)
 			var errs strings.Builder
 			cmd := exec.CommandContext(t.Context(), python, "-c", exchange)
 			cmd.Stderr = &errs
@@ -124,8 +112,8 @@ func TestPython(t *testing.T) {
 				}
 			}()
 			for _, n := range []int{1, 2, 100, 253} {
-				files := pipes(t, n)
-				if _, err := a.SendFDs([]byte("data"), conns(files)...); err != nil {
+				files := socktest.Pipes(t, n)
+				if _, err := a.SendFDs([]byte("data"), socktest.Conns(files)...); err != nil {
 					t.Fatal(err)
 				}
 				buf := make([]byte, 100)
@@ -133,10 +121,10 @@ func TestPython(t *testing.T) {
 				if err != nil || string(buf[:n]) != "atad" {
 					t.Fatalf("received %q, %v", buf[:n], err)
 				}
-				if diff := cmp.Diff(idsOf(t, files), idsOf(t, fds)); diff != "" {
+				if diff := cmp.Diff(socktest.IDsOf(t, files), socktest.IDsOf(t, fds)); diff != "" {
 					t.Errorf("files mismatch (-want +got):\n%s", diff)
 				}
-				closeFiles(fds)
+				socktest.CloseFiles(fds)
 			}
 			if f, err := a.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
 				t.Errorf("ReceiveFD: %v, %v", f, err)

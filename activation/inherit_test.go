@@ -22,9 +22,10 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
-func init() { children["inherited"] = printInherited }
+func init() { socktest.Children["inherited"] = printInherited }
 
 // printInherited prints what this process inherits, and what of it a child of its
 // own would.
@@ -124,7 +125,7 @@ func TestInherited(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lf.Close()
-	pipe := pipes(t, 1)[0]
+	pipe := socktest.Pipes(t, 1)[0]
 	listening := "ipv4 stream socket listening on " + l.Addr().String()
 	two := []*os.File{lf, pipe}
 	tests := []struct {
@@ -163,9 +164,9 @@ func TestInherited(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cmd := childCommand(t, "inherited")
+			cmd := socktest.ChildCommand(t, "inherited")
 			if !tt.noPID {
-				cmd = childCommand(t, "inherited", "pid")
+				cmd = socktest.ChildCommand(t, "inherited", "pid")
 			}
 			cmd.Env = append(cmd.Env, tt.env...)
 			cmd.ExtraFiles = tt.files
@@ -177,7 +178,7 @@ func TestInherited(t *testing.T) {
 }
 
 func TestPassTo(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	l, err := sockets.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +189,7 @@ func TestPassTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer std.Close()
-	pipe := pipes(t, 1)[0]
+	pipe := socktest.Pipes(t, 1)[0]
 	named := []activation.Named{
 		{Name: "web", Conn: l.(syscall.Conn)},
 		{Name: "", Conn: std.(*net.UDPConn)},
@@ -200,7 +201,7 @@ func TestPassTo(t *testing.T) {
 		"pipe: file",
 	}
 	t.Run("alone", func(t *testing.T) {
-		cmd := childCommand(t, "inherited")
+		cmd := socktest.ChildCommand(t, "inherited")
 		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +211,7 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	t.Run("through a shell", func(t *testing.T) {
-		cmd := childCommand(t, "inherited")
+		cmd := socktest.ChildCommand(t, "inherited")
 		cmd.Args = append([]string{"sh", "-c", `"$@"; exit`, cmd.Path, cmd.Path}, cmd.Args[1:]...)
 		cmd.Path = "/bin/sh"
 		if err := activation.PassTo(cmd, named...); err != nil {
@@ -222,16 +223,16 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	t.Run("beside other files", func(t *testing.T) {
-		cmd := childCommand(t, "inherited")
+		cmd := socktest.ChildCommand(t, "inherited")
 		cmd.ExtraFiles = []*os.File{pipe, nil}
 		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
 		activation.ClosePassed(cmd)
-		if cmd.ExtraFiles[0] != pipe || !isOpen(int(pipe.Fd())) {
+		if cmd.ExtraFiles[0] != pipe || !socktest.IsOpen(int(pipe.Fd())) {
 			t.Fatal("ClosePassed closed a file that was there before")
 		}
-		cmd = childCommand(t, "inherited")
+		cmd = socktest.ChildCommand(t, "inherited")
 		cmd.ExtraFiles = []*os.File{pipe, nil}
 		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
@@ -242,7 +243,7 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	t.Run("nothing", func(t *testing.T) {
-		cmd := childCommand(t, "inherited")
+		cmd := socktest.ChildCommand(t, "inherited")
 		cmd.Env = append(cmd.Env, "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "LISTEN_PID=1")
 		if err := activation.PassTo(cmd); err != nil {
 			t.Fatal(err)
@@ -252,7 +253,7 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	t.Run("service", func(t *testing.T) {
-		cmd := childCommand(t, "inherited")
+		cmd := socktest.ChildCommand(t, "inherited")
 		if err := activation.PassToService(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +264,7 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	t.Run("service without a directory in its path", func(t *testing.T) {
-		cmd := childCommand(t, "inherited")
+		cmd := socktest.ChildCommand(t, "inherited")
 		cmd.Dir, cmd.Path = filepath.Split(cmd.Path)
 		if err := activation.PassToService(cmd, named...); err != nil {
 			t.Fatal(err)
@@ -274,7 +275,7 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	t.Run("service of systemd's", func(t *testing.T) {
-		cmd := childCommand(t, "inherited", "pid", "pidfd")
+		cmd := socktest.ChildCommand(t, "inherited", "pid", "pidfd")
 		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)
 		}
@@ -285,8 +286,8 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	// All that time the listener is what it was.
-	withFD(t, l.(syscall.Conn), func(fd int) error {
-		if !nonblocking(t, fd) {
+	socktest.WithFD(t, l.(syscall.Conn), func(fd int) error {
+		if !socktest.Nonblocking(t, fd) {
 			t.Error("the listener is blocking now")
 		}
 		return nil
@@ -300,7 +301,7 @@ func TestPassTo(t *testing.T) {
 }
 
 func TestPassToErrors(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	s, err := sockets.New("tcp")
 	if err != nil {
 		t.Fatal(err)
@@ -348,7 +349,7 @@ func TestPassToErrors(t *testing.T) {
 	})
 	t.Run("files of another command", func(t *testing.T) {
 		// The caller's slice has room, which is the caller's.
-		files := append(make([]*os.File, 0, 10), pipes(t, 1)...)
+		files := append(make([]*os.File, 0, 10), socktest.Pipes(t, 1)...)
 		cmd := exec.Command("/bin/true")
 		cmd.ExtraFiles = files
 		if err := activation.PassTo(cmd, ok); err != nil {
@@ -451,7 +452,7 @@ s.sendall(b"done")
 
 // TestPassToRefusesClosed checks which descriptor an error is about.
 func TestPassToRefusesClosed(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,41 @@ const (
 
 	// NotifyStopping says that the service is about to end.
 	NotifyStopping NotifyState = "STOPPING=1"
+
+	// NotifyWatchdog says that the service is alive, see Watchdog.
+	NotifyWatchdog NotifyState = "WATCHDOG=1"
+
+	// NotifyWatchdogTrigger says that the service has found out that it is not well.
+	// The manager does what it would after too long a silence.
+	NotifyWatchdogTrigger NotifyState = "WATCHDOG=trigger"
 )
+
+// NotifyWatchdogInterval changes how often NotifyWatchdog must come, in microseconds at
+// best.
+func NotifyWatchdogInterval(d time.Duration) NotifyState { return microseconds("WATCHDOG_USEC=", d) }
+
+// NotifyExtendTimeout asks for more time to start, reload or stop: the manager waits for
+// the next message for at least d, counted from this one. The first must come before the
+// configured time has passed, and each next before d has.
+func NotifyExtendTimeout(d time.Duration) NotifyState { return microseconds("EXTEND_TIMEOUT_USEC=", d) }
+
+// microseconds never says 0 for a duration that is longer, which would mean something
+// else.
+func microseconds(name string, d time.Duration) NotifyState {
+	usec := max(0, (d+time.Microsecond-1)/time.Microsecond)
+	return NotifyState(name + strconv.FormatInt(int64(usec), 10))
+}
+
+// NotifyErrno says which system error the service fails with.
+func NotifyErrno(errno syscall.Errno) NotifyState {
+	return NotifyState("ERRNO=" + strconv.Itoa(int(errno)))
+}
+
+// NotifyBusError says which D-Bus error the service fails with, such as
+// "org.freedesktop.DBus.Error.TimedOut".
+func NotifyBusError(name string) NotifyState {
+	return NotifyState("BUSERROR=" + strings.ReplaceAll(name, "\n", " "))
+}
 
 // NotifyReloading says that the service is taking up a new configuration, from now
 // on until it says NotifyReady.
@@ -61,14 +95,35 @@ func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
 // Inherited returns them when the service starts again, after a crash as well. The
 // service needs FileDescriptorStoreMax= for that, see systemd.service(5). The manager
 // drops what it does not want without a word; otherwise it is as Notify.
+//
+// The manager watches what it keeps and forgets a descriptor that shows a hang-up or an
+// error, such as a connection whose peer is gone. NotifyStoreUnpolled prevents that.
 func NotifyStore(ctx context.Context, name string, fds ...syscall.Conn) (sent bool, err error) {
+	return notifyStore(ctx, name, fds)
+}
+
+// NotifyStoreUnpolled is NotifyStore for descriptors that the manager keeps whatever
+// happens to them, FDPOLL=0.
+func NotifyStoreUnpolled(ctx context.Context, name string, fds ...syscall.Conn) (sent bool, err error) {
+	return notifyStore(ctx, name, fds, "FDPOLL=0")
+}
+
+// NotifyUnstore has the service manager forget what it keeps under a name.
+func NotifyUnstore(ctx context.Context, name string) (sent bool, err error) {
+	if name, err = passedName(name); err != nil {
+		return false, err
+	}
+	return notify(ctx, []NotifyState{"FDSTOREREMOVE=1", NotifyState("FDNAME=" + name)})
+}
+
+func notifyStore(ctx context.Context, name string, fds []syscall.Conn, how ...NotifyState) (sent bool, err error) {
 	if name, err = passedName(name); err != nil {
 		return false, err
 	}
 	if len(fds) == 0 {
 		return false, nil
 	}
-	return notify(ctx, []NotifyState{"FDSTORE=1", NotifyState("FDNAME=" + name)}, fds...)
+	return notify(ctx, append([]NotifyState{"FDSTORE=1", NotifyState("FDNAME=" + name)}, how...), fds...)
 }
 
 // NotifyBarrier waits until the manager has dealt with all that was sent before, or

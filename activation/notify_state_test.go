@@ -14,12 +14,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
 func TestNotify(t *testing.T) {
 	ctx := context.Background()
-	for _, name := range []string{shortDir(t) + "/notify", "@sockets test " + strconv.Itoa(os.Getpid())} {
+	for _, name := range []string{socktest.ShortDir(t) + "/notify", "@sockets test " + strconv.Itoa(os.Getpid())} {
 		t.Run(name[:1], func(t *testing.T) {
 			manager, err := net.ListenPacket("unixgram", name)
 			if err != nil {

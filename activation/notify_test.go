@@ -16,12 +16,13 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // notifyManager plays the service manager.
 func notifyManager(tb testing.TB) *sockets.UnixConn {
 	tb.Helper()
-	name := shortDir(tb) + "/notify"
+	name := socktest.ShortDir(tb) + "/notify"
 	c, err := sockets.ListenPacket("unixgram", name)
 	if err != nil {
 		tb.Fatal(err)
@@ -33,11 +34,11 @@ func notifyManager(tb testing.TB) *sockets.UnixConn {
 }
 
 func TestNotifyStore(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	ctx := context.Background()
 	manager := notifyManager(t)
-	files := pipes(t, 2)
-	if sent, err := activation.NotifyStore(ctx, "state", conns(files)...); !sent || err != nil {
+	files := socktest.Pipes(t, 2)
+	if sent, err := activation.NotifyStore(ctx, "state", socktest.Conns(files)...); !sent || err != nil {
 		t.Fatalf("NotifyStore: %t, %v", sent, err)
 	}
 	buf := make([]byte, 1000)
@@ -45,11 +46,11 @@ func TestNotifyStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeFiles(fds)
+	defer socktest.CloseFiles(fds)
 	if diff := cmp.Diff("FDSTORE=1\nFDNAME=state\n", string(buf[:n])); diff != "" {
 		t.Errorf("message mismatch (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(idsOf(t, files), idsOf(t, fds)); diff != "" {
+	if diff := cmp.Diff(socktest.IDsOf(t, files), socktest.IDsOf(t, fds)); diff != "" {
 		t.Errorf("files mismatch (-want +got):\n%s", diff)
 	}
 	for _, name := range []string{"a\nREADY=1", "a:b", strings.Repeat("x", 256)} {
@@ -60,15 +61,47 @@ func TestNotifyStore(t *testing.T) {
 	if sent, err := activation.NotifyStore(ctx, "none"); sent || err != nil {
 		t.Errorf("NotifyStore of nothing: %t, %v", sent, err)
 	}
-	closed := pipes(t, 1)[0]
+	closed := socktest.Pipes(t, 1)[0]
 	closed.Close()
 	if sent, err := activation.NotifyStore(ctx, "x", closed); sent || !errors.Is(err, os.ErrClosed) {
 		t.Errorf("NotifyStore of a closed file: %t, %v", sent, err)
 	}
 }
 
+func TestNotifyStoreUnpolledAndUnstore(t *testing.T) {
+	manager := notifyManager(t)
+	files := socktest.Pipes(t, 1)
+	ctx := context.Background()
+	for _, tt := range []struct {
+		notify func() (bool, error)
+		want   string
+		files  int
+	}{
+		{func() (bool, error) { return activation.NotifyStoreUnpolled(ctx, "peer", files[0]) }, "FDSTORE=1\nFDNAME=peer\nFDPOLL=0\n", 1},
+		{func() (bool, error) { return activation.NotifyUnstore(ctx, "peer") }, "FDSTOREREMOVE=1\nFDNAME=peer\n", 0},
+	} {
+		if sent, err := tt.notify(); !sent || err != nil {
+			t.Fatalf("%q: %t, %v", tt.want, sent, err)
+		}
+		buf := make([]byte, 1000)
+		n, fds, err := manager.ReceiveFDs(buf, 10)
+		socktest.CloseFiles(fds)
+		if err != nil && !errors.Is(err, sockets.ErrNoDescriptor) {
+			t.Fatal(err)
+		}
+		if string(buf[:n]) != tt.want || len(fds) != tt.files {
+			t.Errorf("got %q and %d files, want %q and %d", buf[:n], len(fds), tt.want, tt.files)
+		}
+	}
+	for _, name := range []string{"a:b", "a\n"} {
+		if sent, err := activation.NotifyUnstore(ctx, name); sent || !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("NotifyUnstore of %q: %t, %v, want EINVAL", name, sent, err)
+		}
+	}
+}
+
 func TestNotifyBarrier(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	manager := notifyManager(t)
@@ -115,7 +148,7 @@ func TestNotifyBarrier(t *testing.T) {
 
 // TestNotifyAddress has managers that cannot be told.
 func TestNotifyAddress(t *testing.T) {
-	checkNoLeak(t)
+	socktest.CheckNoLeak(t)
 	tests := []struct {
 		name string
 		want error

@@ -8,3 +8,5 @@ var (
 	acceptingPeers, echoingPeers []eventServer
 	idlePeers                    []idlePeer
 )
+
+var segmentsByHand = func(size, window int) []impl { return nil }

@@ -14,14 +14,25 @@ import (
 )
 
 func init() {
-	workloads = append(workloads,
-		workload{"udp/bulk/size=1200", 1200, []impl{
-			{"net", bulkNet},
-			{"x/net", bulkXNet},
-			{"sockets", bulk(false)},
-			{"sockets, offload", bulk(true)},
-		}},
-	)
+	for _, size := range []int{64, 1200} {
+		window := windowOf(size)
+		workloads = append(workloads,
+			workload{fmt.Sprintf("udp/bulk/size=%d", size), size, []impl{
+				{"net", bulkNet(size, window)},
+				{"x/net", bulkXNet(size, window, false)},
+				{"sockets", bulk(size, window, false, false)},
+				{"sockets, offload", bulk(size, window, true, false)},
+			}},
+			workload{fmt.Sprintf("udp/connected/size=%d", size), size, []impl{
+				{"x/net", bulkXNet(size, window, true)},
+				{"sockets", bulk(size, window, false, true)},
+			}},
+			workload{fmt.Sprintf("udp/offload/size=%d", size), size, append(segmentsByHand(size, window),
+				impl{"sockets, segments", segments(size, window)},
+				impl{"sockets, batches", bulk(size, window, true, false)},
+			)},
+		)
+	}
 	for _, size := range []int{64, 1200} {
 		workloads = append(workloads,
 			workload{fmt.Sprintf("udp/single/AddrPort/size=%d", size), size, []impl{
@@ -165,30 +176,32 @@ func repeat(op func() error) func(int) (int, error) {
 	}
 }
 
-// window is how many datagrams of bulk are under way: they must fit in the receive
-// buffer that every system grants.
-const window = 54
+// windowOf returns how many datagrams of bulk are under way: they must fit in the
+// receive buffer that every system grants, and in one merged datagram.
+func windowOf(size int) int { return min(64, 65000/size) }
 
 // bulkNet sends a window of datagrams one by one, and receives them.
-func bulkNet() (func(int) (int, error), func(), error) {
-	a, b, err := bulkPair(listenNet)
-	if err != nil {
-		return nil, nil, err
+func bulkNet(size, window int) func() (func(int) (int, error), func(), error) {
+	return func() (func(int) (int, error), func(), error) {
+		a, b, err := bulkPair(listenNet)
+		if err != nil {
+			return nil, nil, err
+		}
+		buf, to := make([]byte, size), addrPort(b)
+		return windows(window, func() error {
+			for range window {
+				if _, err := a.WriteToUDPAddrPort(buf, to); err != nil {
+					return err
+				}
+			}
+			for range window {
+				if _, _, err := b.ReadFromUDPAddrPort(buf); err != nil {
+					return err
+				}
+			}
+			return nil
+		}), func() { a.Close(); b.Close() }, nil
 	}
-	buf, to := make([]byte, 1200), addrPort(b)
-	return windows(func() error {
-		for range window {
-			if _, err := a.WriteToUDPAddrPort(buf, to); err != nil {
-				return err
-			}
-		}
-		for range window {
-			if _, _, err := b.ReadFromUDPAddrPort(buf); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), func() { a.Close(); b.Close() }, nil
 }
 
 // bulkPair opens two sockets that notice lost datagrams by a timeout.
@@ -210,37 +223,65 @@ type batchConn interface {
 	WriteBatch([]ipv4.Message, int) (int, error)
 }
 
-func bulkXNet() (func(int) (int, error), func(), error) {
-	a, b, err := bulkPair(listenNet)
-	if err != nil {
-		return nil, nil, err
-	}
-	return bulkBatch(ipv4.NewPacketConn(a), ipv4.NewPacketConn(b), b.LocalAddr()), func() { a.Close(); b.Close() }, nil
-}
-
-func bulk(offload bool) func() (func(int) (int, error), func(), error) {
+func bulkXNet(size, window int, connected bool) func() (func(int) (int, error), func(), error) {
 	return func() (func(int) (int, error), func(), error) {
-		lc := sockets.ListenConfig{Offload: offload}
-		a, b, err := bulkPair(func() (udpConn, error) {
-			c, err := lc.ListenPacket(context.Background(), "udp4", "127.0.0.1:0")
-			if err != nil {
-				return nil, err
-			}
-			return c.(udpConn), nil
-		})
+		a, b, err := bulkPair(listenNet)
 		if err != nil {
 			return nil, nil, err
 		}
-		return bulkBatch(a.(batchConn), b.(batchConn), b.LocalAddr()), func() { a.Close(); b.Close() }, nil
+		to := b.LocalAddr()
+		var from net.PacketConn = a
+		if connected {
+			a.Close()
+			c, err := dialNet(to)
+			if err != nil {
+				b.Close()
+				return nil, nil, err
+			}
+			from, to = c.(net.PacketConn), nil
+		}
+		return bulkBatch(ipv4.NewPacketConn(from), ipv4.NewPacketConn(b), to, size, window), func() { from.Close(); b.Close() }, nil
 	}
 }
 
-func bulkBatch(a, b batchConn, to net.Addr) func(int) (int, error) {
-	out, in := messages(window, 1200), messages(window, 1500)
+func bulk(size, window int, offload, connected bool) func() (func(int) (int, error), func(), error) {
+	return func() (func(int) (int, error), func(), error) {
+		a, b, err := bulkPair(listenBulk(offload))
+		if err != nil {
+			return nil, nil, err
+		}
+		to := b.LocalAddr()
+		var from net.PacketConn = a
+		if connected {
+			a.Close()
+			c, err := (&sockets.Dialer{Offload: offload}).Dial("udp4", to.String())
+			if err != nil {
+				b.Close()
+				return nil, nil, err
+			}
+			from, to = c.(net.PacketConn), nil
+		}
+		return bulkBatch(from.(batchConn), b.(batchConn), to, size, window), func() { from.Close(); b.Close() }, nil
+	}
+}
+
+func listenBulk(offload bool) func() (udpConn, error) {
+	return func() (udpConn, error) {
+		lc := sockets.ListenConfig{Offload: offload}
+		c, err := lc.ListenPacket(context.Background(), "udp4", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		return c.(udpConn), nil
+	}
+}
+
+func bulkBatch(a, b batchConn, to net.Addr, size, window int) func(int) (int, error) {
+	out, in := messages(window, size), messages(window, 1500)
 	for i := range out {
 		out[i].Addr = to
 	}
-	return windows(func() error {
+	return windows(window, func() error {
 		for ms := out; len(ms) > 0; {
 			n, err := a.WriteBatch(ms, 0)
 			if err != nil {
@@ -253,8 +294,8 @@ func bulkBatch(a, b batchConn, to net.Addr) func(int) (int, error) {
 			if err != nil {
 				return err
 			}
-			for _, m := range in[:n] {
-				if m.N != 1200 {
+			for i := range in[:n] {
+				if in[i].N != size {
 					return errors.New("datagram of another length")
 				}
 			}
@@ -262,6 +303,36 @@ func bulkBatch(a, b batchConn, to net.Addr) func(int) (int, error) {
 		}
 		return nil
 	})
+}
+
+// segments moves windows of datagrams that lie one after the other in one buffer.
+func segments(size, window int) func() (func(int) (int, error), func(), error) {
+	return func() (func(int) (int, error), func(), error) {
+		a, b, err := bulkPair(listenBulk(true))
+		if err != nil {
+			return nil, nil, err
+		}
+		from, to, addr := a.(*sockets.UDPConn), b.(*sockets.UDPConn), addrPort(b)
+		out, in := make([]byte, size*window), make([]byte, 1<<16)
+		return windows(window, func() error {
+			if _, err := from.WriteSegments(out, size, addr); err != nil {
+				return err
+			}
+			for left := window; left > 0; {
+				n, each, _, err := to.ReadSegments(in)
+				if err != nil {
+					return err
+				}
+				for data := in[:n]; len(data) > 0; left-- {
+					datagram := data[:min(each, len(data))]
+					if data = data[len(datagram):]; len(datagram) != size {
+						return errors.New("datagram of another length")
+					}
+				}
+			}
+			return nil
+		}), func() { a.Close(); b.Close() }, nil
+	}
 }
 
 func messages(n, size int) []ipv4.Message {
@@ -272,7 +343,7 @@ func messages(n, size int) []ipv4.Message {
 	return ms
 }
 
-func windows(op func() error) func(int) (int, error) {
+func windows(window int, op func() error) func(int) (int, error) {
 	return func(n int) (int, error) {
 		done := 0
 		for ; done < n; done += window {

@@ -2,10 +2,14 @@ package sockopt
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // An Error says which option failed on what kind of socket.
@@ -15,16 +19,23 @@ import (
 type Error struct {
 	Option string // the name in the C headers of Linux, such as "TCP_NODELAY"
 	Socket string // such as "udp4", "mptcp6", "unixgram"; empty if it is closed or no socket
+	Hint   string // what would work instead, such as "IPv4 sockets have IP_TTL"; mostly empty
 	Err    error
 }
 
 func (e *Error) Error() string {
-	if e.Socket == "" {
-		return e.Option + ": " + e.Err.Error()
+	s := e.Option
+	if e.Socket != "" {
+		s += " on " + e.Socket + " socket"
 	}
-	return e.Option + " on " + e.Socket + " socket: " + e.Err.Error()
+	s += ": " + e.Err.Error()
+	if e.Hint != "" {
+		s += " (" + e.Hint + ")"
+	}
+	return s
 }
 
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is makes ENOPROTOOPT match errors.ErrUnsupported. Which errno a socket answers
@@ -53,24 +64,73 @@ func (e *Error) Temporary() bool {
 	return ok && t.Temporary()
 }
 
-// syscallError adds the call to an errno; what was refused or missing before any
-// call passes through.
-func syscallError(call string, err error) error {
-	if _, ok := err.(syscall.Errno); ok {
-		return os.NewSyscallError(call, err)
-	}
-	return err
+// A ValueError reports a value that an option cannot express. It matches
+// [syscall.EINVAL].
+type ValueError struct {
+	Value any
+	Why   string // "not between 0 and 255"
 }
 
-// optionAddr returns c's local address, nil if c has none.
-func optionAddr(c syscall.Conn) net.Addr {
-	switch c := c.(type) {
-	case interface{ LocalAddr() net.Addr }:
-		return c.LocalAddr()
-	case interface{ Addr() net.Addr }:
-		return c.Addr()
+func (e *ValueError) Error() string {
+	return fmt.Sprintf("value %v %s: %v", e.Value, e.Why, syscall.EINVAL)
+}
+
+// Unwrap returns syscall.EINVAL.
+func (e *ValueError) Unwrap() error { return syscall.EINVAL }
+
+func invalid(v any, why string) error { return &ValueError{v, why} }
+
+// errNil is what is the matter with a nil connection.
+var errNil = fmt.Errorf("nil connection: %w", syscall.EINVAL)
+
+// hint returns what would have worked instead of the call.
+func (k *call) hint() string {
+	if errors.Is(k.err, errors.ErrUnsupported) || errors.Is(k.err, syscall.ENOPROTOOPT) {
+		return twinHint(k.name, k.socket)
 	}
-	return nil
+	if k.set && (errors.Is(k.err, syscall.ENOENT) || errors.Is(k.err, syscall.EPERM)) {
+		if names := sys.OptChoices(&k.opt); names != "" {
+			return "available: " + names
+		}
+	}
+	return ""
+}
+
+// twinHint returns what the other of IPv4 and IPv6 calls an option that does not fit
+// a kind of socket, "" if that is not the matter.
+func twinHint(option, socket string) string {
+	kind, _, _ := strings.Cut(socket, ":")
+	for _, t := range twins {
+		switch {
+		case option == t[1] && strings.HasSuffix(kind, "4"):
+			return "IPv4 sockets have " + t[0]
+		case option == t[0] && strings.HasSuffix(kind, "6"):
+			return "IPv6 sockets have " + t[1]
+		}
+	}
+	return ""
+}
+
+// twins are the options that IPv4 and IPv6 have under different names.
+var twins = [...][2]string{
+	{"IP_FREEBIND", "IPV6_FREEBIND"},
+	{"IP_HDRINCL", "IPV6_HDRINCL"},
+	{"IP_MINTTL", "IPV6_MINHOPCOUNT"},
+	{"IP_MTU", "IPV6_MTU"},
+	{"IP_MTU_DISCOVER", "IPV6_MTU_DISCOVER"},
+	{"IP_MULTICAST_ALL", "IPV6_MULTICAST_ALL"},
+	{"IP_MULTICAST_IF", "IPV6_MULTICAST_IF"},
+	{"IP_MULTICAST_LOOP", "IPV6_MULTICAST_LOOP"},
+	{"IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS"},
+	{"IP_PKTINFO", "IPV6_RECVPKTINFO"},
+	{"IP_RECVERR", "IPV6_RECVERR"},
+	{"IP_RECVORIGDSTADDR", "IPV6_RECVORIGDSTADDR"},
+	{"IP_RECVTOS", "IPV6_RECVTCLASS"},
+	{"IP_RECVTTL", "IPV6_RECVHOPLIMIT"},
+	{"IP_TOS", "IPV6_TCLASS"},
+	{"IP_TRANSPARENT", "IPV6_TRANSPARENT"},
+	{"IP_TTL", "IPV6_UNICAST_HOPS"},
+	{"SO_ORIGINAL_DST", "IP6T_SO_ORIGINAL_DST"},
 }
 
 // closedError turns the ways in which a conn says that it is closed into

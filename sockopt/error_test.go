@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,12 +45,21 @@ func TestOptionsElsewhere(t *testing.T) {
 		"SO_RXQ_OVFL":      "mptcp4 mptcp6",
 		"SO_REUSEADDR":     "raw4 raw6",
 		"IP_MULTICAST_ALL": "tcp6 udp6",
+
+		"MCAST_BLOCK_SOURCE":       "tcp4 tcp6",
+		"MCAST_JOIN_GROUP":         "tcp4 tcp6",
+		"MCAST_JOIN_SOURCE_GROUP":  "tcp4 tcp6",
+		"MCAST_LEAVE_GROUP":        "tcp4 tcp6",
+		"MCAST_LEAVE_SOURCE_GROUP": "tcp4 tcp6",
+		"MCAST_UNBLOCK_SOURCE":     "tcp4 tcp6",
 	}
 	// These the kernel has for another type of socket of the same family.
 	invalid := map[string]string{
 		"IP_MULTICAST_IF":  "tcp4 tcp6",
 		"IP_MULTICAST_TTL": "tcp4 tcp6",
 		"IPV6_V6ONLY":      "raw6",
+
+		"SO_ATTACH_REUSEPORT_CBPF": "tcp4 tcp6 raw4 raw6 unix unixgram unixpacket",
 	}
 	for _, row := range optionRows() {
 		if row.readOnly {
@@ -63,11 +73,7 @@ func TestOptionsElsewhere(t *testing.T) {
 				}
 				t.Run(kind, func(t *testing.T) {
 					c := newSocket(t, kind)
-					var err error
-					control(t, c, func(fd int) error {
-						err = row.setting.apply(uintptr(fd))
-						return nil
-					})
+					err := apply(t, row.setting, c)
 					skipUnprivileged(t, err)
 					want := errors.ErrUnsupported
 					if slices.Contains(strings.Fields(invalid[row.name]), kind) {
@@ -127,6 +133,7 @@ func TestOptionsOfNet(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	socktest.NeedIPv6(t)
 	dialed, accepted := dialSelf(t, "tcp4")
 	unixListener := listen(t, "unix", filepath.Join(dir, "l"))
 	unixConn, err := net.Dial("unix", unixListener.Addr().String())
@@ -231,10 +238,7 @@ func TestOptionMissing(t *testing.T) {
 		"Get":               second(missing.Get(c)),
 		"Get of a ReadOnly": second(ReadOnlyOption[bool]{"SO_MISSING", boolValue{}}.Get(c)),
 	}
-	control(t, c, func(fd int) error {
-		errs["apply"] = missing.With(true).apply(uintptr(fd))
-		return nil
-	})
+	errs["Apply"] = apply(t, missing.With(true), c)
 	for name, err := range errs {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s: error %v, want errors.ErrUnsupported", name, err)
@@ -332,7 +336,7 @@ func TestOptionRefusesValues(t *testing.T) {
 		{"tcp4", TOS.With(-1)},
 		{"tcp4", TTL.With(256)},
 		{"tcp4", MinTTL.With(-1)},
-		{"tcp6", HopLimit.With(-2)},
+		{"tcp6", UnicastHops.With(-2)},
 		{"tcp6", TrafficClass.With(256)},
 		{"udp4", UDPSegment.With(65536)},
 		{"tcp4", MTUDiscover.With(6)},
@@ -370,14 +374,11 @@ func TestOptionRefusesValues(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.setting.String(), func(t *testing.T) {
-			control(t, newSocket(t, tt.kind), func(fd int) error {
-				err := tt.setting.apply(uintptr(fd))
-				if _, asked := errors.AsType[*os.SyscallError](err); asked || !errors.Is(err, syscall.EINVAL) {
-					t.Errorf("error %v, want EINVAL without a system call", err)
-				}
-				checkOptionError(t, err, tt.setting.option(), tt.kind)
-				return nil
-			})
+			err := apply(t, tt.setting, newSocket(t, tt.kind))
+			if _, ok := errors.AsType[*ValueError](err); !ok || !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("error %v, want a ValueError", err)
+			}
+			checkOptionError(t, err, tt.setting.s.option(), tt.kind)
 		})
 	}
 }
@@ -464,7 +465,7 @@ func TestSettingString(t *testing.T) {
 }
 
 func TestZeroSetting(t *testing.T) {
-	if err := (Setting{}).apply(^uintptr(0)); err != nil {
+	if err := (Setting{}).Apply(nil); err != nil {
 		t.Errorf("apply: %v", err)
 	}
 }

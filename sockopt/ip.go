@@ -101,6 +101,12 @@ var (
 	// 0 to 255. Initially 1, which -1 restores. Datagram and raw sockets.
 	MulticastTTL = Option[int]{"IP_MULTICAST_TTL", number[int]{-1, 255}}
 
+	// OriginalDst, SO_ORIGINAL_DST, tells where the peer meant to connect before
+	// netfilter redirected it here, by REDIRECT or DNAT. Without a redirection it
+	// gives ENOENT or the local address, without netfilter errors.ErrUnsupported.
+	// TCP and SCTP.
+	OriginalDst = ReadOnlyOption[netip.AddrPort]{"SO_ORIGINAL_DST", addrPortValue{}}
+
 	// PathMTU, IP_MTU, tells the known MTU of the path to the peer, in octets.
 	// Connected sockets, otherwise ENOTCONN.
 	PathMTU = ReadOnlyOption[int]{"IP_MTU", number[int]{}}

@@ -1,6 +1,9 @@
 package sockopt
 
-import "math"
+import (
+	"math"
+	"net/netip"
+)
 
 // Options of IPv6, level IPPROTO_IPV6. A name ends in 6 where option_ip.go has
 // it without. Multipath TCP sockets have only Freebind6, Transparent6 and V6Only.
@@ -18,9 +21,9 @@ var (
 	// Initially false, true for protocol IPPROTO_RAW. Raw IPv6 sockets.
 	HeaderInclude6 = Option[bool]{"IPV6_HDRINCL", boolValue{}}
 
-	// HopLimit, IPV6_UNICAST_HOPS, is how many hops sent packets may travel, from
-	// 0 to 255. Initially 64, which -1 restores.
-	HopLimit = Option[int]{"IPV6_UNICAST_HOPS", number[int]{-1, 255}}
+	// MinHopCount, IPV6_MINHOPCOUNT, drops received packets with a lower hop limit.
+	// Initially 0. See RFC 5082.
+	MinHopCount = Option[int]{"IPV6_MINHOPCOUNT", number[int]{0, 255}}
 
 	// MTUDiscover6, IPV6_MTU_DISCOVER, chooses how path MTU discovery works.
 	// Initially MTUDiscoveryWant. No router fragments IPv6, whatever is chosen.
@@ -29,10 +32,10 @@ var (
 	// MulticastAll6, IPV6_MULTICAST_ALL, is like MulticastAll. Initially true.
 	MulticastAll6 = Option[bool]{"IPV6_MULTICAST_ALL", boolValue{}}
 
-	// MulticastHopLimit, IPV6_MULTICAST_HOPS, is how many hops sent multicast
+	// MulticastHops, IPV6_MULTICAST_HOPS, is how many hops sent multicast
 	// datagrams may travel, from 0 to 255. Initially 1, which -1 restores.
 	// Datagram and raw sockets.
-	MulticastHopLimit = Option[int]{"IPV6_MULTICAST_HOPS", number[int]{-1, 255}}
+	MulticastHops = Option[int]{"IPV6_MULTICAST_HOPS", number[int]{-1, 255}}
 
 	// MulticastInterface6, IPV6_MULTICAST_IF, is the index of the interface
 	// through which multicast datagrams leave. Initially 0, which leaves it to
@@ -41,6 +44,9 @@ var (
 
 	// MulticastLoop6, IPV6_MULTICAST_LOOP, is like MulticastLoop. Initially true.
 	MulticastLoop6 = Option[bool]{"IPV6_MULTICAST_LOOP", boolValue{}}
+
+	// OriginalDst6, IP6T_SO_ORIGINAL_DST, is like OriginalDst.
+	OriginalDst6 = ReadOnlyOption[netip.AddrPort]{"IP6T_SO_ORIGINAL_DST", addrPortValue{}}
 
 	// PathMTU6, IPV6_MTU, is like PathMTU.
 	PathMTU6 = ReadOnlyOption[int]{"IPV6_MTU", number[int]{}}
@@ -71,6 +77,10 @@ var (
 
 	// Transparent6, IPV6_TRANSPARENT, is the same flag as Transparent.
 	Transparent6 = Option[bool]{"IPV6_TRANSPARENT", boolValue{}}
+
+	// UnicastHops, IPV6_UNICAST_HOPS, is how many hops sent packets may travel, from
+	// 0 to 255. Initially 64, which -1 restores.
+	UnicastHops = Option[int]{"IPV6_UNICAST_HOPS", number[int]{-1, 255}}
 
 	// V6Only, IPV6_V6ONLY, keeps IPv4 peers away from the socket. To be set before
 	// bind. Not raw sockets. Initially false; package net decides by network and address.

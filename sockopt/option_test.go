@@ -42,6 +42,8 @@ func newSocket(t testing.TB, kind string) *os.File {
 		"unix":       {unix.AF_UNIX, unix.SOCK_STREAM, 0},
 		"unixgram":   {unix.AF_UNIX, unix.SOCK_DGRAM, 0},
 		"unixpacket": {unix.AF_UNIX, unix.SOCK_SEQPACKET, 0},
+		"netlink":    {unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE},
+		"packet":     {unix.AF_PACKET, unix.SOCK_DGRAM, 0},
 	}[kind]
 	if !ok {
 		t.Fatalf("no kind of socket called %q", kind)
@@ -122,6 +124,16 @@ func control(t testing.TB, c syscall.Conn, f func(fd int) error) {
 	}
 }
 
+// apply applies s to c as a Control function does.
+func apply(t testing.TB, s Setting, c syscall.Conn) error {
+	t.Helper()
+	rc, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Apply(rc)
+}
+
 // A rawValue is what x/sys/unix is to read from a socket.
 type rawValue struct {
 	get  func(fd int) (any, error)
@@ -200,7 +212,9 @@ func newRow[T any](o Option[T], v T, kinds string, check func(*testing.T, syscal
 		check(t, newSocket(t, kind))
 		// A dialer or listener sets it on a bare descriptor.
 		c := newSocket(t, kind)
-		control(t, c, func(fd int) error { return o.With(v).apply(uintptr(fd)) })
+		if err := apply(t, o.With(v), c); err != nil {
+			t.Fatal(err)
+		}
 		raw.check(t, c)
 	}}
 }
@@ -271,8 +285,16 @@ func rowOf[T any](o ReadOnlyOption[T], kinds string, check func(t *testing.T, ki
 	return optionRow{name: o.String(), kinds: kinds, readOnly: true, check: check}
 }
 
+// rowTry is for an option that is set and has a test of its own.
+func rowTry[T any](o interface {
+	String() string
+	With(T) Setting
+}, v T, kinds string, check func(t *testing.T, kind string)) optionRow {
+	return optionRow{name: o.String(), kinds: kinds, setting: o.With(v), check: check}
+}
+
 func optionRows() []optionRow {
-	return slices.Concat(socketRows(), ipRows(), ipv6Rows(), tcpRows())
+	return slices.Concat(socketRows(), ipRows(), ipv6Rows(), tcpRows(), multicastRows(), netlinkRows(), packetRows())
 }
 
 func rawTimeval(opt int, want time.Duration) rawValue {

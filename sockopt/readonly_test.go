@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -159,6 +160,7 @@ func testSocketError(t *testing.T, _ string) {
 // if the network has one. Its listener has the settings.
 func dialSelf(t *testing.T, network string, settings ...Setting) (dialed, accepted net.Conn) {
 	t.Helper()
+	socktest.NeedNetwork(t, network)
 	addr := "127.0.0.1:0"
 	if strings.HasSuffix(network, "6") {
 		addr = "[::1]:0"
@@ -166,13 +168,12 @@ func dialSelf(t *testing.T, network string, settings ...Setting) (dialed, accept
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(strings.HasPrefix(network, "mptcp"))
 	lc.Control = func(_, _ string, c syscall.RawConn) error {
-		var errs []error
-		err := c.Control(func(fd uintptr) {
-			for _, s := range settings {
-				errs = append(errs, s.apply(fd))
+		for _, s := range settings {
+			if err := s.Apply(c); err != nil {
+				return err
 			}
-		})
-		return errors.Join(append(errs, err)...)
+		}
+		return nil
 	}
 	network = strings.TrimPrefix(network, "mp")
 	var d net.Dialer

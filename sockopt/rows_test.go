@@ -15,11 +15,13 @@ func socketRows() []optionRow {
 	so := func(opt, want int) rawValue { return rawInt(unix.SOL_SOCKET, opt, want) }
 	return []optionRow{
 		rowOf(AcceptConn, "tcp4 tcp6 mptcp4 mptcp6 unix unixpacket", testAcceptConn),
+		rowTry(AttachFilter, dropAll, notMPTCP, testAttachFilter),
+		rowTry(AttachReusePortCBPF, dropAll, "udp4 udp6", testAttachReusePortCBPF),
 		row(BindToDevice, "lo", allKinds, rawString(unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "lo")),
-		row(BindToInterface, 1, allKinds, so(unix.SO_BINDTOIFINDEX, 1)),
+		row(BindToIfIndex, 1, allKinds, so(unix.SO_BINDTOIFINDEX, 1)),
 		row(Broadcast, true, notMPTCP, so(unix.SO_BROADCAST, 1)),
 		row(BusyPoll, 50*time.Microsecond, allKinds, so(unix.SO_BUSY_POLL, 50)),
-		row(BypassRouting, true, notMPTCP, so(unix.SO_DONTROUTE, 1)),
+		row(DontRoute, true, notMPTCP, so(unix.SO_DONTROUTE, 1)),
 		rowOf(Cookie, allKinds, testCookie),
 		row(Debug, true, allKinds, so(unix.SO_DEBUG, 1)),
 		row(IncomingCPU, 0, allKinds, so(unix.SO_INCOMING_CPU, 0)),
@@ -47,6 +49,7 @@ func socketRows() []optionRow {
 		row(PassSecurity, true, unixKinds, so(unix.SO_PASSSEC, 1)),
 		row(PeekOffset, 5, "tcp4 tcp6 udp4 udp6 "+unixKinds, so(unix.SO_PEEK_OFF, 5)),
 		rowOf(PeerCred, unixKinds, testPeerCred),
+		rowOf(PeerGroups, unixKinds, testPeerGroups),
 		rowOf(PeerPIDFD, unixKinds, testPeerPIDFD),
 		rowOf(PeerSecurity, "unix", testPeerSecurity),
 		row(PreferBusyPoll, true, allKinds, so(unix.SO_PREFER_BUSY_POLL, 1)),
@@ -67,7 +70,10 @@ func socketRows() []optionRow {
 		rowRead(SocketProtocol, allKinds, readInt(unix.SOL_SOCKET, unix.SO_PROTOCOL)),
 		rowRead(SocketType, allKinds, readInt(unix.SOL_SOCKET, unix.SO_TYPE)),
 		row(Timestamp, true, allKinds, so(unix.SO_TIMESTAMP, 1)),
+		row(Timestamping, TimestampRxSoftware|TimestampSoftware, allKinds,
+			so(unix.SO_TIMESTAMPING, unix.SOF_TIMESTAMPING_RX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE)),
 		row(TimestampNS, true, allKinds, so(unix.SO_TIMESTAMPNS, 1)),
+		row(TxTime, TxTimeConfig{Clock: unix.CLOCK_MONOTONIC, Errors: true}, notMPTCP, so(unix.SO_TXTIME, unix.CLOCK_MONOTONIC)),
 		row(ZeroCopy, true, "tcp4 tcp6 udp4 udp6", so(unix.SO_ZEROCOPY, 1)),
 	}
 }
@@ -94,6 +100,7 @@ func ipRows() []optionRow {
 		}),
 		row(MulticastLoop, false, inet4, ip(unix.IP_MULTICAST_LOOP, 0)),
 		row(MulticastTTL, 32, datagram, ip(unix.IP_MULTICAST_TTL, 32)),
+		rowOf(OriginalDst, "tcp4", testOriginalDst),
 		rowOf(PathMTU, "tcp4 udp4", testPathMTU),
 		row(ReceiveError, true, inet4, ip(unix.IP_RECVERR, 1)),
 		row(ReceiveOriginalDst, true, inet4, ip(unix.IP_RECVORIGDSTADDR, 1)),
@@ -114,12 +121,14 @@ func ipv6Rows() []optionRow {
 		row(DontFragment, true, inet6, ip(unix.IPV6_DONTFRAG, 1)),
 		row(Freebind6, true, inet6+" mptcp6", ip(unix.IPV6_FREEBIND, 1)),
 		row(HeaderInclude6, true, "raw6", ip(unix.IPV6_HDRINCL, 1)),
-		row(HopLimit, 5, inet6, ip(unix.IPV6_UNICAST_HOPS, 5)),
+		row(UnicastHops, 5, inet6, ip(unix.IPV6_UNICAST_HOPS, 5)),
+		row(MinHopCount, 200, inet6, ip(unix.IPV6_MINHOPCOUNT, 200)),
 		row(MTUDiscover6, MTUDiscoveryProbe, inet6, ip(unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)),
 		row(MulticastAll6, false, inet6, ip(unix.IPV6_MULTICAST_ALL, 0)),
-		row(MulticastHopLimit, 32, datagram, ip(unix.IPV6_MULTICAST_HOPS, 32)),
+		row(MulticastHops, 32, datagram, ip(unix.IPV6_MULTICAST_HOPS, 32)),
 		row(MulticastInterface6, 1, datagram, ip(unix.IPV6_MULTICAST_IF, 1)),
 		row(MulticastLoop6, false, inet6, ip(unix.IPV6_MULTICAST_LOOP, 0)),
+		rowOf(OriginalDst6, "tcp6", testOriginalDst),
 		rowOf(PathMTU6, "tcp6 udp6", testPathMTU),
 		row(ReceiveError6, true, inet6, ip(unix.IPV6_RECVERR, 1)),
 		row(ReceiveHopLimit, true, inet6, ip(unix.IPV6_RECVHOPLIMIT, 1)),
@@ -143,12 +152,12 @@ func tcpRows() []optionRow {
 		row(DeferAccept, 3*time.Second, anyTCP, raw(unix.TCP_DEFER_ACCEPT, 3)),
 		row(FastOpen, 5, anyTCP, raw(unix.TCP_FASTOPEN, 5)),
 		row(FastOpenConnect, true, anyTCP, raw(unix.TCP_FASTOPEN_CONNECT, 1)),
-		row(InQueue, true, anyTCP, raw(unix.TCP_INQ, 1)),
 		row(KeepCount, 3, anyTCP, raw(unix.TCP_KEEPCNT, 3)),
 		row(KeepIdle, 30*time.Second, anyTCP, raw(unix.TCP_KEEPIDLE, 30)),
 		row(KeepInterval, 20*time.Second, anyTCP, raw(unix.TCP_KEEPINTVL, 20)),
 		row(Linger2, 10*time.Second, tcp, raw(unix.TCP_LINGER2, 10)),
 		row(MaxSegment, 1000, anyTCP, raw(unix.TCP_MAXSEG, 1000)),
+		rowTry(MD5Sig, MD5Signature{Peer: netip.MustParsePrefix("127.0.0.1/32"), Key: []byte("key")}, tcp, testMD5Sig),
 		row(NoDelay, true, anyTCP, raw(unix.TCP_NODELAY, 1)),
 		row(NotSentLowWater, 4096, anyTCP, raw(unix.TCP_NOTSENT_LOWAT, 4096)),
 		row(QuickAck, false, tcp, raw(unix.TCP_QUICKACK, 0)),
@@ -156,11 +165,54 @@ func tcpRows() []optionRow {
 		row(SaveSYN, true, tcp, raw(unix.TCP_SAVE_SYN, 1)),
 		rowOf(SavedSYN, tcp, testSavedSYN),
 		row(ThinLinearTimeouts, true, tcp, raw(unix.TCP_THIN_LINEAR_TIMEOUTS, 1)),
+		rowTry(ULP, "tls", tcp, testULP),
 		row(UserTimeout, 1500*time.Millisecond, tcp, raw(unix.TCP_USER_TIMEOUT, 1500)),
 		row(WindowClamp, 65536, tcp, raw(unix.TCP_WINDOW_CLAMP, 65536)),
 
 		row(UDPCork, true, "udp4 udp6", rawInt(unix.IPPROTO_UDP, unix.UDP_CORK, 1)),
 		row(UDPGRO, true, "udp4 udp6", rawInt(unix.IPPROTO_UDP, unix.UDP_GRO, 1)),
 		row(UDPSegment, 1000, "udp4 udp6", rawInt(unix.IPPROTO_UDP, unix.UDP_SEGMENT, 1000)),
+	}
+}
+
+func multicastRows() []optionRow {
+	m := Membership{Group: netip.MustParseAddr("239.1.2.3"), Interface: 1}
+	ms := m
+	ms.Source = netip.MustParseAddr("127.0.0.1")
+	const datagram = "udp4 udp6 raw4"
+	return []optionRow{
+		rowTry(BlockSource, ms, datagram, testSources),
+		rowTry(JoinGroup, m, datagram, testGroups),
+		rowTry(JoinSourceGroup, ms, datagram, testSources),
+		rowTry(LeaveGroup, m, datagram, testGroups),
+		rowTry(LeaveSourceGroup, ms, datagram, testSources),
+		rowTry(UnblockSource, ms, datagram, testSources),
+	}
+}
+
+func netlinkRows() []optionRow {
+	flag := func(o Option[bool], opt int) optionRow {
+		return row(o, true, "netlink", rawInt(unix.SOL_NETLINK, opt, 1))
+	}
+	return []optionRow{
+		rowTry(NetlinkAddMembership, 1, "netlink", testNetlinkMembership),
+		flag(NetlinkBroadcastError, unix.NETLINK_BROADCAST_ERROR),
+		flag(NetlinkCapAck, unix.NETLINK_CAP_ACK),
+		rowTry(NetlinkDropMembership, 1, "netlink", testNetlinkMembership),
+		flag(NetlinkExtAck, unix.NETLINK_EXT_ACK),
+		flag(NetlinkGetStrictChk, unix.NETLINK_GET_STRICT_CHK),
+		rowOf(NetlinkListMemberships, "netlink", testNetlinkMembership),
+		flag(NetlinkNoENOBUFS, unix.NETLINK_NO_ENOBUFS),
+	}
+}
+
+func packetRows() []optionRow {
+	promiscuous := PacketMembership{Interface: 1, Type: PacketPromiscuous}
+	return []optionRow{
+		rowTry(PacketAddMembership, promiscuous, "packet", testPacketMembership),
+		rowTry(PacketDropMembership, promiscuous, "packet", testPacketMembership),
+		rowTry(PacketFanout, PacketFanoutConfig{Group: 7}, "packet", testPacketFanout),
+		row(PacketIgnoreOutgoing, true, "packet", rawInt(unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)),
+		rowOf(PacketStatistics, "packet", testPacketStatistics),
 	}
 }

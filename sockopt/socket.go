@@ -4,6 +4,8 @@ import (
 	"math"
 	"os"
 	"time"
+
+	"golang.org/x/net/bpf"
 )
 
 // LingerConfig is the value of [Linger].
@@ -27,6 +29,46 @@ func (l LingerConfig) String() string {
 	return l.Timeout.String()
 }
 
+// TimestampingFlags is the value of [Timestamping].
+type TimestampingFlags uint32
+
+// Which times to take, how to report them, and what goes with them. The numbers are
+// those of linux/net_tstamp.h, SOF_TIMESTAMPING_.
+const (
+	TimestampTxHardware  TimestampingFlags = 1 << iota // when the device sent a packet
+	TimestampTxSoftware                                // when the driver was given a packet
+	TimestampRxHardware                                // when the device received a packet
+	TimestampRxSoftware                                // when the kernel received a packet
+	TimestampSoftware                                  // report the times of software
+	TimestampSysHardware                               // without effect, out of use
+	TimestampRawHardware                               // report the times of hardware
+	TimestampOptID                                     // number the packets that are sent
+	TimestampTxSched                                   // when a packet entered the queue
+	TimestampTxAck                                     // when the peer acknowledged, TCP
+	TimestampOptCmsg                                   // control data with times of sent packets
+	TimestampOptTSOnly                                 // not the packet together with its time
+	TimestampOptStats
+	TimestampOptPktInfo
+	TimestampOptTxSwHw // both times of a sent packet
+	TimestampBindPHC
+	TimestampOptIDTCP
+	TimestampOptRxFilter
+)
+
+// TxTimeConfig is the value of [TxTime].
+type TxTimeConfig struct {
+	// Clock is what the times are of: CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1,
+	// CLOCK_TAI = 11.
+	Clock int
+
+	// Deadline allows to send a packet earlier than its time.
+	Deadline bool
+
+	// Errors reports packets that were dropped for their time through the error
+	// queue.
+	Errors bool
+}
+
 // Ucred holds the credentials of a process as its peer on a Unix socket sees
 // them. See unix(7), SCM_CREDENTIALS.
 type Ucred struct {
@@ -37,11 +79,22 @@ type Ucred struct {
 
 // Options of any socket, level SOL_SOCKET. Multipath TCP sockets refuse LockFilter,
 // MaxPacingRate, OOBInline, PassRights, PeekOffset and ZeroCopy, and take
-// Broadcast, BypassRouting, NoCheck, ReceiveQueueOverflow, PassCred, PassPIDFD and
+// Broadcast, DontRoute, NoCheck, ReceiveQueueOverflow, PassCred, PassPIDFD and
 // PassSecurity without any effect. See socket(7) unless another source is given.
 var (
 	// AcceptConn, SO_ACCEPTCONN, tells whether the socket listens.
 	AcceptConn = ReadOnlyOption[bool]{"SO_ACCEPTCONN", boolValue{}}
+
+	// AttachFilter, SO_ATTACH_FILTER, drops received packets by a classic BPF program,
+	// which returns how many bytes of a packet to keep. Initially none; an empty
+	// program takes it away again, SO_DETACH_FILTER. At most 4096 instructions.
+	AttachFilter = Option[[]bpf.RawInstruction]{"SO_ATTACH_FILTER", program{}}
+
+	// AttachReusePortCBPF, SO_ATTACH_REUSEPORT_CBPF, chooses by a classic BPF program
+	// which socket of a ReusePort group receives something: its result is the socket's
+	// number, counted from 0 in the order of bind or listen. It is for the whole group.
+	// An empty program takes it away again. TCP and UDP sockets.
+	AttachReusePortCBPF = WriteOnlyOption[[]bpf.RawInstruction]{"SO_ATTACH_REUSEPORT_CBPF", program{}}
 
 	// BindToDevice, SO_BINDTODEVICE, binds the socket to the network interface
 	// of that name: only its packets are received, and packets leave only there.
@@ -49,9 +102,9 @@ var (
 	// it is set needs CAP_NET_RAW. IP sockets, others ignore it.
 	BindToDevice = Option[string]{"SO_BINDTODEVICE", text{15}}
 
-	// BindToInterface, SO_BINDTOIFINDEX, is BindToDevice by interface index.
+	// BindToIfIndex, SO_BINDTOIFINDEX, is BindToDevice by interface index.
 	// Initially 0, which is no interface.
-	BindToInterface = Option[int]{"SO_BINDTOIFINDEX", number[int]{0, math.MaxInt32}}
+	BindToIfIndex = Option[int]{"SO_BINDTOIFINDEX", number[int]{0, math.MaxInt32}}
 
 	// Broadcast, SO_BROADCAST, allows datagrams from and to broadcast addresses.
 	// Initially false, but package net turns it on for every UDP and raw socket.
@@ -63,10 +116,6 @@ var (
 	// needs CAP_NET_ADMIN.
 	BusyPoll = Option[time.Duration]{"SO_BUSY_POLL", duration{unit: time.Microsecond}}
 
-	// BypassRouting, SO_DONTROUTE, sends only to directly connected hosts, not
-	// by gateways. Initially false. The flag MSG_DONTROUTE does it for one send.
-	BypassRouting = Option[bool]{"SO_DONTROUTE", boolValue{}}
-
 	// Cookie, SO_COOKIE, identifies the socket among all of the network
 	// namespace, until the system restarts. It is never 0.
 	Cookie = ReadOnlyOption[uint64]{"SO_COOKIE", wide{}}
@@ -74,6 +123,10 @@ var (
 	// Debug, SO_DEBUG, turns on what the kernel has for debugging a socket.
 	// Initially false. Needs CAP_NET_ADMIN.
 	Debug = Option[bool]{"SO_DEBUG", boolValue{}}
+
+	// DontRoute, SO_DONTROUTE, sends only to directly connected hosts, not
+	// by gateways. Initially false. The flag MSG_DONTROUTE does it for one send.
+	DontRoute = Option[bool]{"SO_DONTROUTE", boolValue{}}
 
 	// IncomingCPU, SO_INCOMING_CPU, is the CPU that last handled a packet of the
 	// socket, -1 if none did. Setting it makes a listener, or one of several
@@ -153,6 +206,10 @@ var (
 	// Connected Unix sockets. See unix(7).
 	PeerCred = ReadOnlyOption[Ucred]{"SO_PEERCRED", ucredValue{}}
 
+	// PeerGroups, SO_PEERGROUPS, tells the supplementary groups of the process that
+	// PeerCred tells of. Connected Unix sockets, otherwise ENODATA.
+	PeerGroups = ReadOnlyOption[[]uint32]{"SO_PEERGROUPS", numbers{}}
+
 	// PeerPIDFD, SO_PEERPIDFD, opens a pidfd of the process that PeerCred tells
 	// of. Each Get opens a new one, which the caller must close. Connected Unix
 	// sockets. Since Linux 6.5.
@@ -181,7 +238,7 @@ var (
 
 	// ReceiveBufferForce, SO_RCVBUFFORCE, sets ReceiveBuffer without the system's
 	// bound. Get tells the same as ReceiveBuffer's. Needs CAP_NET_ADMIN.
-	ReceiveBufferForce = Option[int]{"SO_RCVBUFFORCE", forced{"SO_RCVBUF"}}
+	ReceiveBufferForce = Option[int]{"SO_RCVBUFFORCE", number[int]{0, math.MaxInt32}}
 
 	// ReceiveLowWater, SO_RCVLOWAT, is how many octets must have come before a
 	// poll says that a stream socket is readable. Initially 1, and 0 means 1.
@@ -215,7 +272,7 @@ var (
 
 	// SendBufferForce, SO_SNDBUFFORCE, sets SendBuffer without the system's
 	// bound. Get tells the same as SendBuffer's. Needs CAP_NET_ADMIN.
-	SendBufferForce = Option[int]{"SO_SNDBUFFORCE", forced{"SO_SNDBUF"}}
+	SendBufferForce = Option[int]{"SO_SNDBUFFORCE", number[int]{0, math.MaxInt32}}
 
 	// SendLowWater, SO_SNDLOWAT, is how many octets must be free before a poll
 	// says that the socket is writable. On Linux it is 1, and Set gives
@@ -245,9 +302,21 @@ var (
 	// TimestampNS off.
 	Timestamp = Option[bool]{"SO_TIMESTAMP", boolValue{}}
 
+	// Timestamping, SO_TIMESTAMPING, says which times of a packet are to be taken, and
+	// by what. Those of received packets come as control data, those of sent ones
+	// through the error queue. Initially 0, none. See
+	// Documentation/networking/timestamping.rst in the kernel.
+	Timestamping = Option[TimestampingFlags]{"SO_TIMESTAMPING", number[TimestampingFlags]{0, math.MaxUint32}}
+
 	// TimestampNS, SO_TIMESTAMPNS, is Timestamp with nanoseconds, and turns
 	// Timestamp off.
 	TimestampNS = Option[bool]{"SO_TIMESTAMPNS", boolValue{}}
+
+	// TxTime, SO_TXTIME, allows control data that tell when to send a packet. Initially
+	// the zero value. UDP, raw and packet sockets, with the qdisc fq or etf on the
+	// interface. Clocks other than CLOCK_MONOTONIC need CAP_NET_ADMIN. See
+	// tc-etf(8).
+	TxTime = Option[TxTimeConfig]{"SO_TXTIME", txTimeValue{}}
 
 	// ZeroCopy, SO_ZEROCOPY, allows MSG_ZEROCOPY on the socket's sends. Initially
 	// false. TCP and UDP sockets. See Documentation/networking/msg_zerocopy.rst

@@ -69,7 +69,7 @@ func isOption(x ast.Expr) bool {
 		return false
 	}
 	name, ok := index.X.(*ast.Ident)
-	return ok && (name.Name == "Option" || name.Name == "ReadOnlyOption")
+	return ok && strings.HasSuffix(name.Name, "Option")
 }
 
 func stringLit(t *testing.T, x ast.Expr) string {

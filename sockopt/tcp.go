@@ -2,8 +2,25 @@ package sockopt
 
 import (
 	"math"
+	"net/netip"
 	"time"
 )
+
+// MD5Signature is the value of [MD5Sig].
+type MD5Signature struct {
+	// Peer is the address, or all addresses, that the key is for. On an IPv6 socket
+	// IPv4 peers have IPv6 form, as in ::ffff:192.0.2.0/120.
+	Peer netip.Prefix
+
+	// Interface is the index of the interface of the VRF that the key is for; 0 is none.
+	Interface int
+
+	// Key has at most 80 bytes. An empty one takes away the key of Peer.
+	Key []byte
+}
+
+// String leaves out the key.
+func (s MD5Signature) String() string { return s.Peer.String() }
 
 // Options of TCP, level IPPROTO_TCP. Multipath TCP sockets have only those that say
 // so, and older kernels fewer of them. See tcp(7) unless another source is given.
@@ -38,11 +55,6 @@ var (
 	// earlier. To be set before connect. Initially false. Also MPTCP. See RFC 7413.
 	FastOpenConnect = Option[bool]{"TCP_FASTOPEN_CONNECT", boolValue{}}
 
-	// InQueue, TCP_INQ, adds the number of octets left in the receive queue to
-	// every received message, as control data TCP_CM_INQ. Initially false. Also
-	// MPTCP.
-	InQueue = Option[bool]{"TCP_INQ", boolValue{}}
-
 	// KeepCount, TCP_KEEPCNT, is how many probes of KeepAlive go unanswered before
 	// the connection is dropped, from 1 to 127. Initially 9. Also MPTCP.
 	KeepCount = Option[int]{"TCP_KEEPCNT", number[int]{1, 127}}
@@ -68,6 +80,11 @@ var (
 	// tells what is in effect. 0 leaves it to the interface's MTU. Also MPTCP.
 	MaxSegment = Option[int]{"TCP_MAXSEG", number[int]{0, 32767}}
 
+	// MD5Sig, TCP_MD5SIG, signs the segments to a peer and drops those from it that are
+	// not signed. It is set for each peer, before the connection or on the listener.
+	// See RFC 2385.
+	MD5Sig = WriteOnlyOption[MD5Signature]{"TCP_MD5SIG", md5Value{}}
+
 	// NoDelay, TCP_NODELAY, sends small segments at once, without Nagle's
 	// algorithm. Initially false, but package net turns it on. Also MPTCP.
 	NoDelay = Option[bool]{"TCP_NODELAY", boolValue{}}
@@ -85,7 +102,7 @@ var (
 	// SavedSYN, TCP_SAVED_SYN, tells the IP and TCP headers of the SYN that opened
 	// an accepted connection, if its listener had SaveSYN. The first Get takes
 	// them; later ones, and those without, return nothing.
-	SavedSYN = ReadOnlyOption[[]byte]{"TCP_SAVED_SYN", octets{512}}
+	SavedSYN = ReadOnlyOption[[]byte]{"TCP_SAVED_SYN", blob{512}}
 
 	// SaveSYN, TCP_SAVE_SYN, lets a listener keep the headers of each SYN, for
 	// SavedSYN. Initially false.
@@ -99,6 +116,11 @@ var (
 	// steady pace while few are in flight. Initially false. See
 	// Documentation/networking/tcp-thin.rst in the kernel.
 	ThinLinearTimeouts = Option[bool]{"TCP_THIN_LINEAR_TIMEOUTS", boolValue{}}
+
+	// ULP, TCP_ULP, gives a connection a protocol inside the kernel, such as "tls", which
+	// has options of its own. Initially "". It cannot be taken away. Connected
+	// sockets, otherwise ENOTCONN. See Documentation/networking/tls.rst in the kernel.
+	ULP = Option[string]{"TCP_ULP", text{15}}
 
 	// UserTimeout, TCP_USER_TIMEOUT, is how long sent data may stay
 	// unacknowledged before the connection is dropped, in milliseconds. Initially

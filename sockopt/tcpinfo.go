@@ -1,7 +1,6 @@
 package sockopt
 
 import (
-	"encoding/binary"
 	"math"
 	"strconv"
 	"time"
@@ -110,116 +109,88 @@ type TCPInfo struct {
 
 type tcpInfoValue struct{}
 
-func (tcpInfoValue) get(fd uintptr, o sys.Opt) (TCPInfo, error) {
-	var b [512]byte
-	n, err := sys.OptGetBytes(fd, o, b[:])
-	if err != nil {
-		return TCPInfo{}, err
-	}
-	return parseTCPInfo(b[:n]), nil
-}
+func (tcpInfoValue) room() int { return 512 }
+
+func (tcpInfoValue) get(k *call) (TCPInfo, error) { return parseTCPInfo(k.b), nil }
 
 // parseTCPInfo reads a struct tcp_info of any length: kernels append fields, and
 // a field that is not there in full is zero.
 func parseTCPInfo(b []byte) TCPInfo {
-	r := nativeReader(b)
+	r := infoReader{b}
 	info := TCPInfo{
-		State:           TCPState(r.uint8()),
-		CongestionState: r.uint8(),
-		Retransmits:     r.uint8(),
-		Probes:          r.uint8(),
-		Backoff:         r.uint8(),
-		Options:         r.uint8(),
+		State:           TCPState(r.Uint8()),
+		CongestionState: r.Uint8(),
+		Retransmits:     r.Uint8(),
+		Probes:          r.Uint8(),
+		Backoff:         r.Uint8(),
+		Options:         r.Uint8(),
 	}
-	scales, flags := r.uint8(), r.uint8()
-	// Bit fields start at the low end on little-endian machines, at the high end
-	// on others.
-	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
-		info.SendWindowScale, info.ReceiveScale = scales&0xf, scales>>4
-		info.AppLimited, info.FastOpenFailure = flags&1 != 0, flags>>1&3
-	} else {
-		info.SendWindowScale, info.ReceiveScale = scales>>4, scales&0xf
-		info.AppLimited, info.FastOpenFailure = flags>>7 != 0, flags>>5&3
-	}
+	scales, flags := r.Bits(4, 4), r.Bits(1, 2, 5)
+	info.SendWindowScale, info.ReceiveScale = scales[0], scales[1]
+	info.AppLimited, info.FastOpenFailure = flags[0] != 0, flags[1]
 	// The order is the kernel's, and there is no padding.
 	info.RTO = r.micros()
 	info.ATO = r.micros()
-	info.SendMSS = r.uint32()
-	info.ReceiveMSS = r.uint32()
-	info.Unacked = r.uint32()
-	info.Sacked = r.uint32()
-	info.Lost = r.uint32()
-	info.Retransmitted = r.uint32()
-	info.Fackets = r.uint32()
+	info.SendMSS = r.Uint32()
+	info.ReceiveMSS = r.Uint32()
+	info.Unacked = r.Uint32()
+	info.Sacked = r.Uint32()
+	info.Lost = r.Uint32()
+	info.Retransmitted = r.Uint32()
+	info.Fackets = r.Uint32()
 	info.LastDataSent = r.millis()
 	info.LastAckSent = r.millis()
 	info.LastDataReceived = r.millis()
 	info.LastAckReceived = r.millis()
-	info.PathMTU = r.uint32()
-	info.ReceiveThreshold = r.uint32()
+	info.PathMTU = r.Uint32()
+	info.ReceiveThreshold = r.Uint32()
 	info.RTT = r.micros()
 	info.RTTVar = r.micros()
-	info.SendThreshold = r.uint32()
-	info.CongestionWindow = r.uint32()
-	info.AdvertisedMSS = r.uint32()
-	info.Reordering = r.uint32()
+	info.SendThreshold = r.Uint32()
+	info.CongestionWindow = r.Uint32()
+	info.AdvertisedMSS = r.Uint32()
+	info.Reordering = r.Uint32()
 	info.ReceiveRTT = r.micros()
-	info.ReceiveSpace = r.uint32()
-	info.TotalRetransmits = r.uint32()
-	info.PacingRate = r.uint64()
-	info.MaxPacingRate = r.uint64()
-	info.BytesAcked = r.uint64()
-	info.BytesReceived = r.uint64()
-	info.SegmentsSent = r.uint32()
-	info.SegmentsReceived = r.uint32()
-	info.NotSentBytes = r.uint32()
-	if us := r.uint32(); us != math.MaxUint32 { // nothing measured yet
+	info.ReceiveSpace = r.Uint32()
+	info.TotalRetransmits = r.Uint32()
+	info.PacingRate = r.Uint64()
+	info.MaxPacingRate = r.Uint64()
+	info.BytesAcked = r.Uint64()
+	info.BytesReceived = r.Uint64()
+	info.SegmentsSent = r.Uint32()
+	info.SegmentsReceived = r.Uint32()
+	info.NotSentBytes = r.Uint32()
+	if us := r.Uint32(); us != math.MaxUint32 { // nothing measured yet
 		info.MinRTT = time.Duration(us) * time.Microsecond
 	}
-	info.DataSegsReceived = r.uint32()
-	info.DataSegsSent = r.uint32()
-	info.DeliveryRate = r.uint64()
+	info.DataSegsReceived = r.Uint32()
+	info.DataSegsSent = r.Uint32()
+	info.DeliveryRate = r.Uint64()
 	info.BusyTime = r.micros64()
 	info.WindowLimited = r.micros64()
 	info.BufferLimited = r.micros64()
-	info.Delivered = r.uint32()
-	info.DeliveredCE = r.uint32()
-	info.BytesSent = r.uint64()
-	info.BytesRetrans = r.uint64()
-	info.DuplicateSACKs = r.uint32()
-	info.ReorderingSeen = r.uint32()
-	info.OutOfOrder = r.uint32()
-	info.SendWindow = r.uint32()
-	info.ReceiveWindow = r.uint32()
-	info.Rehashes = r.uint32()
-	info.RTOs = r.uint16()
-	info.RTORecoveries = r.uint16()
+	info.Delivered = r.Uint32()
+	info.DeliveredCE = r.Uint32()
+	info.BytesSent = r.Uint64()
+	info.BytesRetrans = r.Uint64()
+	info.DuplicateSACKs = r.Uint32()
+	info.ReorderingSeen = r.Uint32()
+	info.OutOfOrder = r.Uint32()
+	info.SendWindow = r.Uint32()
+	info.ReceiveWindow = r.Uint32()
+	info.Rehashes = r.Uint32()
+	info.RTOs = r.Uint16()
+	info.RTORecoveries = r.Uint16()
 	info.RTORecoveringTime = r.millis()
 	return info
 }
 
-// nativeReader cuts numbers off its front, and gives zeros once it is too short.
-type nativeReader []byte
+// infoReader reads times as well.
+type infoReader struct{ sys.Reader }
 
-// next returns the next n octets.
-func (r *nativeReader) next(n int) []byte {
-	if len(*r) < n {
-		*r = nil
-		return make([]byte, n)
-	}
-	b := (*r)[:n]
-	*r = (*r)[n:]
-	return b
-}
+func (r *infoReader) millis() time.Duration { return time.Duration(r.Uint32()) * time.Millisecond }
+func (r *infoReader) micros() time.Duration { return time.Duration(r.Uint32()) * time.Microsecond }
 
-func (r *nativeReader) uint8() uint8   { return r.next(1)[0] }
-func (r *nativeReader) uint16() uint16 { return binary.NativeEndian.Uint16(r.next(2)) }
-func (r *nativeReader) uint32() uint32 { return binary.NativeEndian.Uint32(r.next(4)) }
-func (r *nativeReader) uint64() uint64 { return binary.NativeEndian.Uint64(r.next(8)) }
-
-func (r *nativeReader) millis() time.Duration { return time.Duration(r.uint32()) * time.Millisecond }
-func (r *nativeReader) micros() time.Duration { return time.Duration(r.uint32()) * time.Microsecond }
-
-func (r *nativeReader) micros64() time.Duration {
-	return time.Duration(r.uint64()) * time.Microsecond
+func (r *infoReader) micros64() time.Duration {
+	return time.Duration(r.Uint64()) * time.Microsecond
 }

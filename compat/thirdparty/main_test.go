@@ -13,6 +13,7 @@ import (
 
 // TestMain fails the run if sockets stay open after all has been closed.
 func TestMain(m *testing.M) {
+	runProgram()
 	// The first socket makes the runtime open what it keeps.
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
 		l.Close()

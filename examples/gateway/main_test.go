@@ -107,7 +107,7 @@ func TestTextBothWaysAndHalfClose(t *testing.T) {
 
 func TestErrorsAreLoggedWithTheirOffset(t *testing.T) {
 	for _, tt := range []struct{ name, send, answer, want string }{
-		{"host", "", "ok\r\n\x83\x20", `op=read encoding=shift_jis offset=4 bytes=83 err="malformed input"`},
+		{"host", "", "ok\r\n\x83\x20", `op=read encoding=shift_jis offset=4 bytes=83 err="sockets: malformed input"`},
 		{"client", "ok\nअ\n", "", `op=write encoding=shift_jis offset=4 bytes="e0 a4 85"`},
 		{"malformed client", "ok\xff\n", "", `op=read encoding=utf-8 offset=2 bytes=ff`},
 	} {

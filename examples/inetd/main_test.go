@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,19 +25,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(m.Run())
-}
-
-func need(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		const hint = "%v; install it with: sh ci/install-tools.sh"
-		if os.Getenv("CI") == "true" {
-			t.Fatalf(hint, err)
-		}
-		t.Skipf(hint, err)
-	}
-	return path
 }
 
 // command starts a program that finds this one in $0.
@@ -65,15 +53,6 @@ func talk(t *testing.T, c net.Conn) {
 	}
 }
 
-func executable(t *testing.T) string {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return exe
-}
-
 // TestShell has a shell hand over its standard input, blocking as shells have it.
 func TestShell(t *testing.T) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -86,7 +65,7 @@ func TestShell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := command(t, "/bin/sh", "-c", `exec "$0" >&0`, executable(t))
+	cmd := command(t, "/bin/sh", "-c", `exec "$0" >&0`, socktest.Executable(t))
 	cmd.Stdin = child
 	err = cmd.Start()
 	child.Close()
@@ -106,15 +85,15 @@ func TestSuperServer(t *testing.T) {
 		args    func(path string) []string
 	}{
 		{"socat", func(path string) []string {
-			return []string{"UNIX-LISTEN:" + path, "EXEC:" + executable(t) + ",nofork"}
+			return []string{"UNIX-LISTEN:" + path, "EXEC:" + socktest.Executable(t) + ",nofork"}
 		}},
 		{"systemd-socket-activate", func(path string) []string {
-			return []string{"--inetd", "-a", "-l", path, "-E", mainVar, executable(t)}
+			return []string{"--inetd", "-a", "-l", path, "-E", mainVar, socktest.Executable(t)}
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.program, func(t *testing.T) {
-			program := need(t, tt.program)
+			program := socktest.NeedProgram(t, tt.program)
 			dir, err := os.MkdirTemp("", "inetd")
 			if err != nil {
 				t.Fatal(err)

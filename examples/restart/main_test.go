@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,11 +87,7 @@ func (m *manager) path(name string) string { return filepath.Join(m.dir, name) }
 // start starts a server and waits until it serves.
 func (m *manager) start(t *testing.T) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, "-tcp", m.tcp, "-unix", m.path("http"), "-control", m.control)
+	cmd := exec.Command(socktest.Executable(t), "-tcp", m.tcp, "-unix", m.path("http"), "-control", m.control)
 	cmd.Env = append(os.Environ(), mainVar+"=1", "NOTIFY_SOCKET="+m.path("notify"))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"fmt"
-	"reflect"
 	"sync"
 
 	"golang.org/x/text/encoding"
@@ -37,6 +36,8 @@ type Charset struct {
 	built   machine
 	subs    [2]rune
 	subOnce sync.Once
+	nel     bool
+	nelOnce sync.Once
 }
 
 // Bytes is the charset of bytes as they are: no character is malformed, and
@@ -61,9 +62,54 @@ func Of(enc encoding.Encoding) *Charset {
 	return &Charset{Name: name, Encoding: enc}
 }
 
-// isComparable reports whether enc may be the key of a map.
-func isComparable(enc encoding.Encoding) bool {
-	return reflect.ValueOf(enc).Comparable()
+// charsets has each charset that was asked for, by its encoding and by its
+// name.
+var charsets struct {
+	mu      sync.RWMutex
+	byValue map[encoding.Encoding]*Charset
+	byName  map[string]*Charset
+}
+
+// known returns the charset of an encoding of x/text, of this package or of
+// Register, else nil. It does not use the list of encodings, so a program has
+// only the tables of those that it names itself.
+func known(enc encoding.Encoding) *Charset {
+	charsets.mu.RLock()
+	c := charsets.byValue[enc]
+	charsets.mu.RUnlock()
+	if c != nil {
+		return c
+	}
+	c = identify(enc)
+	if c == nil {
+		return nil
+	}
+	charsets.mu.Lock()
+	defer charsets.mu.Unlock()
+	return remember(c, enc)
+}
+
+// remember makes c, or the charset that has its name already, the one of enc.
+// It wants the lock.
+func remember(c *Charset, enc encoding.Encoding) *Charset {
+	if charsets.byValue == nil {
+		charsets.byValue = make(map[encoding.Encoding]*Charset)
+		charsets.byName = make(map[string]*Charset)
+	}
+	if prev := charsets.byName[c.Name]; prev != nil {
+		c = prev
+	}
+	charsets.byName[c.Name] = c
+	charsets.byValue[enc] = c
+	return c
+}
+
+// isComparable reports whether enc may be the key of a map. It is asked each time a
+// format is set, and package reflect would allocate for each field of a struct.
+func isComparable(enc encoding.Encoding) (ok bool) {
+	defer func() { ok = recover() == nil }() // of comparing a func, a map or a slice
+	other := enc
+	return enc == other
 }
 
 // Wide returns how many times longer than its text the wire may well be.
@@ -119,6 +165,12 @@ func (c *Charset) Encodes(r rune) bool {
 	return m.encodeRune(&st, make([]byte, maxRune), r) > 0
 }
 
+// EncodesNEL reports whether c has U+0085. It is asked each time a format is set.
+func (c *Charset) EncodesNEL() bool {
+	c.nelOnce.Do(func() { c.nel = c.Encodes('\u0085') })
+	return c.nel
+}
+
 // substitutes returns what replaces a rune that c lacks, and malformed UTF-8.
 func (c *Charset) substitutes() [2]rune {
 	c.subOnce.Do(func() {
@@ -150,15 +202,30 @@ func (c *Charset) substitutes() [2]rune {
 
 func (c *Charset) asciiSuperset() bool { return string(c.encode("A?")) == "A?" }
 
-// encode returns the short text s on the wire, or nil if that fails. It does
-// not trust the encoding to end by itself, as x/text's helpers do.
+// encode returns the short text s on the wire, or nil if that fails.
 func (c *Charset) encode(s string) []byte {
-	dst := make([]byte, 64)
-	nDst, nSrc, err := c.Encoding.NewEncoder().Transform(dst, []byte(s), true)
-	if err != nil || nSrc < len(s) {
-		return nil
+	if c.kind == kindForeign {
+		// The encoding is not trusted to end by itself, as x/text's helpers do.
+		dst := make([]byte, 64)
+		nDst, nSrc, err := c.Encoding.NewEncoder().Transform(dst, []byte(s), true)
+		if err != nil || nSrc < len(s) {
+			return nil
+		}
+		return dst[:nDst]
 	}
-	return dst[:nDst]
+	m := c.machine()
+	var st state
+	m.start(&st)
+	var dst []byte
+	for _, r := range s {
+		room := make([]byte, maxRune)
+		n := m.encodeRune(&st, room, r)
+		if n == 0 {
+			return nil
+		}
+		dst = append(dst, room[:n]...)
+	}
+	return dst
 }
 
 // machine returns the machine of c, whose tables are made at the first call.
@@ -174,13 +241,13 @@ func (c *Charset) machine() machine {
 		case kindUTF32:
 			c.built = utf32Machine{mark: c.mark, little: c.little}
 		case kindSingle:
-			c.built = newSingle(c.Encoding)
+			c.built = newSingle(c)
 		case kindDouble:
-			c.built = newDouble(c.Encoding)
+			c.built = newDouble(c)
 		case kindISO2022JP:
-			c.built = newISO2022JP()
+			c.built = newISO2022JP(c.Encoding)
 		case kindHZ:
-			c.built = newHZ()
+			c.built = newHZ(c.Encoding)
 		}
 	})
 	return c.built

@@ -9,6 +9,7 @@ import (
 type Decoder struct {
 	m       machine
 	foreign *foreignDecoder
+	telnet  *telnet
 	nl      Newline
 	strict  bool
 	afterCR bool // Any: a "\n" that follows belongs to the line end just delivered
@@ -22,7 +23,10 @@ type Decoder struct {
 // Any format.
 func (d *Decoder) Init(f Format) {
 	afterCR := d.afterCR && d.nl == Any && f.Newline == Any
-	*d = Decoder{nl: f.Newline, strict: f.Strict, afterCR: afterCR}
+	*d = Decoder{telnet: d.telnet, nl: f.Newline, strict: f.Strict, afterCR: afterCR}
+	if f.Newline == NVT && d.telnet == nil {
+		d.telnet = new(telnet)
+	}
 	if f.Charset.kind == kindForeign {
 		d.foreign = newForeignDecoder(f.Charset)
 		return
@@ -65,14 +69,25 @@ func (d *Decoder) TakeHeld(dst []byte) int {
 }
 
 // Decode decodes src into dst. The consumed bytes, src[:nSrc], are exactly
-// those whose text is in dst[:nDst]; the rest of dst is scratch space. With
-// eof, an unfinished character at the end is malformed.
+// those whose text is in dst[:nDst], or that stand for none; the rest of dst is
+// scratch space. With eof, an unfinished character at the end is malformed.
 func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Status) {
+	if d.nl == NVT {
+		return d.decodeTelnet(dst, src, eof)
+	}
+	return d.decode(dst, src, eof)
+}
+
+// decode is Decode for bytes without commands.
+func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Status) {
 	if d.foreign != nil {
 		return d.decodeForeign(dst, src, eof)
 	}
 	cr := -1
 	for nSrc < len(src) {
+		if nDst == len(dst) && nDst > 0 {
+			return nDst, nSrc, Full // also in front of what is no text
+		}
 		end := len(src)
 		if d.lines && d.st.initial() {
 			nd, ns := foldCRLF(dst[nDst:], src[nSrc:])
@@ -111,12 +126,62 @@ func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 	return nDst, nSrc, More
 }
 
+// DecodeUntil is Decode that stops behind the text delim, which is ASCII or any byte
+// of Bytes. dst has room for any character.
+func (d *Decoder) DecodeUntil(dst, src []byte, delim byte, eof bool) (nDst, nSrc int, status Status) {
+	if d.foreign != nil {
+		for nDst < len(dst) {
+			nd, ns, st := d.Decode(dst[nDst:nDst+1], src[nSrc:], eof)
+			nDst += nd
+			nSrc += ns
+			if nd == 0 || dst[nDst-1] == delim {
+				return nDst, nSrc, st
+			}
+		}
+		return nDst, nSrc, Full
+	}
+	before := *d
+	var telnet telnet
+	if d.nl == NVT {
+		telnet = *d.telnet
+		d.telnet.hook = nil // which is called once for a command
+	}
+	nDst, nSrc, status = d.Decode(dst, src, eof)
+	end := bytes.IndexByte(dst[:nDst], delim)
+	if end < 0 && d.nl != NVT {
+		return nDst, nSrc, status
+	}
+	// Once more, with no room for what follows.
+	*d = before
+	if d.nl == NVT {
+		*d.telnet = telnet
+		if end < 0 {
+			return d.Decode(dst, src, eof)
+		}
+	}
+	nDst, nSrc = 0, 0
+	for nDst <= end {
+		nd, ns, _ := d.Decode(dst[nDst:end+1], src[nSrc:], eof)
+		nDst += nd
+		nSrc += ns
+	}
+	return nDst, nSrc, Full
+}
+
 // InPlace turns wire bytes into text where they lie, as far as that needs no
 // more than the removal of bytes: b[:nText] is the text of the first nWire
 // bytes, the bytes from nWire on are untouched.
 func (d *Decoder) InPlace(b []byte) (nText, nWire int) {
 	if d.foreign != nil {
 		return 0, 0
+	}
+	if d.nl == NVT {
+		if d.telnet.sub != noSub {
+			return 0, 0
+		}
+		if i := bytes.IndexByte(b, iac); i >= 0 {
+			b = b[:i]
+		}
 	}
 	n := d.m.plain(&d.st, b)
 	if d.nl == LF || n == 0 {

@@ -1,12 +1,8 @@
 package codec
 
 import (
-	"sync"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/transform"
 )
 
@@ -22,16 +18,25 @@ func pairOf(r rune, size int) pair { return pair(entryOf(r)) | pair(size)<<28 }
 func (p pair) rune() rune { return entry(p & 0x0fffffff).rune() }
 
 // double is an ASCII superset of one and two bytes per character; some have
-// three or four. The tables are lead by trail byte and rune to code; what they
-// cannot say is 0 there and asked of x/text, whose transformers for these
-// encodings are stateless and shared.
+// three or four. The tables are lead by trail byte and rune to code, 0 where
+// there is none.
 type double struct {
-	long longForm
-	dec  [128 << 8]pair
-	enc  [1 << 16]uint16
-	lead [128]bool // begins a character of more than one byte
-	xdec transform.Transformer
-	xenc transform.Transformer
+	dec   [128 << 8]pair
+	enc   [1 << 16]uint16
+	lead  [128]bool // begins a character of more than one byte
+	trail [256]bool // ends one of two bytes
+	long  longForm
+	// Characters of more than two bytes, by their number, and the numbers, plus
+	// one, by rune.
+	longDec []uint16
+	longEnc *[1 << 16]uint16
+	// GB 18030: the two bytes, in the order of a little-endian store, that a half
+	// of a number makes: 126 values of the first by 10 of the second.
+	half *[1 << 11]uint16
+	// What does not fit into dec and enc: characters behind the basic plane and
+	// codes of two characters, of which Big5 has some.
+	rareDec map[uint16][2]rune
+	rareEnc map[rune]uint16
 }
 
 // longForm says which characters of more than two bytes there are.
@@ -43,76 +48,159 @@ const (
 	threeEUC          // 8F A1..FE A1..FE
 )
 
-func newDouble(enc encoding.Encoding) *double {
-	m := &double{xdec: enc.NewDecoder().Transformer, xenc: enc.NewEncoder().Transformer}
-	switch enc {
-	case simplifiedchinese.GB18030:
-		m.long = gb18030
-	case japanese.EUCJP:
-		m.long = threeEUC
-		m.lead[0x8f&0x7f] = true
+// newDouble makes the tables of c. They are what x/text decodes and encodes,
+// mended where it does not follow the encoding's own standard; whatever they
+// are, a code that is not decoded to the same rune is not encoded.
+func newDouble(c *Charset) *double {
+	enc := c.Encoding
+	if e, ok := enc.(*edition); ok {
+		enc = e.base()
 	}
-	dst := make([]byte, 8)
-	src := make([]byte, 2)
-	for i := range 128 {
-		src[0] = byte(i) | 0x80
-		row := m.dec[i<<8 : (i+1)<<8]
-		if r, _ := m.probe(dst, src[:1]); r != runeError {
+	x := xtext{dec: enc.NewDecoder().Transformer, enc: enc.NewEncoder().Transformer}
+	m := new(double)
+	for lead := 0x80; lead < 0x100; lead++ {
+		row := m.dec[lead&0x7f<<8:][:256]
+		if r, r2 := x.decode(byte(lead)); r != 0 && r2 == 0 {
 			for trail := range row {
 				row[trail] = pairOf(r, 1)
 			}
-			m.learn(dst, r)
 			continue
 		}
 		for trail := 0x21; trail < 0x100; trail++ {
-			src[1] = byte(trail)
-			r, single := m.probe(dst, src)
-			if r == runeError {
-				continue
-			}
-			m.lead[i] = true
-			if single && r < 1<<16 {
-				row[trail] = pairOf(r, 2)
-				m.learn(dst, r)
+			if r, r2 := x.decode(byte(lead), byte(trail)); r != 0 {
+				m.set(uint16(lead<<8|trail), r, r2)
 			}
 		}
-		m.lead[i] = m.lead[i] || m.long == gb18030 && 0x81 <= src[0] && src[0] < 0xff
+	}
+	switch c.Name {
+	case "shift_jis":
+		m.addShiftJISUser()
+	case "euc-jp":
+		m.addThreeBytes(x)
+	case "gbk":
+		m.addGBKUser(true)
+	case "gb18030":
+		m.addGBKUser(true)
+		m.addFourBytes(true)
+	case "gb18030-2005":
+		m.addGBKUser(false)
+		m.addFourBytes(false)
+	}
+	m.invert(x)
+	if c.Name == "shift_jis" {
+		m.preferIBM()
 	}
 	return m
 }
 
-// probe decodes src, all of which must be one character of one or, without
-// single, two runes.
-func (m *double) probe(dst, src []byte) (r rune, single bool) {
-	nd, ns, err := m.xdec.Transform(dst, src, true)
-	r, size := utf8.DecodeRune(dst[:nd])
-	if err != nil || ns != len(src) || r < 0x80 {
-		return runeError, false
-	}
-	return r, size == nd
-}
-
-func (m *double) learn(dst []byte, r rune) {
-	if r >= 1<<16 || m.enc[r] != 0 {
+// set makes code, of two bytes, stand for r and, unless it is 0, r2.
+func (m *double) set(code uint16, r, r2 rune) {
+	lead := code >> 8 & 0x7f
+	m.lead[lead] = true
+	m.trail[code&0xff] = true
+	if r2 == 0 && r < 1<<16 {
+		m.dec[lead<<8|code&0xff] = pairOf(r, 2)
 		return
 	}
-	var b [4]byte
-	switch n := m.ask(dst, b[:], r); n {
-	case 1:
-		m.enc[r] = uint16(dst[0])
-	case 2:
-		m.enc[r] = be.Uint16(dst)
+	if m.rareDec == nil {
+		m.rareDec = make(map[uint16][2]rune)
+	}
+	m.rareDec[code] = [2]rune{r, r2}
+}
+
+// invert fills the encoder's tables. Of two codes for one rune it takes the one
+// that x/text takes, which is WHATWG's choice, or else the lower.
+func (m *double) invert(x xtext) {
+	learn := func(code uint16, r rune) {
+		if r >= 1<<16 && m.rareEnc == nil {
+			m.rareEnc = make(map[rune]uint16)
+		}
+		if m.code(r) != 0 {
+			return
+		}
+		if best := x.encode(r); best != 0 && m.rune(best) == r {
+			code = best
+		}
+		if r < 1<<16 {
+			m.enc[r] = code
+		} else {
+			m.rareEnc[r] = code
+		}
+	}
+	for i, p := range m.dec {
+		switch {
+		case p == 0:
+		case p>>28 == 2:
+			learn(0x8000|uint16(i), p.rune())
+		case i&0xff == 0:
+			learn(0x80|uint16(i>>8), p.rune())
+		}
+	}
+	for code, r := range m.rareDec {
+		if r[1] == 0 {
+			learn(code, r[0])
+		}
 	}
 }
 
-// ask has x/text encode r; 0 means that it cannot.
-func (m *double) ask(dst, tmp []byte, r rune) int {
-	n := utf8.EncodeRune(tmp, r)
-	nd, _, err := m.xenc.Transform(dst, tmp[:n], true)
-	if err != nil {
+// code returns the code of r of up to two bytes, or 0.
+func (m *double) code(r rune) uint16 {
+	if r < 1<<16 {
+		return m.enc[r]
+	}
+	return m.rareEnc[r]
+}
+
+// rune returns the rune of a code of up to two bytes, or 0.
+func (m *double) rune(code uint16) rune {
+	if code < 0x100 {
+		if p := m.dec[code&0x7f<<8]; p>>28 == 1 {
+			return p.rune()
+		}
 		return 0
 	}
-	return nd
+	if p := m.dec[code&0x7fff]; p != 0 {
+		return p.rune()
+	}
+	if r := m.rareDec[code]; r[1] == 0 {
+		return r[0]
+	}
+	return 0
+}
+
+// xtext asks the transformers of x/text, which are stateless for these
+// encodings, for one character at a time.
+type xtext struct {
+	dec, enc transform.Transformer
+}
+
+// decode returns the rune, or the two, that all of src stands for, or 0.
+func (x xtext) decode(src ...byte) (r, r2 rune) {
+	var dst [8]byte
+	nd, ns, err := x.dec.Transform(dst[:], src, true)
+	r, size := utf8.DecodeRune(dst[:nd])
+	if err != nil || ns != len(src) || r == runeError || r < 0x80 {
+		return 0, 0
+	}
+	if size < nd {
+		r2, _ = utf8.DecodeRune(dst[size:nd])
+	}
+	return r, r2
+}
+
+// encode returns the code of r of up to two bytes, or 0.
+func (x xtext) encode(r rune) uint16 {
+	var dst [8]byte
+	var src [utf8.UTFMax]byte
+	nd, _, err := x.enc.Transform(dst[:], src[:utf8.EncodeRune(src[:], r)], true)
+	switch {
+	case err != nil:
+	case nd == 1:
+		return uint16(dst[0])
+	case nd == 2:
+		return be.Uint16(dst[:])
+	}
+	return 0
 }
 
 func (*double) start(*state)                 {}
@@ -120,7 +208,7 @@ func (*double) plain(_ *state, b []byte) int { return asciiLen(b) }
 func (*double) finish(*state, []byte) int    { return 0 }
 func (*double) unit() int                    { return 1 }
 
-func (m *double) decodeChar(st *state, src []byte) char {
+func (m *double) decodeChar(_ *state, src []byte) char {
 	c0 := src[0]
 	if c0 < 0x80 {
 		return char{r: rune(c0), size: 1}
@@ -141,73 +229,17 @@ func (m *double) decodeChar(st *state, src []byte) char {
 	}
 	switch {
 	case m.long == gb18030 && '0' <= c1 && c1 <= '9':
-		return m.decodeFour(st, src)
+		return m.decodeFour(src)
 	case m.long == threeEUC && c0 == 0x8f:
-		return m.decodeThree(st, src)
+		return m.decodeThree(src)
 	}
-	nd, ns, _ := m.xdec.Transform(st.tmp[:], src[:2], true)
-	r, size := utf8.DecodeRune(st.tmp[:nd])
-	if r == runeError {
-		if c1 < 0x80 {
-			return char{v: isBad, size: 1} // the trail byte is text of its own
-		}
-		// Its size is where x/text goes on, which takes a dst that has no
-		// room for more.
-		_, ns, _ = m.xdec.Transform(st.tmp[:errorLen], src[:2], true)
-		return char{v: isBad, size: ns}
+	if r := m.rareDec[be.Uint16(src)]; r[0] != 0 {
+		return char{r: r[0], r2: r[1], size: 2}
 	}
-	c := char{r: r, size: ns}
-	if size < nd {
-		c.r2, _ = utf8.DecodeRune(st.tmp[size:nd])
+	if c1 < 0x80 || !m.trail[c1] {
+		return char{v: isBad, size: 1} // the second byte is text of its own
 	}
-	return c
-}
-
-// decodeFour decodes GB 18030's form of four bytes, of which two are there
-// and right. An ASCII digit of a sequence that fails is text of its own.
-func (m *double) decodeFour(st *state, src []byte) char {
-	bad := char{v: isBad, size: 1}
-	if len(src) < 3 {
-		return char{v: isShort, size: 2}
-	}
-	if src[2] < 0x81 || src[2] > 0xfe {
-		return bad
-	}
-	if len(src) < 4 {
-		return char{v: isShort, size: 3}
-	}
-	if src[3] < '0' || src[3] > '9' {
-		return bad
-	}
-	n := ((rune(src[0])-0x81)*10+rune(src[1])-'0')*1260 + (rune(src[2])-0x81)*10 + rune(src[3]) - '0'
-	const bmp, astral = 39420, 189000 // linear numbers: end of the plane 0, start of the others
-	switch {
-	case n < bmp:
-		nd, _, _ := m.xdec.Transform(st.tmp[:4], src[:4], true)
-		r, _ := utf8.DecodeRune(st.tmp[:nd])
-		return char{r: r, size: 4}
-	case n >= astral && n < astral+0x100000:
-		return char{r: n - astral + 0x10000, size: 4}
-	}
-	return bad
-}
-
-// decodeThree decodes a character of JIS X 0212 in EUC-JP.
-func (m *double) decodeThree(st *state, src []byte) char {
-	switch {
-	case src[1] < 0xa1 || src[1] > 0xfe:
-		return char{v: isBad, size: 1}
-	case len(src) < 3:
-		return char{v: isShort, size: 2}
-	case src[2] < 0xa1 || src[2] > 0xfe:
-		return char{v: isBad, size: 2}
-	}
-	nd, _, _ := m.xdec.Transform(st.tmp[:4], src[:3], true)
-	r, _ := utf8.DecodeRune(st.tmp[:nd])
-	if r == runeError {
-		return char{v: isBad, size: 3}
-	}
-	return char{r: r, size: 3}
+	return char{v: isBad, size: 2}
 }
 
 func (m *double) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
@@ -241,7 +273,13 @@ func (m *double) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 			}
 			p := m.dec[uint(c&0x7f)<<8|uint(src[nSrc+1])]
 			if p == 0 {
-				return nDst, nSrc
+				nd, ns := m.decodeLongRun(dst[nDst:], src[nSrc:])
+				if ns == 0 {
+					return nDst, nSrc
+				}
+				nDst += nd
+				nSrc += ns
+				continue
 			}
 			le.PutUint32(dst[nDst:], uint32(p))
 			nDst += int(p >> 24 & 0xf)
@@ -256,22 +294,23 @@ func (m *double) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	}
 }
 
-func (m *double) encodeRune(st *state, dst []byte, r rune) int {
+func (m *double) encodeRune(_ *state, dst []byte, r rune) int {
 	if r < 0x80 {
 		dst[0] = byte(r)
 		return 1
 	}
-	if r < 1<<16 {
-		switch v := m.enc[r]; {
-		case v >= 0x100:
-			be.PutUint16(dst, v)
-			return 2
-		case v != 0:
-			dst[0] = byte(v)
-			return 1
-		}
+	switch v := m.code(r); {
+	case v >= 0x100:
+		be.PutUint16(dst, v)
+		return 2
+	case v != 0:
+		dst[0] = byte(v)
+		return 1
 	}
-	return m.ask(dst, st.tmp[:], r)
+	if m.longEnc == nil {
+		return 0
+	}
+	return m.encodeLong(dst, r)
 }
 
 func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
@@ -321,9 +360,12 @@ func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 				}
 				size = 2
 			default:
-				return nDst, nSrc
+				size = 0
 			}
-			v := m.enc[r]
+			var v uint16
+			if size > 0 {
+				v = m.enc[r]
+			}
 			if v >= 0x100 {
 				be.PutUint16(dst[nDst:], v)
 				nDst += 2
@@ -331,15 +373,15 @@ func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 				dst[nDst] = byte(v)
 				nDst++
 			} else {
-				return nDst, nSrc
+				nd, ns := m.encodeLongRun(dst[nDst:], src[nSrc:])
+				if ns == 0 {
+					return nDst, nSrc
+				}
+				nDst += nd
+				nSrc += ns
+				continue
 			}
 			nSrc += size
 		}
 	}
 }
-
-// The stateful encodings walk over the tables of their 8-bit siblings.
-var (
-	eucJPTables = sync.OnceValue(func() *double { return newDouble(japanese.EUCJP) })
-	gbkTables   = sync.OnceValue(func() *double { return newDouble(simplifiedchinese.GBK) })
-)

@@ -11,9 +11,11 @@ import (
 // back to that moment, unless Rewinds is false.
 type Encoder struct {
 	m       machine
+	charset *Charset
 	foreign *foreignEncoder
 	nl      Newline
 	strict  bool
+	doubles bool // each FF on the wire is doubled: NVT
 	afterCR bool // the last rune was CR; in style NEL it is still to be written
 	nStub   uint8
 	nBad    uint8
@@ -38,7 +40,7 @@ const (
 
 // Init makes e encode f from here on.
 func (e *Encoder) Init(f Format) {
-	*e = Encoder{nl: f.Newline, strict: f.Strict}
+	*e = Encoder{charset: f.Charset, nl: f.Newline, strict: f.Strict, doubles: f.Newline == NVT}
 	if f.Charset.kind == kindForeign {
 		e.foreign = newForeignEncoder(f.Charset)
 		e.m = e.foreign
@@ -54,6 +56,7 @@ func (e *Encoder) Init(f Format) {
 		switch c := f.Charset; {
 		case c.plainLines():
 			e.expands = intoWire
+		case e.doubles: // what encodeLines writes is not looked at
 		case c.kind == kindUTF16 || c.kind == kindUTF32 || c.kind == kindSingle:
 			e.expands = beforeWire
 		}
@@ -73,19 +76,24 @@ func (e *Encoder) Rewinds() bool { return e.foreign == nil }
 // Bad is the text that the last Malformed or Truncated is about.
 func (e *Encoder) Bad() []byte { return e.bad[:e.nBad] }
 
-// Plain reports whether the wire bytes of text are text itself and whether
-// encoding it would leave no trace in e.
-func (e *Encoder) Plain(text []byte) bool {
+// Plain reports whether the wire bytes of text[:n] are that text itself, encoding it
+// would leave no trace in e, and the rest is nothing or the beginning of a rune, which
+// Encode keeps.
+func (e *Encoder) Plain(text []byte) (n int, ok bool) {
 	if e.nStub > 0 || e.afterCR {
-		return false
+		return 0, false
 	}
-	if n := e.m.plain(&e.st, text); n < len(text) {
-		return false
+	n = e.m.plain(&e.st, text)
+	if rest := text[n:]; len(rest) >= utf8.UTFMax || len(rest) > 0 && utf8.FullRune(rest) {
+		return n, false
 	}
 	if e.nl == LF || e.nl == Any {
-		return true
+		return n, true
 	}
-	return bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0
+	if e.doubles && bytes.IndexByte(text[:n], iac) >= 0 {
+		return n, false
+	}
+	return n, bytes.IndexByte(text[:n], '\n') < 0 && bytes.IndexByte(text[:n], '\r') < 0
 }
 
 // Encode encodes src into dst. It returns More when all of src is accepted;
@@ -117,7 +125,14 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 			end = lineEnds.next(src, nSrc)
 		}
 		if end > nSrc && !(e.afterCR && (e.nl == NEL || e.nl == NVT)) {
-			nd, ns := e.m.encodeRun(&e.st, dst[nDst:], src[nSrc:end])
+			room := dst[nDst:]
+			if e.doubles {
+				room = room[:len(room)/2]
+			}
+			nd, ns := e.m.encodeRun(&e.st, room, src[nSrc:end])
+			if e.doubles {
+				nd = doubleIAC(dst[nDst:], nd)
+			}
 			nDst += nd // also without ns: an encoding may shift before it fails
 			if ns > 0 {
 				e.afterCR = false
@@ -186,7 +201,7 @@ func (e *Encoder) step(dst, src []byte) (nDst, nSrc int, status Status) {
 	case !ok:
 		return 0, 0, Full
 	case nDst < 0:
-		return e.replace(dst, src[:size], e.sub[0])
+		return e.replace(dst, src[:size], e.instead(r))
 	}
 	return nDst, size, More
 }
@@ -273,6 +288,12 @@ func (e *Encoder) putRunes(dst []byte, rs []rune, afterCR bool) (n int, ok bool)
 		}
 		n += size
 	}
+	if e.doubles {
+		if n = doubleIAC(e.room[:], n); n < 0 {
+			e.st = before
+			return -1, true
+		}
+	}
 	if n > len(dst) {
 		e.st = before
 		return 0, false
@@ -301,7 +322,7 @@ func (e *Encoder) join(dst, src []byte) (nDst, nSrc int, status Status) {
 	} else if nDst, ok = e.put(dst, r); !ok {
 		status = Full
 	} else if nDst < 0 {
-		nDst, nSrc, status = e.replace(dst, joined[:size], e.sub[0])
+		nDst, nSrc, status = e.replace(dst, joined[:size], e.instead(r))
 	} else {
 		nSrc = size
 	}
@@ -346,7 +367,11 @@ func (e *Encoder) Finish(dst []byte) (nDst int, status Status) {
 		}
 		e.afterCR = false
 	}
-	nDst += e.m.finish(&e.st, dst[nDst:])
+	n := e.m.finish(&e.st, dst[nDst:])
+	if e.doubles {
+		n = max(doubleIAC(dst[nDst:], n), 0)
+	}
+	nDst += n
 	return nDst, status
 }
 

@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -24,6 +25,11 @@ func seeds(f *testing.F) {
 		text := []byte(sample(c))
 		f.Add(uint8(i), uint8(i), i%2 == 0, uint64(i), text)
 		f.Add(uint8(i), uint8(i+1), i%2 == 1, uint64(i), []byte(write(Format{Charset: c}, [][]byte{text}, 1<<12).Text))
+	}
+	for i, name := range Names() {
+		if name != "replacement" {
+			f.Add(uint8(i), uint8(NVT), i%2 == 0, uint64(i), []byte("a\xff\xff\xff\xf1\x00\xff\xfb\x01A\r\xff\xfa\x18\x00x\xff\xff\xff\xf0\n\xff"))
+		}
 	}
 	f.Add(uint8(0), uint8(2), false, uint64(1), []byte("\x1b$B$\x1b(B~{V\n~}\r\r\n\x00\r\x00\x81\x30\x81\x30\x8f\xa1\xff\xfe\xd8\x00"))
 }
@@ -86,8 +92,12 @@ func FuzzEncoder(f *testing.F) {
 		}
 		var e Encoder
 		e.Init(format)
-		if e.Plain(text) && want.Text != string(text) {
-			t.Fatalf("plain text, and yet %s", want)
+		if n, ok := e.Plain(text); ok && !strings.HasPrefix(want.Text, string(text[:n])) {
+			t.Fatalf("%d bytes of plain text, and yet %s", n, want)
+		} else if ok && n < len(text) {
+			if _, ns, status := e.Encode(nil, text[n:]); ns != len(text)-n || status != More {
+				t.Fatalf("%x is no beginning of a rune", text[n:])
+			}
 		}
 		if !strict || want.Status != More || format.Newline != LF || len(text) == 0 {
 			return

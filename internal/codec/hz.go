@@ -1,13 +1,50 @@
 package codec
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+)
 
 // hz is HZ, RFC 1843: GB 2312 between "~{" and "~}". Like ISO-2022-JP it
 // takes line ends and other controls for themselves in any state, and a line
 // end returns to ASCII.
-type hz struct{ gbk *double }
+//
+// What x/text reads is more than GB 2312: GBK's characters between A1A1 and
+// FDFE, the euro sign among them. All are written, too.
+type hz struct {
+	dec *[128 << 8]pair // by two bytes, the second with its top bit
+	enc *[1 << 16]uint16
+}
 
-func newHZ() hz { return hz{gbkTables()} }
+func newHZ(enc encoding.Encoding) hz {
+	m := hz{new([128 << 8]pair), new([1 << 16]uint16)}
+	fill7(m.dec, m.enc, enc, "~{")
+	return m
+}
+
+// fill7 fills the tables of a set of 94 by 94 characters, which shift puts in
+// force. Of two codes for one character the lower one is written.
+func fill7(dec *[128 << 8]pair, code *[1 << 16]uint16, enc encoding.Encoding, shift string) {
+	t := enc.NewDecoder().Transformer
+	for c := uint16(0x2121); c <= 0x7e7e; c++ {
+		if c&0xff < 0x21 || c&0xff > 0x7e {
+			continue
+		}
+		t.Reset()
+		var dst [16]byte
+		nd, ns, err := t.Transform(dst[:], append([]byte(shift), byte(c>>8), byte(c)), true)
+		r, size := utf8.DecodeRune(dst[:nd])
+		if err != nil || ns != len(shift)+2 || r == runeError || r < 0x80 || size != nd {
+			continue
+		}
+		dec[c|0x80] = pairOf(r, 2)
+		if code != nil && code[r] == 0 {
+			code[r] = c
+		}
+	}
+}
 
 const (
 	hzASCII uint8 = iota
@@ -66,7 +103,7 @@ func (m hz) decodeChar(st *state, src []byte) char {
 	case src[1] < 0x21 || src[1] > 0x7e:
 		return char{v: isBad, size: 1}
 	}
-	p := m.gbk.dec[uint(c0)<<8|uint(src[1]|0x80)]
+	p := m.dec[uint(c0)<<8|uint(src[1]|0x80)]
 	if p == 0 {
 		return char{v: isBad, size: 2}
 	}
@@ -102,7 +139,7 @@ func (m hz) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		if c0-0x21 >= 0x5d || c1-0x21 >= 0x5e { // '~' begins no character
 			break
 		}
-		p := m.gbk.dec[uint(c0)<<8|uint(c1|0x80)]
+		p := m.dec[uint(c0)<<8|uint(c1|0x80)]
 		if p == 0 {
 			break
 		}
@@ -111,15 +148,6 @@ func (m hz) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		nSrc += 2
 	}
 	return nDst, nSrc
-}
-
-// code returns the two 7-bit bytes of r, or 0.
-func (m hz) code(r uint) uint16 {
-	v := m.gbk.enc[r]
-	if v < 0xa1a1 || v >= 0xfe00 || v&0xff < 0xa1 || v&0xff == 0xff {
-		return 0
-	}
-	return v & 0x7f7f
 }
 
 func (hz) shiftTo(st *state, dst []byte, mode uint8) int {
@@ -146,7 +174,7 @@ func (m hz) encodeRune(st *state, dst []byte, r rune) int {
 	if r >= 1<<16 {
 		return 0
 	}
-	v := m.code(uint(r))
+	v := m.enc[r]
 	if v == 0 {
 		return 0
 	}
@@ -181,7 +209,7 @@ func (m hz) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if c0-0xe0 >= 0x10 || c1&0xc0 != 0x80 || c2&0xc0 != 0x80 || r < 0x800 {
 				return nDst, nSrc
 			}
-			v := m.code(r)
+			v := m.enc[r]
 			if v == 0 {
 				return nDst, nSrc
 			}

@@ -1,6 +1,10 @@
 package codec
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"golang.org/x/text/encoding"
+)
 
 // iso2022jp is ISO-2022-JP, RFC 1468, with the sets that x/text also reads:
 // JIS X 0212, half-width katakana, and JIS X 0201 Roman. It writes JIS X 0212
@@ -10,17 +14,15 @@ import "math/bits"
 // for themselves, and LF returns to ASCII, so it gets into step again at the
 // end of the line.
 type iso2022jp struct {
-	euc *double
-	enc [1 << 16]uint16 // JIS X 0208, in 7 bits
+	dec  [128 << 8]pair // JIS X 0208, by two bytes, the second with its top bit
+	dec2 [128 << 8]pair // JIS X 0212
+	enc  [1 << 16]uint16
 }
 
-func newISO2022JP() *iso2022jp {
-	m := &iso2022jp{euc: eucJPTables()}
-	for r, v := range m.euc.enc {
-		if v >= 0xa1a1 && v&0xff >= 0xa1 {
-			m.enc[r] = v & 0x7f7f
-		}
-	}
+func newISO2022JP(enc encoding.Encoding) *iso2022jp {
+	m := new(iso2022jp)
+	fill7(&m.dec, &m.enc, enc, "\x1b$B")
+	fill7(&m.dec2, nil, enc, "\x1b$(D")
 	m.enc['¥'], m.enc['‾'] = 0, 0 // Roman has them
 	return m
 }
@@ -160,13 +162,11 @@ func (m *iso2022jp) decodeChar(st *state, src []byte) char {
 	case src[1] < 0x21 || src[1] > 0x7e:
 		return char{v: isBad, size: 1}
 	}
+	table := &m.dec
 	if st.mode == jis0212 {
-		st.tmp[5], st.tmp[6], st.tmp[7] = 0x8f, c0|0x80, src[1]|0x80
-		c := m.euc.decodeThree(st, st.tmp[5:])
-		c.size = 2
-		return c
+		table = &m.dec2
 	}
-	p := m.euc.dec[uint(c0)<<8|uint(src[1]|0x80)]
+	p := table[uint(c0)<<8|uint(src[1]|0x80)]
 	if p == 0 {
 		return char{v: isBad, size: 2}
 	}
@@ -210,7 +210,7 @@ func (m *iso2022jp) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				if c0-0x21 >= 0x5e || c1-0x21 >= 0x5e {
 					break
 				}
-				p := m.euc.dec[uint(c0)<<8|uint(c1|0x80)]
+				p := m.dec[uint(c0)<<8|uint(c1|0x80)]
 				if p == 0 {
 					break
 				}

@@ -3,8 +3,6 @@ package codec
 import (
 	"math/bits"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
 )
 
 // entry is the UTF-8 of a character of the basic plane in the order of a
@@ -33,19 +31,16 @@ type single struct {
 	wide   [256]uint64 // dec, with eight times the length in the top byte
 	enc    runeTable
 
-	fromASCII [256]byte // the codes of ASCII, all of which are there
+	fromASCII  [256]byte // the codes of ASCII
+	lacksASCII bool      // not all of ASCII is there: some EBCDIC pages lack "`" or small letters
 }
 
-func newSingle(enc encoding.Encoding) *single {
+func newSingle(c *Charset) *single {
 	m := &single{ascii: true}
-	dec := enc.NewDecoder()
-	var dst [8]byte
-	for i := range 256 {
+	for i, r := range singleTable(c) {
 		m.direct[i] = 0x80
-		nd, _, err := dec.Transform(dst[:], []byte{byte(i)}, true)
-		r, _ := utf8.DecodeRune(dst[:nd])
-		if err != nil || nd == 0 || r == runeError {
-			m.ascii = m.ascii && i >= 0x80
+		m.ascii = m.ascii && (i >= 0x80 || r == rune(i))
+		if r == runeError {
 			continue
 		}
 		m.dec[i] = entryOf(r)
@@ -53,21 +48,16 @@ func newSingle(enc encoding.Encoding) *single {
 		if r < 0x80 {
 			m.direct[i] = byte(r)
 		}
-		m.ascii = m.ascii && (i >= 0x80 || r == rune(i))
-	}
-	e := enc.NewEncoder()
-	for i := range 256 {
-		if m.dec[i] == 0 {
-			continue
-		}
-		r := m.dec[i].rune()
-		nd, _, err := e.Transform(dst[:], utf8.AppendRune(nil, r), true)
-		if err == nil && nd == 1 {
-			m.enc.set(r, 0x100|uint16(dst[0]))
+		// Of two bytes for one character the encoder takes the lower.
+		if m.enc.get(r) == 0 {
+			m.enc.set(r, 0x100|uint16(i))
 			if r < 0x80 {
-				m.fromASCII[r] = dst[0]
+				m.fromASCII[r] = byte(i)
 			}
 		}
+	}
+	for r := range rune(0x80) {
+		m.lacksASCII = m.lacksASCII || m.enc.get(r) == 0
 	}
 	return m
 }
@@ -283,6 +273,9 @@ func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 			c0, c1 := src[nSrc], src[nSrc+1]
 			size := 2
 			if c0 < 0x80 {
+				if m.lacksASCII && m.enc.low[c0] == 0 {
+					return nDst, nSrc
+				}
 				break
 			} else if c0-0xc2 < 0x1e {
 				if c1&0xc0 != 0x80 {
@@ -334,6 +327,12 @@ func (m *single) encodeASCII(dst, src []byte) int {
 	dst, src = dst[:n], src[:n]
 	t := &m.fromASCII
 	i := 0
+	if m.lacksASCII {
+		for ; i < n && src[i] < 0x80 && m.enc.low[src[i]] != 0; i++ {
+			dst[i] = t[src[i]]
+		}
+		return i
+	}
 	for ; i+8 <= n; i += 8 {
 		s := src[i : i+8 : i+8]
 		le.PutUint64(dst[i:], uint64(t[s[0]])|uint64(t[s[1]])<<8|uint64(t[s[2]])<<16|uint64(t[s[3]])<<24|

@@ -49,6 +49,22 @@ func (utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		return 0, 0
 	}
 	for nSrc+4 <= len(src) && nDst+4 <= len(dst) {
+		for nSrc+16 <= len(src) && nDst+4 <= len(dst) {
+			s := src[nSrc : nSrc+16 : nSrc+16]
+			w0, w1 := le.Uint64(s), le.Uint64(s[8:])
+			if !st.little {
+				w0, w1 = swapLong(w0), swapLong(w1)
+			}
+			if (w0|w1)&0xffffff80ffffff80 != 0 {
+				break
+			}
+			le.PutUint32(dst[nDst:], uint32(w0|w0>>24)&0xffff|uint32(w1|w1>>24)<<16)
+			nDst += 4
+			nSrc += 16
+		}
+		if nSrc+4 > len(src) || nDst+4 > len(dst) {
+			break
+		}
 		u := le.Uint32(src[nSrc:])
 		if !st.little {
 			u = bits.ReverseBytes32(u)
@@ -59,6 +75,12 @@ func (utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			nDst++
 		case u > utf8.MaxRune || u-surrogates < 0x800:
 			return nDst, nSrc
+		case u < 0x800:
+			le.PutUint32(dst[nDst:], 0x80c0|u>>6|u<<8&0x3f00)
+			nDst += 2
+		case u < 0x10000:
+			le.PutUint32(dst[nDst:], utf8Three(u))
+			nDst += 3
 		default:
 			nDst += utf8.EncodeRune(dst[nDst:], rune(u))
 		}
@@ -67,13 +89,36 @@ func (utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	return nDst, nSrc
 }
 
+// swapLong swaps the bytes of each of two units of four bytes.
+func swapLong(w uint64) uint64 { return bits.RotateLeft64(bits.ReverseBytes64(w), 32) }
+
 func (m utf32Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
 	for nSrc < len(src) && nDst+4 <= len(dst) {
+		for nSrc+4 <= len(src) && nDst+16 <= len(dst) {
+			w := le.Uint32(src[nSrc:])
+			if w&0x80808080 != 0 {
+				break
+			}
+			w0 := uint64(w&0xff) | uint64(w&0xff00)<<24
+			w1 := uint64(w>>16&0xff) | uint64(w>>24)<<32
+			if !m.little {
+				w0, w1 = swapLong(w0), swapLong(w1)
+			}
+			le.PutUint64(dst[nDst:], w0)
+			le.PutUint64(dst[nDst+8:], w1)
+			nDst += 16
+			nSrc += 4
+		}
+		if nSrc == len(src) || nDst+4 > len(dst) {
+			break
+		}
 		r, size := rune(src[nSrc]), 1
-		if r >= 0x80 {
+		if r >= 0xc2 && r < 0xe0 && nSrc+1 < len(src) && src[nSrc+1]&0xc0 == 0x80 {
+			r, size = r&0x1f<<6|rune(src[nSrc+1]&0x3f), 2
+		} else if r >= 0x80 {
 			r, size = utf8.DecodeRune(src[nSrc:])
 			if r == runeError && size == 1 {
 				break

@@ -27,16 +27,24 @@ type Batch struct {
 	n     int // messages received, or headers of vec sent
 	errno syscall.Errno
 
-	// What was received by split: the senders, and for each message the index of
-	// its sender.
-	senders []sys.Sockaddr
-	sender  []int
+	// What was received by split: the senders of messages up to an end each.
+	senders []sender
+	at      int // index of the sender asked for last
 
-	// What is sent: for each header of vec its messages, and the control data of
-	// headers that have more than one.
+	// What is sent: for each header of vec its messages, and for those that have
+	// more than one their control data and, if they are short, their data.
 	heads []head
 	oobs  []byte
-	step  int // headers per system call
+	flat  []byte
+	step  int // headers in the next system call
+}
+
+// maxStep is how many messages a system call takes, UIO_MAXIOV of Linux.
+const maxStep = 1024
+
+type sender struct {
+	end  int
+	name sys.Sockaddr
 }
 
 var batches = sync.Pool{New: func() any { return new(Batch) }}
@@ -45,7 +53,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 func GetBatch(fd *FD, ms []Message, flags int) *Batch {
 	b := batches.Get().(*Batch)
 	b.fd, b.ms, b.flags = fd, ms, flags
-	b.n, b.errno = 0, 0
+	b.n, b.errno, b.at = 0, 0, 0
 	return b
 }
 
@@ -53,7 +61,7 @@ func GetBatch(fd *FD, ms []Message, flags int) *Batch {
 func (b *Batch) Free() {
 	b.vec.Forget()
 	b.fd, b.ms = nil, nil
-	b.senders, b.sender = b.senders[:0], b.sender[:0]
+	b.senders = b.senders[:0]
 	batches.Put(b)
 }
 
@@ -84,7 +92,7 @@ func (b *Batch) Recv() (int, error) {
 	if b.errno != 0 {
 		return 0, os.NewSyscallError("recvmmsg", b.errno)
 	}
-	if len(b.sender) == 0 {
+	if len(b.senders) == 0 {
 		for i := range b.ms[:b.n] {
 			m := &b.ms[i]
 			m.N, m.NN, m.Flags = b.vec.Result(i)
@@ -107,12 +115,17 @@ func (b *Batch) await() error {
 	return b.fd.RawRead(b.recv)
 }
 
-// Sender returns who sent message i.
-func (b *Batch) Sender(i int) *sys.Sockaddr {
-	if len(b.sender) > 0 {
-		return &b.senders[b.sender[i]]
+// Sender returns who sent message i, and the end of the messages from i on that have
+// this sender. It is called for messages in order.
+func (b *Batch) Sender(i int) (name *sys.Sockaddr, end int) {
+	if len(b.senders) == 0 {
+		return b.vec.Name(i), i + 1
 	}
-	return b.vec.Name(i)
+	for b.senders[b.at].end <= i {
+		b.at++
+	}
+	s := &b.senders[b.at]
+	return &s.name, s.end
 }
 
 func (b *Batch) recv(s uintptr) bool {
@@ -137,62 +150,35 @@ func (b *Batch) recv(s uintptr) bool {
 
 // recvKept receives a message that was kept.
 func (b *Batch) recvKept(s uintptr) (ok bool) {
-	var from sys.Sockaddr
+	from := sender{end: 1}
 	m := &b.ms[0]
-	m.N, m.NN, m.Flags, ok = b.fd.recvvKept(s, m.Buffers, m.OOB, b.flags, &from)
+	m.N, m.NN, m.Flags, ok = b.fd.recvvKept(s, m.Buffers, m.OOB, b.flags, &from.name)
 	if ok {
-		b.senders, b.sender = append(b.senders[:0], from), append(b.sender[:0], 0)
+		b.senders = append(b.senders[:0], from)
 		b.n, b.errno = 1, 0
 	}
 	return ok
 }
 
-// head says which messages a header of the vector sends: from first up to the first
-// of the next header.
+// head says which messages a header of the vector sends.
 type head struct {
-	first int
-	size  int // of each but the last, if there are several; otherwise 0
+	first, end int
+	size       int // of each but the last, if there are several; otherwise 0
 }
 
 // Send sends the messages in order, waiting for room, until one fails, and returns
 // how many were sent, and what was the matter with the next.
 func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
-	if held := &b.fd.need().heldWrite; held.Load() != 0 {
-		// A closed descriptor and a passed deadline come first, and leave it.
-		if b.flags&sys.MSG_DONTWAIT != 0 {
-			err = b.fd.Control(func(uintptr) {})
-		} else {
-			err = b.fd.RawWrite(func(uintptr) bool { return true })
-		}
-		if err != nil {
-			return 0, err
-		}
-		if errno := take(held); errno != 0 {
-			return 0, os.NewSyscallError("sendmmsg", errno)
-		}
-	}
-	b.step = len(b.ms)
-	connected := b.fd.Remote() != nil
-	if connected {
-		// The peer may refuse what was sent before, which the next system call
-		// reports, once. sendmmsg would keep that to itself and go on.
-		b.step = 1
-	}
-	j := newJoining(b.fd.offloads(), b.flags)
+	j := b.fd.newJoining(b.flags)
 	for sent < len(b.ms) {
 		encErr := b.pack(sent, encode, &j)
-		b.n, b.errno = 0, 0
+		b.n, b.errno, b.step = 0, 0, maxStep
 		if b.flags&sys.MSG_DONTWAIT == 0 {
 			err = b.fd.RawWrite(b.send)
 		} else {
 			err = b.fd.Control(func(s uintptr) { b.send(s) })
 		}
-		from := sent
-		sent = b.heads[b.n].first
-		for i := from; i < sent; i++ {
-			m := &b.ms[i]
-			m.N, m.NN, m.Flags = length(m.Buffers), len(m.OOB), 0
-		}
+		sent = b.sent(sent)
 		if b.n > 0 {
 			j.worked()
 		}
@@ -200,10 +186,10 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 		case err != nil:
 			return sent, err
 		case b.errno != 0:
-			if h := b.heads[b.n]; h.size > 0 && j.failed(b.errno, b.vec.Name(b.n), h.size, h.first, b.heads[b.n+1].first) {
+			if h := b.heads[b.n]; h.size > 0 && j.failed(b.errno, b.vec.Name(b.n), h.size, h.first, h.end) {
 				continue
 			}
-			if connected && sent > 0 && b.errno != sys.EAGAIN && b.errno != sys.EINVAL && b.errno != syscall.EMSGSIZE {
+			if sent > 0 && b.fd.Remote() != nil && !repeats(b.errno) {
 				hold(&b.fd.need().heldWrite, b.errno)
 			}
 			return sent, os.NewSyscallError("sendmmsg", b.errno)
@@ -214,12 +200,33 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 	return sent, nil
 }
 
+// repeats reports whether the system call that failed will fail in the same way when
+// it is tried again: the message is to blame, or nothing is. Otherwise the kernel
+// told what became of an earlier one, and does so once.
+func repeats(errno syscall.Errno) bool {
+	return errno == sys.EAGAIN || errno == sys.EINVAL || errno == syscall.EMSGSIZE
+}
+
+// sent completes the messages from the given one on whose headers were sent, and
+// returns their end.
+func (b *Batch) sent(from int) int {
+	for _, h := range b.heads[:b.n] {
+		for ; from < h.end; from++ {
+			m := &b.ms[from]
+			m.N, m.NN, m.Flags = h.size, len(m.OOB), 0
+		}
+		last := &b.ms[h.end-1] // or the only one, whose size is not in h
+		last.N = length(last.Buffers)
+	}
+	return from
+}
+
 // pack makes headers of the messages from first on, up to one whose address cannot
 // be encoded, and a head behind the last of them that marks the end.
 func (b *Batch) pack(first int, encode EncodeFunc, j *joining) (err error) {
 	ms := b.ms[first:]
 	b.vec.Reset(len(ms), countBuffers(ms))
-	b.heads, b.oobs = b.heads[:0], b.oobs[:0]
+	b.heads, b.oobs, b.flat = b.heads[:0], b.oobs[:0], b.flat[:0]
 	i := first
 	for i < len(b.ms) {
 		name := b.vec.Add()
@@ -227,20 +234,46 @@ func (b *Batch) pack(first int, encode EncodeFunc, j *joining) (err error) {
 			b.vec.Drop()
 			break
 		}
-		end, size := j.extent(b.ms, i, name)
-		for k := i; k < end; k++ {
-			b.addBuffers(b.ms[k].Buffers)
+		end, size, total := j.extent(b.ms, i, name)
+		switch {
+		case size == 0:
+			b.addBuffers(b.ms[i].Buffers)
+			b.vec.Control(b.ms[i].OOB)
+		case size <= maxFlat && !adjacent(b.ms[i].Buffers, b.ms[i+1].Buffers):
+			b.vec.Buffer(b.flatten(b.ms[i:end], total))
+			b.vec.Control(b.segmented(b.ms[i].OOB, size))
+		default:
+			b.addJoined(b.ms[i:end])
+			b.vec.Control(b.segmented(b.ms[i].OOB, size))
 		}
-		b.heads = append(b.heads, head{i, size})
-		if oob := b.ms[i].OOB; size == 0 {
-			b.vec.Control(oob)
-		} else {
-			b.vec.Control(b.segmented(oob, size))
-		}
+		b.heads = append(b.heads, head{i, end, size})
 		i = end
 	}
-	b.heads = append(b.heads, head{i, 0})
+	b.heads = append(b.heads, head{i, i, 0})
 	return err
+}
+
+// adjacent reports whether the data of two messages lie one behind the other, as is
+// the case with parts of a larger buffer: the vector needs one element for both then.
+func adjacent(a, b [][]byte) bool {
+	return len(a) == 1 && len(b) == 1 && sys.Adjacent(a[0], b[0])
+}
+
+// flatten returns a copy of the data of messages, whose length is total.
+func (b *Batch) flatten(ms []Message, total int) []byte {
+	if cap(b.flat)-len(b.flat) < total {
+		b.flat = make([]byte, 0, max(1<<14, 2*cap(b.flat), total)) // earlier ones stay where they are
+	}
+	at := len(b.flat)
+	flat := b.flat[at : at+total]
+	b.flat = b.flat[:at+total]
+	n := 0
+	for i := range ms {
+		for _, p := range ms[i].Buffers {
+			n += copy(flat[n:], p)
+		}
+	}
+	return flat
 }
 
 // segmented returns oob with the size of segments appended.
@@ -256,11 +289,22 @@ func (b *Batch) segmented(oob []byte, size int) []byte {
 }
 
 func (b *Batch) send(s uintptr) bool {
+	if b.errno = b.fd.takeWriteError(); b.errno != 0 {
+		return true
+	}
 	for b.n < b.vec.Len() {
-		n, errno := sys.Sendmmsg(s, &b.vec, b.n, b.step, b.flags)
+		asked := min(b.step, b.vec.Len()-b.n)
+		n, errno := sys.Sendmmsg(s, &b.vec, b.n, asked, b.flags)
 		b.n += n
+		b.step = maxStep
 		if b.errno = errno; errno != 0 {
 			return b.fd.settled(&b.errno, b.flags)
+		}
+		if n < asked && b.fd.Remote() != nil {
+			// The kernel has forgotten an error, that the peer refused a datagram perhaps.
+			// It tells the next one if one message comes first: that provokes it, and
+			// the system call behind it, which cannot succeed in part, reports it.
+			b.step = 1
 		}
 	}
 	return true
@@ -269,6 +313,19 @@ func (b *Batch) send(s uintptr) bool {
 func (b *Batch) addBuffers(buffers [][]byte) {
 	for _, p := range buffers {
 		b.vec.Buffer(p)
+	}
+}
+
+// addJoined adds the buffers of messages that go out as one datagram.
+func (b *Batch) addJoined(ms []Message) {
+	var last []byte
+	for i := range ms {
+		for _, p := range ms[i].Buffers {
+			if !b.vec.Extend(last, p) {
+				b.vec.Buffer(p)
+			}
+			last = p
+		}
 	}
 }
 

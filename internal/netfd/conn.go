@@ -4,11 +4,12 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 )
 
-// Control calls f with the descriptor of c, of whatever package it is. The error says
-// why there is none to be had, without the *net.OpError that may be around it.
+// Control calls f with the descriptor of c, of whatever package it is. If there is none
+// to be had, the error is that of ConnError.
 func Control(c syscall.Conn, f func(sysfd uintptr)) error {
 	if c == nil {
 		return syscall.EINVAL
@@ -18,16 +19,49 @@ func Control(c syscall.Conn, f func(sysfd uintptr)) error {
 		err = syscall.EINVAL
 	}
 	if err == nil {
-		if err = raw.Control(f); err == nil {
-			return nil
-		}
-		if _, ok := c.(*os.File); ok {
-			// Package os has an error for this that matches nothing.
-			return os.ErrClosed
-		}
+		err = raw.Control(f)
+	}
+	return ConnError(err)
+}
+
+// ConnError returns the error of a file or connection of any package that does not give
+// its descriptor away, without the *net.OpError that may be around it: if it is
+// closed, one that matches net.ErrClosed.
+func ConnError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, net.ErrClosed):
+		return net.ErrClosed
+	case errors.Is(err, os.ErrClosed), errors.Is(err, fileClosed()):
+		return fileClosedError{}
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err
 	}
 	return err
 }
+
+// fileClosedError is the error of a closed file. It matches os.ErrClosed as well as
+// net.ErrClosed.
+type fileClosedError struct{}
+
+func (fileClosedError) Error() string { return os.ErrClosed.Error() }
+
+func (fileClosedError) Is(target error) bool {
+	return target == os.ErrClosed || target == net.ErrClosed
+}
+
+// fileClosed returns what the RawConn of a closed os.File answers: an error of
+// package os's own that matches no exported one.
+var fileClosed = sync.OnceValue(func() error {
+	// No system numbers its descriptors this high, so none is opened here and
+	// none is closed.
+	f := os.NewFile(1<<31-1, "")
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return rc.Control(func(uintptr) {})
+})

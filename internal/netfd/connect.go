@@ -62,8 +62,35 @@ func (fd *FD) StartConnect(to *sys.Sockaddr) error {
 // startConnect calls connect once and returns what the kernel says.
 func (fd *FD) startConnect(to *sys.Sockaddr) (errno syscall.Errno, err error) {
 	to.MakeReachable()
-	err = fd.Control(func(s uintptr) { errno = sys.Connect(s, to) })
+	err = fd.Control(func(s uintptr) {
+		if to.IsLinkLocal() && !fd.IsStream() {
+			fd.noteDevice(s)
+		}
+		errno = sys.Connect(s, to)
+	})
 	return errno, err
+}
+
+// noteDevice remembers the interface to which the socket is bound. The kernel will
+// bind it to that of a link-local peer.
+func (fd *FD) noteDevice(s uintptr) {
+	var peer sys.Sockaddr
+	if sys.Getpeername(s, &peer) != 0 || !peer.IsLinkLocal() {
+		fd.need().device.Store(int32(sys.BoundDevice(s)))
+	}
+}
+
+// notedDevice returns what noteDevice remembered last.
+func (fd *FD) notedDevice() int {
+	if m := fd.more.Load(); m != nil {
+		return int(m.device.Load())
+	}
+	return 0
+}
+
+// disconnect has the kernel forget the peer, as far as it does.
+func (fd *FD) disconnect() error {
+	return fd.control("connect", func(s uintptr) syscall.Errno { return sys.Disconnect(s, fd.notedDevice()) })
 }
 
 // WaitConnect waits for the outcome of a connect that is in progress. The socket is
@@ -162,7 +189,7 @@ func (fd *FD) SetPeer(to *sys.Sockaddr) error {
 	}
 	// The kernel stays with the source address that it chose for the old peer, from
 	// which this one may not be reachable.
-	err := fd.Disconnect()
+	err := fd.removePeer()
 	if err == nil {
 		err = fd.StartConnect(to)
 	}
@@ -174,13 +201,39 @@ func (fd *FD) SetPeer(to *sys.Sockaddr) error {
 
 // Disconnect leaves a datagram socket without a peer, but with its port, which the
 // kernel takes away unless bind was called with it. In the moment between, another
-// socket may get the port; the error is EADDRINUSE then.
+// socket may get the port; the error is EADDRINUSE then. It is ErrPeerKept, and the
+// peer as before, if the socket would not receive from others over IPv6 although it
+// could.
 func (fd *FD) Disconnect() error {
+	var peer, local sys.Sockaddr
+	if fd.Family != sys.AF_INET6 || fd.Peername(&peer) != nil || !sys.KeepsPeer6() {
+		return fd.removePeer()
+	}
+	err := fd.Sockname(&local)
+	if err == nil && local.IsMapped() {
+		// Either it is bound to this address, and only IPv4 can reach it, or to none,
+		// which shows afterwards.
+		if err = fd.removePeer(); err != nil {
+			return err
+		}
+		err = fd.Sockname(&local)
+	}
+	if err == nil && !local.IsMapped() {
+		if fd.Peername(new(sys.Sockaddr)) != nil {
+			fd.StartConnect(&peer)
+		}
+		err = ErrPeerKept
+	}
+	return err
+}
+
+// removePeer is disconnect that keeps the port.
+func (fd *FD) removePeer() error {
 	var before, after sys.Sockaddr
 	if err := fd.Sockname(&before); err != nil {
 		return err
 	}
-	if err := fd.control("connect", sys.Disconnect); err != nil {
+	if err := fd.disconnect(); err != nil {
 		return err
 	}
 	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 {
@@ -202,7 +255,7 @@ func (fd *FD) Disconnect() error {
 // was the kernel that chose it. It is best effort: what remains, the next connect
 // tells.
 func (fd *FD) Unconnect(local *sys.Sockaddr) {
-	fd.control("connect", sys.Disconnect)
+	fd.disconnect()
 	if (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && local.Port() != 0 {
 		// Linux goes on naming a port that it has taken away. Where it has not,
 		// this fails.

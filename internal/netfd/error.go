@@ -2,6 +2,7 @@ package netfd
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -9,9 +10,34 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// ErrPoller says that the runtime's poller refused a descriptor, as it does when
-// the system has no room for another registration, see epoll_ctl(2).
+// ErrPoller says that the runtime's poller refused a descriptor. It comes as a
+// *PollerError.
 var ErrPoller = errors.New("sockets: the runtime poller refused the descriptor")
+
+// PollerError matches ErrPoller, and what epoll_ctl(2) says of the descriptor.
+type PollerError struct{ Errno syscall.Errno }
+
+func (e *PollerError) Error() string { return ErrPoller.Error() + ": " + e.Errno.Error() }
+
+// Unwrap returns ErrPoller and Errno.
+func (e *PollerError) Unwrap() []error { return []error{ErrPoller, e.Errno} }
+
+// Temporary reports whether the system was short of something, watches for example, so
+// that a server goes on once there is some again.
+func (e *PollerError) Temporary() bool {
+	switch e.Errno {
+	case syscall.ENOSPC, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE:
+		return true
+	}
+	return false
+}
+
+// Timeout returns false.
+func (e *PollerError) Timeout() bool { return false }
+
+// ErrPeerKept says that a socket cannot be left without a peer. It matches
+// errors.ErrUnsupported.
+var ErrPeerKept = fmt.Errorf("sockets: the kernel would go on to receive from the old peer alone: %w", errors.ErrUnsupported)
 
 // CallError names the system call that an errno comes from, and leaves every
 // other error alone.

@@ -17,6 +17,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets/internal/sys"
@@ -43,10 +44,13 @@ type more struct {
 	turns   atomic.Uint64 // see nextTurn
 
 	offload             atomic.Pointer[offload] // nil unless turned on
+	refusals            refusals                // of joined datagrams
+	corked              atomic.Bool             // see cork
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
-	peer       sync.Mutex  // see LockPeer
-	connecting atomic.Bool // see notYet
+	peer       sync.Mutex   // see LockPeer
+	device     atomic.Int32 // see noteDevice
+	connecting atomic.Bool  // see notYet
 }
 
 // need returns fd.more, and makes it the first time.
@@ -67,6 +71,16 @@ func (fd *FD) offloads() *offload {
 		return m.offload.Load()
 	}
 	return nil
+}
+
+// takeWriteError returns, once, what the kernel had to say when a batch had been sent
+// in part. The next call that sends reports it, as it does with the kernel's own
+// pending error.
+func (fd *FD) takeWriteError() syscall.Errno {
+	if m := fd.more.Load(); m != nil {
+		return take(&m.heldWrite)
+	}
+	return 0
 }
 
 // New returns a bare FD that owns sysfd, which must be non-blocking, and closes it if
@@ -94,15 +108,16 @@ func (fd *FD) Init() error {
 	}
 	f := os.NewFile(uintptr(fd.sysfd), "socket")
 	if f == nil {
-		return ErrPoller
+		return &PollerError{syscall.EBADF}
 	}
 	// NewFile says nothing if epoll_ctl fails; deadlines do.
 	if f.SetDeadline(time.Time{}) != nil {
+		errno := sys.PollErrno(fd.sysfd)
 		// f owns the descriptor, and would close its number once more when it is
 		// collected.
 		f.Close()
 		fd.sysfd = -1
-		return ErrPoller
+		return &PollerError{errno}
 	}
 	fd.file, fd.sysfd = f, -1
 	return nil

@@ -56,8 +56,14 @@ func TestPollerRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := fd.Init(); !errors.Is(err, ErrPoller) {
-		t.Fatalf("Init of a regular file: %v, want ErrPoller", err)
+	err = fd.Init()
+	var refused *PollerError
+	if !errors.Is(err, ErrPoller) || !errors.As(err, &refused) || refused.Errno != syscall.EPERM || refused.Temporary() {
+		t.Fatalf("Init of a regular file: %v, want ErrPoller with EPERM, not temporary", err)
+	}
+	refused.Errno = syscall.ENOSPC
+	if err := error(&net.OpError{Op: "accept", Err: refused}); !err.(net.Error).Temporary() || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v: not temporary, want a server to go on", err)
 	}
 	other := open()
 	defer syscall.Close(other)

@@ -55,6 +55,9 @@ func (fd *FD) SendTo(b []byte, flags int, to *sys.Sockaddr) (n int, err error) {
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		send := func(s uintptr) bool {
+			if errno = fd.takeWriteError(); errno != 0 {
+				return true
+			}
 			n, errno = sys.Sendto(s, b, flags, to)
 			return fd.settled(&errno, flags)
 		}
@@ -124,6 +127,9 @@ func (fd *FD) SendMsg(b, oob []byte, flags int, to *sys.Sockaddr) (n int, err er
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		send := func(s uintptr) bool {
+			if errno = fd.takeWriteError(); errno != 0 {
+				return true
+			}
 			n, errno = sys.Sendmsg(s, data, oob, flags, to)
 			return fd.settled(&errno, flags)
 		}

@@ -3,6 +3,7 @@ package netfd
 import (
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -37,23 +38,30 @@ func TestJoiningRemembers(t *testing.T) {
 		before, same, smaller, other extent // what goes out together: until it works, and later
 	}{
 		{"too big", syscall.EMSGSIZE, 10, true, extent{1, 0}, extent{1, 0}, extent{10, 99}, extent{10, 100}},
-		{"no offload on the path", syscall.EIO, 10, true, extent{1, 0}, extent{1, 0}, extent{1, 0}, extent{1, 0}},
+		{"too big, on older systems", syscall.EINVAL, 10, true, extent{1, 0}, extent{1, 0}, extent{10, 99}, extent{10, 100}},
+		{"no offload on the path", syscall.EIO, 10, true, extent{1, 0}, extent{1, 0}, extent{1, 0}, extent{10, 100}},
 		{"not to blame", syscall.EINVAL, 10, false, extent{1, 0}, extent{10, 100}, extent{10, 99}, extent{10, 100}},
 		{"fewer segments", syscall.EINVAL, 100, true, extent{64, 100}, extent{64, 100}, extent{64, 99}, extent{64, 100}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			o := new(offload)
-			o.segments.Store(maxSegments)
+			defer segments.Store(segments.Load())
+			segments.Store(maxSegments)
+			fd := &FD{}
+			fd.need().offload.Store(new(offload))
+			fd.offloads().on.Store(true)
 			here, other := inet4(t, 0, 1), inet4(t, 0, 2)
 			check := func(what string, j joining, size int, to *sys.Sockaddr, want extent) {
 				t.Helper()
-				end, size := j.extent(equalMessages(tt.count, size), 0, to)
-				if got := (extent{end, size}); got != want {
+				end, joined, total := j.extent(equalMessages(tt.count, size), 0, to)
+				if joined > 0 && total != end*size {
+					t.Errorf("%s: %d messages of %d bytes have %d", what, end, size, total)
+				}
+				if got := (extent{end, joined}); got != want {
 					t.Errorf("%s: %+v, want %+v", what, got, want)
 				}
 			}
-			j := newJoining(o, 0)
+			j := fd.newJoining(0)
 			check("at first", j, 100, here, extent{tt.count, 100})
 			if !j.failed(tt.errno, here, 100, 0, tt.count) {
 				t.Fatal("the batch ends")
@@ -62,34 +70,54 @@ func TestJoiningRemembers(t *testing.T) {
 			if tt.worked {
 				j.worked()
 			}
-			check("same size", newJoining(o, 0), 100, here, tt.same)
-			check("smaller", newJoining(o, 0), 99, here, tt.smaller)
-			check("other peer", newJoining(o, 0), 100, other, tt.other)
+			check("same size", fd.newJoining(0), 100, here, tt.same)
+			check("smaller", fd.newJoining(0), 99, here, tt.smaller)
+			check("other peer", fd.newJoining(0), 100, other, tt.other)
 		})
 	}
-	j := newJoining(new(offload), 0)
+	j := new(FD).newJoining(0)
 	if j.failed(syscall.ECONNREFUSED, inet4(t, 0, 1), 100, 0, 10) {
 		t.Error("ECONNREFUSED is taken for a matter of joining")
 	}
 }
 
-func TestTooBigIsBounded(t *testing.T) {
-	var tb tooBig
-	for i := range 3 * maxTooBig {
-		tb.add(inet4(t, byte(i>>8), byte(i)), 1000)
-		if len(tb.to) > maxTooBig {
-			t.Fatalf("remembers %d peers, want at most %d", len(tb.to), maxTooBig)
+func TestRefusalsAreBounded(t *testing.T) {
+	var r refusals
+	for i := range 3 * maxRefusals {
+		r.add(peerOf(inet4(t, byte(i>>8), byte(i))), 1000)
+		if len(r.to) > maxRefusals {
+			t.Fatalf("remembers %d peers, want at most %d", len(r.to), maxRefusals)
 		}
 	}
 	last := inet4(t, 0, 0)
-	tb.add(last, 1400)
-	tb.add(last, 1300)
-	tb.add(last, 1350)
-	if !tb.refuses(last, 1300) || tb.refuses(last, 1299) {
+	r.add(peerOf(last), 1400)
+	r.add(peerOf(last), 1300)
+	r.add(peerOf(last), 1350)
+	if !r.refuses(last, 1300) || r.refuses(last, 1299) {
 		t.Error("does not remember the least size")
 	}
-	tb.clear()
-	if tb.refuses(last, 1400) {
+	r.clear()
+	if r.refuses(last, 1400) {
 		t.Error("remembers what it was to forget")
+	}
+}
+
+// What a path refused is tried again later.
+func TestRefusalsPass(t *testing.T) {
+	var r refusals
+	to := inet4(t, 0, 1)
+	r.add(peerOf(to), 1000)
+	old := r.to[peerOf(to)]
+	if left := time.Until(old.until); left <= 0 || left > refusalLasts {
+		t.Errorf("lasts %v more, want up to %v", left, refusalLasts)
+	}
+	old.until = time.Now().Add(-time.Second)
+	r.to[peerOf(to)] = old
+	if r.refuses(to, 1000) {
+		t.Error("refused for ever")
+	}
+	r.add(peerOf(to), 1200)
+	if !r.refuses(to, 1200) || r.refuses(to, 1199) {
+		t.Error("the size that was refused before its time passed is remembered")
 	}
 }

@@ -51,6 +51,9 @@ func (fd *FD) Write(b []byte) (n int, err error) {
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Write(func(s uintptr) bool {
+			if errno = fd.takeWriteError(); errno != 0 {
+				return true
+			}
 			for {
 				var k int
 				if fd.Type == sys.SOCK_SEQPACKET || len(b) == 0 {

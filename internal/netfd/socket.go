@@ -1,7 +1,9 @@
 package netfd
 
 import (
+	"net"
 	"os"
+	"sync"
 	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
@@ -70,3 +72,57 @@ func Socket(k Kind) (*FD, error) {
 	}
 	return New(sysfd, k)
 }
+
+// Pair makes two sockets that are connected to each other, and returns their FDs, which
+// are in the poller.
+func Pair(k Kind) (fds [2]*FD, err error) {
+	ends, errno := sys.Socketpair(k.Family, k.Type, k.Proto)
+	if errno != 0 {
+		return fds, os.NewSyscallError("socketpair", errno)
+	}
+	for i, sysfd := range ends {
+		if err != nil {
+			sys.Close(sysfd)
+			break
+		}
+		if fds[i], err = New(sysfd, k); err != nil {
+			continue
+		}
+		err = fds[i].Init()
+	}
+	if err != nil {
+		for _, fd := range fds {
+			if fd != nil {
+				fd.Close()
+			}
+		}
+	}
+	return fds, err
+}
+
+// IPStack tells whether the host has IPv4, and whether an IPv6 socket may speak IPv4 as
+// well.
+var IPStack = sync.OnceValue(func() (s struct{ IPv4, Mapped bool }) {
+	if fd, errno := sys.Socket(sys.AF_INET, sys.SOCK_STREAM, sys.IPPROTO_TCP); errno == 0 {
+		sys.Close(fd)
+		s.IPv4 = true
+	}
+	if !sys.MapsIPv4 {
+		return s
+	}
+	fd, errno := sys.Socket(sys.AF_INET6, sys.SOCK_STREAM, sys.IPPROTO_TCP)
+	if errno != 0 {
+		return s
+	}
+	defer sys.Close(fd)
+	sys.SetsockoptInt(uintptr(fd), sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, 0)
+	var sa sys.Sockaddr
+	sa.SetInet6([16]byte(net.IPv4(127, 0, 0, 1).To16()), 0, 0)
+	switch sys.Bind(uintptr(fd), &sa) {
+	case 0, syscall.EPERM, syscall.EACCES:
+		// A policy that refuses the address does not mean that the kernel lacks
+		// it, go.dev/issue/77430.
+		s.Mapped = true
+	}
+	return s
+})

@@ -9,29 +9,34 @@ type Cmsg struct {
 	Whole       []byte // with header and padding
 }
 
-// SegmentSize returns the size of the datagrams that make up a merged one, 0 if
-// the control data do not tell that it is merged. See udp(7), UDP_GRO.
-func SegmentSize(oob []byte) int {
+// Is reports whether c is the message that level and typ name. A negative number names
+// none, whatever was received.
+func (c *Cmsg) Is(level, typ int) bool {
+	return level >= 0 && typ >= 0 && c.Level == level && c.Type == typ
+}
+
+// TakeSegmentSize removes from control data what tells that a datagram is merged,
+// and returns the size of the datagrams that make it up, 0 if it is none. See udp(7),
+// UDP_GRO.
+func TakeSegmentSize(oob []byte) (size int, others []byte) {
 	for c, rest, ok := NextCmsg(oob); ok; c, rest, ok = NextCmsg(rest) {
-		if isSegmentSize(c) {
-			return int(int32(binary.NativeEndian.Uint32(c.Data)))
+		if c.Is(SOL_UDP, UDP_GRO) && len(c.Data) == 4 {
+			size = int(int32(binary.NativeEndian.Uint32(c.Data)))
+			at := len(oob) - len(rest) - len(c.Whole)
+			return size, append(oob[:at], rest...)
 		}
 	}
-	return 0
+	return 0, oob
 }
 
-func isSegmentSize(c Cmsg) bool {
-	return c.Level == SOL_UDP && c.Type == UDP_GRO && len(c.Data) == 4
-}
-
-// CopyCmsgs copies the control messages of src but the segment size to dst, and
-// returns the length of what was copied. If something does not fit, all is false,
-// and the last message is cut short where dst ends, as recvmsg(2) does it.
+// CopyCmsgs copies the control messages of src to dst, and returns the length of what
+// was copied. If something does not fit, all is false, and the last message is cut
+// short where dst ends, as recvmsg(2) does it.
 func CopyCmsgs(dst, src []byte) (n int, all bool) {
+	if len(src) <= len(dst) {
+		return copy(dst, src), true
+	}
 	for c, rest, ok := NextCmsg(src); ok; c, rest, ok = NextCmsg(rest) {
-		if isSegmentSize(c) {
-			continue
-		}
 		room := dst[n:]
 		if len(room) < cmsgLen(0) {
 			return n, false
@@ -51,7 +56,7 @@ func CopyCmsgs(dst, src []byte) (n int, all bool) {
 func TakesSegmentSize(oob []byte) bool {
 	for len(oob) > 0 {
 		c, rest, ok := NextCmsg(oob)
-		if !ok || c.Level == SOL_UDP && c.Type == UDP_SEGMENT {
+		if !ok || c.Is(SOL_UDP, UDP_SEGMENT) {
 			return false
 		}
 		oob = rest

@@ -5,6 +5,7 @@ package sys
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 )
 
@@ -68,7 +69,7 @@ func TestAppendCmsgPads(t *testing.T) {
 }
 
 // Only a control message of the right level, type and length tells the size of
-// segments; others are copied.
+// segments, and is removed; others stay.
 func TestSegmentSize(t *testing.T) {
 	if SOL_UDP < 0 {
 		t.Skip("no offload here")
@@ -84,12 +85,31 @@ func TestSegmentSize(t *testing.T) {
 		if tt.length >= 4 {
 			binary.NativeEndian.PutUint32(data, 1200)
 		}
-		if got := SegmentSize(oob); got != tt.want {
-			t.Errorf("%+v: segments of %d", tt, got)
+		before, _ := AppendCmsg(nil, 1, 1, 3)
+		behind, _ := AppendCmsg(nil, 2, 2, 5)
+		all, want := slices.Concat(before, oob, behind), slices.Concat(before, oob, behind)
+		if tt.want > 0 {
+			want = slices.Concat(before, behind)
 		}
-		n, all := CopyCmsgs(make([]byte, 100), oob)
-		if copied := n > 0; copied != (tt.want == 0) || !all {
-			t.Errorf("%+v: copied %d octets, all %v", tt, n, all)
+		got, others := TakeSegmentSize(all)
+		if got != tt.want || !bytes.Equal(others, want) {
+			t.Errorf("%+v: segments of %d, others %x, want %d, %x", tt, got, others, tt.want, want)
+		}
+	}
+}
+
+// Control messages that do not fit are cut as recvmsg(2) does it.
+func TestCopyCmsgs(t *testing.T) {
+	one, _ := AppendCmsg(nil, 1, 2, 3)
+	two, _ := AppendCmsg(bytes.Clone(one), 41, 50, 20)
+	for room := range 2 * len(two) {
+		dst := make([]byte, room)
+		n, all := CopyCmsgs(dst, two)
+		if whole := room >= len(one)+cmsgLen(20); all != whole || n > room {
+			t.Errorf("room for %d: copied %d, all %v", room, n, all)
+		}
+		if all && !bytes.Equal(dst[:n], two[:n]) {
+			t.Errorf("room for %d: copied %x, want %x", room, dst[:n], two)
 		}
 	}
 }
@@ -144,15 +164,13 @@ func FuzzNextCmsg(f *testing.F) {
 		if seen > len(b) {
 			t.Fatalf("%d octets of messages in %d", seen, len(b))
 		}
-		SegmentSize(b)
+		if _, others := TakeSegmentSize(bytes.Clone(b)); len(others) > len(b) {
+			t.Fatalf("%d octets of messages without the size, %d with it", len(others), len(b))
+		}
 		TakesSegmentSize(b)
 		to := make([]byte, len(b))
-		n, all := CopyCmsgs(to, b)
-		if n > seen || !all {
-			t.Fatalf("copied %d octets of %d, all %v", n, seen, all)
-		}
-		if SegmentSize(to[:n]) != 0 {
-			t.Fatal("the segment size was copied")
+		if n, all := CopyCmsgs(to, b); !all || !bytes.Equal(to[:n], b) {
+			t.Fatalf("copied %x of %x, all %v", to[:n], b, all)
 		}
 		// No room is too little for a panic.
 		for room := range len(b) {
@@ -161,4 +179,25 @@ func FuzzNextCmsg(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A message that a system lacks has a negative number, which nothing that is received
+// matches.
+func TestCmsgIs(t *testing.T) {
+	tests := []struct {
+		c          Cmsg
+		level, typ int
+		want       bool
+	}{
+		{Cmsg{Level: 1, Type: 2}, 1, 2, true},
+		{Cmsg{Level: 1, Type: 2}, 1, 3, false},
+		{Cmsg{Level: 0, Type: 2}, 1, 2, false},
+		{Cmsg{Level: 0, Type: -1}, 0, -1, false},
+		{Cmsg{Level: -1, Type: 1}, -1, 1, false},
+	}
+	for _, tt := range tests {
+		if got := tt.c.Is(tt.level, tt.typ); got != tt.want {
+			t.Errorf("%+v is level %d, type %d: %t, want %t", tt.c, tt.level, tt.typ, got, tt.want)
+		}
+	}
 }

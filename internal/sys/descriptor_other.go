@@ -21,4 +21,5 @@ func FileID(fd uintptr) (dev, ino uint64, e syscall.Errno) { return 0, 0, none }
 func PIDFDID(pid int) (id uint64, ok bool)                 { return 0, false }
 func Unread(fd uintptr) int                                { return 0 }
 func Dup2(from, to int) syscall.Errno                      { return none }
+func PollErrno(fd int) syscall.Errno                       { return none }
 func MonotonicUsec() int64                                 { return 0 }

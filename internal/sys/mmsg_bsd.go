@@ -62,6 +62,9 @@ func (m *mmsgs) Buffer(b []byte) {
 	last.buffers = m.bufs[i-len(last.buffers) : i+1]
 }
 
+// Extend reports false: no datagrams are joined here.
+func (m *mmsgs) Extend(a, b []byte) bool { return false }
+
 // Control gives the last message control data, or room for them.
 func (m *mmsgs) Control(oob []byte) { m.msgs[len(m.msgs)-1].oob = oob }
 

@@ -58,15 +58,26 @@ func (m *mmsgs) Drop() { m.hdrs = m.hdrs[:len(m.hdrs)-1] }
 // Buffer appends b to the last message.
 func (m *mmsgs) Buffer(b []byte) {
 	i := len(m.iovs)
+	h := &m.hdrs[len(m.hdrs)-1].hdr
 	m.iovs = m.iovs[:i+1]
 	iov := &m.iovs[i]
 	iov.Base = unsafe.SliceData(b)
 	iov.SetLen(len(b))
-	h := &m.hdrs[len(m.hdrs)-1].hdr
 	if h.Iov == nil {
 		h.Iov = iov
 	}
 	h.Iovlen++
+}
+
+// Extend makes the last buffer that of a and b, which lie one behind the other, and
+// reports whether they do. The caller keeps both, for m points to the first alone.
+func (m *mmsgs) Extend(a, b []byte) bool {
+	if !Adjacent(a, b) {
+		return false
+	}
+	last := &m.iovs[len(m.iovs)-1]
+	last.SetLen(int(last.Len) + len(b))
+	return true
 }
 
 // Control gives the last message control data, or room for them.

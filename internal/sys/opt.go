@@ -18,6 +18,11 @@ type Opt struct {
 	Byte bool
 	// Fixed says that the kernel reports the value and refuses to change it.
 	Fixed bool
+	// GetNum is the number for reading the value, where that is another.
+	GetNum int
+	// Unit is the size of what the length of the value counts, where that is not
+	// the byte.
+	Unit int
 }
 
 // OptFind returns the option called name; ok is false if this system has none.
@@ -31,4 +36,11 @@ func OptFind(name string) (o Opt, ok bool) {
 		}
 	}
 	return Opt{}, false
+}
+
+func (o *Opt) getNum() int {
+	if o.GetNum != 0 {
+		return o.GetNum
+	}
+	return o.Num
 }

@@ -5,6 +5,7 @@ package sys
 import (
 	"errors"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -48,10 +49,38 @@ var bsdOpts = []Opt{
 	{Name: "TCP_NODELAY", Level: unix.IPPROTO_TCP, Num: unix.TCP_NODELAY},
 }
 
-// OptGetBytes has no portable system call here, and no option needs one.
-func OptGetBytes(fd uintptr, o Opt, b []byte) (int, error) {
-	return 0, errors.ErrUnsupported
+// OptGet reads the option's value into b and returns how long it is. x/sys has a
+// function for each size, of which the lengths here are those that options have.
+func OptGet(fd uintptr, o *Opt, b []byte) (int, error) {
+	if o.Byte {
+		v, err := unix.GetsockoptByte(int(fd), o.Level, o.getNum())
+		return copy(b, AppendInt(nil, int(v))), err
+	}
+	if len(b) < 4 {
+		return 4, nil
+	}
+	// The longest value that x/sys reads without looking at it.
+	v, err := unix.GetsockoptICMPv6Filter(int(fd), o.Level, o.getNum())
+	return copy(b, Bytes(v)), err
 }
+
+// OptSet makes b the option's value. See setsockopt(2).
+func OptSet(fd uintptr, o *Opt, b []byte) error {
+	if o.Fixed {
+		return errors.ErrUnsupported
+	}
+	if o.Byte {
+		r := Reader(b)
+		return unix.SetsockoptByte(int(fd), o.Level, o.Num, byte(r.Int()))
+	}
+	return unix.SetsockoptString(int(fd), o.Level, o.Num, string(b))
+}
+
+// OptSetProgram answers errors.ErrUnsupported: sockets have no programs here.
+func OptSetProgram(uintptr, *Opt, []bpf.RawInstruction) error { return errors.ErrUnsupported }
+
+// OptChoices returns "": these systems do not list the choices.
+func OptChoices(*Opt) string { return "" }
 
 // OptSocketName describes the socket by family and type in net's words: "tcp4",
 // "udp6", "raw6:0", "unixgram". It is empty if fd is no socket.

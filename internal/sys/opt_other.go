@@ -5,38 +5,28 @@ package sys
 import (
 	"errors"
 	"time"
+
+	"golang.org/x/net/bpf"
 )
 
-// optTables is empty: OptFind finds nothing, so nothing below is ever reached with
-// an option that exists.
+// optTables is empty: OptFind finds nothing, so that only options by number come
+// here.
 var optTables [][]Opt
 
-func OptGetInt(fd uintptr, o Opt) (int, error) { return 0, errors.ErrUnsupported }
+func OptGet(uintptr, *Opt, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
-func OptSetInt(fd uintptr, o Opt, v int) error { return errors.ErrUnsupported }
+func OptSet(uintptr, *Opt, []byte) error { return errors.ErrUnsupported }
 
-func OptGetUint64(fd uintptr, o Opt) (uint64, error) { return 0, errors.ErrUnsupported }
+func OptSetProgram(uintptr, *Opt, []bpf.RawInstruction) error { return errors.ErrUnsupported }
 
-func OptSetUint64(fd uintptr, o Opt, v uint64) error { return errors.ErrUnsupported }
+func OptChoices(*Opt) string { return "" }
 
-func OptGetBytes(fd uintptr, o Opt, b []byte) (int, error) { return 0, errors.ErrUnsupported }
+func OptSocketName(uintptr) string { return "" }
 
-func OptGetString(fd uintptr, o Opt) (string, error) { return "", errors.ErrUnsupported }
+func AppendLinger(b []byte, on bool, seconds int) []byte { return b }
 
-func OptSetString(fd uintptr, o Opt, v string) error { return errors.ErrUnsupported }
+func Linger([]byte) (on bool, seconds int) { return false, 0 }
 
-func OptGetInet4Addr(fd uintptr, o Opt) ([4]byte, error) { return [4]byte{}, errors.ErrUnsupported }
+func AppendTimeval(b []byte, _ time.Duration) []byte { return b }
 
-func OptSetInet4Addr(fd uintptr, o Opt, v [4]byte) error { return errors.ErrUnsupported }
-
-func OptGetLinger(fd uintptr, o Opt) (on bool, seconds int, err error) {
-	return false, 0, errors.ErrUnsupported
-}
-
-func OptSetLinger(fd uintptr, o Opt, on bool, seconds int) error { return errors.ErrUnsupported }
-
-func OptGetTimeval(fd uintptr, o Opt) (time.Duration, error) { return 0, errors.ErrUnsupported }
-
-func OptSetTimeval(fd uintptr, o Opt, v time.Duration) error { return errors.ErrUnsupported }
-
-func OptSocketName(fd uintptr) string { return "" }
+func Timeval([]byte) time.Duration { return 0 }

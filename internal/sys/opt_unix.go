@@ -3,95 +3,36 @@
 package sys
 
 import (
-	"errors"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// OptGetInt reads an option whose value is an int.
-func OptGetInt(fd uintptr, o Opt) (int, error) {
-	if o.Byte {
-		v, err := unix.GetsockoptByte(int(fd), o.Level, o.Num)
-		return int(v), err
-	}
-	return unix.GetsockoptInt(int(fd), o.Level, o.Num)
+// AppendLinger appends a struct linger.
+func AppendLinger(b []byte, on bool, seconds int) []byte {
+	l := unix.Linger{Onoff: int32(boolint(on)), Linger: int32(seconds)}
+	return append(b, Bytes(&l)...)
 }
 
-// OptSetInt sets an option whose value is an int; the kernel sees v's low 32 bits.
-func OptSetInt(fd uintptr, o Opt, v int) error {
-	if o.Fixed {
-		return errors.ErrUnsupported
-	}
-	if o.Byte {
-		return unix.SetsockoptByte(int(fd), o.Level, o.Num, byte(v))
-	}
-	return unix.SetsockoptInt(int(fd), o.Level, o.Num, v)
+// Linger reads a struct linger.
+func Linger(b []byte) (on bool, seconds int) {
+	var l unix.Linger
+	copy(Bytes(&l), b)
+	return l.Onoff != 0, int(l.Linger)
 }
 
-// OptGetUint64 reads an option whose value is 64 bits wide.
-func OptGetUint64(fd uintptr, o Opt) (uint64, error) {
-	return unix.GetsockoptUint64(int(fd), o.Level, o.Num)
-}
-
-// OptSetUint64 sets an option whose value is 64 bits wide.
-func OptSetUint64(fd uintptr, o Opt, v uint64) error {
-	return unix.SetsockoptUint64(int(fd), o.Level, o.Num, v)
-}
-
-// OptGetString reads an option whose value is text, without its terminator.
-func OptGetString(fd uintptr, o Opt) (string, error) {
-	return unix.GetsockoptString(int(fd), o.Level, o.Num)
-}
-
-// OptSetString sets an option whose value is text.
-func OptSetString(fd uintptr, o Opt, v string) error {
-	return unix.SetsockoptString(int(fd), o.Level, o.Num, v)
-}
-
-// OptGetInet4Addr reads an option whose value is a struct in_addr.
-func OptGetInet4Addr(fd uintptr, o Opt) ([4]byte, error) {
-	return unix.GetsockoptInet4Addr(int(fd), o.Level, o.Num)
-}
-
-// OptSetInet4Addr sets an option whose value is a struct in_addr.
-func OptSetInet4Addr(fd uintptr, o Opt, v [4]byte) error {
-	return unix.SetsockoptInet4Addr(int(fd), o.Level, o.Num, v)
-}
-
-// OptGetLinger reads an option whose value is a struct linger.
-func OptGetLinger(fd uintptr, o Opt) (on bool, seconds int, err error) {
-	l, err := unix.GetsockoptLinger(int(fd), o.Level, o.Num)
-	if err != nil {
-		return false, 0, err
-	}
-	return l.Onoff != 0, int(l.Linger), nil
-}
-
-// OptSetLinger sets an option whose value is a struct linger.
-func OptSetLinger(fd uintptr, o Opt, on bool, seconds int) error {
-	l := unix.Linger{Linger: int32(seconds)}
-	if on {
-		l.Onoff = 1
-	}
-	return unix.SetsockoptLinger(int(fd), o.Level, o.Num, &l)
-}
-
-// OptGetTimeval reads an option whose value is a struct timeval.
-func OptGetTimeval(fd uintptr, o Opt) (time.Duration, error) {
-	tv, err := unix.GetsockoptTimeval(int(fd), o.Level, o.Num)
-	if err != nil {
-		return 0, err
-	}
-	return time.Duration(tv.Nano()), nil
-}
-
-// OptSetTimeval sets an option whose value is a struct timeval, to v rounded up to
-// a microsecond.
-func OptSetTimeval(fd uintptr, o Opt, v time.Duration) error {
+// AppendTimeval appends a struct timeval, v rounded up to a microsecond.
+func AppendTimeval(b []byte, v time.Duration) []byte {
 	tv := unix.NsecToTimeval(int64(v))
-	return unix.SetsockoptTimeval(int(fd), o.Level, o.Num, &tv)
+	return append(b, Bytes(&tv)...)
+}
+
+// Timeval reads a struct timeval.
+func Timeval(b []byte) time.Duration {
+	var tv unix.Timeval
+	copy(Bytes(&tv), b)
+	return time.Duration(tv.Nano())
 }
 
 func optSocketName(domain, typ, proto int) string {

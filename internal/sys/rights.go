@@ -58,7 +58,7 @@ func (r *Received) Parse(oob []byte) {
 			return
 		}
 		oob = rest
-		if c.Level != SOL_SOCKET {
+		if c.Level != SOL_SOCKET || c.Type < 0 { // what this system lacks has a negative number
 			r.Unknown = true
 			continue
 		}

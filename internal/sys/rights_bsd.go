@@ -42,3 +42,6 @@ func PIDFDID(pid int) (id uint64, ok bool) { return 0, false }
 
 // Dup2 makes to, which need not be open, a copy of from that exec keeps. See dup(2).
 func Dup2(from, to int) syscall.Errno { return errno(unix.Dup2(from, to)) }
+
+// PollErrno returns why kevent(2) refuses fd: it can do so only for want of memory.
+func PollErrno(fd int) syscall.Errno { return syscall.ENOMEM }

@@ -53,3 +53,18 @@ func PIDFDID(pid int) (id uint64, ok bool) {
 
 // Dup2 makes to, which need not be open, a copy of from that exec keeps. See dup(2).
 func Dup2(from, to int) syscall.Errno { return errno(unix.Dup3(from, to, 0)) }
+
+// PollErrno returns why epoll_ctl(2) refuses fd, which the runtime does not tell. If it
+// does not any more, watches were short.
+func PollErrno(fd int) syscall.Errno {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return errno(err)
+	}
+	defer unix.Close(ep)
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT, Fd: int32(fd)}
+	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		return errno(err)
+	}
+	return syscall.ENOSPC
+}

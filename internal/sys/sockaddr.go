@@ -2,6 +2,7 @@ package sys
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"syscall"
 	"unsafe"
 )
@@ -173,4 +174,29 @@ func (sa *Sockaddr) Unix() string {
 		}
 	}
 	return string(path)
+}
+
+// AddrPort returns an internet address, or the zero AddrPort for any other. It knows
+// no zone.
+func AddrPort(sa *Sockaddr) netip.AddrPort {
+	switch sa.Family() {
+	case AF_INET:
+		ip, port := sa.Inet4()
+		return netip.AddrPortFrom(netip.AddrFrom4(ip), port)
+	case AF_INET6:
+		ip, port, _ := sa.Inet6()
+		return netip.AddrPortFrom(netip.AddrFrom16(ip), port)
+	}
+	return netip.AddrPort{}
+}
+
+// AppendSockaddr appends a struct sockaddr_storage with an internet address.
+func AppendSockaddr(b []byte, a netip.AddrPort) []byte {
+	var sa Sockaddr
+	if addr := a.Addr(); addr.Is4() {
+		sa.SetInet4(addr.As4(), int(a.Port()))
+	} else {
+		sa.SetInet6(addr.As16(), int(a.Port()), 0)
+	}
+	return append(b, sa.storage()[:]...)
 }

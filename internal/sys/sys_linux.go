@@ -167,27 +167,37 @@ func Connect(fd uintptr, sa *Sockaddr) syscall.Errno {
 	return errno
 }
 
-// Disconnect leaves a datagram socket without a peer. See connect(2).
-func Disconnect(fd uintptr) syscall.Errno {
+// BoundDevice returns the index of the interface to which the socket is bound, 0 if it
+// is bound to none.
+func BoundDevice(fd uintptr) int {
+	index, _ := GetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX)
+	return index
+}
+
+// Disconnect leaves a datagram socket without a peer. device is the interface to which
+// it was bound before it got a link-local peer, 0 if to none. See connect(2).
+func Disconnect(fd uintptr, device int) syscall.Errno {
 	// The kernel lets go of the interface, too, to which the socket is bound: by an
 	// option, by the scope of its own address, or by that of its peer, which alone
 	// is right. See __udp_disconnect in net/ipv4/udp.c.
-	device, _ := GetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX)
 	var sa, local, peer Sockaddr
+	bound := BoundDevice(fd)
 	Getpeername(fd, &peer)
 	sa.SetFamily(AF_UNSPEC, make([]byte, 16))
-	if errno := Connect(fd, &sa); errno != 0 || device == 0 {
+	if errno := Connect(fd, &sa); errno != 0 || bound == 0 {
 		return errno
 	}
 	Getsockname(fd, &local)
 	if peer.IsLinkLocal() && !local.IsLinkLocal() {
-		return 0
+		if _, _, scope := peer.Inet6(); int(scope) == bound {
+			bound = device
+		}
 	}
 	// To take an interface away needs a privilege, and to set one does not.
-	if now, errno := GetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX); errno != 0 || now != 0 {
+	if now, errno := GetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX); errno != 0 || now != 0 || bound == 0 {
 		return errno
 	}
-	return SetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX, device)
+	return SetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX, bound)
 }
 
 // PeerEnded reports whether the peer of a stream has ended its writing side, or

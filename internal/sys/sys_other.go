@@ -116,7 +116,9 @@ const (
 	AF_PACKET  = -4
 )
 
-func (sa *Sockaddr) MakeReachable()       {}
-func UsesMultipathTCP(fd int) bool        { return false }
-func Disconnect(fd uintptr) syscall.Errno { return none }
-func PeerEnded(fd uintptr) bool           { return true }
+func (sa *Sockaddr) MakeReachable()                   {}
+func UsesMultipathTCP(fd int) bool                    { return false }
+func Disconnect(fd uintptr, device int) syscall.Errno { return none }
+func KeepsPeer6() bool                                { return false }
+func BoundDevice(fd uintptr) int                      { return 0 }
+func PeerEnded(fd uintptr) bool                       { return true }

@@ -21,10 +21,10 @@ import (
 var promised = map[string][]string{
 	"Dialer":       {"Format", "InputBufferSize", "Offload", "Options", "OutputBufferSize"},
 	"IPConn":       {"Connect", "Disconnect", "ReadBatch", "ReceiveFrom", "SendTo", "WriteBatch"},
-	"ListenConfig": {"Backlog", "Format", "InputBufferSize", "ListenGroup", "ListenPacketGroup", "Offload", "Options", "OutputBufferSize"},
+	"ListenConfig": {"Backlog", "Format", "InputBufferSize", "ListenGroup", "ListenPacketGroup", "Offload", "Options", "OutputBufferSize", "PacketInfo"},
 	"TCPConn":      {"ReadBuffers", "ReceiveFrom", "SendTo", "WriteBuffers"},
 	"TCPListener":  {"AcceptWith"},
-	"UDPConn":      {"Connect", "Disconnect", "ReadBatch", "ReadSendError", "ReceiveFrom", "SendTo", "SetOffload", "WriteBatch"},
+	"UDPConn":      {"Connect", "Disconnect", "JoinGroup", "JoinSourceSpecificGroup", "LeaveGroup", "LeaveSourceSpecificGroup", "ReadBatch", "ReadErrorQueue", "ReceiveFrom", "SendTo", "SetOffload", "WriteBatch"},
 	"UnixConn": {
 		"Connect", "Disconnect", "ReadBatch", "ReadBuffers", "ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveFrom",
 		"ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendRawFDs", "SendTo", "WriteBatch", "WriteBuffers",

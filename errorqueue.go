@@ -1,0 +1,157 @@
+package sockets
+
+import (
+	"fmt"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// QueuedError is a report from a socket's error queue: why a datagram did not
+// arrive, as far as that is known, or what became of one that was sent.
+type QueuedError struct {
+	// Addr is where the datagram was sent.
+	Addr netip.AddrPort
+
+	// Err is the reason, for errors.Is: syscall.ECONNREFUSED if no socket receives
+	// there. It is zero if Origin is QueuedZeroCopy, and syscall.ENOMSG if it is
+	// QueuedTimestamp.
+	Err syscall.Errno
+
+	// Origin tells what the report is about.
+	Origin QueuedOrigin
+
+	// Reporter is the router or host that reported by ICMP; the zero Addr is this
+	// host's own kernel. Type and Code are those of the ICMP or, if Addr is an
+	// IPv6 one, ICMPv6 message.
+	Reporter   netip.Addr
+	Type, Code uint8
+
+	// MTU is what the path can carry, in bytes with IP header, if Err is
+	// syscall.EMSGSIZE.
+	MTU int
+
+	// Time and HardwareTime are when the datagram was sent, by the kernel's clock and
+	// by that of the device, if Origin is QueuedTimestamp. Only one of them is set.
+	Time, HardwareTime time.Time
+
+	// Info and Data are ee_info and ee_data of the report. For QueuedTimestamp, Info
+	// tells which time it is (0 sent, 1 queued, 2 acknowledged) and Data the number of
+	// the datagram, with sockopt.TimestampOptID. For QueuedZeroCopy they are the first
+	// and the last number of the sends whose buffers are free again, and Code is 1 if
+	// the kernel copied after all. For QueuedTxTime they are the lower and the upper
+	// half of the time asked for.
+	Info, Data uint32
+}
+
+// QueuedOrigin tells what a report from the error queue is about. The numbers are
+// those of linux/errqueue.h, SO_EE_ORIGIN_.
+type QueuedOrigin uint8
+
+const (
+	QueuedLocal     QueuedOrigin = sys.SO_EE_ORIGIN_LOCAL        // an error that this host found
+	QueuedICMP      QueuedOrigin = sys.SO_EE_ORIGIN_ICMP         // an ICMP message
+	QueuedICMP6     QueuedOrigin = sys.SO_EE_ORIGIN_ICMP6        // an ICMPv6 message
+	QueuedTimestamp QueuedOrigin = sys.SO_EE_ORIGIN_TIMESTAMPING // a datagram was sent, see sockopt.Timestamping
+	QueuedZeroCopy  QueuedOrigin = sys.SO_EE_ORIGIN_ZEROCOPY     // a buffer is free again, see sockopt.ZeroCopy
+	QueuedTxTime    QueuedOrigin = sys.SO_EE_ORIGIN_TXTIME       // a datagram missed its time, see sockopt.TxTime
+)
+
+func (e *QueuedError) Error() string {
+	to := "datagram"
+	if e.Addr.IsValid() {
+		to += " to " + e.Addr.String()
+	}
+	switch e.Origin {
+	case QueuedTimestamp:
+		t := e.Time
+		if t.IsZero() {
+			t = e.HardwareTime
+		}
+		return fmt.Sprintf("%s: time stamp %v", to, t)
+	case QueuedZeroCopy:
+		return fmt.Sprintf("buffers of sends %d to %d are free", e.Info, e.Data)
+	case QueuedTxTime:
+		return fmt.Sprintf("%s: time %d: %v", to, uint64(e.Data)<<32|uint64(e.Info), e.Err)
+	}
+	s := fmt.Sprintf("%s: %v", to, e.Err)
+	if e.Reporter.IsValid() {
+		s += fmt.Sprintf(" (reported by %v)", e.Reporter)
+	}
+	return s
+}
+
+// Unwrap returns Err, or nil if that is zero.
+func (e *QueuedError) Unwrap() error { return errnoErr(e.Err) }
+
+// ReadErrorQueue takes the next report from the socket's error queue, and the
+// beginning of the datagram that it is about into b. It does not wait: if there is
+// none it fails with syscall.EAGAIN. A report of an error also makes the next call
+// that sends or receives fail, once, with its errno; but WriteBatch without a peer
+// goes on after it, so look here behind a batch.
+//
+// The kernel reports to sockets with sockopt.ReceiveError or ReceiveError6 set, see
+// ip(7), and with sockopt.Timestamping, ZeroCopy and TxTime. Systems without an error
+// queue answer errors.ErrUnsupported.
+func (c *UDPConn) ReadErrorQueue(b []byte) (n int, report *QueuedError, err error) {
+	if !c.ok() {
+		return 0, nil, syscall.EINVAL
+	}
+	n, report, err = readErrorQueue(c.fd, b)
+	return n, report, opError(c.fd, "read", err)
+}
+
+func readErrorQueue(fd *netfd.FD, b []byte) (n int, report *QueuedError, err error) {
+	var (
+		to  sys.Sockaddr
+		oob [512]byte
+	)
+	n, oobn, err := fd.ReadErrorQueue(b, oob[:], &to)
+	if err != nil {
+		return 0, nil, err
+	}
+	report, ok := parseQueuedError(oob[:oobn])
+	if !ok {
+		return n, nil, fmt.Errorf("sockets: error queue without an error: %w", syscall.EINVAL)
+	}
+	report.Addr = decodeAddrPort(&to)
+	return n, report, nil
+}
+
+// parseQueuedError finds the report in control data, and the times that come beside
+// it.
+func parseQueuedError(oob []byte) (*QueuedError, bool) {
+	var (
+		e     QueuedError
+		found bool
+	)
+	for c, rest, ok := sys.NextCmsg(oob); ok; c, rest, ok = sys.NextCmsg(rest) {
+		if software, hardware, ok := sys.ParseTime(c); ok && !(software.IsZero() && hardware.IsZero()) {
+			e.Time, e.HardwareTime = software, hardware
+		}
+		x, ok := sys.ParseExtendedErr(c)
+		if !ok || x.Origin < sys.SO_EE_ORIGIN_LOCAL || x.Origin > sys.SO_EE_ORIGIN_TXTIME {
+			continue
+		}
+		found = true
+		e.Err, e.Origin = syscall.Errno(x.Errno), QueuedOrigin(x.Origin)
+		switch e.Origin {
+		case QueuedLocal:
+		case QueuedICMP, QueuedICMP6:
+			e.Type, e.Code = x.Type, x.Code
+			e.Reporter = decodeAddrPort(&x.Offender).Addr()
+		default:
+			e.Type, e.Code, e.Info, e.Data = x.Type, x.Code, x.Info, x.Data
+		}
+		if e.Err == syscall.EMSGSIZE {
+			e.MTU = int(x.Info)
+		}
+	}
+	if e.Origin != QueuedTimestamp {
+		e.Time, e.HardwareTime = time.Time{}, time.Time{}
+	}
+	return &e, found
+}

@@ -1,0 +1,106 @@
+package sockets_test
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/iolib-go/sockets"
+)
+
+// A file in an external format.
+func ExampleExternalFormat_NewReader() {
+	format, err := sockets.ParseFormat("iso-8859-1,crlf")
+	if err != nil {
+		log.Fatal(err)
+	}
+	r := format.NewReader(strings.NewReader("Gr\xfc\xdfe\r\naus K\xf6ln\r\n"))
+	if _, err := io.Copy(os.Stdout, r); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// Grüße
+	// aus Köln
+}
+
+func ExampleExternalFormat_NewWriter() {
+	format, err := sockets.ParseFormat("cp037,nel")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var wire strings.Builder
+	w := format.NewWriter(&wire)
+	fmt.Fprintln(w, "HELLO")
+	if err := w.Close(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("% x\n", wire.String())
+	// Output: c8 c5 d3 d3 d6 15
+}
+
+// A datagram, or a field of a message, is bytes at hand.
+func ExampleExternalFormat_AppendDecode() {
+	format, err := sockets.ParseFormat("shift_jis,strict")
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := format.AppendDecode(nil, []byte("\x93\xfa\x96\x7b"))
+	fmt.Printf("%s %v\n", text, err)
+	text, err = format.AppendDecode(text[:0], []byte("ok\x93"))
+	fmt.Printf("%s %v\n", text, err)
+	// Output:
+	// 日本 <nil>
+	// ok sockets: read shift_jis: unexpected EOF: 93 at offset 2
+}
+
+func ExampleExternalFormat_AppendEncode() {
+	format, err := sockets.ParseFormat("iso-2022-jp")
+	if err != nil {
+		log.Fatal(err)
+	}
+	wire, err := format.AppendEncode(nil, []byte("日本"))
+	fmt.Printf("%q %v\n", wire, err)
+	// Output: "\x1b$BF|K\\\x1b(B" <nil>
+}
+
+// A message that names its own encoding in its first segment, as those of HL7 do.
+func ExampleTextConn_ReadString() {
+	client, server := net.Pipe()
+	go func() {
+		fmt.Fprint(client, "\x0bMSH|8859/1\rPID|M\xfcller\r\x1c\r")
+		client.Close()
+	}()
+
+	ascii, err := sockets.ParseFormat("us-ascii")
+	if err != nil {
+		log.Fatal(err)
+	}
+	latin, err := sockets.ParseFormat("iso-8859-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c := sockets.NewTextConn(server, ascii)
+	defer c.Close()
+	if _, err := c.Skip(1); err != nil { // the start of the block
+		log.Fatal(err)
+	}
+	header, err := c.ReadString('\r')
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q\n", header)
+	if strings.Contains(header, "8859/1") {
+		err = c.SetReadFormat(latin) // from the very next byte on
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	rest, err := c.ReadString('\x1c')
+	fmt.Printf("%q %v %v\n", rest, err, c.ReadFormat())
+	// Output:
+	// "MSH|8859/1\r"
+	// "PID|Müller\r\x1c" <nil> iso-8859-1
+}

@@ -1,0 +1,227 @@
+package netfd
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Limits of a joined datagram. The kernel takes 64 segments before Linux 6.8 and
+// 128 since. It takes 65507 bytes, but would cut up itself what is more with
+// headers than a device takes, which is 65535.
+const (
+	maxSegments = 128
+	oldSegments = 64
+	maxJoined   = 65535 - 14 - 40 - 8
+	maxBuffers  = 1000 // below UIO_MAXIOV, which is 1024
+
+	// maxFlat is up to which size datagrams are copied to lie in a row, and copied
+	// from there when they are received, which costs less than a vector element for
+	// each.
+	maxFlat = 2048
+)
+
+// segments is how many the kernel takes. It is found out.
+var segments atomic.Int32
+
+func init() { segments.Store(maxSegments) }
+
+// refusals remembers the peers whose path refused joined datagrams, and the least
+// size of segments that it refused. It forgets everything when it is full.
+type refusals struct {
+	any atomic.Bool
+	mu  sync.Mutex
+	to  map[peer]refusal
+}
+
+type refusal struct {
+	size  int // and whatever is longer
+	until time.Time
+}
+
+// peer is the front of a sockaddr, which is all of one for internet addresses.
+type peer [28]byte
+
+const (
+	maxRefusals = 256
+
+	// refusalLasts is how long what a path refused is not tried again: as long as
+	// Linux remembers an MTU, which RFC 1191 section 6.3 recommends.
+	refusalLasts = 10 * time.Minute
+)
+
+func peerOf(sa *sys.Sockaddr) (p peer) {
+	copy(p[:], sa.Bytes())
+	return p
+}
+
+// refuses reports whether segments of this size are not worth an attempt.
+func (r *refusals) refuses(sa *sys.Sockaddr, size int) bool {
+	if !r.any.Load() {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := peerOf(sa)
+	least, ok := r.to[p]
+	if !ok || size < least.size {
+		return false
+	}
+	if time.Now().After(least.until) {
+		delete(r.to, p)
+		return false
+	}
+	return true
+}
+
+func (r *refusals) add(p peer, size int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.to) >= maxRefusals {
+		clear(r.to)
+	}
+	if r.to == nil {
+		r.to = make(map[peer]refusal)
+	}
+	if least, ok := r.to[p]; ok {
+		size = min(size, least.size)
+	}
+	r.to[p] = refusal{size, time.Now().Add(refusalLasts)}
+	r.any.Store(true)
+}
+
+func (r *refusals) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.to = nil
+	r.any.Store(false)
+}
+
+// joining decides which datagrams of one call go out as one, and finds out why the
+// kernel refuses one: it sends the same ones singly, and only if that works, joining
+// was to blame.
+type joining struct {
+	refused *refusals // nil: every message is sent alone
+	limit   int       // segments
+	singly  int       // messages before this one are sent alone
+
+	// What to remember if the next attempt works, in which case joining was to
+	// blame for errno.
+	errno syscall.Errno
+	to    peer
+	size  int
+	fewer bool // the next attempt is with fewer segments, not singly
+}
+
+// newJoining returns what joins the messages of a batch.
+func (fd *FD) newJoining(flags int) (j joining) {
+	if flags&sys.MSG_MORE != 0 {
+		fd.cork() // all of them are parts of one datagram
+		return j
+	}
+	if o := fd.offloads(); o != nil && o.on.Load() {
+		if fd.corked() {
+			j.singly = 1
+		}
+		j.join(fd)
+	}
+	return j
+}
+
+func (j *joining) join(fd *FD) {
+	j.refused, j.limit = &fd.need().refusals, int(segments.Load())
+}
+
+// extent returns the end of the messages from ms[i] on that may go out together to
+// name, and their size and total length if they are more than one.
+func (j *joining) extent(ms []Message, i int, name *sys.Sockaddr) (end, size, total int) {
+	alone := i + 1
+	if j.refused == nil || i < j.singly || alone == len(ms) {
+		return alone, 0, 0
+	}
+	first := &ms[i]
+	size = length(first.Buffers)
+	if size == 0 || size > maxJoined/2 && length(ms[alone].Buffers) > maxJoined-size {
+		return alone, 0, 0
+	}
+	total = size
+	buffers := len(first.Buffers)
+	to, _ := first.Addr.(*net.UDPAddr)
+	last := min(len(ms), i+j.limit)
+	for end = alone; end < last; end++ {
+		m := &ms[end]
+		if a, _ := m.Addr.(*net.UDPAddr); (a != to || to == nil) && !sameAddr(first.Addr, m.Addr) {
+			break
+		}
+		n := length(m.Buffers)
+		buffers += len(m.Buffers)
+		if n == 0 || n > size || total+n > maxJoined || buffers > maxBuffers ||
+			len(m.OOB) != len(first.OOB) || len(m.OOB) > 0 && !bytes.Equal(first.OOB, m.OOB) {
+			break
+		}
+		total += n
+		if n < size {
+			end++
+			break
+		}
+	}
+	if end == alone || !sys.TakesSegmentSize(first.OOB) || j.refused.refuses(name, size) {
+		return alone, 0, 0
+	}
+	return end, size, total
+}
+
+// sameAddr reports whether two destinations are surely the same.
+func sameAddr(a, b net.Addr) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	ua, ok1 := a.(*net.UDPAddr)
+	ub, ok2 := b.(*net.UDPAddr)
+	if !ok1 || !ok2 {
+		return false
+	}
+	if ua == ub {
+		return true
+	}
+	return ua != nil && ub != nil && ua.Port == ub.Port && ua.Zone == ub.Zone && bytes.Equal(ua.IP, ub.IP)
+}
+
+// failed reports whether sending the messages from first up to end joined may have
+// been the mistake, and the caller should go on from there.
+func (j *joining) failed(errno syscall.Errno, name *sys.Sockaddr, size, first, end int) bool {
+	switch errno {
+	case syscall.EINVAL, syscall.EIO, syscall.EMSGSIZE:
+	default:
+		return false
+	}
+	j.errno, j.to, j.size = errno, peerOf(name), size
+	if j.fewer = errno == syscall.EINVAL && end-first > oldSegments; j.fewer {
+		j.limit = oldSegments
+	} else {
+		j.singly = end
+	}
+	return true
+}
+
+// worked remembers what the last failure was about, now that messages of it went
+// out in another way.
+func (j *joining) worked() {
+	if j.errno == 0 {
+		return
+	}
+	switch {
+	case j.fewer:
+		segments.Store(oldSegments)
+	case j.errno == syscall.EIO: // the device that the path begins with cannot do it
+		j.refused.add(j.to, 0)
+	default: // EMSGSIZE, and EINVAL of Linux before 6.13
+		j.refused.add(j.to, j.size)
+	}
+	j.errno = 0
+}

@@ -1,0 +1,139 @@
+//go:build linux
+
+package socktest
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// StopWhenFull has the writes to c fail with a timeout once c does not take more. It
+// returns at once; a deadline that is a guess could be there before the first byte.
+func StopWhenFull(tb testing.TB, c net.Conn) {
+	tb.Helper()
+	done := make(chan error, 1)
+	go func() {
+		err := waitFull(c)
+		if err == nil {
+			err = c.SetWriteDeadline(time.Now())
+		}
+		done <- err
+	}()
+	tb.Cleanup(func() {
+		if err := <-done; err != nil && !errors.Is(err, net.ErrClosed) {
+			tb.Error(err)
+		}
+	})
+}
+
+// WaitFull waits until c does not take more, which whoever writes to it finds out.
+func WaitFull(tb testing.TB, c net.Conn) {
+	tb.Helper()
+	Check(tb, waitFull(c))
+}
+
+func waitFull(c net.Conn) error {
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	// A write that goes on makes room and takes it; in between it looks full.
+	full := 0
+	if !WaitUntil(func() bool {
+		err = raw.Control(func(fd uintptr) {
+			p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+			if n, err := unix.Poll(p, 0); err == nil && n == 0 {
+				full++
+			} else {
+				full = 0
+			}
+		})
+		return full >= 20 || err != nil
+	}) {
+		return errors.New("there is always room")
+	}
+	return err
+}
+
+// Fill writes to c until nothing more goes in.
+func Fill(tb testing.TB, c net.Conn) {
+	tb.Helper()
+	WithFD(tb, c.(syscall.Conn), func(fd int) error {
+		for size := 1 << 16; size > 0; {
+			// The last bytes go in one by one.
+			switch _, err := unix.SendmsgN(fd, make([]byte, size), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL); err {
+			case nil, unix.EINTR:
+			case unix.EAGAIN:
+				size /= 2
+			default:
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// WaitEmpty waits until everything is taken from c that has come.
+func WaitEmpty(tb testing.TB, c syscall.Conn) {
+	tb.Helper()
+	if !WaitUntil(func() bool {
+		left := 0
+		WithFD(tb, c, func(fd int) (err error) {
+			left, err = unix.IoctlGetInt(fd, unix.SIOCINQ)
+			return err
+		})
+		return left == 0
+	}) {
+		tb.Fatal("something is left")
+	}
+}
+
+// FullListener listens on a TCP address of this host with a queue that is full, so
+// that a connect waits in SYN_SENT, and returns the address; it is empty if the
+// address is in use.
+func FullListener(tb testing.TB, address string) string {
+	tb.Helper()
+	to, err := netip.ParseAddrPort(address)
+	Check(tb, err)
+	domain, sa := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(to.Port()), Addr: [4]byte(to.Addr().AsSlice())})
+	if to.Addr().Is6() {
+		domain, sa = unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	Check(tb, err)
+	tb.Cleanup(func() { unix.Close(fd) })
+	err = unix.Bind(fd, sa)
+	if err == unix.EADDRINUSE {
+		return ""
+	}
+	Check(tb, err)
+	Check(tb, unix.Listen(fd, 0))
+	sa, err = unix.Getsockname(fd)
+	Check(tb, err)
+	port := 0
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		port = sa.Port
+	case *unix.SockaddrInet6:
+		port = sa.Port
+	}
+	address = netip.AddrPortFrom(to.Addr(), uint16(port)).String()
+	// The queue takes one more than it was asked for.
+	c, err := net.Dial("tcp", address)
+	Check(tb, err)
+	tb.Cleanup(func() { c.Close() })
+	if !WaitUntil(func() bool {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		Check(tb, err)
+		return info.Unacked > info.Sacked // of a listener: the length of its queue, and its backlog
+	}) {
+		tb.Fatal("the queue does not fill")
+	}
+	return address
+}

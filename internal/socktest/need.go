@@ -1,0 +1,87 @@
+package socktest
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// What not every user or system has is tried, once. A test that needs it says why it
+// is skipped; .ci/skips.txt lists the skips that the reference machine may have.
+
+func need(tb testing.TB, what string, try func() error) {
+	tb.Helper()
+	if err := try(); err != nil {
+		tb.Skipf("no %s: %v", what, err)
+	}
+}
+
+// bindTo returns a function that tries to have a socket with an address of this host.
+func bindTo(network, address string) func() error {
+	return sync.OnceValue(func() error {
+		c, err := net.ListenPacket(network, address)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
+}
+
+var (
+	loopback = bindTo("udp4", "127.0.0.1:0")
+	ipv6     = bindTo("udp6", "[::1]:0")
+	raw      = bindTo("ip4:253", "127.0.0.1")
+
+	proc = sync.OnceValue(func() error {
+		_, err := os.Stat("/proc/self/fd")
+		return err
+	})
+)
+
+// NeedIPv6 skips the test if the loopback interface has no IPv6 address.
+func NeedIPv6(tb testing.TB) {
+	tb.Helper()
+	need(tb, "IPv6", ipv6)
+}
+
+// NeedNetwork skips the test if sockets of the network need what is not there: IPv6,
+// or the permission for raw sockets.
+func NeedNetwork(tb testing.TB, network string) {
+	tb.Helper()
+	name, _, _ := strings.Cut(network, ":")
+	if strings.HasSuffix(name, "6") {
+		NeedIPv6(tb)
+	}
+	if strings.HasPrefix(name, "ip") {
+		NeedRaw(tb)
+	}
+}
+
+// HasIPv6 reports whether the loopback interface has an IPv6 address.
+func HasIPv6() bool { return ipv6() == nil }
+
+// NeedRaw skips the test if it may not have raw sockets, for which Linux wants
+// CAP_NET_RAW.
+func NeedRaw(tb testing.TB) {
+	tb.Helper()
+	need(tb, "raw sockets", raw)
+}
+
+// NeedProc skips the test if there is no proc file system.
+func NeedProc(tb testing.TB) {
+	tb.Helper()
+	need(tb, "/proc", proc)
+}
+
+// NeedProgram returns the path of a program, or skips the test if it is missing.
+func NeedProgram(tb testing.TB, name string) string {
+	tb.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		tb.Skipf("%v; install it with: sh .ci/install-tools.sh", err)
+	}
+	return path
+}

@@ -1,0 +1,182 @@
+//go:build linux
+
+package socktest
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// EnterNetNS gives the rest of the test a network namespace of its own, with a
+// loopback interface, or skips the test. Sockets that other goroutines make are not
+// in it. The goroutine ends locked, and takes its thread and the namespace along.
+func EnterNetNS(tb testing.TB) {
+	tb.Helper()
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		tb.Skip("no network namespace: ", err)
+	}
+	setUp(tb, "lo")
+}
+
+// setUp turns an interface on.
+func setUp(tb testing.TB, name string) {
+	tb.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	Check(tb, err)
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	Check(tb, err)
+	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	Check(tb, unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req))
+}
+
+// VethPair makes two interfaces joined by a cable, v0 and v1, which are running, or
+// skips the test.
+func VethPair(tb testing.TB) (v0, v1 *net.Interface) {
+	tb.Helper()
+	peer := append(make([]byte, unix.SizeofIfInfomsg), attribute(unix.IFLA_IFNAME, []byte("v1\x00"))...)
+	info := append(attribute(unix.IFLA_INFO_KIND, []byte("veth")), attribute(unix.IFLA_INFO_DATA, attribute(vethInfoPeer, peer))...)
+	message := make([]byte, unix.SizeofIfInfomsg)
+	message = append(message, attribute(unix.IFLA_IFNAME, []byte("v0\x00"))...)
+	message = append(message, attribute(unix.IFLA_LINKINFO, info)...)
+	if err := change(tb, unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, message); err != nil {
+		tb.Skip("no veth interfaces: ", err)
+	}
+	setUp(tb, "v0")
+	setUp(tb, "v1")
+	return WaitRunning(tb, "v0"), WaitRunning(tb, "v1")
+}
+
+// WaitRunning waits until the kernel has seen the link of an interface come up: what
+// is sent before is lost.
+func WaitRunning(tb testing.TB, name string) (ifi *net.Interface) {
+	tb.Helper()
+	if !WaitUntil(func() bool {
+		var err error
+		ifi, err = net.InterfaceByName(name)
+		Check(tb, err)
+		return ifi.Flags&net.FlagRunning != 0
+	}) {
+		tb.Fatalf("%s does not come up", name)
+	}
+	return ifi
+}
+
+const vethInfoPeer = 1 // VETH_INFO_PEER of linux/veth.h
+
+// attribute returns a struct rtattr and its data, rtnetlink(7).
+func attribute(typ uint16, data []byte) []byte {
+	b := make([]byte, 4, (4+len(data)+3)&^3)
+	binary.NativeEndian.PutUint16(b, uint16(4+len(data)))
+	binary.NativeEndian.PutUint16(b[2:], typ)
+	b = append(b, data...)
+	return b[:cap(b)]
+}
+
+// change has the kernel change something, and returns the error of its answer.
+func change(tb testing.TB, typ uint16, flags int, message []byte) error {
+	tb.Helper()
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	Check(tb, err)
+	defer unix.Close(fd)
+	b := make([]byte, unix.NLMSG_HDRLEN, unix.NLMSG_HDRLEN+len(message))
+	binary.NativeEndian.PutUint32(b, uint32(cap(b)))
+	binary.NativeEndian.PutUint16(b[4:], typ)
+	binary.NativeEndian.PutUint16(b[6:], uint16(unix.NLM_F_REQUEST|unix.NLM_F_ACK|flags))
+	binary.NativeEndian.PutUint32(b[8:], 1) // sequence
+	Check(tb, unix.Sendto(fd, append(b, message...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
+	answer := make([]byte, 1<<16)
+	n, _, err := unix.Recvfrom(fd, answer, 0)
+	Check(tb, err)
+	messages, err := syscall.ParseNetlinkMessage(answer[:n])
+	Check(tb, err)
+	for _, m := range messages {
+		if m.Header.Type != unix.NLMSG_ERROR {
+			tb.Fatalf("answer of type %d", m.Header.Type)
+		}
+		if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
+			return syscall.Errno(errno)
+		}
+	}
+	return nil
+}
+
+// AddAddr gives an interface an IPv4 address in a network of 24 bits.
+func AddAddr(tb testing.TB, ifi *net.Interface, ip net.IP) {
+	tb.Helper()
+	message := make([]byte, unix.SizeofIfAddrmsg)
+	message[0], message[1] = unix.AF_INET, 24
+	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
+	message = append(message, attribute(unix.IFA_LOCAL, ip.To4())...)
+	Check(tb, change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
+}
+
+// AddAddr6 gives an interface an IPv6 address in a network of 64 bits, which is not
+// looked for elsewhere before it is used.
+func AddAddr6(tb testing.TB, ifi *net.Interface, ip net.IP) {
+	tb.Helper()
+	message := make([]byte, unix.SizeofIfAddrmsg)
+	message[0], message[1], message[2] = unix.AF_INET6, 64, unix.IFA_F_NODAD
+	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
+	message = append(message, attribute(unix.IFA_LOCAL, ip.To16())...)
+	Check(tb, change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
+}
+
+// AddPrefix gives an interface an address, "192.0.2.1/24", which is of use at once.
+func AddPrefix(tb testing.TB, name, prefix string) {
+	tb.Helper()
+	ifi, err := net.InterfaceByName(name)
+	Check(tb, err)
+	p := netip.MustParsePrefix(prefix)
+	message := make([]byte, unix.SizeofIfAddrmsg)
+	message[0], message[1], message[2] = unix.AF_INET, byte(p.Bits()), unix.IFA_F_NODAD
+	if p.Addr().Is6() {
+		message[0] = unix.AF_INET6
+	}
+	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
+	message = append(message, attribute(unix.IFA_LOCAL, p.Addr().AsSlice())...)
+	message = append(message, attribute(unix.IFA_ADDRESS, p.Addr().AsSlice())...)
+	if err := change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, message); err != nil {
+		tb.Skipf("no address %s: %v", prefix, err)
+	}
+	// The kernel lets what is sent to an IPv6 address in a moment later.
+	local := hex.EncodeToString(p.Addr().AsSlice()) + " 80 "
+	if p.Addr().Is6() && !WaitUntil(func() bool {
+		routes, err := os.ReadFile("/proc/thread-self/net/ipv6_route")
+		Check(tb, err)
+		return strings.Contains(string(routes), local)
+	}) {
+		tb.Fatalf("no route to %s", prefix)
+	}
+}
+
+// AddNeighbor tells the kernel where the link has an IPv4 address, but not for sure.
+func AddNeighbor(tb testing.TB, ifi *net.Interface, ip net.IP, hw net.HardwareAddr) {
+	tb.Helper()
+	message := make([]byte, unix.SizeofNdMsg)
+	message[0] = unix.AF_INET
+	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
+	binary.NativeEndian.PutUint16(message[8:], unix.NUD_STALE)
+	message = append(message, attribute(unix.NDA_DST, ip.To4())...)
+	message = append(message, attribute(unix.NDA_LLADDR, hw)...)
+	Check(tb, change(tb, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE, message))
+}
+
+// AddDefaultRoute sends what is for other networks to a gateway.
+func AddDefaultRoute(tb testing.TB, gateway net.IP) {
+	tb.Helper()
+	message := make([]byte, unix.SizeofRtMsg)
+	message[0] = unix.AF_INET
+	message[4], message[5], message[6], message[7] = unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST
+	Check(tb, change(tb, unix.RTM_NEWROUTE, unix.NLM_F_CREATE, append(message, attribute(unix.RTA_GATEWAY, gateway.To4())...)))
+}

@@ -1,0 +1,86 @@
+package socktest
+
+import (
+	"bytes"
+	"reflect"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// WhileBlocked calls op in a goroutine, calls then once op waits in the
+// poller, and returns when op has returned.
+func WhileBlocked(tb testing.TB, op, then func()) {
+	tb.Helper()
+	// Or it waits for the call before it to be through with the descriptor.
+	while(tb, []string{"[IO wait", "[semacquire"}, op, then)
+}
+
+// WhileSelecting is WhileBlocked for an op that does not wait in the poller, but for a
+// timer or a context.
+func WhileSelecting(tb testing.TB, op, then func()) {
+	tb.Helper()
+	while(tb, []string{"[select"}, op, then)
+}
+
+func while(tb testing.TB, states []string, op, then func()) {
+	tb.Helper()
+	blockedOps.Lock()
+	defer blockedOps.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		blockedOp(op)
+	}()
+	waits := false
+	WaitUntil(func() bool {
+		waits = inState(states, blockedOpName)
+		select {
+		case <-done:
+			return true
+		default:
+			return waits
+		}
+	})
+	if !waits {
+		tb.Error("the call does not wait")
+	}
+	then()
+	<-done
+}
+
+// blockedOpName is what stack traces call blockedOp.
+var blockedOpName = runtime.FuncForPC(reflect.ValueOf(blockedOp).Pointer()).Name() + "("
+
+// blockedOps makes the one goroutine inside blockedOp the one meant.
+var blockedOps sync.Mutex
+
+//go:noinline
+func blockedOp(op func()) { op() }
+
+// inState reports whether a goroutine with the function on its stack is in one of the
+// states that stack traces begin with.
+func inState(states []string, function string) bool {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	for g := range bytes.SplitSeq(buf, []byte("\n\n")) {
+		head, _, _ := bytes.Cut(g, []byte("\n"))
+		if bytes.Contains(g, []byte(function)) && slices.ContainsFunc(states, func(s string) bool { return bytes.Contains(head, []byte(s)) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// WaitUntil polls cond for as long as a busy machine may need, and reports whether it
+// became true.
+func WaitUntil(cond func() bool) bool {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if cond() {
+			return true
+		}
+	}
+	return cond()
+}

@@ -1,0 +1,93 @@
+package sockopt
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// Int returns an option that this package does not list and whose value is an int of
+// 32 bits. Level and number are those of the running system; the name is for errors.
+func Int(name string, level, num int) Option[int] {
+	return unlist[int](name, level, num, number[int]{math.MinInt32, math.MaxInt32})
+}
+
+// Bool returns an option that this package does not list and whose value is an int
+// that is 0 or something else.
+func Bool(name string, level, num int) Option[bool] {
+	return unlist[bool](name, level, num, boolValue{})
+}
+
+// String returns an option that this package does not list and whose value is text of
+// at most max bytes, without the terminating NUL.
+func String(name string, level, num, max int) Option[string] {
+	return unlist[string](name, level, num, text{max})
+}
+
+// Bytes returns an option that this package does not list and whose value is at most
+// max bytes, in whatever form the kernel has it.
+func Bytes(name string, level, num, max int) Option[[]byte] {
+	return unlist[[]byte](name, level, num, blob{max})
+}
+
+// Struct returns an option that this package does not list and whose value is laid
+// out in memory as a T: an integer, or a struct or array of such, with the padding
+// that the kernel's has. If the kernel tells less than a T, the rest is zero.
+//
+// A T with pointers, which strings and slices are as well, or with bools is refused:
+// Get and Set give a [*ValueError].
+func Struct[T any](name string, level, num int) Option[T] {
+	u := unlisted[T]{memory[T]{}, sys.Opt{Name: name, Level: level, Num: num}, nil}
+	if t := reflect.TypeFor[T](); !fixed(t) {
+		u.err = invalid(fmt.Sprintf("of type %v", t), "may hold pointers or bools")
+	}
+	return Option[T]{name, u}
+}
+
+func unlist[T any](name string, level, num int, v value[T]) Option[T] {
+	return Option[T]{name, unlisted[T]{v, sys.Opt{Name: name, Level: level, Num: num}, nil}}
+}
+
+// unlisted is the value of an option that is in no table, or why there is none.
+type unlisted[T any] struct {
+	value[T]
+	opt sys.Opt
+	err error
+}
+
+func (u unlisted[T]) number() (sys.Opt, error) { return u.opt, u.err }
+
+func (u unlisted[T]) room() int { return roomOf(u.value) }
+
+// memory is a T as it is.
+type memory[T any] struct{}
+
+func (memory[T]) room() int { return int(reflect.TypeFor[T]().Size()) }
+
+func (memory[T]) get(k *call) (v T, err error) {
+	copy(sys.Bytes(&v), k.b)
+	return v, nil
+}
+
+func (memory[T]) put(k *call, v T) error {
+	k.b = append(k.b, sys.Bytes(&v)...)
+	return nil
+}
+
+// fixed reports whether any bytes are a valid t.
+func fixed(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Array:
+		return fixed(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if !fixed(t.Field(i).Type) {
+				return false
+			}
+		}
+		return true
+	}
+	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Complex128
+}

@@ -1,0 +1,201 @@
+//go:build unix
+
+package upgrade_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/upgrade"
+)
+
+// served starts s on a listener for network and returns its address.
+func served(t *testing.T, s *upgrade.Server) (addr net.Addr, ended <-chan error) {
+	t.Helper()
+	l, err := sockets.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.Drain(ctx)
+	})
+	return l.Addr(), done
+}
+
+// request sends one over c and returns the status and whether the connection goes on.
+func request(c net.Conn, r *bufio.Reader) (status int, close bool, err error) {
+	c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
+		return 0, false, err
+	}
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return 0, false, err
+	}
+	defer resp.Body.Close()
+	_, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, resp.Close, err
+}
+
+func TestDrainAnswersIdleClient(t *testing.T) {
+	s := &upgrade.Server{HTTP: &http.Server{Handler: http.NotFoundHandler()}, IdleTime: time.Minute}
+	addr, ended := served(t, s)
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := bufio.NewReader(c)
+	if _, close, err := request(c, r); err != nil || close {
+		t.Fatalf("before Drain: close %v, %v", close, err)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(context.Background()) }()
+	<-s.Draining()
+	if err := <-ended; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := net.Dial("tcp", addr.String()); err == nil {
+		t.Error("a client can connect while the server drains")
+	}
+	status, close, err := request(c, r)
+	if err != nil || status != http.StatusNotFound || !close {
+		t.Errorf("while draining: status %d, close %v, %v", status, close, err)
+	}
+	if err := <-drained; err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+}
+
+func TestDrainClosesIdleConnection(t *testing.T) {
+	for _, idle := range []time.Duration{-1, 50 * time.Millisecond} {
+		t.Run(idle.String(), func(t *testing.T) {
+			s := &upgrade.Server{HTTP: &http.Server{Handler: http.NotFoundHandler()}, IdleTime: idle}
+			addr, _ := served(t, s)
+			c, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			r := bufio.NewReader(c)
+			if _, _, err := request(c, r); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Drain(context.Background()); err != nil {
+				t.Errorf("Drain: %v", err)
+			}
+			if _, err := r.ReadByte(); err != io.EOF {
+				t.Errorf("Read: got %v, want EOF", err)
+			}
+		})
+	}
+}
+
+func TestDrainCuts(t *testing.T) {
+	began, hold := make(chan bool), make(chan bool)
+	defer close(hold)
+	handlers := map[string]*upgrade.Server{
+		"http": {HTTP: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			began <- true
+			<-hold
+		})}},
+		"handler": {Handler: func(_ context.Context, c net.Conn) {
+			defer c.Close()
+			began <- true
+			<-hold
+		}},
+	}
+	for name, s := range handlers {
+		t.Run(name, func(t *testing.T) {
+			addr, _ := served(t, s)
+			c, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			io.WriteString(c, "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+			<-began
+			cause := errors.New("no more time")
+			ctx, cancel := context.WithCancelCause(context.Background())
+			time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+			err = s.Drain(ctx)
+			var cut *upgrade.CutError
+			if !errors.As(err, &cut) || !errors.Is(err, cause) {
+				t.Fatalf("Drain: got %v, want a *CutError with the cause", err)
+			}
+			if diff := cmp.Diff([]int{1, 0}, []int{cut.Active, cut.Idle}); diff != "" {
+				t.Errorf("active and idle (-want +got):\n%s", diff)
+			}
+			c.SetDeadline(time.Now().Add(time.Minute))
+			if _, err := c.Read(make([]byte, 1)); err == nil {
+				t.Error("the connection is not closed")
+			}
+		})
+	}
+}
+
+// TestDrainHook has a hijacked connection end when Drain begins.
+func TestDrainHook(t *testing.T) {
+	hijacked := make(chan net.Conn, 1)
+	s := &upgrade.Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		hijacked <- c
+	})}}
+	s.OnDrain = func(context.Context) {
+		c := <-hijacked
+		fmt.Fprint(c, "bye")
+		c.Close()
+	}
+	addr, _ := served(t, s)
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+	got := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(c)
+		got <- string(b)
+	}()
+	for len(hijacked) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := s.Drain(context.Background()); err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	if got := <-got; got != "bye" {
+		t.Errorf("hijacked connection: got %q, want bye", got)
+	}
+}
+
+func TestServeNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bad *sockets.ArgumentError
+	if err := new(upgrade.Server).Serve(l); !errors.As(err, &bad) {
+		t.Errorf("Serve of an empty Server: got %v, want an *ArgumentError", err)
+	}
+	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is not closed: %v", err)
+	}
+}

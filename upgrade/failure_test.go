@@ -1,0 +1,267 @@
+//go:build linux
+
+package upgrade_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/test/requests"
+)
+
+func TestSuccessorThatFails(t *testing.T) {
+	for _, tt := range []struct {
+		behaviour string
+		want      []string // in what the predecessor logs
+	}{
+		{"crash", []string{"did not become ready", "exit status 2", "first words", "told to crash"}},
+		{"hang", []string{"did not become ready", "i/o timeout", "killed", "I hang"}},
+		{"gone", []string{"no such file"}},
+	} {
+		t.Run(tt.behaviour, func(t *testing.T) {
+			m := newManager(t)
+			log := m.logTo()
+			m.start("UPGRADE_TEST_IMPATIENT=1")
+			l := m.load(1)
+			m.behaviour(tt.behaviour)
+			old := m.pid
+			m.signal(syscall.SIGHUP)
+			m.await("READY=1", "MAINPID="+strconv.Itoa(old))
+			for _, want := range tt.want {
+				m.awaitLog(log, want)
+			}
+			// And the next one succeeds.
+			m.behaviour("")
+			m.upgrade()
+			l.End()
+		})
+	}
+}
+
+// TestSuccessorIsKilled kills one that has not become ready.
+func TestSuccessorIsKilled(t *testing.T) {
+	m := newManager(t)
+	log := m.logTo()
+	m.start()
+	l := m.load(1)
+	m.behaviour("hang")
+	old := m.pid
+	m.signal(syscall.SIGHUP)
+	m.awaitLog(log, "I hang")
+	m.signal(syscall.SIGHUP)
+	m.awaitLog(log, "an upgrade is under way")
+	child := m.child(old)
+	if err := syscall.Kill(child, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
+	m.awaitLog(log, "signal: killed")
+	l.End()
+}
+
+// child returns the process ID of a child of pid.
+func (m *manager) child(pid int) int {
+	m.t.Helper()
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid) + "/children")
+	if err == nil && len(strings.Fields(string(b))) == 0 {
+		// Other threads have children, too.
+		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+		for _, task := range tasks {
+			if b, err = os.ReadFile(task); err == nil && len(b) > 0 {
+				break
+			}
+		}
+	}
+	fields := strings.Fields(string(b))
+	if err != nil || len(fields) == 0 {
+		m.t.Fatalf("process %d has no child: %v", pid, err)
+	}
+	child, err := strconv.Atoi(fields[0])
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return child
+}
+
+// TestStopDuringUpgrade ends the predecessor while its successor starts: both end.
+func TestStopDuringUpgrade(t *testing.T) {
+	m := newManager(t)
+	log := m.logTo()
+	m.start()
+	m.behaviour("hang")
+	m.signal(syscall.SIGHUP)
+	m.awaitLog(log, "I hang")
+	m.signal(syscall.SIGTERM)
+	m.await("STOPPING=1")
+	m.pid = 0
+	m.end()
+	if _, err := os.Lstat(m.path("http")); !os.IsNotExist(err) {
+		t.Errorf("the unix socket is left: %v", err)
+	}
+	if _, err := os.Lstat(m.path("pid")); !os.IsNotExist(err) {
+		t.Errorf("the PID file is left: %v", err)
+	}
+}
+
+// TestSuccessorCrashesAfterReady ends a successor that is the service: its predecessor
+// has done its share and ends, and a process that is started anew serves.
+func TestSuccessorCrashesAfterReady(t *testing.T) {
+	m := newManager(t)
+	m.start()
+	m.behaviour("crash after ready")
+	m.signal(syscall.SIGHUP)
+	old := m.pid
+	for m.pid == old {
+		m.awaitReady()
+	}
+	m.pid = 0
+	m.end()
+	m.behaviour("")
+	// Its unix socket's path is left, as after kill -9.
+	m.start()
+	if err := requests.Post(http.DefaultClient, "http://"+m.addr(0)+"/digest", false); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPathChangesHands looks at the unix socket's path after an upgrade, and after the
+// end of the last process.
+func TestPathChangesHands(t *testing.T) {
+	m := newManager(t)
+	m.start()
+	old := m.pid
+	m.upgrade()
+	m.awaitEnd(old)
+	if err := requests.Post(requests.Client(requests.OverUnix(m.path("http"))), "http://unix/digest", false); err != nil {
+		t.Error(err)
+	}
+	m.signal(syscall.SIGTERM)
+	m.pid = 0
+	m.end()
+	if _, err := os.Lstat(m.path("http")); !os.IsNotExist(err) {
+		t.Errorf("the unix socket is left: %v", err)
+	}
+}
+
+// awaitEnd waits until the process, which is or becomes a child of this one, has ended.
+func (m *manager) awaitEnd(pid int) {
+	m.t.Helper()
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// TestStranger has a process that something else started take over.
+func TestStranger(t *testing.T) {
+	m := newManager(t)
+	m.start(controlVar + "=" + m.path("control"))
+	l := m.load(1)
+	for range 3 {
+		old := m.pid
+		m.start(controlVar + "=" + m.path("control"))
+		m.awaitEnd(old)
+	}
+	sent, lost := l.End()
+	t.Logf("%d requests, %d lost", sent, lost)
+	m.signal(syscall.SIGTERM)
+	m.pid = 0
+	m.end()
+	for _, name := range []string{"control", "http", "pid"} {
+		if _, err := os.Lstat(m.path(name)); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", name, err)
+		}
+	}
+}
+
+// TestStrangerOfAnotherUser is refused.
+func TestStrangerOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process of another user")
+	}
+	m := newManager(t)
+	log := m.logTo()
+	m.start(controlVar + "=" + m.path("control"))
+	for path, mode := range map[string]os.FileMode{"": 0o755, "control": 0o777} {
+		if err := os.Chmod(m.path(path), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, err := readAs(65534, m.path("control"))
+	if n != 0 || err != io.EOF {
+		t.Errorf("Read: got %d bytes, %v, want 0, EOF", n, err)
+	}
+	m.awaitLog(log, "of user 65534")
+}
+
+// readAs connects to a unix socket as another user, and reads.
+func readAs(uid int, path string) (n int, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The thread ends with the goroutine, because it stays locked.
+		runtime.LockOSThread()
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); errno != 0 {
+			err = errno
+			return
+		}
+		var c net.Conn
+		if c, err = net.Dial("unix", path); err != nil {
+			return
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(time.Minute))
+		n, err = c.Read(make([]byte, 100))
+	}()
+	<-done
+	return n, err
+}
+
+// TestPIDFileFails has a successor whose PID file cannot be written: it fails before the predecessor is told.
+func TestPIDFileFails(t *testing.T) {
+	m := newManager(t)
+	log := m.logTo()
+	m.start()
+	l := m.load(1)
+	m.behaviour("no pid directory")
+	old := m.pid
+	m.signal(syscall.SIGHUP)
+	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
+	m.awaitLog(log, "no such file or directory")
+	l.End()
+}
+
+// TestAfterKill starts a server again after its last process was killed.
+func TestAfterKill(t *testing.T) {
+	m := newManager(t)
+	m.start(controlVar + "=" + m.path("control"))
+	m.signal(syscall.SIGKILL)
+	m.awaitEnd(m.pid)
+	m.start(controlVar + "=" + m.path("control"))
+	if err := requests.Post(requests.Client(requests.OverUnix(m.path("http"))), "http://unix/digest", false); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDescriptorsRunOut upgrades while the process has no descriptor left.
+func TestDescriptorsRunOut(t *testing.T) {
+	m := newManager(t)
+	log := m.logTo()
+	m.start("UPGRADE_TEST_FILES=1")
+	old := m.pid
+	m.signal(syscall.SIGHUP)
+	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
+	m.awaitLog(log, "too many open files")
+	if err := requests.Post(http.DefaultClient, "http://"+m.addr(0)+"/digest", false); err != nil {
+		t.Error(err)
+	}
+}

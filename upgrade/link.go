@@ -1,0 +1,164 @@
+package upgrade
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// linkName is the name under which a successor finds the connection to its
+// predecessor.
+const linkName = "sockets-upgrade"
+
+// stdioVar tells a successor which descriptors its standard output and standard error
+// are to become once it is ready: until then, both are pipes that the predecessor
+// reads.
+const stdioVar = "SOCKETS_UPGRADE_STDIO"
+
+// ownedVar tells a successor the names of unix listeners whose paths it is to remove in
+// the end, with colons between.
+const ownedVar = "SOCKETS_UPGRADE_OWNED"
+
+// What is said over the link, a line each. The successor says that it is ready; then
+// the predecessor says that it stops accepting, or that it does not: it has given up
+// waiting, and the successor must not serve.
+const (
+	sayReady  = "ready"
+	sayGo     = "go"
+	sayRefuse = "no"
+)
+
+// predecessor is the link of a successor.
+type predecessor struct {
+	conn   net.Conn
+	stdio  *stdio
+	answer chan string // what the predecessor says; closed at its end
+}
+
+func newPredecessor(s *sockets.Socket) (*predecessor, error) {
+	c, err := s.Conn()
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	io, err := takeStdio()
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return watchPredecessor(c, bufio.NewReader(c), io), nil
+}
+
+// watchPredecessor returns the link over c, of which r may have read a part.
+func watchPredecessor(c net.Conn, r *bufio.Reader, io *stdio) *predecessor {
+	p := &predecessor{conn: c, stdio: io, answer: make(chan string, 1)}
+	go func() {
+		defer close(p.answer)
+		line, err := r.ReadString('\n')
+		if err == nil {
+			p.answer <- strings.TrimSuffix(line, "\n")
+		}
+		// A predecessor that has died reads our output no more, and writing there
+		// would raise SIGPIPE.
+		p.stdio.restore()
+	}()
+	return p
+}
+
+// ready tells the predecessor that it may stop accepting, and waits until it does. A
+// predecessor that has died does not serve either.
+func (p *predecessor) ready(ctx context.Context) error {
+	defer p.close()
+	defer context.AfterFunc(ctx, func() { p.conn.SetDeadline(time.Unix(1, 0)) })()
+	// An error means that the predecessor has ended, as the answer tells.
+	io.WriteString(p.conn, sayReady+"\n")
+	switch answer := <-p.answer; {
+	case answer == sayGo:
+		return nil
+	case answer == sayRefuse:
+		return ErrRefused
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case answer == "":
+		return nil
+	default:
+		return &protocolError{answer}
+	}
+}
+
+func (p *predecessor) close() { p.conn.Close() }
+
+// protocolError reports something that no version of this package says.
+type protocolError struct{ text string }
+
+func (e *protocolError) Error() string {
+	return "sockets: unexpected message of the other process: " + strconv.Quote(e.text)
+}
+
+// stdio holds the descriptors that standard output and standard error are to become.
+type stdio struct {
+	restored chan struct{} // holds one token until restore
+	out, err int           // -1 if it stays
+}
+
+// takeStdio reads and removes stdioVar.
+func takeStdio() (*stdio, error) {
+	s := &stdio{restored: make(chan struct{}, 1), out: -1, err: -1}
+	v, ok := os.LookupEnv(stdioVar)
+	if !ok {
+		return s, nil
+	}
+	os.Unsetenv(stdioVar)
+	out, err1 := parseStdio(v, 0)
+	errs, err2 := parseStdio(v, 1)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	s.out, s.err = out, errs
+	s.restored <- struct{}{}
+	return s, nil
+}
+
+// parseStdio returns the descriptor at index i of v, "3,4", in which a missing one is
+// empty.
+func parseStdio(v string, i int) (int, error) {
+	fields := strings.Split(v, ",")
+	if len(fields) != 2 {
+		return -1, &net.ParseError{Type: stdioVar, Text: v}
+	}
+	if fields[i] == "" {
+		return -1, nil
+	}
+	fd, err := strconv.ParseUint(fields[i], 10, 31)
+	if err != nil || fd <= 2 {
+		return -1, &net.ParseError{Type: stdioVar, Text: v}
+	}
+	if errno := sys.SetCloseOnExec(int(fd)); errno != 0 {
+		return -1, os.NewSyscallError("fcntl", errno)
+	}
+	return int(fd), nil
+}
+
+// restore gives the process its own output, once.
+func (s *stdio) restore() {
+	select {
+	case <-s.restored:
+	default:
+		return
+	}
+	for std, fd := range map[int]int{1: s.out, 2: s.err} {
+		if fd >= 0 {
+			sys.Dup2(fd, std)
+			sys.Close(fd)
+		}
+	}
+}

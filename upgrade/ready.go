@@ -1,0 +1,145 @@
+package upgrade
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/iolib-go/sockets/activation"
+)
+
+// Ready says that this process can serve. It returns once the predecessor, if there is
+// one, has stopped accepting; from then on this process is the service. Call it before
+// the first Accept.
+//
+// It writes the PID file, tells the service manager READY=1 and MAINPID, and opens the
+// socket at Config.Control. Inherited descriptors that nothing asked for are closed, and
+// their names returned.
+//
+// After an error the predecessor goes on serving, and this process must exit without
+// having accepted anything: the error is ErrRefused if the predecessor gave up waiting,
+// ErrStopped after Stop, ctx's cause if that ended, and otherwise about the PID file or
+// the control socket.
+func (u *Upgrader) Ready(ctx context.Context) (unused []string, err error) {
+	u.readying.Lock()
+	defer u.readying.Unlock()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.ended:
+		return nil, ErrStopped
+	case u.state != starting:
+		return nil, nil
+	}
+	// Whatever can fail comes before the predecessor is told.
+	pid, err := u.preparePIDFile()
+	if err != nil {
+		return nil, err
+	}
+	defer pid.discard()
+	control, err := u.prepareControl()
+	if err != nil {
+		return nil, err
+	}
+	if u.pre != nil {
+		ctx, cancel := context.WithCancelCause(ctx)
+		stopped := u.cancelOnStop(cancel)
+		u.mu.Unlock()
+		err := u.pre.ready(ctx)
+		u.mu.Lock()
+		stopped()
+		if err != nil {
+			control.close(true)
+			return nil, err
+		}
+		u.pre = nil
+	}
+	for name, s := range u.inherited {
+		unused = append(unused, strings.TrimSuffix(name, replacedSuffix))
+		s.Close()
+	}
+	u.inherited = nil
+	slices.Sort(unused)
+	u.state = serving
+	if err := pid.commit(); err != nil {
+		u.config.Logf("upgrade: %v", err)
+	}
+	if control != nil {
+		if err := control.serve(u); err != nil {
+			u.config.Logf("upgrade: %v", err)
+		} else if u.ended {
+			control.close(true)
+		} else {
+			u.control = control
+		}
+	}
+	u.notify(activation.NotifyReady, activation.NotifyMainPID(os.Getpid()))
+	return unused, nil
+}
+
+// cancelOnStop has Stop cancel a wait for the predecessor.
+func (u *Upgrader) cancelOnStop(cancel context.CancelCauseFunc) (undo func()) {
+	u.cancel = func() { cancel(ErrStopped) }
+	return func() { u.cancel = nil; cancel(nil) }
+}
+
+// pidFile is a file that is written and not yet in its place.
+type pidFile struct{ path, temporary string }
+
+func (u *Upgrader) preparePIDFile() (*pidFile, error) {
+	path := u.config.PIDFile
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return nil, err
+	}
+	p := &pidFile{path, f.Name()}
+	_, err = f.WriteString(pidText())
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		p.discard()
+		return nil, err
+	}
+	return p, nil
+}
+
+func pidText() string { return strconv.Itoa(os.Getpid()) + "\n" }
+
+// commit puts the file in its place.
+func (p *pidFile) commit() error {
+	if p == nil {
+		return nil
+	}
+	err := os.Rename(p.temporary, p.path)
+	if err == nil {
+		p.temporary = ""
+	}
+	return err
+}
+
+// discard removes the file unless it is in its place.
+func (p *pidFile) discard() {
+	if p != nil && p.temporary != "" {
+		os.Remove(p.temporary)
+	}
+}
+
+// removePIDFile removes the file if it is about this process.
+func (u *Upgrader) removePIDFile() {
+	if u.config.PIDFile == "" {
+		return
+	}
+	if b, err := os.ReadFile(u.config.PIDFile); err == nil && string(b) == pidText() {
+		os.Remove(u.config.PIDFile)
+	}
+}

@@ -1,0 +1,238 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/iolib-go/sockets"
+)
+
+// DefaultIdleTime is how long a client with an idle connection has to send its next
+// request, whose answer tells it that the connection ends.
+const DefaultIdleTime = 2 * time.Second
+
+// Server serves connections and can end without losing one. Set HTTP or Handler, and
+// nothing else once Serve was called.
+type Server struct {
+	// HTTP serves the connections. Serve wraps its Handler, ConnState and
+	// ConnContext.
+	HTTP *http.Server
+
+	// Handler serves one connection, for protocols other than HTTP, and closes it.
+	// ctx ends when the server drains: finish what is under way then.
+	Handler func(ctx context.Context, c net.Conn)
+
+	// IdleTime is how long Drain keeps a connection that waits for its next request.
+	// Zero means DefaultIdleTime, negative closes it at once. A request that
+	// a client sends just as its connection is closed is lost, unless the client
+	// repeats it; the longer the time, the fewer do.
+	IdleTime time.Duration
+
+	// OnDrain, if not nil, is called when Drain begins, and Drain waits for it to
+	// return. Connections that handlers have hijacked, such as websockets, are
+	// theirs; end them here. ctx is that of Drain.
+	OnDrain func(ctx context.Context)
+
+	once      sync.Once
+	base      context.Context // of Handler; ends when draining begins
+	stop      context.CancelFunc
+	mu        sync.Mutex
+	listeners map[*acceptor]bool
+	serving   sync.WaitGroup // calls of Serve
+	conns     connections
+	draining  atomic.Bool
+}
+
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
+
+func (s *Server) init() {
+	s.once.Do(func() {
+		s.base, s.stop = context.WithCancel(context.Background())
+		s.listeners = make(map[*acceptor]bool)
+		s.conns.init()
+		if s.HTTP == nil {
+			return
+		}
+		handler := s.HTTP.Handler
+		if handler == nil {
+			handler = http.DefaultServeMux
+		}
+		s.HTTP.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ProtoMajor == 2 {
+				if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+					s.conns.setHTTP2(c)
+				}
+			}
+			if s.draining.Load() {
+				// HTTP/2 sends GOAWAY for it.
+				w.Header().Set("Connection", "close")
+			}
+			handler.ServeHTTP(w, r)
+		})
+		connContext := s.HTTP.ConnContext
+		s.HTTP.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+			if connContext != nil {
+				ctx = connContext(ctx, c)
+			}
+			return context.WithValue(ctx, connKey{}, c)
+		}
+		hook := s.HTTP.ConnState
+		s.HTTP.ConnState = func(c net.Conn, st http.ConnState) {
+			s.conns.set(c, st)
+			if hook != nil {
+				hook(c, st)
+			}
+		}
+	})
+}
+
+// Draining is closed when Drain begins. Long polls and streams select on it.
+func (s *Server) Draining() <-chan struct{} {
+	s.init()
+	return s.base.Done()
+}
+
+// Serve accepts connections of l and serves them. It returns nil after Drain, and
+// otherwise the error of Accept. It closes l.
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, s.serveHTTP) }
+
+// ServeTLS is Serve for HTTPS, as that of http.Server.
+func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	return s.serve(l, func(l net.Listener) error { return s.HTTP.ServeTLS(l, certFile, keyFile) })
+}
+
+func (s *Server) serveHTTP(l net.Listener) error {
+	if s.HTTP != nil {
+		return s.HTTP.Serve(l)
+	}
+	return s.accept(l)
+}
+
+func (s *Server) serve(l net.Listener, serve func(net.Listener) error) error {
+	s.init()
+	defer l.Close()
+	if s.HTTP == nil && s.Handler == nil {
+		return &sockets.ArgumentError{Arg: "server", Value: s, Why: "needs HTTP or Handler"}
+	}
+	s.mu.Lock()
+	if s.draining.Load() {
+		s.mu.Unlock()
+		return nil
+	}
+	a := &acceptor{Listener: l}
+	s.listeners[a] = true
+	s.serving.Add(1)
+	s.mu.Unlock()
+	defer s.serving.Done()
+	err := serve(a)
+	if s.draining.Load() {
+		return nil
+	}
+	return err
+}
+
+// maxAcceptDelay is how long accept waits at most after an error that may pass, such as
+// a lack of descriptors.
+const maxAcceptDelay = time.Second
+
+func (s *Server) accept(l net.Listener) error {
+	delay := 5 * time.Millisecond
+	for {
+		c, err := l.Accept()
+		if err == nil {
+			delay = 5 * time.Millisecond
+			s.conns.set(c, http.StateActive)
+			go func() {
+				defer s.conns.set(c, http.StateClosed)
+				s.Handler(s.base, c)
+			}()
+			continue
+		}
+		var temporary interface{ Temporary() bool }
+		if !errors.As(err, &temporary) || !temporary.Temporary() {
+			return err
+		}
+		select {
+		case <-time.After(delay):
+		case <-s.base.Done():
+			return err
+		}
+		delay = min(2*delay, maxAcceptDelay)
+	}
+}
+
+// CutError reports connections that Drain closed before they were done.
+type CutError struct {
+	Active int   // with a request, or a handler, under way
+	Idle   int   // between requests, before IdleTime was over
+	Err    error // why: the cause of Drain's context
+}
+
+func (e *CutError) Error() string {
+	return fmt.Sprintf("sockets: %d active and %d idle connections closed: %v", e.Active, e.Idle, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *CutError) Unwrap() error { return e.Err }
+
+// Drain ends the server. It stops accepting, lets requests finish, answers what idle
+// clients still send with Connection: close, or GOAWAY for HTTP/2, closes connections
+// that have been idle for IdleTime, and returns when there is none left. If ctx ends
+// first it closes the rest, and the error is a *CutError that counts them.
+//
+// Listeners that a successor holds too leave it the connections that nobody has accepted
+// yet. Closing the last descriptor of a listener would reset those, so that Drain
+// accepts and serves them first, of listeners that can tell whether one waits: those of
+// package sockets.
+func (s *Server) Drain(ctx context.Context) error {
+	s.init()
+	s.mu.Lock()
+	if s.draining.Swap(true) {
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.Unlock()
+	s.stop()
+	hooked := make(chan struct{})
+	go func() {
+		defer close(hooked)
+		if s.OnDrain != nil {
+			s.OnDrain(ctx)
+		}
+	}()
+	idleTime := s.idleTime()
+	for l := range s.listeners {
+		l.stop(max(idleTime, time.Millisecond))
+	}
+	s.serving.Wait()
+	s.conns.drain(ctx, idleTime)
+	if s.HTTP != nil && ctx.Err() == nil {
+		s.HTTP.Shutdown(ctx) // the rest is HTTP/2
+	}
+	select {
+	case <-hooked:
+	case <-ctx.Done():
+	}
+	if ctx.Err() == nil {
+		return nil
+	}
+	active, idle := s.conns.cut()
+	if s.HTTP != nil {
+		s.HTTP.Close()
+	}
+	return &CutError{active, idle, context.Cause(ctx)}
+}
+
+func (s *Server) idleTime() time.Duration {
+	if s.IdleTime == 0 {
+		return DefaultIdleTime
+	}
+	return s.IdleTime
+}

@@ -1,0 +1,399 @@
+package upgrade
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
+)
+
+// SuccessorError reports a successor that was started and did not become ready.
+type SuccessorError struct {
+	Err    error            // why; os.ErrDeadlineExceeded if it took too long
+	State  *os.ProcessState // how it ended
+	Output string           // the last lines of what it wrote, if Config.Command left that alone
+}
+
+func (e *SuccessorError) Error() string {
+	s := "sockets: the successor did not become ready: " + e.Err.Error()
+	if e.State != nil {
+		s += " (" + e.State.String() + ")"
+	}
+	if e.Output != "" {
+		s += "\n" + e.Output
+	}
+	return s
+}
+
+// Unwrap returns Err.
+func (e *SuccessorError) Unwrap() error { return e.Err }
+
+// errExited is the cause of a SuccessorError for a process that ended by itself.
+var errExited = errors.New("it exited")
+
+// errHungUp is that for one that closed the link.
+var errHungUp = errors.New("it closed the connection to its predecessor")
+
+// Upgrade starts a successor and returns once it is ready; Done is closed then. After an
+// error this process goes on serving as before: the successor's end is waited for, and
+// the service manager is told that the service is ready again.
+//
+// The error is ErrUpgrading, ErrNotReady or ErrStopped if there was nothing to start, a
+// *SuccessorError if what was started did not become ready, and otherwise tells why it
+// could not be started.
+func (u *Upgrader) Upgrade(ctx context.Context) error {
+	return u.replace(ctx, u.start)
+}
+
+// replace has start make a successor and waits until that is ready.
+func (u *Upgrader) replace(ctx context.Context, start func([]holding) (*successor, error)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	held, err := u.begin(cancel)
+	if err != nil {
+		return err
+	}
+	u.notify(activation.NotifyReloading())
+	s, err := start(held)
+	if err == nil {
+		err = u.await(ctx, s)
+	}
+	if err == nil {
+		return nil
+	}
+	u.mu.Lock()
+	u.state, u.cancel = serving, nil
+	ended := u.ended
+	u.mu.Unlock()
+	if ended {
+		return ErrStopped
+	}
+	u.notify(activation.NotifyReady, activation.NotifyMainPID(os.Getpid()))
+	return err
+}
+
+// begin marks an upgrade as under way and returns what the successor gets.
+func (u *Upgrader) begin(cancel context.CancelFunc) ([]holding, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.ended:
+		return nil, ErrStopped
+	case u.state == starting:
+		return nil, ErrNotReady
+	case u.state == upgrading:
+		return nil, ErrUpgrading
+	}
+	u.state, u.cancel = upgrading, cancel
+	u.held = slices.DeleteFunc(u.held, func(h holding) bool { return !isOpen(h.Conn) })
+	return slices.Clone(u.held), nil
+}
+
+// isOpen reports whether c has not been closed.
+func isOpen(c syscall.Conn) bool {
+	raw, err := c.SyscallConn()
+	return err == nil && raw.Control(func(uintptr) {}) == nil
+}
+
+// successor is a process that is to become ready.
+type successor struct {
+	link   net.Conn
+	pid    int           // 0 if unknown
+	kill   func()        // ends it
+	exited chan struct{} // closed when it has ended; nil if that cannot be known
+	state  func() *os.ProcessState
+	output func() string
+}
+
+// await waits until s is ready, and makes it the service.
+func (u *Upgrader) await(ctx context.Context, s *successor) error {
+	defer s.link.Close()
+	if limit := u.config.ReadyTimeout; limit >= 0 {
+		if limit == 0 {
+			limit = DefaultReadyTimeout
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, os.ErrDeadlineExceeded)
+		defer cancel()
+	}
+	said := make(chan error, 1)
+	go func() { said <- expectReady(s.link) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case err = <-said:
+	case <-s.exited:
+		err = errExited
+		// It may have become ready before, which is what then counts no more.
+	}
+	if err == nil {
+		if err = u.handOver(ctx, s); err == nil {
+			return nil
+		}
+	}
+	return s.fail(err)
+}
+
+// expectReady waits for the successor's word.
+func expectReady(c net.Conn) error {
+	line, err := bufio.NewReaderSize(c, 64).ReadString('\n')
+	switch {
+	case line == sayReady+"\n":
+		return nil
+	case err != nil:
+		return errHungUp
+	}
+	return &protocolError{line}
+}
+
+// handOver makes s, which is ready, the service.
+func (u *Upgrader) handOver(ctx context.Context, s *successor) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if s.pid > 0 {
+		// Said by this process, because it is the one that the manager listens to.
+		u.notify(activation.NotifyMainPID(s.pid))
+	}
+	u.keepPaths()
+	s.link.SetWriteDeadline(time.Now().Add(notifyTimeout))
+	if _, err := io.WriteString(s.link, sayGo+"\n"); err != nil {
+		u.ownPaths()
+		return errHungUp
+	}
+	u.state = replaced
+	u.cancel = nil
+	u.end().close(false)
+	close(u.done)
+	return nil
+}
+
+// keepPaths leaves the files of unix listeners to the successor.
+func (u *Upgrader) keepPaths() { u.setUnlink(false) }
+
+// ownPaths takes them back.
+func (u *Upgrader) ownPaths() { u.setUnlink(true) }
+
+func (u *Upgrader) setUnlink(on bool) {
+	for _, h := range u.held {
+		if h.owned {
+			h.Conn.(*sockets.UnixListener).SetUnlinkOnClose(on)
+		}
+	}
+}
+
+// fail ends s and returns what the matter was.
+func (s *successor) fail(err error) error {
+	s.link.SetWriteDeadline(time.Now().Add(notifyTimeout))
+	io.WriteString(s.link, sayRefuse+"\n")
+	s.link.Close()
+	if s.kill != nil {
+		if err == errHungUp {
+			// It is about to exit; its status tells more than ours would.
+			select {
+			case <-s.exited:
+			case <-time.After(exitTime):
+			}
+		}
+		s.kill()
+	}
+	e := &SuccessorError{Err: err}
+	if s.exited != nil {
+		<-s.exited
+		e.State = s.state()
+	}
+	if s.output != nil {
+		e.Output = s.output()
+	}
+	return e
+}
+
+// exitTime is how long a successor that has closed the link may take to exit.
+const exitTime = time.Second
+
+// start starts the program again.
+func (u *Upgrader) start(held []holding) (s *successor, err error) {
+	path, err := program()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if u.config.Command != nil {
+		if err := u.config.Command(cmd); err != nil {
+			return nil, err
+		}
+	}
+	tail := new(tail)
+	closeOutput, err := tail.capture(cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer closeOutput()
+	ours, theirs, err := sockets.Pair("unix")
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	named := []activation.Named{{Name: linkName, Conn: theirs}}
+	var owned []string
+	for _, h := range held {
+		named = append(named, h.Named)
+		if h.owned {
+			owned = append(owned, h.Name)
+		}
+	}
+	cmd.Env = append(cmd.Environ(), ownedVar+"="+strings.Join(owned, ":"))
+	err = activation.PassTo(cmd, named...)
+	if err == nil {
+		err = cmd.Start()
+	}
+	activation.ClosePassed(cmd)
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("sockets: starting the successor: %w", err)
+	}
+	s = &successor{
+		link:   ours,
+		pid:    cmd.Process.Pid,
+		kill:   func() { cmd.Process.Kill() },
+		exited: make(chan struct{}),
+		state:  func() *os.ProcessState { return cmd.ProcessState },
+		output: tail.String,
+	}
+	go func() {
+		cmd.Wait() // its error is ProcessState
+		close(s.exited)
+	}()
+	return s, nil
+}
+
+// started is what the process was called by, and from where. A path that leads through
+// a symbolic link is kept, because the link may be what an update changes.
+var started = struct{ arg0, dir string }{os.Args[0], workingDir()}
+
+func workingDir() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+// program returns the path of the executable, which may have been replaced on disk.
+func program() (string, error) {
+	path := started.arg0
+	if !strings.Contains(path, string(filepath.Separator)) {
+		if found, err := exec.LookPath(path); err == nil {
+			path = found
+		}
+	}
+	if !filepath.IsAbs(path) && started.dir != "" {
+		path = filepath.Join(started.dir, path)
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		return path, nil
+	}
+	return os.Executable()
+}
+
+// The last lines of output that a SuccessorError quotes.
+const (
+	tailLines = 20
+	tailBytes = 4096
+)
+
+// tail passes output on and keeps the end of it.
+type tail struct {
+	readers sync.WaitGroup
+	mu      sync.Mutex
+	last    []byte
+}
+
+// capture puts pipes in front of what cmd writes to, where that is this process's own
+// output, and tells the successor how to be rid of them. Call closeEnds once cmd has
+// been started, or starting it has failed.
+func (t *tail) capture(cmd *exec.Cmd) (closeEnds func(), err error) {
+	var ends []*os.File
+	closeEnds = func() {
+		for _, f := range ends {
+			f.Close()
+		}
+	}
+	var numbers [2]string
+	extra := cmd.ExtraFiles
+	for i, out := range []*io.Writer{&cmd.Stdout, &cmd.Stderr} {
+		own := []*os.File{os.Stdout, os.Stderr}[i]
+		if *out != own {
+			continue
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeEnds()
+			return nil, err
+		}
+		ends = append(ends, w)
+		*out = w
+		extra = append(extra[:len(extra):len(extra)], own)
+		numbers[i] = strconv.Itoa(2 + len(extra))
+		t.readers.Go(func() { t.copy(own, r) })
+	}
+	if len(ends) > 0 {
+		cmd.ExtraFiles = extra
+		cmd.Env = append(cmd.Environ(), stdioVar+"="+strings.Join(numbers[:], ","))
+	}
+	return closeEnds, nil
+}
+
+func (t *tail) copy(to io.Writer, r *os.File) {
+	defer r.Close()
+	b := make([]byte, tailBytes)
+	for {
+		n, err := r.Read(b)
+		if err != nil {
+			return
+		}
+		to.Write(b[:n])
+		t.mu.Lock()
+		t.last = append(t.last, b[:n]...)
+		t.last = t.last[max(0, len(t.last)-tailBytes):]
+		t.mu.Unlock()
+	}
+}
+
+// String returns the last lines. It waits for the end of the output, but not for
+// programs that the successor has started and that go on writing.
+func (t *tail) String() string {
+	all := make(chan struct{})
+	go func() {
+		t.readers.Wait()
+		close(all)
+	}()
+	select {
+	case <-all:
+	case <-time.After(exitTime):
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := bytes.Split(bytes.TrimRight(t.last, "\n"), []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-tailLines):], []byte("\n")))
+}

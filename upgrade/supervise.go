@@ -1,0 +1,160 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/sys"
+	"github.com/iolib-go/sockets/sockopt"
+)
+
+// Supervise keeps a container alive across upgrades. A container ends with its process
+// number 1, which therefore must not be the one that is replaced. Call it first in main,
+// before anything else is started:
+//
+//	func main() {
+//		if err := upgrade.Supervise(); err != nil {
+//			log.Fatal(err)
+//		}
+//		...
+//
+// Where the process has another number it returns nil at once. In process 1 it starts
+// the program again, with the same arguments, and does not return: it passes signals on
+// to the process that serves, which it knows from what that tells a service manager,
+// waits for processes that nobody else waits for, and exits with the status of the last
+// process that served. What is told goes on to the real service manager, if there is
+// one.
+//
+// The error tells why the program could not be started.
+func Supervise() error {
+	if os.Getpid() != 1 {
+		return nil
+	}
+	status, err := supervise()
+	if err != nil {
+		return err
+	}
+	os.Exit(status)
+	return nil
+}
+
+// supervisor is process 1.
+type supervisor struct {
+	notify  *sockets.UnixConn
+	main    atomic.Int64 // the process that serves
+	signals chan os.Signal
+	synced  chan struct{} // gets a token when listen has come to what replaced sent
+}
+
+func supervise() (status int, err error) {
+	s := &supervisor{signals: make(chan os.Signal, 16), synced: make(chan struct{}, 1)}
+	signal.Notify(s.signals)
+	if s.notify, err = sockets.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"}); err != nil {
+		return 0, err
+	}
+	defer s.notify.Close()
+	if err := sockopt.PassCred.Set(s.notify, true); err != nil {
+		return 0, err
+	}
+	path, err := program()
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.Command(path, os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+s.notify.LocalAddr().String())
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("sockets: starting the program: %w", err)
+	}
+	s.main.Store(int64(cmd.Process.Pid))
+	go s.passSignals()
+	go func() {
+		for s.listen() == nil {
+		}
+	}()
+	return s.reap()
+}
+
+// passSignals passes signals on to the process that serves.
+func (s *supervisor) passSignals() {
+	for sig := range s.signals {
+		switch sig {
+		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE:
+			continue // this process's own
+		}
+		if p, err := os.FindProcess(int(s.main.Load())); err == nil {
+			p.Signal(sig)
+		}
+	}
+}
+
+// listen receives what a process tells a service manager, and passes it on.
+func (s *supervisor) listen() error {
+	b := make([]byte, 4096)
+	n, cred, err := s.notify.ReceiveCred(b)
+	if errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	// A process of another container has no number here.
+	if err != nil || cred.PID <= 0 || int(cred.UID) != os.Geteuid() {
+		return nil
+	}
+	if int(cred.PID) == os.Getpid() {
+		s.synced <- struct{}{}
+		return nil
+	}
+	var states []activation.NotifyState
+	for line := range strings.Lines(string(b[:n])) {
+		line = strings.TrimSuffix(line, "\n")
+		if value, ok := strings.CutPrefix(line, "MAINPID="); ok {
+			if pid, err := strconv.ParseInt(value, 10, 32); err == nil && pid > 1 {
+				s.main.Store(pid)
+			}
+			continue // of another name space for the manager
+		}
+		states = append(states, activation.NotifyState(line))
+	}
+	if len(states) > 0 {
+		activation.Notify(context.Background(), states...)
+	}
+	return nil
+}
+
+// reap waits for processes until the last one that served has ended, and returns its
+// status.
+func (s *supervisor) reap() (status int, err error) {
+	for {
+		pid, status, errno := sys.WaitAny()
+		if errno != 0 {
+			return 0, os.NewSyscallError("wait4", errno)
+		}
+		if int64(pid) == s.main.Load() && !s.replaced(pid) {
+			return status, nil
+		}
+	}
+}
+
+// replaced reports whether another process serves instead of pid, which has ended. What
+// pid said before may still wait to be heard.
+func (s *supervisor) replaced(pid int) bool {
+	c, err := sockets.Dial("unixgram", s.notify.LocalAddr().String())
+	if err == nil {
+		if _, err = c.Write([]byte("sync")); err == nil {
+			<-s.synced
+		}
+		c.Close()
+	}
+	return s.main.Load() != int64(pid)
+}

@@ -1,0 +1,85 @@
+//go:build linux
+
+package upgrade_test
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/iolib-go/sockets/internal/test/requests"
+)
+
+// TestSupervise runs the server as process 1 of a PID name space, as in a container.
+func TestSupervise(t *testing.T) {
+	m := newManager(t)
+	m.start() // finds out whether the server works at all, and ends here
+	m.signal(syscall.SIGTERM)
+	m.awaitEnd(m.pid)
+	m.pid = 0
+
+	cmd := m.command("UPGRADE_TEST_SUPERVISE=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+	}
+	if err := cmd.Start(); err != nil {
+		t.Skipf("no PID name space: %v", err)
+	}
+	m.await("READY=1")
+	l := m.load(1)
+	var seen []int
+	for range 3 {
+		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		m.await("READY=1")
+		seen = append(seen, m.serverProcess())
+	}
+	sent, lost := l.End()
+	t.Logf("%d requests, %d lost, served by %v", sent, lost, seen)
+	if seen[0] == seen[2] || seen[0] <= 1 {
+		t.Errorf("served by processes %v, want others than 1 that change", seen)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("process 1: %v", err)
+	}
+}
+
+// serverProcess asks the server for its process ID.
+func (m *manager) serverProcess() int {
+	m.t.Helper()
+	c := requests.Client(func(tr *http.Transport) { tr.DisableKeepAlives = true })
+	resp, err := c.Post("http://"+m.addr(0)+"/digest", "", strings.NewReader(""))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	pid, err := strconv.Atoi(resp.Header.Get("Server-Process"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return pid
+}
+
+// TestSuperviseStatus has process 1 exit with the status of the program.
+func TestSuperviseStatus(t *testing.T) {
+	m := newManager(t)
+	cmd := m.command("UPGRADE_TEST_SUPERVISE=1", behaviourVar+"=crash")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if os.Geteuid() != 0 {
+		t.Skip("needs a PID name space")
+	}
+	err := cmd.Run()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 {
+		t.Errorf("process 1: got %v, want the program's exit status 2", err)
+	}
+}

@@ -1,0 +1,486 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/sockopt"
+)
+
+var (
+	// ErrUpgrading is returned by Upgrade while another upgrade is under way.
+	ErrUpgrading = errors.New("sockets: an upgrade is under way")
+
+	// ErrNotReady is returned by Upgrade before Ready has returned nil.
+	ErrNotReady = errors.New("sockets: not ready")
+
+	// ErrStopped is returned once a successor has taken over, or Stop was called.
+	ErrStopped = errors.New("sockets: the process is to end")
+
+	// ErrRefused is returned by Ready if the predecessor gave up waiting for this
+	// process, and by New if the predecessor is not willing to be replaced by it.
+	ErrRefused = errors.New("sockets: the predecessor goes on serving")
+)
+
+// DefaultReadyTimeout is how long a successor may take until it is ready.
+const DefaultReadyTimeout = time.Minute
+
+// Config holds the options of New. The zero value is ready to use.
+type Config struct {
+	// Command may change how a successor is started: arguments, environment,
+	// working directory, credentials, output. It is called with the program's own
+	// path and arguments and this process's environment, before descriptors are
+	// added; do not call Start. An error ends the upgrade.
+	//
+	// Unless Command changes them, Stdout and Stderr are this process's. What the
+	// successor writes there until it is ready comes through this process, so that
+	// an error can quote the last lines of it.
+	Command func(cmd *exec.Cmd) error
+
+	// ReadyTimeout is how long a successor may take until it is ready; after that
+	// it is killed. Zero means DefaultReadyTimeout, negative means no limit.
+	ReadyTimeout time.Duration
+
+	// UpgradeSignals start an upgrade. Nil means SIGHUP, an empty slice none.
+	UpgradeSignals []os.Signal
+
+	// StopSignals end the process as Stop does. Nil means SIGINT and SIGTERM, an
+	// empty slice none. While an upgrade is under way they end that as well.
+	StopSignals []os.Signal
+
+	// PIDFile, if not empty, is where Ready writes the process ID. A predecessor's
+	// is replaced in one step. Stop removes it.
+	PIDFile string
+
+	// Control, if not empty, is the path of a unix socket where another process
+	// with the same Control gets the sockets, as a successor that somebody else
+	// started. New asks there first.
+	Control string
+
+	// AllowControl decides whether the process at the other end of Control may
+	// have the sockets, or, in New, whether its sockets are to be trusted. Nil
+	// means processes of the same effective user only.
+	AllowControl func(peer sockopt.Ucred) error
+
+	// Logf reports what no caller gets as an error: an upgrade by a signal that
+	// failed, a process at Control that was refused. Nil means log.Printf.
+	Logf func(format string, args ...any)
+}
+
+// Upgrader holds the sockets of a process that can be replaced. Its methods are safe
+// for concurrent use.
+type Upgrader struct {
+	config    Config
+	done      chan struct{} // closed once the process is to end
+	signals   chan os.Signal
+	inherited map[string]activation.Descriptor
+	owned     map[string]bool // names of inherited listeners whose paths are ours
+
+	readying sync.Mutex // held by Ready
+
+	mu      sync.Mutex
+	pre     *predecessor // until ready, nil if there is none
+	held    []holding    // in the order of their making
+	state   state
+	ended   bool               // done is closed, or about to be
+	cancel  context.CancelFunc // of the upgrade that is under way
+	control *control
+}
+
+type state uint8
+
+const (
+	starting  state = iota // Ready has not returned
+	serving                // Ready has returned
+	upgrading              // Upgrade is under way
+	replaced               // a successor is ready
+)
+
+// holding is a descriptor that a successor gets.
+type holding struct {
+	activation.Named
+	owned bool // a unix listener that is to remove its path in the end
+}
+
+// New finds out what the process was given, by a predecessor, by the process at
+// config.Control or by a service manager, and begins to listen for signals. At most one
+// Upgrader works in a process, because the environment tells the sockets only once.
+//
+// An error means that what was given is unusable, or that the predecessor refuses.
+func New(config Config) (*Upgrader, error) {
+	u := &Upgrader{
+		config:    config,
+		done:      make(chan struct{}),
+		inherited: make(map[string]activation.Descriptor),
+		owned:     make(map[string]bool),
+	}
+	if u.config.Logf == nil {
+		u.config.Logf = log.Printf
+	}
+	u.startSignals()
+	if err := u.inherit(); err != nil {
+		u.release()
+		return nil, err
+	}
+	go u.handleSignals()
+	return u, nil
+}
+
+// inherit takes what the environment tells of, or else what the process at Control
+// gives.
+func (u *Upgrader) inherit() error {
+	for name := range strings.SplitSeq(os.Getenv(ownedVar), ":") {
+		u.owned[name] = true
+	}
+	os.Unsetenv(ownedVar)
+	given, err := activation.Inherited()
+	if err != nil {
+		return err
+	}
+	for i, s := range given {
+		if s.Name == linkName && s.Socket != nil && u.pre == nil {
+			u.pre, err = newPredecessor(s.Socket)
+		} else {
+			err = u.addInherited(s)
+		}
+		if err != nil {
+			for _, s := range given[i+1:] {
+				s.Close()
+			}
+			return err
+		}
+	}
+	if u.pre == nil && len(u.inherited) == 0 && u.config.Control != "" {
+		return u.takeOver()
+	}
+	return nil
+}
+
+func (u *Upgrader) addInherited(s activation.Descriptor) error {
+	if _, twice := u.inherited[s.Name]; twice {
+		s.Close()
+		return &NameError{s.Name, "was inherited twice"}
+	}
+	u.inherited[s.Name] = s
+	return nil
+}
+
+// release gives back what New took, after an error.
+func (u *Upgrader) release() {
+	signal.Stop(u.signals)
+	for _, s := range u.inherited {
+		s.Close()
+	}
+	if u.pre != nil {
+		u.pre.close()
+	}
+}
+
+// NameError reports a name of a socket that cannot be used. It matches
+// syscall.EINVAL.
+type NameError struct {
+	Name string
+	Why  string
+}
+
+func (e *NameError) Error() string { return fmt.Sprintf("sockets: %q %s", e.Name, e.Why) }
+
+// Unwrap returns syscall.EINVAL.
+func (e *NameError) Unwrap() error { return syscall.EINVAL }
+
+// HasPredecessor reports whether the process was given its sockets by a process that
+// still serves and waits for Ready.
+func (u *Upgrader) HasPredecessor() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.pre != nil
+}
+
+// Done is closed once the process is to end: a successor is ready, or Stop was called.
+// Stop accepting then, finish what is under way and exit.
+func (u *Upgrader) Done() <-chan struct{} { return u.done }
+
+// Replaced reports whether a successor has taken over. Once Done is closed it tells
+// why.
+func (u *Upgrader) Replaced() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state == replaced
+}
+
+// Stop closes Done. Before that it ends an upgrade that is under way, which returns
+// ErrStopped, tells the service manager that the service is stopping, and removes the
+// PID file.
+func (u *Upgrader) Stop() {
+	u.mu.Lock()
+	if u.ended {
+		u.mu.Unlock()
+		return
+	}
+	wasReady := u.state != starting
+	control := u.end()
+	u.mu.Unlock()
+	control.close(true)
+	if wasReady {
+		u.notify(activation.NotifyStopping)
+		u.removePIDFile()
+	}
+	close(u.done)
+}
+
+// end marks the process as one that is to end and returns the control socket, which the
+// caller closes, and then done.
+func (u *Upgrader) end() *control {
+	u.ended = true
+	if u.cancel != nil {
+		u.cancel()
+	}
+	signal.Stop(u.signals)
+	c := u.control
+	u.control = nil
+	return c
+}
+
+// hold records that a successor gets c under name.
+func (u *Upgrader) hold(name string, c syscall.Conn, owned bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.held = append(u.held, holding{activation.Named{Name: name, Conn: c}, owned})
+}
+
+// take returns the inherited descriptor of that name and whether there is one. It
+// checks the name for a new one as well.
+func (u *Upgrader) take(name string) (s activation.Descriptor, ok bool, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case name == "" || name == linkName:
+		return s, false, &NameError{name, "is no name for a socket"}
+	case u.state != starting:
+		return s, false, &NameError{name, "cannot be added once the process is ready"}
+	case slices.ContainsFunc(u.held, func(h holding) bool { return h.Name == name }):
+		return s, false, &NameError{name, "is in use"}
+	}
+	s, ok = u.inherited[name]
+	if ok {
+		delete(u.inherited, name)
+	}
+	return s, ok, nil
+}
+
+// Listen returns the inherited listener of that name, or a new one. A nil lc is the
+// zero ListenConfig. The caller owns the listener; one that is closed when an upgrade
+// begins is not passed on.
+//
+// What a service manager gave is taken whatever its address is, because the manager's
+// configuration decides. A predecessor's listener is taken if it has the address asked
+// for; otherwise the configuration has changed, a new one is made, and Ready closes the
+// old one. An inherited socket of another kind is a *NameError.
+//
+// The path of a unix listener changes hands with it: it is removed when the last
+// process closes the listener.
+func (u *Upgrader) Listen(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (net.Listener, error) {
+	if lc == nil {
+		lc = new(sockets.ListenConfig)
+	}
+	l, inherited, err := u.listen(ctx, lc, name, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := l.(syscall.Conn)
+	if !ok {
+		l.Close()
+		return nil, &NameError{name, "has no descriptor"}
+	}
+	_, owned := l.(*sockets.UnixListener)
+	if inherited {
+		owned = owned && u.owned[name]
+		if owned {
+			l.(*sockets.UnixListener).SetUnlinkOnClose(true)
+		}
+	}
+	u.hold(name, c, owned)
+	return l, nil
+}
+
+func (u *Upgrader) listen(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (l net.Listener, inherited bool, err error) {
+	s, ok, err := u.take(name)
+	if err != nil {
+		return nil, false, err
+	}
+	if ok {
+		if err := checkKind(s, network, true); err != nil {
+			u.putBack(s, s.Name)
+			return nil, false, err
+		}
+		if u.pre == nil || hasAddr(ctx, s.Socket.LocalAddr(), network, address) {
+			l, err = adoptListener(lc, s.Socket)
+			return l, true, err
+		}
+		u.putBack(s, s.Name+replacedSuffix)
+	}
+	l, err = lc.Listen(ctx, network, address)
+	return l, false, err
+}
+
+// replacedSuffix ends the name of a listener that a new one has replaced, so that nothing
+// asks for it.
+const replacedSuffix = "\x00"
+
+// putBack leaves s for Ready to close, or for a call that asks for name.
+func (u *Upgrader) putBack(s activation.Descriptor, name string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.inherited[name] = s
+}
+
+// ListenPacket returns the inherited packet socket of that name, or a new one, as Listen
+// does.
+func (u *Upgrader) ListenPacket(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (net.PacketConn, error) {
+	if lc == nil {
+		lc = new(sockets.ListenConfig)
+	}
+	c, err := u.listenPacket(ctx, lc, name, network, address)
+	if err != nil {
+		return nil, err
+	}
+	u.hold(name, c.(syscall.Conn), false)
+	return c, nil
+}
+
+func (u *Upgrader) listenPacket(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (net.PacketConn, error) {
+	s, ok, err := u.take(name)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		if err := checkKind(s, network, false); err != nil {
+			u.putBack(s, s.Name)
+			return nil, err
+		}
+		if u.pre == nil || hasAddr(ctx, s.Socket.LocalAddr(), network, address) {
+			c, err := s.Socket.PacketConn()
+			if err != nil {
+				s.Close()
+			}
+			return c, err
+		}
+		u.putBack(s, s.Name+replacedSuffix)
+	}
+	return lc.ListenPacket(ctx, network, address)
+}
+
+// Conn returns the inherited connection of that name, or what dial returns. The
+// connection must have a descriptor, as those of packages sockets and net have. What one
+// process has read from it, the other does not see: hand over where a message ends.
+func (u *Upgrader) Conn(name string, dial func() (net.Conn, error)) (net.Conn, error) {
+	s, ok, err := u.take(name)
+	if err != nil {
+		return nil, err
+	}
+	var c net.Conn
+	switch {
+	case !ok:
+		c, err = dial()
+	case s.Socket == nil:
+		err = &NameError{name, "is not a socket"}
+	default:
+		c, err = s.Socket.Conn()
+	}
+	if err != nil {
+		if ok {
+			u.putBack(s, name)
+		}
+		return nil, err
+	}
+	raw, ok := c.(syscall.Conn)
+	if !ok {
+		c.Close()
+		return nil, &NameError{name, "has no descriptor"}
+	}
+	u.hold(name, raw, false)
+	return c, nil
+}
+
+// File returns the inherited file of that name, or what open returns. Both processes
+// share its offset.
+func (u *Upgrader) File(name string, open func() (*os.File, error)) (*os.File, error) {
+	s, ok, err := u.take(name)
+	if err != nil {
+		return nil, err
+	}
+	f := s.File
+	switch {
+	case !ok:
+		f, err = open()
+	case f == nil:
+		err = &NameError{name, "is a socket, not a file"}
+		u.putBack(s, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u.hold(name, f, false)
+	return f, nil
+}
+
+func (u *Upgrader) startSignals() {
+	up, stop := u.config.UpgradeSignals, u.config.StopSignals
+	if up == nil {
+		up = []os.Signal{syscall.SIGHUP}
+	}
+	if stop == nil {
+		stop = []os.Signal{os.Interrupt, syscall.SIGTERM}
+	}
+	u.config.UpgradeSignals, u.config.StopSignals = up, stop
+	// Notify takes an empty list for all signals.
+	u.signals = make(chan os.Signal, 1)
+	if all := slices.Concat(up, stop); len(all) > 0 {
+		signal.Notify(u.signals, all...)
+	}
+}
+
+func (u *Upgrader) handleSignals() {
+	for {
+		select {
+		case <-u.done:
+			return
+		case sig := <-u.signals:
+			if slices.Contains(u.config.StopSignals, sig) {
+				u.Stop()
+				return
+			}
+			// In a goroutine, so that a signal to stop is heard meanwhile.
+			go func() {
+				if err := u.Upgrade(context.Background()); err != nil {
+					u.config.Logf("upgrade: %v", err)
+				}
+			}()
+		}
+	}
+}
+
+// notify tells the service manager, if there is one.
+func (u *Upgrader) notify(states ...activation.NotifyState) {
+	ctx, cancel := context.WithTimeout(context.Background(), notifyTimeout)
+	defer cancel()
+	if _, err := activation.Notify(ctx, states...); err != nil {
+		u.config.Logf("upgrade: service manager: %v", err)
+	}
+}
+
+// notifyTimeout bounds the wait for a service manager whose queue is full.
+const notifyTimeout = 5 * time.Second
