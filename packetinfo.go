@@ -104,7 +104,7 @@ func (p *PacketInfo) read(c sys.Cmsg) (ok bool) {
 		p.Destination = p.Local
 	case c.Is(sys.IPPROTO_IP, sys.IP_ORIGDSTADDR), c.Is(sys.IPPROTO_IPV6, sys.IPV6_ORIGDSTADDR):
 		return p.readOriginalDst(c.Data)
-	case c.Is(sys.IPPROTO_IP, sys.IP_TOS):
+	case c.Is(sys.IPPROTO_IP, sys.RECEIVED_IP_TOS):
 		return p.readTOS(c.Data)
 	case c.Is(sys.IPPROTO_IPV6, sys.IPV6_TCLASS):
 		return len(c.Data) >= 4 && p.readTOS(c.Data)
@@ -180,7 +180,7 @@ func (p PacketInfo) Append(oob []byte) []byte {
 	}
 	if p.HasTOS {
 		// The kernel looks at the one for the family of the destination.
-		oob = sys.AppendIntCmsg(oob, sys.IPPROTO_IP, sys.IP_TOS, int(p.TOS))
+		oob = sys.AppendTOS(oob, p.TOS)
 		oob = sys.AppendIntCmsg(oob, sys.IPPROTO_IPV6, sys.IPV6_TCLASS, int(p.TOS))
 	}
 	if p.TxTime != 0 && sys.SCM_TXTIME >= 0 {

@@ -10,8 +10,7 @@ const (
 	SOL_UDP          = -1
 	UDP_SEGMENT      = -1
 	UDP_GRO          = -1
-	IP_PKTINFO       = -1
-	IP_RECVDSTADDR   = unix.IP_RECVDSTADDR // as IP_SENDSRCADDR, the source to send from
+	IP_RECVDSTADDR   = unix.IP_RECVDSTADDR // as IP_SENDSRCADDR, the source to send from, but on macOS
 	IPV6_PKTINFO     = unix.IPV6_PKTINFO
 	IP_TOS           = unix.IP_TOS
 	IPV6_TCLASS      = unix.IPV6_TCLASS

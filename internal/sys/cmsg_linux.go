@@ -12,6 +12,8 @@ const (
 	IP_RECVDSTADDR   = -1
 	IPV6_PKTINFO     = unix.IPV6_PKTINFO
 	IP_TOS           = unix.IP_TOS
+	RECEIVED_IP_TOS  = unix.IP_TOS // the type with which it is received
+	IP_TOS_SIZE      = 4           // of what is sent
 	IPV6_TCLASS      = unix.IPV6_TCLASS
 	SCM_TIMESTAMP    = unix.SCM_TIMESTAMP
 	SCM_TIMESTAMPNS  = unix.SCM_TIMESTAMPNS

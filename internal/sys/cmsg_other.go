@@ -10,6 +10,8 @@ const (
 	IP_RECVDSTADDR   = -1
 	IPV6_PKTINFO     = -1
 	IP_TOS           = -1
+	RECEIVED_IP_TOS  = -1
+	IP_TOS_SIZE      = 4
 	IPV6_TCLASS      = -1
 	SCM_TIMESTAMP    = -1
 	SCM_TIMESTAMPNS  = -1

@@ -25,6 +25,6 @@ func Refused(errno syscall.Errno) bool {
 // every system of today.
 const MaxIovecs = 1024
 
-// maxIovec is the most of one buffer that a call uses, so that the sum of a few
-// does not overflow what the kernel counts in.
+// maxIovec is the most that a call moves, so that the sum of its buffers is an int of
+// the kernel's; the BSDs refuse more.
 const maxIovec = 1 << 30

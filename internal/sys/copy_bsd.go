@@ -30,12 +30,14 @@ type Iovecs struct {
 
 func (v *Iovecs) set(bufs [][]byte) {
 	v.bufs = v.bufs[:0]
+	left := maxIovec
 	for _, b := range bufs {
 		if len(b) == 0 {
 			continue
 		}
-		v.bufs = append(v.bufs, b[:min(len(b), maxIovec)])
-		if len(v.bufs) == MaxIovecs || len(b) > maxIovec {
+		b = b[:min(len(b), left)]
+		v.bufs = append(v.bufs, b)
+		if left -= len(b); left == 0 || len(v.bufs) == MaxIovecs {
 			return
 		}
 	}

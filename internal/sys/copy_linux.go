@@ -79,14 +79,16 @@ type Iovecs struct {
 // set makes v of as many of bufs as one call takes.
 func (v *Iovecs) set(bufs [][]byte) {
 	v.iov = v.iov[:0]
+	left := maxIovec
 	for _, b := range bufs {
 		if len(b) == 0 {
 			continue
 		}
+		b = b[:min(len(b), left)]
 		iov := unix.Iovec{Base: unsafe.SliceData(b)}
-		iov.SetLen(min(len(b), maxIovec))
+		iov.SetLen(len(b))
 		v.iov = append(v.iov, iov)
-		if len(v.iov) == MaxIovecs || len(b) > maxIovec {
+		if left -= len(b); left == 0 || len(v.iov) == MaxIovecs {
 			return
 		}
 	}

@@ -54,6 +54,17 @@ func AppendIntCmsg(oob []byte, level, typ, v int) []byte {
 	return oob
 }
 
+// AppendTOS appends the control message with a type of service for IPv4, whose size
+// is not the same everywhere.
+func AppendTOS(oob []byte, tos uint8) []byte {
+	if IP_TOS_SIZE != 1 {
+		return AppendIntCmsg(oob, IPPROTO_IP, IP_TOS, int(tos))
+	}
+	oob, data := AppendCmsg(oob, IPPROTO_IP, IP_TOS, 1)
+	data[0] = tos
+	return oob
+}
+
 // AppendUint64Cmsg appends a control message with 64 bits.
 func AppendUint64Cmsg(oob []byte, level, typ int, v uint64) []byte {
 	oob, data := AppendCmsg(oob, level, typ, 8)

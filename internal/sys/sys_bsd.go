@@ -174,11 +174,17 @@ func KeepsPeer6() bool { return false }
 func BoundDevice(fd uintptr) int { return 0 }
 
 // PeerEnded reports whether the peer of a stream has ended its writing side, or
-// the connection is broken. See poll(2).
+// the connection is broken. Only kqueue(2) tells that while there are data to read.
 func PeerEnded(fd uintptr) bool {
-	p := []unix.PollFd{{Fd: int32(fd), Events: 0}}
-	n, err := unix.Poll(p, 0)
-	return n > 0 && err == nil
+	kq, err := unix.Kqueue()
+	if err != nil {
+		return true
+	}
+	defer unix.Close(kq)
+	changes, events := make([]unix.Kevent_t, 1), make([]unix.Kevent_t, 1)
+	unix.SetKevent(&changes[0], int(fd), unix.EVFILT_READ, unix.EV_ADD)
+	n, err := unix.Kevent(kq, changes, events, &unix.Timespec{})
+	return err != nil || n > 0 && events[0].Flags&unix.EV_EOF != 0
 }
 
 // Getsockname stores the local address in sa. See getsockname(2).

@@ -9,6 +9,14 @@ const (
 	TCP_KEEPCNT   = unix.TCP_KEEPCNT
 )
 
+// What differs in the control messages of IPv4, ip(4): the type with which a type of
+// service is received, and the size of what is sent. A negative one does not exist.
+const (
+	IP_PKTINFO      = unix.IP_PKTINFO
+	RECEIVED_IP_TOS = unix.IP_RECVTOS
+	IP_TOS_SIZE     = 4
+)
+
 func maxBacklog() int {
 	n, _ := unix.SysctlUint32("kern.ipc.somaxconn")
 	return int(n)

@@ -9,4 +9,12 @@ const (
 	TCP_KEEPCNT   = unix.TCP_KEEPCNT
 )
 
+// What differs in the control messages of IPv4, ip(4): the type with which a type of
+// service is received, and the size of what is sent. A negative one does not exist.
+const (
+	IP_PKTINFO      = -1
+	RECEIVED_IP_TOS = -1
+	IP_TOS_SIZE     = 4
+)
+
 func maxBacklog() int { return unix.SOMAXCONN }
