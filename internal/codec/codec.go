@@ -91,7 +91,8 @@ type verdict uint8
 
 const (
 	isText  verdict = iota // r, and r2 unless 0, made of size bytes
-	isShift                // size bytes that stand for no text: escape sequence, mark
+	isShift                // size bytes that stand for no text: escape sequence
+	isMark                 // the same at the beginning: byte order mark
 	isShort                // unfinished; size is what it comes to if nothing follows
 	isBad                  // size bytes are malformed
 	isNoMark

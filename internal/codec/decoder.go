@@ -14,6 +14,7 @@ type Decoder struct {
 	strict  bool
 	afterCR bool // Any: a "\n" that follows belongs to the line end just delivered
 	lines   bool // CRLF, and both are bytes of their own: see foldCRLF
+	shifted bool // by the last step
 	bad     int
 	st      state
 }
@@ -70,7 +71,8 @@ func (d *Decoder) TakeHeld(dst []byte) int {
 
 // Decode decodes src into dst. The consumed bytes, src[:nSrc], are exactly
 // those whose text is in dst[:nDst], or that stand for none; the rest of dst is
-// scratch space. With eof, an unfinished character at the end is malformed.
+// scratch space. With eof, an unfinished character at the end is malformed. An escape
+// sequence belongs to the character behind it, unless the input ends there.
 func (d *Decoder) Decode(dst, src []byte, eof bool) (nDst, nSrc int, status Status) {
 	if d.nl == NVT {
 		return d.decodeTelnet(dst, src, eof)
@@ -84,6 +86,8 @@ func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 		return d.decodeForeign(dst, src, eof)
 	}
 	cr := -1
+	place := -1 // before escape sequences that no character has followed yet
+	var there state
 	for nSrc < len(src) {
 		if nDst == len(dst) && nDst > 0 {
 			return nDst, nSrc, Full // also in front of what is no text
@@ -93,6 +97,9 @@ func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 			nd, ns := foldCRLF(dst[nDst:], src[nSrc:])
 			nDst += nd
 			nSrc += ns
+			if ns > 0 {
+				place = -1
+			}
 			cr = indexFrom(src, '\r', nSrc, cr)
 			if end = cr; end == nSrc && end+1 < len(src) && nDst < len(dst) {
 				nSrc++
@@ -102,6 +109,7 @@ func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 					nSrc++
 				}
 				nDst++
+				place = -1
 				continue
 			}
 		}
@@ -113,15 +121,28 @@ func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 			if ns > 0 {
 				nDst += nd
 				nSrc += ns
+				place = -1
 				continue
 			}
 		}
+		before := d.st
 		nd, ns, status = d.step(dst[nDst:], src[nSrc:], eof)
+		switch {
+		case ns == 0:
+			if place >= 0 && nSrc-place <= maxShifts && (status == Full || status == More) {
+				nSrc, d.st = place, there
+			}
+			return nDst, nSrc, status
+		case !d.shifted:
+			place = -1
+		case place < 0:
+			place, there = nSrc, before
+		}
 		nDst += nd
 		nSrc += ns
-		if ns == 0 {
-			return nDst, nSrc, status
-		}
+	}
+	if place >= 0 && nSrc-place <= maxShifts && !eof {
+		nSrc, d.st = place, there
 	}
 	return nDst, nSrc, More
 }
@@ -195,8 +216,9 @@ func (d *Decoder) InPlace(b []byte) (nText, nWire int) {
 func (d *Decoder) step(dst, src []byte, eof bool) (nDst, nSrc int, status Status) {
 	before := d.st
 	c := d.m.decodeChar(&d.st, src)
+	d.shifted = c.v == isShift
 	switch c.v {
-	case isShift:
+	case isShift, isMark:
 		return 0, c.size, More
 	case isNoMark:
 		d.bad = c.size

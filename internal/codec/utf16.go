@@ -53,7 +53,7 @@ func (m utf16Machine) decodeChar(st *state, src []byte) char {
 	if st.mark {
 		if u == 0xfeff || u == 0xfffe {
 			st.mark, st.little = false, u == 0xfffe
-			return char{v: isShift, size: 2}
+			return char{v: isMark, size: 2}
 		}
 		if m.mark == expectMark {
 			return char{v: isNoMark, size: 2}

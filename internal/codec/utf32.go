@@ -28,7 +28,7 @@ func (m utf32Machine) decodeChar(st *state, src []byte) char {
 	if st.mark {
 		if u == 0xfeff || u == 0xfffe0000 {
 			st.mark, st.little = false, u != 0xfeff
-			return char{v: isShift, size: 4}
+			return char{v: isMark, size: 4}
 		}
 		if m.mark == expectMark {
 			return char{v: isNoMark, size: 4}

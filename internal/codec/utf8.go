@@ -49,7 +49,7 @@ func (utf8Machine) decodeChar(st *state, src []byte) char {
 		for i := 0; ; i++ {
 			if i == len(utf8Mark) {
 				st.mark = false
-				return char{v: isShift, size: len(utf8Mark)}
+				return char{v: isMark, size: len(utf8Mark)}
 			}
 			if i == len(src) {
 				return char{v: isShort, size: len(src)}
