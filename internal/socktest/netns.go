@@ -130,6 +130,16 @@ func AddAddr6(tb testing.TB, ifi *net.Interface, ip net.IP) {
 	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
 	message = append(message, attribute(unix.IFA_LOCAL, ip.To16())...)
 	Check(tb, change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	Check(tb, err)
+	defer unix.Close(fd)
+	// The route to it comes a little later.
+	if !WaitUntil(func() bool {
+		err = unix.Connect(fd, &unix.SockaddrInet6{Addr: [16]byte(ip.To16()), ZoneId: uint32(ifi.Index), Port: 9})
+		return err == nil
+	}) {
+		tb.Fatal(err)
+	}
 }
 
 // AddPrefix gives an interface an address, "192.0.2.1/24", which is of use at once.
