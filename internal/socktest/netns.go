@@ -133,9 +133,17 @@ func AddAddr6(tb testing.TB, ifi *net.Interface, ip net.IP) {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	Check(tb, err)
 	defer unix.Close(fd)
-	// The route to it comes a little later.
+	// The route to it comes a little later; then a datagram comes back.
+	sa := &unix.SockaddrInet6{Addr: [16]byte(ip.To16()), ZoneId: uint32(ifi.Index)}
+	Check(tb, unix.Bind(fd, sa))
+	bound, err := unix.Getsockname(fd)
+	Check(tb, err)
+	sa.Port = bound.(*unix.SockaddrInet6).Port
 	if !WaitUntil(func() bool {
-		err = unix.Connect(fd, &unix.SockaddrInet6{Addr: [16]byte(ip.To16()), ZoneId: uint32(ifi.Index), Port: 9})
+		if err = unix.Sendto(fd, []byte("x"), 0, sa); err != nil {
+			return false
+		}
+		_, _, err = unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT)
 		return err == nil
 	}) {
 		tb.Fatal(err)
