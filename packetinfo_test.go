@@ -257,7 +257,7 @@ func TestPacketInfoNegative(t *testing.T) {
 				data[i] = 1
 			}
 			p, err := ParsePacketInfo(oob)
-			if diff := cmp.Diff(PacketInfo{}, p, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+			if diff := cmp.Diff(PacketInfo{}, p, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" || err != nil {
 				t.Errorf("level %d, type %d: %v (-want +got):\n%s", level, typ, err, diff)
 			}
 		}
