@@ -86,7 +86,7 @@ func layoutFaults(tree fs.FS) (faults []string) {
 			names++
 		}
 		if d.IsDir() {
-			if _, err := fs.Stat(tree, path.Join(file, "go.mod")); err == nil && file != "." || d.Name() == ".git" || d.Name() == "testdata" {
+			if _, err := fs.Stat(tree, path.Join(file, "go.mod")); err == nil && file != "." || strings.HasPrefix(d.Name(), ".") && file != "." || d.Name() == "testdata" {
 				return fs.SkipDir // another module
 			}
 			return nil

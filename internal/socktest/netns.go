@@ -130,6 +130,24 @@ func AddAddr6(tb testing.TB, ifi *net.Interface, ip net.IP) {
 	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
 	message = append(message, attribute(unix.IFA_LOCAL, ip.To16())...)
 	Check(tb, change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	Check(tb, err)
+	defer unix.Close(fd)
+	// The route to it comes a little later; then a datagram comes back.
+	sa := &unix.SockaddrInet6{Addr: [16]byte(ip.To16()), ZoneId: uint32(ifi.Index)}
+	Check(tb, unix.Bind(fd, sa))
+	bound, err := unix.Getsockname(fd)
+	Check(tb, err)
+	sa.Port = bound.(*unix.SockaddrInet6).Port
+	if !WaitUntil(func() bool {
+		if err = unix.Sendto(fd, []byte("x"), 0, sa); err != nil {
+			return false
+		}
+		_, _, err = unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT)
+		return err == nil
+	}) {
+		tb.Fatal(err)
+	}
 }
 
 // AddPrefix gives an interface an address, "192.0.2.1/24", which is of use at once.

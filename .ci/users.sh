@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Runs the tests where users are: not as root, and where something is missing. It
+# needs root, works on a copy of the checkout, and touches nothing outside of it.
+#
+# usage: users.sh [ENVIRONMENT...], all of them unless named:
+#   root       as root; a skip that .ci/skips.txt does not list is a failure
+#   nobody     as user 65534, without privileges
+#   nonetadmin as root in a container: without CAP_NET_ADMIN and CAP_SYS_ADMIN
+#   noproc     without /proc
+#   noipv6     in a network namespace without IPv6
+#   nolo       in a network namespace whose loopback interface is down
+#   fewfiles   with at most 256 open files
+#   modcache   as a dependency of another module, in the read-only module cache
+set -euo pipefail
+cd "$(git -C "$(dirname "${BASH_SOURCE[0]}")" rev-parse --show-toplevel)"
+
+module=$(go list -m)
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+chmod 755 "$work"
+
+# A copy that every user can read, with the modules that it needs.
+mkdir "$work/src" "$work/nobody"
+git ls-files -z | xargs -0 cp --parents -t "$work/src"
+cache=$(go env GOMODCACHE)
+GOMODCACHE=$work/mod GOPROXY=file://$cache/cache/download GONOSUMDB='*' GOFLAGS=-modcacherw go mod download
+go build -o "$work/skips" .ci/skips.go
+chmod -R a+rX "$work/src" "$work/mod"
+chown -R 65534:65534 "$work/nobody"
+export GOMODCACHE=$work/mod GOPROXY=off
+
+nobody=(env HOME="$work/nobody" GOCACHE="$work/nobody/cache" GOTMPDIR="$work/nobody" TMPDIR="$work/nobody")
+drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+
+# tests RUNNER... runs the tests of the packages below the working directory by way of
+# a command, and checks what they say.
+status=0
+tests() {
+	if ! "$@" go test -json -p 1 "${packages:-./...}" | "$work/skips" $list; then
+		printf 'FAILED: %s\n' "$name" >&2
+		status=1
+	fi
+}
+
+(($#)) || set -- root nobody nonetadmin noproc noipv6 nolo fewfiles modcache
+for name; do
+	printf '\n=== users: %s\n' "$name"
+	cd "$work/src"
+	list=
+	case $name in
+	root) list=$work/src/.ci/skips.txt tests env ;;
+	nobody)
+		tests "${nobody[@]}" "${drop[@]}"
+		;;
+	nonetadmin) tests setpriv --bounding-set -net_admin,-sys_admin --inh-caps -all ;;
+	noproc) tests unshare -m bash -c 'umount -l /proc && exec "$@"' - ;;
+	noipv6)
+		tests unshare -n bash -c 'ip link set lo up && for f in all default lo; do echo 1 >/proc/sys/net/ipv6/conf/$f/disable_ipv6; done && exec "$@"' -
+		;;
+	nolo) tests unshare -n ;;
+	fewfiles) tests bash -c 'ulimit -n 256 && exec "$@"' - ;;
+	modcache)
+		# In a directory that its user cannot write, by way of another module.
+		mkdir -p "$work/user"
+		printf 'module user.test\n\ngo 1.26\n\nrequire %s v0.0.0\n\nreplace %s => ../src\n' "$module" "$module" >"$work/user/go.mod"
+		chown -R 65534:65534 "$work/user"
+		cd "$work/user"
+		packages=$module/... tests "${nobody[@]}" GOFLAGS=-mod=mod "${drop[@]}"
+		;;
+	*)
+		printf 'no environment called %s\n' "$name" >&2
+		exit 2
+		;;
+	esac
+done
+exit $status
