@@ -91,11 +91,7 @@ func TestFields(t *testing.T) {
 		extra      []string
 	}{
 		{sockets.Dialer{}, net.Dialer{}, []string{"Options", "Format", "InputBufferSize", "OutputBufferSize", "Offload"}},
-<<<<<<< HEAD
 		{sockets.ListenConfig{}, net.ListenConfig{}, []string{"Backlog", "Options", "PacketInfo", "Format", "InputBufferSize", "OutputBufferSize", "Offload"}},
-=======
-		{sockets.ListenConfig{}, net.ListenConfig{}, []string{"Backlog", "Options", "Format", "InputBufferSize", "OutputBufferSize", "Offload", "PacketInfo"}},
->>>>>>> doors
 	}
 	for _, tt := range tests {
 		ours, nets := reflect.TypeOf(tt.ours), reflect.TypeOf(tt.nets)
