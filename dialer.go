@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http/httptrace"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
@@ -82,6 +83,17 @@ type Dialer struct {
 	// UDPConn.SetOffload. It changes nothing for other networks.
 	Offload bool
 
+	// NetNS is the network namespace from which to connect: an open file such as
+	// /run/netns/NAME or /proc/PID/ns/net, which the caller keeps. Sockets are made in
+	// it, abstract names of unix sockets are those in it, and the process stays where
+	// it is. Host names, services and the names of interfaces in zones are looked up
+	// outside: let Resolver ask a server in the namespace, and give a zone as the
+	// index of its interface there. Nil is the namespace of the process.
+	//
+	// It takes CAP_SYS_ADMIN, see setns(2). Systems without network namespaces answer
+	// errors.ErrUnsupported. See network_namespaces(7).
+	NetNS *os.File
+
 	mptcp mptcpUse
 }
 
@@ -154,14 +166,41 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		r = net.DefaultResolver
 	}
 	trace := httptrace.ContextClientTrace(ctx)
+	return d.dialAny(ctx, network, trace, func(k *kind) ([]net.Addr, error) {
+		return k.resolve(dnsOnly(ctx, trace), r, true, address, d.LocalAddr)
+	})
+}
+
+// DialAddrs connects to one of addrs on network, as DialContext does to the addresses of
+// a host name: addresses of the first one's family are tried in order, those of the other
+// family after FallbackDelay as well, the time is shared out among them, and if all fail
+// the error is that of the first.
+//
+// The networks are "tcp", "udp" and "mptcp", each also with 4 or 6 for one family. IPv4
+// addresses in IPv6 form count as IPv4. No addresses, one that is not valid and one that
+// is not of the network's family are an *ArgumentError in the *net.OpError, before
+// anything is tried. DialAddrs does not modify addrs.
+func (d *Dialer) DialAddrs(ctx context.Context, network string, addrs []netip.AddrPort) (net.Conn, error) {
+	ctx, cancel := d.dialContext(ctx)
+	defer cancel()
+	return d.dialAny(ctx, network, httptrace.ContextClientTrace(ctx), func(k *kind) ([]net.Addr, error) {
+		return k.given(addrs, d.LocalAddr)
+	})
+}
+
+// dialAny connects to one of the addresses that find returns.
+func (d *Dialer) dialAny(ctx context.Context, network string, trace *httptrace.ClientTrace, find func(*kind) ([]net.Addr, error)) (net.Conn, error) {
 	format := wireFormat{d.Format, d.InputBufferSize, d.OutputBufferSize}
 	k, err := kindOf(network, nil)
+	if err == nil {
+		err = checkNetNS(d.NetNS)
+	}
 	if err == nil {
 		err = format.check(k.typ)
 	}
 	var addrs []net.Addr
 	if err == nil {
-		addrs, err = k.resolve(dnsOnly(ctx, trace), r, true, address, d.LocalAddr)
+		addrs, err = find(k)
 	}
 	if err != nil {
 		return nil, openError("dial", network, nil, nil, err)
@@ -211,7 +250,7 @@ func (d *Dialer) dialContext(ctx context.Context) (context.Context, context.Canc
 func (d *Dialer) opening(k *kind, local, remote net.Addr) *opening {
 	o := &opening{
 		kind: k, local: local, remote: remote,
-		control: d.ControlContext, options: d.Options, offload: d.Offload,
+		control: d.ControlContext, options: d.Options, offload: d.Offload, netns: d.NetNS,
 		keepAlive: d.KeepAlive, keepAliveConfig: d.KeepAliveConfig,
 	}
 	if o.control == nil && d.Control != nil {
@@ -286,6 +325,9 @@ func selfConnected(fd *netfd.FD) bool {
 // dialOne dials from local to remote for a function that takes the networks among.
 func (d *Dialer) dialOne(ctx context.Context, network string, among []string, local, remote net.Addr) (net.Conn, error) {
 	k, err := kindOf(network, among)
+	if err == nil {
+		err = checkNetNS(d.NetNS)
+	}
 	var fd *netfd.FD
 	if err == nil {
 		fd, err = d.open(ctx, k, local, remote)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -55,6 +56,12 @@ type ListenConfig struct {
 	// ParsePacketInfo reads: at which address and interface they arrived, their TOS
 	// and TTL. It is for UDP and raw IP sockets and changes nothing for other networks.
 	PacketInfo bool
+
+	// NetNS is the network namespace in which to listen: an open file such as
+	// /run/netns/NAME or /proc/PID/ns/net, which the caller keeps. It is as
+	// Dialer.NetNS, so that the host of an address is looked up outside. Nil is the
+	// namespace of the process.
+	NetNS *os.File
 
 	mptcp mptcpUse
 }
@@ -124,6 +131,9 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 		k, err = kindOf(network, nil)
 	}
 	if err == nil {
+		err = checkNetNS(lc.NetNS)
+	}
+	if err == nil {
 		err = lc.format().check(k.typ)
 	}
 	var addrs []net.Addr
@@ -166,6 +176,7 @@ func (lc *ListenConfig) opening(k *kind, local net.Addr) *opening {
 		options:   lc.Options,
 		offload:   lc.Offload,
 		info:      lc.PacketInfo,
+		netns:     lc.NetNS,
 		keepAlive: lc.KeepAlive, keepAliveConfig: lc.KeepAliveConfig,
 	}
 	if lc.Control != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -21,7 +22,8 @@ type opening struct {
 	listen  bool
 	backlog int // of a listening stream
 	offload bool
-	info    bool // control data with received datagrams
+	info    bool     // control data with received datagrams
+	netns   *os.File // where the socket is made; nil: here
 
 	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
 	options         []sockopt.Setting
@@ -35,7 +37,7 @@ func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
 	if o.internet() && o.remote != nil && !sys.ConnectsWildcard && isWildcard(o.remote) {
 		o.remote = loopback(o.family, o.remote)
 	}
-	fd, err := o.socket(o.local, o.remote, o.listen)
+	fd, err := o.socket(o.netns, o.local, o.remote, o.listen)
 	if err != nil {
 		return nil, err
 	}
@@ -54,14 +56,14 @@ func (o *opening) open(ctx context.Context) (*netfd.FD, error) {
 	return fd, nil
 }
 
-// socket makes a bare socket for the addresses, of which either may be nil, with
-// the options that package net gives to every one of its kind.
-func (k *kind) socket(local, remote net.Addr, listen bool) (*netfd.FD, error) {
+// socket makes a bare socket in the network namespace netns, nil for the caller's, for
+// the addresses, of which either may be nil, with the options that package net gives to every one of its kind.
+func (k *kind) socket(netns *os.File, local, remote net.Addr, listen bool) (*netfd.FD, error) {
 	family, v6only := k.chooseFamily(local, remote, listen)
 	if family < 0 || k.proto < 0 {
 		return nil, errors.ErrUnsupported // by this system, see package sys
 	}
-	fd, err := netfd.Socket(netfd.Kind{Family: family, Type: k.typ, Proto: k.proto, Network: k.network})
+	fd, err := netfd.Socket(netfd.Kind{Family: family, Type: k.typ, Proto: k.proto, Network: k.network}, netns)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,44 @@ func (k *kind) resolve(ctx context.Context, r *net.Resolver, dial bool, address 
 	if err != nil {
 		return nil, err
 	}
-	if !dial || local == nil {
+	if !dial {
+		return addrs, nil
+	}
+	return fitting(addrs, local)
+}
+
+// given is resolve for a dial to addresses that are known.
+func (k *kind) given(given []netip.AddrPort, local net.Addr) ([]net.Addr, error) {
+	if !k.internet() || k.typ == sys.SOCK_RAW {
+		return nil, net.UnknownNetworkError(k.name)
+	}
+	if len(given) == 0 {
+		return nil, &ArgumentError{Arg: "addresses", Value: given, Why: "must not be empty"}
+	}
+	addrs := make([]net.Addr, len(given))
+	for i, ap := range given {
+		ip := ap.Addr().Unmap()
+		why := ""
+		switch {
+		case !ip.IsValid():
+			why = "must be valid"
+		case k.family == sys.AF_INET && !ip.Is4():
+			why = "must be of IPv4 for network " + k.name
+		case k.family == sys.AF_INET6 && ip.Is4():
+			why = "must be of IPv6 for network " + k.name
+		}
+		if why != "" {
+			return nil, &ArgumentError{Arg: "address", Value: ap, Why: why}
+		}
+		addrs[i] = k.internetAddr(net.IPAddr{IP: ip.AsSlice(), Zone: ip.Zone()}, int(ap.Port()))
+	}
+	return fitting(addrs, local)
+}
+
+// fitting returns those of addrs, at least one, that a socket with the address local can
+// have for a peer. It reuses the memory of addrs.
+func fitting(addrs []net.Addr, local net.Addr) ([]net.Addr, error) {
+	if local == nil {
 		return addrs, nil
 	}
 	fit := addrs[:0]

@@ -45,12 +45,14 @@ var _ syscall.Conn = (*Socket)(nil)
 // system allows. A TCP socket starts with NoDelay and KeepAlive on, as package
 // net's connections do, and ReuseAddr, so that a server can start again while
 // connections of the last one linger; other sockets start without ReuseAddr.
-func New(network string) (*Socket, error) {
+func New(network string) (*Socket, error) { return newSocket(nil, network) }
+
+func newSocket(netns *os.File, network string) (*Socket, error) {
 	k, err := kindOf(network, nil)
 	if err != nil {
 		return nil, openError("socket", network, nil, nil, err)
 	}
-	fd, err := k.socket(nil, nil, true)
+	fd, err := k.socket(netns, nil, nil, true)
 	if err == nil && isTCP(fd) {
 		// Here rather than when a role is taken, so that the caller can change it.
 		fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1)
@@ -62,9 +64,11 @@ func New(network string) (*Socket, error) {
 // NewRaw makes a socket of any family, type and protocol that the kernel knows,
 // see socket(2), and leaves its options as they are. It is close-on-exec and
 // non-blocking without flags in typ.
-func NewRaw(domain, typ, proto int) (*Socket, error) {
+func NewRaw(domain, typ, proto int) (*Socket, error) { return newRawSocket(nil, domain, typ, proto) }
+
+func newRawSocket(netns *os.File, domain, typ, proto int) (*Socket, error) {
 	network := networkName(domain, typ, proto)
-	fd, err := netfd.Socket(netfd.Kind{Family: domain, Type: typ, Proto: proto, Network: network})
+	fd, err := netfd.Socket(netfd.Kind{Family: domain, Type: typ, Proto: proto, Network: network}, netns)
 	if err == nil {
 		// The kernel takes the flags out of typ, and makes a datagram socket of a
 		// raw one in the unix domain.

@@ -118,7 +118,7 @@ func TestLowDescriptor(t *testing.T) {
 }
 
 func TestBare(t *testing.T) {
-	fd, err := Socket(Kind{sys.AF_INET, sys.SOCK_DGRAM, 0, "udp"})
+	fd, err := Socket(Kind{sys.AF_INET, sys.SOCK_DGRAM, 0, "udp"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

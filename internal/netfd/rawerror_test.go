@@ -54,7 +54,7 @@ func TestRawErrors(t *testing.T) {
 // TestPendingError has an error that is pending take the place of what the poller
 // says, once.
 func TestPendingError(t *testing.T) {
-	fd, err := Socket(Kind{sys.AF_INET, sys.SOCK_DGRAM, 0, "udp"})
+	fd, err := Socket(Kind{sys.AF_INET, sys.SOCK_DGRAM, 0, "udp"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestPendingError(t *testing.T) {
 	if err := fd.Sockname(&to); err != nil {
 		t.Fatal(err)
 	}
-	other, err := Socket(*fd.Kind)
+	other, err := Socket(*fd.Kind, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,10 +64,31 @@ func (fd *FD) Dup() (int, error) {
 	return nfd, err
 }
 
-// Socket makes a socket and returns its bare FD.
-func Socket(k Kind) (*FD, error) {
+// Socket makes a socket in the network namespace netns, nil for the caller's, and
+// returns its bare FD.
+func Socket(k Kind, netns *os.File) (*FD, error) {
+	if netns != nil {
+		return socketIn(k, netns)
+	}
 	sysfd, errno := sys.Socket(k.Family, k.Type, k.Proto)
 	if errno != 0 {
+		return nil, os.NewSyscallError("socket", errno)
+	}
+	return New(sysfd, k)
+}
+
+func socketIn(k Kind, netns *os.File) (*FD, error) {
+	sysfd := -1
+	var enter, errno syscall.Errno
+	err := Control(netns, func(ns uintptr) {
+		enter = sys.InNetNS(ns, func() { sysfd, errno = sys.Socket(k.Family, k.Type, k.Proto) })
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case enter != 0:
+		return nil, os.NewSyscallError("setns", enter)
+	case errno != 0:
 		return nil, os.NewSyscallError("socket", errno)
 	}
 	return New(sysfd, k)

@@ -28,6 +28,58 @@ func EnterNetNS(tb testing.TB) {
 	setUp(tb, "lo")
 }
 
+// NewNetNS returns a network namespace of its own, with a loopback interface, or skips
+// the test. Nothing is in it.
+func NewNetNS(tb testing.TB) (netns *os.File) {
+	tb.Helper()
+	onThread(tb, func() {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			tb.Skip("no network namespace: ", err)
+		}
+		setUp(tb, "lo")
+		var err error
+		netns, err = os.Open("/proc/thread-self/ns/net")
+		Check(tb, err)
+		tb.Cleanup(func() { netns.Close() })
+	})
+	return netns
+}
+
+// InNetNS calls f in a network namespace.
+func InNetNS(tb testing.TB, netns *os.File, f func()) {
+	tb.Helper()
+	onThread(tb, func() {
+		Check(tb, unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET))
+		f()
+	})
+}
+
+// onThread calls f, which may change the network namespace of its thread. If f ends the
+// test the goroutine stays locked, and takes the thread along.
+func onThread(tb testing.TB, f func()) {
+	tb.Helper()
+	runtime.LockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		tb.Skip("no network namespace: ", err)
+	}
+	defer home.Close()
+	f()
+	Check(tb, unix.Setns(int(home.Fd()), unix.CLONE_NEWNET))
+	runtime.UnlockOSThread()
+}
+
+// MoveLink moves an interface to a network namespace, where it is turned on again.
+func MoveLink(tb testing.TB, ifi *net.Interface, netns *os.File) {
+	tb.Helper()
+	message := make([]byte, unix.SizeofIfInfomsg)
+	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
+	fd := binary.NativeEndian.AppendUint32(nil, uint32(netns.Fd()))
+	message = append(message, attribute(unix.IFLA_NET_NS_FD, fd)...)
+	Check(tb, change(tb, unix.RTM_NEWLINK, 0, message))
+	InNetNS(tb, netns, func() { setUp(tb, ifi.Name) })
+}
+
 // setUp turns an interface on.
 func setUp(tb testing.TB, name string) {
 	tb.Helper()

@@ -1,9 +1,7 @@
 package sys
 
 import (
-	"os"
-	"strconv"
-	"strings"
+	"math"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -91,17 +89,9 @@ func putFamily(b *[sockaddrSize]byte, family, _ int) {
 
 func family(b *[sockaddrSize]byte) int { return int(*(*uint16)(unsafe.Pointer(b))) }
 
-func maxBacklog() int {
-	b, err := os.ReadFile("/proc/sys/net/core/somaxconn")
-	if err != nil {
-		return 0
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		return 0
-	}
-	return n
-}
+// maxBacklog is what listen(2) cuts to net.core.somaxconn, which is that of the
+// socket's network namespace.
+func maxBacklog() int { return math.MaxInt32 }
 
 // Socket makes a non-blocking, close-on-exec socket. See socket(2).
 func Socket(family, typ, proto int) (int, syscall.Errno) {
