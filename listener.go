@@ -54,11 +54,11 @@ func newCore(fd *netfd.FD, touched bool) *listener {
 }
 
 // newListener returns l as a listener of the type that fits its kind, whichever way it
-// came about. unlink says that it made the file of a unix socket.
-func newListener(l *listener, unlink bool) net.Listener {
+// came about. file is the one that was made for a unix socket, if any.
+func newListener(l *listener, file *socketFile) net.Listener {
 	switch l.fd.Family {
 	case sys.AF_UNIX:
-		return newUnixListener(l, unlink)
+		return &UnixListener{l: l, made: file, file: file}
 	case sys.AF_INET, sys.AF_INET6:
 		if l.fd.Type == sys.SOCK_STREAM && isTCPProto(l.fd.Proto) {
 			return &TCPListener{l}
@@ -71,7 +71,7 @@ func newListener(l *listener, unlink bool) net.Listener {
 func adoptedListener(fd *netfd.FD) net.Listener {
 	l := newCore(fd, true)
 	l.setDefaults = true
-	return newListener(l, false)
+	return newListener(l, nil)
 }
 
 // accept waits for a connection and returns its descriptor, in the poller and with
@@ -321,81 +321,6 @@ func (l *TCPListener) File() (*os.File, error) { return l.core().file() }
 // SyscallConn returns access to the descriptor. Its Read and Write return
 // syscall.EINVAL.
 func (l *TCPListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
-
-// UnixListener accepts connections in the unix domain. It has the methods of
-// net.UnixListener.
-type UnixListener struct {
-	l          *listener
-	path       string // to unlink
-	unlink     bool
-	unlinkOnce sync.Once
-}
-
-var _ net.Listener = (*UnixListener)(nil)
-
-func newUnixListener(l *listener, unlink bool) *UnixListener {
-	u := &UnixListener{l: l, unlink: unlink}
-	if addr, ok := l.fd.Local().(*net.UnixAddr); ok && !sys.IsAbstract(addr.Name) {
-		u.path = addr.Name
-	}
-	return u
-}
-
-func (l *UnixListener) core() *listener {
-	if l == nil {
-		return nil
-	}
-	return l.l
-}
-
-// AcceptUnix waits for a connection, and returns it without an external format.
-func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
-	fd, err := l.core().accept()
-	if err != nil {
-		return nil, err
-	}
-	return newConn(fd).(*UnixConn), nil
-}
-
-// Accept waits for a connection, which is a *UnixConn, or a *TextConn over one.
-func (l *UnixListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
-
-// AcceptWith is Accept as config says.
-func (l *UnixListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
-	return l.core().acceptConnWith(config)
-}
-
-// Close stops listening, and removes the socket's file, see SetUnlinkOnClose.
-func (l *UnixListener) Close() error {
-	if l.core() == nil {
-		return syscall.EINVAL
-	}
-	l.unlinkOnce.Do(func() {
-		if l.path != "" && l.unlink {
-			sys.Unlink(l.path)
-		}
-	})
-	return l.core().close()
-}
-
-// SetUnlinkOnClose says whether the first Close removes the socket's file. It does
-// by default if the listener made the file, and not if it came from a descriptor.
-func (l *UnixListener) SetUnlinkOnClose(unlink bool) { l.unlink = unlink }
-
-// Addr returns the address listened to, also after Close. The same value is
-// returned every time; do not modify it.
-func (l *UnixListener) Addr() net.Addr { return l.l.fd.Local() }
-
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
-// zero t means to wait for ever.
-func (l *UnixListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
-
-// File returns a file with a copy of the descriptor; the caller closes both.
-func (l *UnixListener) File() (*os.File, error) { return l.core().file() }
-
-// SyscallConn returns access to the descriptor. Its Read and Write return
-// syscall.EINVAL.
-func (l *UnixListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
 
 // StreamListener accepts connections of families that package net does not know,
 // such as vsock.

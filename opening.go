@@ -3,6 +3,7 @@ package sockets
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"syscall"
 	"time"
@@ -21,6 +22,12 @@ type opening struct {
 	listen  bool
 	backlog int // of a listening stream
 	offload bool
+
+	// About the file of a unix socket that listens, or receives; see ListenConfig.
+	replaceStale bool
+	unixMode     fs.FileMode
+	unixOwner    *UnixOwner
+	file         *socketFile // that open has made, nil if there is none
 
 	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
 	options         []sockopt.Setting
@@ -170,15 +177,22 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 	if err := o.prepare(ctx, fd, local); err != nil {
 		return err
 	}
-	if err := bind(fd, &sa, local); err != nil {
-		return err
-	}
-	if o.stream() {
-		if err := fd.Listen(backlog(o.backlog)); err != nil {
+	if path := socketPath(local); path != "" && o.replaceStale {
+		unlock, err := removeStale(ctx, path, o.typ)
+		if err != nil {
 			return err
 		}
+		defer unlock()
 	}
-	if err := fd.Init(); err != nil {
+	err := o.bindPassive(fd, &sa, local)
+	if err == nil && o.stream() {
+		err = fd.Listen(backlog(o.backlog))
+	}
+	if err == nil {
+		err = fd.Init()
+	}
+	if err != nil {
+		o.file.remove()
 		return err
 	}
 	fd.SetAddrs(localAddr(fd), nil, false)
