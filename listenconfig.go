@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,8 +35,11 @@ type ListenConfig struct {
 	// as the system allows; negative is an error. See listen(2).
 	Backlog int
 
-	// Options are set on the socket after Control and before bind, in order.
-	// Accepted connections inherit most of them from a listener, see tcp(7).
+	// Options are set on the socket after Control and before bind, in order. Those of
+	// a listener hold on the connections that it accepts: what the kernel does not
+	// hand down is set on each, which costs a system call; on Linux SO_PRIORITY, and
+	// with Multipath TCP a few more. Options that Multipath TCP lacks make a listener
+	// one for TCP.
 	Options []sockopt.Setting
 
 	// Format is the external format of the streams that a listener's Accept returns, see
@@ -120,11 +124,11 @@ func ListenPacket(network, address string) (net.PacketConn, error) {
 // *net.OpError, and the same as package net's. The end of ctx gives up the look-up of a host name, and
 // does not affect the listener.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
-	fd, file, err := lc.listen(ctx, network, address, (*kind).stream)
+	fd, o, err := lc.listen(ctx, network, address, (*kind).stream)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(lc.core(fd), file), nil
+	return newListener(lc.core(fd, o), o.file), nil
 }
 
 // ListenPacket makes a socket that receives messages sent to address on network:
@@ -142,7 +146,7 @@ func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address strin
 
 // listen makes a socket for one of the addresses that address means, if its kind fits.
 // Unix sockets of all kinds do, as in package net.
-func (lc *ListenConfig) listen(ctx context.Context, network, address string, fits func(*kind) bool) (*netfd.FD, *socketFile, error) {
+func (lc *ListenConfig) listen(ctx context.Context, network, address string, fits func(*kind) bool) (*netfd.FD, *opening, error) {
 	err := checkBacklog(lc.Backlog)
 	var k *kind
 	if err == nil {
@@ -165,29 +169,30 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 		err = lc.checkFile(k, addr)
 	}
 	var fd *netfd.FD
-	var file *socketFile
+	var o *opening
 	if err == nil {
-		fd, file, err = lc.open(ctx, k, addr)
+		fd, o, err = lc.open(ctx, k, addr)
 	}
 	if err != nil {
 		return nil, nil, openError("listen", network, nil, addr, err)
 	}
-	return fd, file, nil
+	return fd, o, nil
 }
 
-// open makes a socket of kind k that listens to, or receives at, local, and returns the
-// file that a unix socket has got. Errors come without *net.OpError.
-func (lc *ListenConfig) open(ctx context.Context, k *kind, local net.Addr) (*netfd.FD, *socketFile, error) {
+// open makes a socket of kind k that listens to, or receives at, local, and returns how
+// it was made. Errors come without *net.OpError.
+func (lc *ListenConfig) open(ctx context.Context, k *kind, local net.Addr) (*netfd.FD, *opening, error) {
 	if k.triesMultipath() && lc.MultipathTCP() {
-		fd, err := lc.opening(k.multipath(), local).open(ctx)
+		o := lc.opening(k.multipath(), local)
+		fd, err := o.open(ctx)
 		if err == nil {
-			return fd, nil, nil
+			return fd, o, nil
 		}
 		// Whatever the reason was, TCP may do.
 	}
 	o := lc.opening(k, local)
 	fd, err := o.open(ctx)
-	return fd, o.file, err
+	return fd, o, err
 }
 
 // opening is the part of an opening that all kinds of listening share.
@@ -225,10 +230,13 @@ func checkBacklog(n int) error {
 	return nil
 }
 
-// core makes the core of a listener with the options of lc.
-func (lc *ListenConfig) core(fd *netfd.FD) *listener {
-	l := newCore(fd, lc.Control != nil || len(lc.Options) > 0)
-	l.options = lc.Options
+// core makes the core of a listener with the options of lc, for which o opened fd.
+func (lc *ListenConfig) core(fd *netfd.FD, o *opening) *listener {
+	l := newCore(fd, lc.Control != nil || slices.ContainsFunc(lc.Options, changesAddress))
+	l.heirs.options = slices.Clone(lc.Options)
+	if o.refused {
+		l.heirs.defaults = &tcpDefaults{lc.KeepAlive, lc.KeepAliveConfig}
+	}
 	l.format = lc.format()
 	return l
 }
@@ -239,8 +247,8 @@ func (lc *ListenConfig) format() wireFormat {
 
 // listenOne makes a socket that listens to, or receives at, local for a function that
 // takes the networks among and has no options. wildcard is for a nil local, which is
-// missing if that is nil, too. file is that of a unix socket.
-func listenOne(network string, among []string, local, wildcard net.Addr) (fd *netfd.FD, file *socketFile, err error) {
+// missing if that is nil, too.
+func listenOne(network string, among []string, local, wildcard net.Addr) (fd *netfd.FD, o *opening, err error) {
 	k, err := kindOf(network, among)
 	local = plain(local)
 	if err == nil && local == nil {
@@ -249,22 +257,22 @@ func listenOne(network string, among []string, local, wildcard net.Addr) (fd *ne
 		}
 	}
 	if err == nil {
-		fd, file, err = new(ListenConfig).open(context.Background(), k, local)
+		fd, o, err = new(ListenConfig).open(context.Background(), k, local)
 	}
 	if err != nil {
 		return nil, nil, openError("listen", network, nil, local, err)
 	}
-	return fd, file, nil
+	return fd, o, nil
 }
 
 // ListenTCP listens for TCP connections to laddr; nil, or no IP, is every address
 // of this host. The network must be "tcp", "tcp4" or "tcp6".
 func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
-	fd, _, err := listenOne(network, tcpNetworks, laddr, &net.TCPAddr{})
+	fd, o, err := listenOne(network, tcpNetworks, laddr, &net.TCPAddr{})
 	if err != nil {
 		return nil, err
 	}
-	return newListener(new(ListenConfig).core(fd), nil).(*TCPListener), nil
+	return newListener(new(ListenConfig).core(fd, o), nil).(*TCPListener), nil
 }
 
 // ListenUDP makes a socket that receives datagrams sent to laddr; nil, or no IP,
@@ -294,11 +302,11 @@ func ListenIP(network string, laddr *net.IPAddr) (*IPConn, error) {
 // ListenUnix listens for connections to laddr, which must not be nil. The network
 // must be "unix" or "unixpacket".
 func ListenUnix(network string, laddr *net.UnixAddr) (*UnixListener, error) {
-	fd, file, err := listenOne(network, unixConnNetworks, laddr, nil)
+	fd, o, err := listenOne(network, unixConnNetworks, laddr, nil)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(new(ListenConfig).core(fd), file).(*UnixListener), nil
+	return newListener(new(ListenConfig).core(fd, o), o.file).(*UnixListener), nil
 }
 
 // ListenUnixgram makes a socket that receives datagrams sent to laddr, which must

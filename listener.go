@@ -11,7 +11,6 @@ import (
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
-	"github.com/iolib-go/sockets/sockopt"
 )
 
 // listener is what all listeners have in common. Methods of a nil one, which is that
@@ -20,12 +19,8 @@ import (
 type listener struct {
 	fd *netfd.FD
 
-	// The options of accepted TCP connections are those of the listening socket,
-	// where they were set before listen(2). See handDown.
-	heirs       atomic.Uint32
-	options     []sockopt.Setting // that were set besides the defaults
-	setDefaults bool              // on each accepted connection: the socket is somebody else's
-	format      wireFormat
+	heirs  inheritance
+	format wireFormat
 
 	// askLocal says that an accepted connection's own address may differ from the
 	// listener's. Besides wildcards it does so for sockets that others had a
@@ -70,7 +65,7 @@ func newListener(l *listener, file *socketFile) net.Listener {
 // adoptedListener returns the listener of a socket that others made.
 func adoptedListener(fd *netfd.FD) net.Listener {
 	l := newCore(fd, true)
-	l.setDefaults = true
+	l.heirs.defaults = new(tcpDefaults) // the socket is somebody else's
 	return newListener(l, nil)
 }
 
@@ -96,13 +91,7 @@ func (l *listener) accepted(peer *sys.Sockaddr, s int, err error) (*netfd.FD, er
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
-	if isTCP(fd) {
-		if l.setDefaults {
-			setTCPDefaults(fd, 0, net.KeepAliveConfig{})
-		} else if l.heirs.Load() != heirsByKernel {
-			l.handDown(fd)
-		}
-	}
+	l.heirs.handDown(l.fd, fd)
 	local := l.fd.Local()
 	if l.askLocal.Load() {
 		local = l.askedLocal(fd)

@@ -29,6 +29,8 @@ type opening struct {
 	unixOwner    *UnixOwner
 	file         *socketFile // that open has made, nil if there is none
 
+	refused bool // the system refused defaults that a Multipath TCP listener is to hand down
+
 	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
 	options         []sockopt.Setting
 	keepAlive       time.Duration
@@ -97,12 +99,16 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		}
 	}
 	if isTCP(fd) {
-		setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
+		err := setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
+		o.refused = err != nil && fd.Proto == sys.IPPROTO_MPTCP // as Linux did before 5.16
 	}
 	for _, s := range o.options {
 		if err := s.Apply((*rawConn)(fd)); err != nil {
 			return err
 		}
+	}
+	if o.listen {
+		return checkEffect(fd, o.options)
 	}
 	return nil
 }
@@ -195,7 +201,7 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 		o.file.remove()
 		return err
 	}
-	fd.SetAddrs(localAddr(fd), nil, false)
+	fd.SetAddrs(withZone(localAddr(fd), local), nil, false)
 	return nil
 }
 
