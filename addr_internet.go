@@ -33,6 +33,15 @@ func lacksZone(addr net.Addr) bool {
 	return zone == "" && ip.To4() == nil && ip.IsLinkLocalUnicast()
 }
 
+// withZone returns addr, which the kernel tells, with the zone of the address asked for
+// if it lacks one, as that of a Multipath TCP listener does.
+func withZone(addr, asked net.Addr) net.Addr {
+	if a, ok := addr.(*net.TCPAddr); ok && lacksZone(a) {
+		_, _, a.Zone, _ = ipParts(asked)
+	}
+	return addr
+}
+
 func isIPv4(addr net.Addr) bool {
 	ip, _, _, _ := ipParts(addr)
 	return ip.To4() != nil

@@ -11,5 +11,5 @@ func StreamListenerOf(l *UnixListener) *StreamListener {
 	k := *l.l.fd.Kind
 	k.Family = sys.AF_VSOCK // which is what decides
 	l.l.fd.SetKind(k)
-	return newListener(l.l, false).(*StreamListener)
+	return newListener(l.l, nil).(*StreamListener)
 }

@@ -13,6 +13,9 @@ import (
 // ListenGroup is Listen for n listeners on one address, among which the kernel
 // shares out the connections, SO_REUSEPORT. With port 0 it chooses one for all.
 //
+// They are for TCP alone unless network or SetMultipathTCP says Multipath TCP, among
+// whose listeners SteerByCPU cannot choose.
+//
 // Each has a queue of its own, so n goroutines accept without contending for it;
 // and what is in the queue when a listener is closed is lost. See socket(7).
 func (lc *ListenConfig) ListenGroup(ctx context.Context, network, address string, n int) ([]net.Listener, error) {
@@ -43,6 +46,10 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 		return nil, openError("listen", network, nil, nil, &ArgumentError{Arg: "group size", Value: n, Why: "must be positive"})
 	}
 	group := *lc
+	if group.mptcp == mptcpDefault {
+		// SteerByCPU and BPF programs choose among TCP sockets only.
+		group.SetMultipathTCP(false)
+	}
 	group.Options = append([]sockopt.Setting{sockopt.ReusePort.With(true)}, lc.Options...)
 	for range n {
 		m, addr, err := open(&group, address)

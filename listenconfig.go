@@ -2,9 +2,11 @@ package sockets
 
 import (
 	"context"
+	"io/fs"
 	"math"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -15,8 +17,7 @@ import (
 
 // ListenConfig holds the options of listening. The zero value is ready to use, and
 // no method modifies it but SetMultipathTCP, so one value may serve many
-// goroutines. Its fields and methods are those of net.ListenConfig, Backlog and
-// Options.
+// goroutines. It has all fields and methods of net.ListenConfig.
 type ListenConfig struct {
 	// Control is called after the socket is made and before it is bound. network
 	// tells the family: "tcp4", not "tcp".
@@ -35,8 +36,11 @@ type ListenConfig struct {
 	// as the system allows; negative is an error. See listen(2).
 	Backlog int
 
-	// Options are set on the socket after Control and before bind, in order.
-	// Accepted connections inherit most of them from a listener, see tcp(7).
+	// Options are set on the socket after Control and before bind, in order. Those of
+	// a listener hold on the connections that it accepts: what the kernel does not
+	// hand down is set on each, which costs a system call; on Linux SO_PRIORITY, and
+	// with Multipath TCP a few more. Options that Multipath TCP lacks make a listener
+	// one for TCP.
 	Options []sockopt.Setting
 
 	// Format is the external format of the streams that a listener's Accept returns, see
@@ -62,6 +66,36 @@ type ListenConfig struct {
 	// Dialer.NetNS, so that the host of an address is looked up outside. Nil is the
 	// namespace of the process.
 	NetNS *os.File
+
+	// UnixMode has the permissions of a unix socket's file, 0o660 for one, whatever the
+	// umask is: write permission is what connecting and sending take, see unix(7).
+	// They are in force before any process can connect. Zero means 0o777 without the
+	// bits of the umask.
+	//
+	// It is an *ArgumentError to give other bits than those of fs.ModePerm, or to
+	// listen without a file: on other networks than "unix", "unixpacket" and
+	// "unixgram", or with an abstract name. Only on Linux can a file be made for
+	// "unixgram"; other systems answer errors.ErrUnsupported.
+	UnixMode fs.FileMode
+
+	// UnixOwner is who owns the file, from before any process can connect. Nil means
+	// the user and the group of this process. It needs UnixMode; without privileges
+	// only the group can be changed, to one that the process belongs to.
+	UnixOwner *UnixOwner
+
+	// ReplaceStale removes the file of a unix socket that no process has open, as
+	// one that was killed leaves it, and listens in its place. It removes sockets only,
+	// and only those to which connecting fails with ECONNREFUSED: where a server
+	// listens, which sees a connection that ends at once, the error is EADDRINUSE as
+	// ever; and any other file at the path is an *ArgumentError. It has no effect on
+	// other networks and abstract names.
+	//
+	// Of several processes that start with ReplaceStale at once, one listens. For
+	// that there is, until it does, a locked file beside the socket, whose name is the
+	// path and ".lock"; the end of ctx gives up waiting for it. Other programs that
+	// bind to the path do not know the lock. On the BSDs and Darwin, a server whose
+	// accept queue is full cannot be told from a stale socket.
+	ReplaceStale bool
 
 	mptcp mptcpUse
 }
@@ -102,11 +136,11 @@ func ListenPacket(network, address string) (net.PacketConn, error) {
 // *net.OpError, and the same as package net's. The end of ctx gives up the look-up of a host name, and
 // does not affect the listener.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
-	fd, err := lc.listen(ctx, network, address, (*kind).stream)
+	fd, o, err := lc.listen(ctx, network, address, (*kind).stream)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(lc.core(fd), true), nil
+	return newListener(lc.core(fd, o), o.file), nil
 }
 
 // ListenPacket makes a socket that receives messages sent to address on network:
@@ -115,7 +149,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 //
 // The result is a *UDPConn, *IPConn or *UnixConn.
 func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
-	fd, err := lc.listen(ctx, network, address, func(k *kind) bool { return !k.stream() })
+	fd, _, err := lc.listen(ctx, network, address, func(k *kind) bool { return !k.stream() })
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +158,7 @@ func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address strin
 
 // listen makes a socket for one of the addresses that address means, if its kind fits.
 // Unix sockets of all kinds do, as in package net.
-func (lc *ListenConfig) listen(ctx context.Context, network, address string, fits func(*kind) bool) (*netfd.FD, error) {
+func (lc *ListenConfig) listen(ctx context.Context, network, address string, fits func(*kind) bool) (*netfd.FD, *opening, error) {
 	err := checkBacklog(lc.Backlog)
 	var k *kind
 	if err == nil {
@@ -141,32 +175,39 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 		addrs, err = k.resolve(ctx, net.DefaultResolver, false, address, nil)
 	}
 	if err != nil {
-		return nil, openError("listen", network, nil, nil, err)
+		return nil, nil, openError("listen", network, nil, nil, err)
 	}
 	addr := preferIPv4(addrs)
-	var fd *netfd.FD
-	if k.family == sys.AF_UNIX || fits(k) {
-		fd, err = lc.open(ctx, k, addr)
-	} else {
+	if k.family != sys.AF_UNIX && !fits(k) {
 		err = &net.AddrError{Err: "unexpected address type", Addr: address}
+	} else {
+		err = lc.checkFile(k, addr)
+	}
+	var fd *netfd.FD
+	var o *opening
+	if err == nil {
+		fd, o, err = lc.open(ctx, k, addr)
 	}
 	if err != nil {
-		return nil, openError("listen", network, nil, addr, err)
+		return nil, nil, openError("listen", network, nil, addr, err)
 	}
-	return fd, nil
+	return fd, o, nil
 }
 
-// open makes a socket of kind k that listens to, or receives at, local. Errors come
-// without *net.OpError.
-func (lc *ListenConfig) open(ctx context.Context, k *kind, local net.Addr) (*netfd.FD, error) {
+// open makes a socket of kind k that listens to, or receives at, local, and returns how
+// it was made. Errors come without *net.OpError.
+func (lc *ListenConfig) open(ctx context.Context, k *kind, local net.Addr) (*netfd.FD, *opening, error) {
 	if k.triesMultipath() && lc.MultipathTCP() {
-		fd, err := lc.opening(k.multipath(), local).open(ctx)
+		o := lc.opening(k.multipath(), local)
+		fd, err := o.open(ctx)
 		if err == nil {
-			return fd, nil
+			return fd, o, nil
 		}
 		// Whatever the reason was, TCP may do.
 	}
-	return lc.opening(k, local).open(ctx)
+	o := lc.opening(k, local)
+	fd, err := o.open(ctx)
+	return fd, o, err
 }
 
 // opening is the part of an opening that all kinds of listening share.
@@ -178,6 +219,7 @@ func (lc *ListenConfig) opening(k *kind, local net.Addr) *opening {
 		info:      lc.PacketInfo,
 		netns:     lc.NetNS,
 		keepAlive: lc.KeepAlive, keepAliveConfig: lc.KeepAliveConfig,
+		replaceStale: lc.ReplaceStale, unixMode: lc.UnixMode, unixOwner: lc.UnixOwner,
 	}
 	if lc.Control != nil {
 		o.control = func(_ context.Context, network, address string, c syscall.RawConn) error {
@@ -205,10 +247,13 @@ func checkBacklog(n int) error {
 	return nil
 }
 
-// core makes the core of a listener with the options of lc.
-func (lc *ListenConfig) core(fd *netfd.FD) *listener {
-	l := newCore(fd, lc.Control != nil || len(lc.Options) > 0)
-	l.options = lc.Options
+// core makes the core of a listener with the options of lc, for which o opened fd.
+func (lc *ListenConfig) core(fd *netfd.FD, o *opening) *listener {
+	l := newCore(fd, lc.Control != nil || slices.ContainsFunc(lc.Options, changesAddress))
+	l.heirs.options = slices.Clone(lc.Options)
+	if o.refused {
+		l.heirs.defaults = &tcpDefaults{lc.KeepAlive, lc.KeepAliveConfig}
+	}
 	l.format = lc.format()
 	return l
 }
@@ -220,7 +265,7 @@ func (lc *ListenConfig) format() wireFormat {
 // listenOne makes a socket that listens to, or receives at, local for a function that
 // takes the networks among and has no options. wildcard is for a nil local, which is
 // missing if that is nil, too.
-func listenOne(network string, among []string, local, wildcard net.Addr) (*netfd.FD, error) {
+func listenOne(network string, among []string, local, wildcard net.Addr) (fd *netfd.FD, o *opening, err error) {
 	k, err := kindOf(network, among)
 	local = plain(local)
 	if err == nil && local == nil {
@@ -228,30 +273,29 @@ func listenOne(network string, among []string, local, wildcard net.Addr) (*netfd
 			err = errMissingAddress()
 		}
 	}
-	var fd *netfd.FD
 	if err == nil {
-		fd, err = new(ListenConfig).open(context.Background(), k, local)
+		fd, o, err = new(ListenConfig).open(context.Background(), k, local)
 	}
 	if err != nil {
-		return nil, openError("listen", network, nil, local, err)
+		return nil, nil, openError("listen", network, nil, local, err)
 	}
-	return fd, nil
+	return fd, o, nil
 }
 
 // ListenTCP listens for TCP connections to laddr; nil, or no IP, is every address
 // of this host. The network must be "tcp", "tcp4" or "tcp6".
 func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
-	fd, err := listenOne(network, tcpNetworks, laddr, &net.TCPAddr{})
+	fd, o, err := listenOne(network, tcpNetworks, laddr, &net.TCPAddr{})
 	if err != nil {
 		return nil, err
 	}
-	return newListener(new(ListenConfig).core(fd), true).(*TCPListener), nil
+	return newListener(new(ListenConfig).core(fd, o), nil).(*TCPListener), nil
 }
 
 // ListenUDP makes a socket that receives datagrams sent to laddr; nil, or no IP,
 // is every address of this host. The network must be "udp", "udp4" or "udp6".
 func ListenUDP(network string, laddr *net.UDPAddr) (*UDPConn, error) {
-	fd, err := listenOne(network, udpNetworks, laddr, &net.UDPAddr{})
+	fd, _, err := listenOne(network, udpNetworks, laddr, &net.UDPAddr{})
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +309,7 @@ func ListenIP(network string, laddr *net.IPAddr) (*IPConn, error) {
 	if laddr == nil {
 		laddr = &net.IPAddr{}
 	}
-	fd, err := listenOne(network, ipNetworks, laddr, nil)
+	fd, _, err := listenOne(network, ipNetworks, laddr, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -275,17 +319,17 @@ func ListenIP(network string, laddr *net.IPAddr) (*IPConn, error) {
 // ListenUnix listens for connections to laddr, which must not be nil. The network
 // must be "unix" or "unixpacket".
 func ListenUnix(network string, laddr *net.UnixAddr) (*UnixListener, error) {
-	fd, err := listenOne(network, unixConnNetworks, laddr, nil)
+	fd, o, err := listenOne(network, unixConnNetworks, laddr, nil)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(new(ListenConfig).core(fd), true).(*UnixListener), nil
+	return newListener(new(ListenConfig).core(fd, o), o.file).(*UnixListener), nil
 }
 
 // ListenUnixgram makes a socket that receives datagrams sent to laddr, which must
 // not be nil. The network must be "unixgram".
 func ListenUnixgram(network string, laddr *net.UnixAddr) (*UnixConn, error) {
-	fd, err := listenOne(network, []string{"unixgram"}, laddr, nil)
+	fd, _, err := listenOne(network, []string{"unixgram"}, laddr, nil)
 	if err != nil {
 		return nil, err
 	}

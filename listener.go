@@ -11,7 +11,6 @@ import (
 
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
-	"github.com/iolib-go/sockets/sockopt"
 )
 
 // listener is what all listeners have in common. Methods of a nil one, which is that
@@ -20,12 +19,8 @@ import (
 type listener struct {
 	fd *netfd.FD
 
-	// The options of accepted TCP connections are those of the listening socket,
-	// where they were set before listen(2). See handDown.
-	heirs       atomic.Uint32
-	options     []sockopt.Setting // that were set besides the defaults
-	setDefaults bool              // on each accepted connection: the socket is somebody else's
-	format      wireFormat
+	heirs  inheritance
+	format wireFormat
 
 	// askLocal says that an accepted connection's own address may differ from the
 	// listener's. Besides wildcards it does so for sockets that others had a
@@ -54,11 +49,11 @@ func newCore(fd *netfd.FD, touched bool) *listener {
 }
 
 // newListener returns l as a listener of the type that fits its kind, whichever way it
-// came about. unlink says that it made the file of a unix socket.
-func newListener(l *listener, unlink bool) net.Listener {
+// came about. file is the one that was made for a unix socket, if any.
+func newListener(l *listener, file *socketFile) net.Listener {
 	switch l.fd.Family {
 	case sys.AF_UNIX:
-		return newUnixListener(l, unlink)
+		return &UnixListener{l: l, made: file, file: file}
 	case sys.AF_INET, sys.AF_INET6:
 		if l.fd.Type == sys.SOCK_STREAM && isTCPProto(l.fd.Proto) {
 			return &TCPListener{l}
@@ -70,8 +65,8 @@ func newListener(l *listener, unlink bool) net.Listener {
 // adoptedListener returns the listener of a socket that others made.
 func adoptedListener(fd *netfd.FD) net.Listener {
 	l := newCore(fd, true)
-	l.setDefaults = true
-	return newListener(l, false)
+	l.heirs.defaults = new(tcpDefaults) // the socket is somebody else's
+	return newListener(l, nil)
 }
 
 // accept waits for a connection and returns its descriptor, in the poller and with
@@ -96,13 +91,7 @@ func (l *listener) accepted(peer *sys.Sockaddr, s int, err error) (*netfd.FD, er
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
-	if isTCP(fd) {
-		if l.setDefaults {
-			setTCPDefaults(fd, 0, net.KeepAliveConfig{})
-		} else if l.heirs.Load() != heirsByKernel {
-			l.handDown(fd)
-		}
-	}
+	l.heirs.handDown(l.fd, fd)
 	local := l.fd.Local()
 	if l.askLocal.Load() {
 		local = l.askedLocal(fd)
@@ -321,81 +310,6 @@ func (l *TCPListener) File() (*os.File, error) { return l.core().file() }
 // SyscallConn returns access to the descriptor. Its Read and Write return
 // syscall.EINVAL.
 func (l *TCPListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
-
-// UnixListener accepts connections in the unix domain. It has the methods of
-// net.UnixListener.
-type UnixListener struct {
-	l          *listener
-	path       string // to unlink
-	unlink     bool
-	unlinkOnce sync.Once
-}
-
-var _ net.Listener = (*UnixListener)(nil)
-
-func newUnixListener(l *listener, unlink bool) *UnixListener {
-	u := &UnixListener{l: l, unlink: unlink}
-	if addr, ok := l.fd.Local().(*net.UnixAddr); ok && !sys.IsAbstract(addr.Name) {
-		u.path = addr.Name
-	}
-	return u
-}
-
-func (l *UnixListener) core() *listener {
-	if l == nil {
-		return nil
-	}
-	return l.l
-}
-
-// AcceptUnix waits for a connection, and returns it without an external format.
-func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
-	fd, err := l.core().accept()
-	if err != nil {
-		return nil, err
-	}
-	return newConn(fd).(*UnixConn), nil
-}
-
-// Accept waits for a connection, which is a *UnixConn, or a *TextConn over one.
-func (l *UnixListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
-
-// AcceptWith is Accept as config says.
-func (l *UnixListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
-	return l.core().acceptConnWith(config)
-}
-
-// Close stops listening, and removes the socket's file, see SetUnlinkOnClose.
-func (l *UnixListener) Close() error {
-	if l.core() == nil {
-		return syscall.EINVAL
-	}
-	l.unlinkOnce.Do(func() {
-		if l.path != "" && l.unlink {
-			sys.Unlink(l.path)
-		}
-	})
-	return l.core().close()
-}
-
-// SetUnlinkOnClose says whether the first Close removes the socket's file. It does
-// by default if the listener made the file, and not if it came from a descriptor.
-func (l *UnixListener) SetUnlinkOnClose(unlink bool) { l.unlink = unlink }
-
-// Addr returns the address listened to, also after Close. The same value is
-// returned every time; do not modify it.
-func (l *UnixListener) Addr() net.Addr { return l.l.fd.Local() }
-
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
-// zero t means to wait for ever.
-func (l *UnixListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
-
-// File returns a file with a copy of the descriptor; the caller closes both.
-func (l *UnixListener) File() (*os.File, error) { return l.core().file() }
-
-// SyscallConn returns access to the descriptor. Its Read and Write return
-// syscall.EINVAL.
-func (l *UnixListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
 
 // StreamListener accepts connections of families that package net does not know,
 // such as vsock.

@@ -3,6 +3,7 @@ package sockets
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"syscall"
@@ -24,6 +25,14 @@ type opening struct {
 	offload bool
 	info    bool     // control data with received datagrams
 	netns   *os.File // where the socket is made; nil: here
+
+	// About the file of a unix socket that listens, or receives; see ListenConfig.
+	replaceStale bool
+	unixMode     fs.FileMode
+	unixOwner    *UnixOwner
+	file         *socketFile // that open has made, nil if there is none
+
+	refused bool // the system refused defaults that a Multipath TCP listener is to hand down
 
 	control         func(ctx context.Context, network, address string, c syscall.RawConn) error
 	options         []sockopt.Setting
@@ -93,7 +102,8 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		}
 	}
 	if isTCP(fd) {
-		setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
+		err := setTCPDefaults(fd, o.keepAlive, o.keepAliveConfig)
+		o.refused = err != nil && fd.Proto == sys.IPPROTO_MPTCP // as Linux did before 5.16
 	}
 	if o.info && (fd.Type == sys.SOCK_DGRAM || fd.Type == sys.SOCK_RAW) && (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) {
 		if err := setPacketInfo(fd); err != nil {
@@ -104,6 +114,9 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		if err := s.Apply((*rawConn)(fd)); err != nil {
 			return err
 		}
+	}
+	if o.listen {
+		return checkEffect(fd, o.options)
 	}
 	return nil
 }
@@ -178,18 +191,25 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 	if err := o.prepare(ctx, fd, local); err != nil {
 		return err
 	}
-	if err := bind(fd, &sa, local); err != nil {
-		return err
-	}
-	if o.stream() {
-		if err := fd.Listen(backlog(o.backlog)); err != nil {
+	if path := socketPath(local); path != "" && o.replaceStale {
+		unlock, err := removeStale(ctx, path, o.typ)
+		if err != nil {
 			return err
 		}
+		defer unlock()
 	}
-	if err := fd.Init(); err != nil {
+	err := o.bindPassive(fd, &sa, local)
+	if err == nil && o.stream() {
+		err = fd.Listen(backlog(o.backlog))
+	}
+	if err == nil {
+		err = fd.Init()
+	}
+	if err != nil {
+		o.file.remove()
 		return err
 	}
-	fd.SetAddrs(localAddr(fd), nil, false)
+	fd.SetAddrs(withZone(localAddr(fd), local), nil, false)
 	return nil
 }
 

@@ -29,7 +29,7 @@ import (
 type Socket struct {
 	fd atomic.Pointer[netfd.FD] // nil once moved or closed
 
-	bound atomic.Bool // by Bind
+	file atomic.Pointer[socketFile] // that Bind has made
 
 	mu         sync.Mutex // held while a role is taken, but not while Connect waits
 	connecting bool
@@ -126,7 +126,7 @@ func (s *Socket) bind(fd *netfd.FD, addr net.Addr) error {
 	if err := fd.Bind(&sa); err != nil {
 		return err
 	}
-	s.bound.Store(true)
+	s.file.Store(socketFileAt(addr))
 	fd.SetLocal(localAddr(fd))
 	return nil
 }

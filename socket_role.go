@@ -72,7 +72,7 @@ func (s *Socket) listen(fd *netfd.FD, n int) (net.Listener, error) {
 	if err := s.move(fd); err != nil {
 		return nil, err
 	}
-	return newListener(newCore(fd, true), s.bound.Load()), nil
+	return newListener(newCore(fd, true), s.file.Load()), nil
 }
 
 // Conn gives the socket the role of a connection: for a descriptor that was handed

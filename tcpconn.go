@@ -38,14 +38,17 @@ const (
 
 // setTCPDefaults sets what every TCP connection starts with: no delay, and
 // keep-alive unless it is turned off. A failure leaves the system's defaults.
-func setTCPDefaults(fd *netfd.FD, idle time.Duration, config net.KeepAliveConfig) {
-	fd.SetsockoptInt(sys.IPPROTO_TCP, sys.TCP_NODELAY, 1)
+func setTCPDefaults(fd *netfd.FD, idle time.Duration, config net.KeepAliveConfig) error {
+	err := fd.SetsockoptInt(sys.IPPROTO_TCP, sys.TCP_NODELAY, 1)
 	if !config.Enable && idle >= 0 {
 		config = net.KeepAliveConfig{Enable: true, Idle: idle}
 	}
 	if config.Enable {
-		setKeepAliveConfig(fd, config)
+		if e := setKeepAliveConfig(fd, config); err == nil {
+			err = e
+		}
 	}
+	return err
 }
 
 func setKeepAliveConfig(fd *netfd.FD, config net.KeepAliveConfig) error {

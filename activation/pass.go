@@ -1,12 +1,16 @@
 package activation
 
 import (
+	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
+	"weak"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/netfd"
@@ -30,6 +34,11 @@ type Named struct {
 // started, or starting it has failed, to close them; otherwise they stay open until
 // cmd is collected, and a listener's port with them. The sockets stay non-blocking
 // for this process, and so they are for the child.
+//
+// A unix listener leaves its path to the child: its Close does not remove the socket's
+// file from then on, unless starting cmd fails and ClosePassed is called. SetUnlinkOnClose
+// makes it, or the listener that the child adopts, remove the file in the end. It is
+// false for good on a *net.UnixListener, which does not tell what it was before.
 //
 // A program that follows sd_listen_fds(3) to the letter wants to find its process
 // ID in LISTEN_PID, which nobody knows before it is started: for such programs, use
@@ -104,7 +113,26 @@ func passTo(cmd *exec.Cmd, socks []Named) (err error) {
 	}
 	cmd.Env = env
 	cmd.ExtraFiles = append(cmd.ExtraFiles[:len(cmd.ExtraFiles):len(cmd.ExtraFiles)], files...)
+	for i, s := range socks {
+		leavePath(files[i], s.Conn)
+	}
 	return nil
+}
+
+// takeBacks has what ClosePassed does, by the weak pointer to a file that was passed, if
+// the command has not been started.
+var takeBacks sync.Map
+
+// leavePath leaves the path of a unix listener to the process that gets f.
+func leavePath(f *os.File, c syscall.Conn) {
+	switch l := c.(type) {
+	case interface{ LeavePath() (takeBack func()) }:
+		key := weak.Make(f)
+		takeBacks.Store(key, l.LeavePath())
+		runtime.AddCleanup(f, func(key weak.Pointer[os.File]) { takeBacks.Delete(key) }, key)
+	case *net.UnixListener:
+		l.SetUnlinkOnClose(false)
+	}
 }
 
 // passedPrefix begins the name of files that PassTo adds to a command. With the NUL
@@ -114,10 +142,15 @@ const passedPrefix = "passed\x00"
 func isPassed(f *os.File) bool { return f != nil && strings.HasPrefix(f.Name(), passedPrefix) }
 
 // ClosePassed closes the copies that PassTo added to cmd.ExtraFiles, and leaves the
-// other files alone. The child has its own.
+// other files alone. The child has its own. If cmd has not been started, unix listeners
+// have their paths back.
 func ClosePassed(cmd *exec.Cmd) {
 	for _, f := range cmd.ExtraFiles {
 		if isPassed(f) {
+			takeBack, ok := takeBacks.LoadAndDelete(weak.Make(f))
+			if ok && cmd.Process == nil {
+				takeBack.(func())()
+			}
 			f.Close()
 		}
 	}

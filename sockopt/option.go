@@ -1,8 +1,10 @@
 package sockopt
 
 import (
+	"bytes"
 	"fmt"
 	"net"
+	"slices"
 	"syscall"
 )
 
@@ -71,7 +73,17 @@ type Setting struct {
 		option() string
 		text() string
 		put(*call)
+		room(*call)
 	}
+}
+
+// Option returns the name of the option, as [Option.String] does; "" for the zero
+// Setting.
+func (s Setting) Option() string {
+	if s.s == nil {
+		return ""
+	}
+	return s.s.option()
 }
 
 // String returns the setting as in "SO_REUSEADDR=true".
@@ -95,6 +107,31 @@ func (s Setting) Apply(c syscall.RawConn) error {
 	return k.apply(c)
 }
 
+// Same reports whether the option has one value on a and b, whatever value that is.
+// It is false if the option cannot be read.
+func (s Setting) Same(a, b syscall.RawConn) bool {
+	x, ok := s.read(a)
+	if !ok {
+		return false
+	}
+	y, ok := s.read(b)
+	return ok && bytes.Equal(x, y)
+}
+
+// read returns the value that the option has on c, as the kernel has it.
+func (s Setting) read(c syscall.RawConn) (value []byte, ok bool) {
+	if s.s == nil {
+		return nil, false
+	}
+	k := getCall(s.s.option())
+	defer k.free()
+	s.s.room(k)
+	if k.apply(c) != nil {
+		return nil, false
+	}
+	return slices.Clone(k.b), true
+}
+
 type setting[T any] struct {
 	name  string
 	value writer[T]
@@ -104,6 +141,11 @@ type setting[T any] struct {
 func (s setting[T]) option() string { return s.name }
 func (s setting[T]) text() string   { return fmt.Sprint(s.v) }
 func (s setting[T]) put(k *call)    { put(k, s.value, s.v) }
+func (s setting[T]) room(k *call) {
+	if k.find(s.value) {
+		k.makeRoom(s.value)
+	}
+}
 
 func set[T any](c syscall.Conn, name string, value writer[T], v T) error {
 	k := getCall(name)

@@ -160,7 +160,7 @@ func sendFrames(c *sockets.UnixConn, held []holding) error {
 		f := frame{Names: []string{}, More: n < len(held)}
 		var fds []syscall.Conn
 		for _, h := range held[:n] {
-			f.Names, f.Owned, fds = append(f.Names, h.Name), append(f.Owned, h.owned), append(fds, h.Conn)
+			f.Names, f.Owned, fds = append(f.Names, h.Name), append(f.Owned, h.owned != nil), append(fds, h.Conn)
 		}
 		held = held[n:]
 		b, err := json.Marshal(f)
@@ -194,15 +194,14 @@ func (u *Upgrader) prepareControl() (*control, error) {
 		return nil, nil
 	}
 	own := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if info, err := os.Lstat(own); err == nil && info.Mode().Type() == fs.ModeSocket {
-		os.Remove(own) // of a process that had this number and was killed
-	}
-	l, err := sockets.ListenUnix("unix", &net.UnixAddr{Name: own, Net: "unix"})
+	// A process that had this number may have been killed.
+	stale := &sockets.ListenConfig{ReplaceStale: true}
+	l, err := stale.Listen(context.Background(), "unix", own)
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false)
-	c := &control{l: l, path: path, temporary: own}
+	c := &control{l: l.(*sockets.UnixListener), path: path, temporary: own}
+	c.l.SetUnlinkOnClose(false)
 	if c.info, err = os.Lstat(own); err != nil {
 		c.close(true)
 		return nil, err

@@ -76,7 +76,7 @@ func serve() error {
 	}
 	addr := func(i int) string { return net.JoinHostPort(host, strconv.Itoa(port+i)) }
 	listen := func(name, network, address string) net.Listener {
-		l, e := up.Listen(ctx, nil, name, network, address)
+		l, e := up.Listen(ctx, &sockets.ListenConfig{ReplaceStale: true}, name, network, address)
 		if e != nil && err == nil {
 			err = e
 		}

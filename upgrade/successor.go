@@ -194,8 +194,8 @@ func (u *Upgrader) ownPaths() { u.setUnlink(true) }
 
 func (u *Upgrader) setUnlink(on bool) {
 	for _, h := range u.held {
-		if h.owned {
-			h.Conn.(*sockets.UnixListener).SetUnlinkOnClose(on)
+		if h.owned != nil {
+			h.owned.SetUnlinkOnClose(on)
 		}
 	}
 }
@@ -258,7 +258,7 @@ func (u *Upgrader) start(held []holding) (s *successor, err error) {
 	var owned []string
 	for _, h := range held {
 		named = append(named, h.Named)
-		if h.owned {
+		if h.owned != nil {
 			owned = append(owned, h.Name)
 		}
 	}

@@ -112,8 +112,12 @@ const (
 // holding is a descriptor that a successor gets.
 type holding struct {
 	activation.Named
-	owned bool // a unix listener that is to remove its path in the end
+	owned *sockets.UnixListener // that is to remove its path in the end, or nil
 }
+
+// descriptor hides from PassTo that a unix listener has a path: the predecessor keeps
+// that until the successor is ready.
+type descriptor struct{ syscall.Conn }
 
 // New finds out what the process was given, by a predecessor, by the process at
 // config.Control or by a service manager, and begins to listen for signals. At most one
@@ -255,10 +259,10 @@ func (u *Upgrader) end() *control {
 }
 
 // hold records that a successor gets c under name.
-func (u *Upgrader) hold(name string, c syscall.Conn, owned bool) {
+func (u *Upgrader) hold(name string, c syscall.Conn, owned *sockets.UnixListener) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.held = append(u.held, holding{activation.Named{Name: name, Conn: c}, owned})
+	u.held = append(u.held, holding{activation.Named{Name: name, Conn: descriptor{c}}, owned})
 }
 
 // take returns the inherited descriptor of that name and whether there is one. It
@@ -305,11 +309,12 @@ func (u *Upgrader) Listen(ctx context.Context, lc *sockets.ListenConfig, name, n
 		l.Close()
 		return nil, &NameError{name, "has no descriptor"}
 	}
-	_, owned := l.(*sockets.UnixListener)
-	if inherited {
-		owned = owned && u.owned[name]
-		if owned {
-			l.(*sockets.UnixListener).SetUnlinkOnClose(true)
+	owned, _ := l.(*sockets.UnixListener)
+	if owned != nil && inherited {
+		if u.owned[name] {
+			owned.SetUnlinkOnClose(true)
+		} else {
+			owned = nil
 		}
 	}
 	u.hold(name, c, owned)
@@ -357,7 +362,7 @@ func (u *Upgrader) ListenPacket(ctx context.Context, lc *sockets.ListenConfig, n
 	if err != nil {
 		return nil, err
 	}
-	u.hold(name, c.(syscall.Conn), false)
+	u.hold(name, c.(syscall.Conn), nil)
 	return c, nil
 }
 
@@ -411,7 +416,7 @@ func (u *Upgrader) Conn(name string, dial func() (net.Conn, error)) (net.Conn, e
 		c.Close()
 		return nil, &NameError{name, "has no descriptor"}
 	}
-	u.hold(name, raw, false)
+	u.hold(name, raw, nil)
 	return c, nil
 }
 
@@ -433,7 +438,7 @@ func (u *Upgrader) File(name string, open func() (*os.File, error)) (*os.File, e
 	if err != nil {
 		return nil, err
 	}
-	u.hold(name, f, false)
+	u.hold(name, f, nil)
 	return f, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/upgrade"
 )
 
@@ -48,7 +49,9 @@ func run(tcp, unix, control string) error {
 	}
 	ls := []net.Listener{l}
 	if unix != "" {
-		if l, err = up.Listen(ctx, nil, "unix", "unix", unix); err != nil {
+		// After kill -9 the file of the last process is still there.
+		lc := &sockets.ListenConfig{ReplaceStale: true}
+		if l, err = up.Listen(ctx, lc, "unix", "unix", unix); err != nil {
 			return err
 		}
 		ls = append(ls, l)

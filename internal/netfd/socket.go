@@ -33,6 +33,11 @@ func (fd *FD) Setsockopt(f func(sysfd uintptr) syscall.Errno) error {
 	return fd.control("setsockopt", f)
 }
 
+// Setmode sets the permissions that the file of an unbound unix socket is to have.
+func (fd *FD) Setmode(mode uint32) error {
+	return fd.control("fchmod", func(s uintptr) syscall.Errno { return sys.Setmode(s, mode) })
+}
+
 // Bind gives the socket a local address.
 func (fd *FD) Bind(sa *sys.Sockaddr) error {
 	return fd.control("bind", func(s uintptr) syscall.Errno { return sys.Bind(s, sa) })

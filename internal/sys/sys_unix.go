@@ -130,6 +130,3 @@ var MaxBacklog = sync.OnceValue(func() int {
 	}
 	return unix.SOMAXCONN
 })
-
-// Unlink removes the file of a unix socket. See unlink(2).
-func Unlink(path string) syscall.Errno { return errno(unix.Unlink(path)) }

@@ -1,0 +1,39 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package sys
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Unlink removes the file of a unix socket. See unlink(2).
+func Unlink(path string) syscall.Errno { return errno(unix.Unlink(path)) }
+
+// LockFile opens the file at path, makes it if there is none, and locks it until it is
+// closed. The holder removes the file first. The error is EAGAIN if another holds the
+// lock, or has just removed the file. See flock(2).
+func LockFile(path string) (int, syscall.Errno) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err == unix.EINTR {
+		return -1, EAGAIN
+	}
+	if err != nil {
+		return -1, errno(err)
+	}
+	var opened, now unix.Stat_t
+	if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+		err = unix.Fstat(fd, &opened)
+	}
+	if err == nil {
+		if err = unix.Lstat(path, &now); err == unix.ENOENT || err == nil && (now.Dev != opened.Dev || now.Ino != opened.Ino) {
+			err = EAGAIN
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, errno(err)
+	}
+	return fd, 0
+}

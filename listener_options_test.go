@@ -1,0 +1,308 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/sockopt"
+)
+
+// A heirRow is an option that is set on a listener, and what an accepted connection then
+// has.
+type heirRow struct {
+	setting sockopt.Setting
+	want    any
+	get     func(c syscall.Conn) (any, error)
+}
+
+func heir[T any](o sockopt.Option[T], v T) heirRow { return heirAs(o, v, v) }
+
+// heirAs is heir for an option that the kernel changes when it is set.
+func heirAs[T any](o sockopt.Option[T], v, want T) heirRow {
+	return heirRow{o.With(v), want, func(c syscall.Conn) (any, error) { return o.Get(c) }}
+}
+
+var heirRows = []heirRow{
+	heir(sockopt.AttachFilter, []bpf.RawInstruction{{Op: 6, K: 1 << 16}}), // all that comes
+	heir(sockopt.BindAddressNoPort, true),
+	heir(sockopt.BindToDevice, "lo"),
+	heir(sockopt.BindToInterface, 1),
+	heir(sockopt.Broadcast, true),
+	heir(sockopt.BusyPoll, 50*time.Microsecond),
+	heir(sockopt.BypassRouting, true),
+	heir(sockopt.Congestion, "reno"),
+	heir(sockopt.Cork, true),
+	heir(sockopt.Debug, true),
+	heir(sockopt.FastOpenConnect, true),
+	heir(sockopt.Freebind, true),
+	heir(sockopt.KeepAlive, false),
+	heir(sockopt.KeepCount, 3),
+	heir(sockopt.KeepIdle, 30*time.Second),
+	heir(sockopt.KeepInterval, 20*time.Second),
+	heir(sockopt.Linger, sockopt.LingerConfig{Enable: true, Timeout: 7 * time.Second}),
+	heir(sockopt.Linger2, 10*time.Second),
+	heir(sockopt.LocalPortRange, sockopt.PortRange{Low: 20000, High: 20999}),
+	heir(sockopt.LockFilter, true),
+	heir(sockopt.MTUDiscover, sockopt.MTUDiscoveryDo),
+	heir(sockopt.Mark, 0x80000001),
+	heir(sockopt.MaxPacingRate, 1_000_000),
+	heirAs(sockopt.MaxSegment, 1000, 988), // without the option for timestamps
+	heir(sockopt.MinTTL, 20),
+	heir(sockopt.MulticastAll, false),
+	heir(sockopt.MulticastLoop, false),
+	heir(sockopt.NoCheck, true),
+	heir(sockopt.NoDelay, false),
+	heir(sockopt.NotSentLowWater, 5000),
+	heir(sockopt.OOBInline, true),
+	heir(sockopt.PeekOffset, 5),
+	heir(sockopt.PreferBusyPoll, true),
+	heir(sockopt.Priority, 6),
+	heirAs(sockopt.ReceiveBuffer, 20000, 40000),
+	heirAs(sockopt.ReceiveBufferForce, 30000, 60000),
+	heir(sockopt.ReceiveError, true),
+	heir(sockopt.ReceiveLowWater, 100),
+	heir(sockopt.ReceiveOriginalDst, true),
+	heir(sockopt.ReceivePacketInfo, true),
+	heir(sockopt.ReceiveQueueOverflow, true),
+	heir(sockopt.ReceiveTOS, true),
+	heir(sockopt.ReceiveTTL, true),
+	heir(sockopt.ReceiveTimeout, 2*time.Second),
+	heir(sockopt.ReuseAddr, true),
+	heir(sockopt.ReusePort, true),
+	heir(sockopt.SYNCount, 3),
+	heir(sockopt.SaveSYN, true),
+	heirAs(sockopt.SendBuffer, 20000, 40000),
+	heirAs(sockopt.SendBufferForce, 30000, 60000),
+	heir(sockopt.SendTimeout, 2*time.Second),
+	heir(sockopt.TOS, 0x28),
+	heir(sockopt.TTL, 50),
+	heir(sockopt.ThinLinearTimeouts, true),
+	heir(sockopt.Timestamp, true),
+	heir(sockopt.TimestampNS, true),
+	heir(sockopt.Timestamping, sockopt.TimestampRxSoftware|sockopt.TimestampSoftware),
+	heir(sockopt.Transparent, true),
+	heir(sockopt.TxTime, sockopt.TxTimeConfig{Clock: unix.CLOCK_MONOTONIC, Errors: true}),
+	heir(sockopt.UserTimeout, 1500*time.Millisecond),
+	heir(sockopt.WindowClamp, 65536),
+	heir(sockopt.ZeroCopy, true),
+}
+
+// TestOptionsHandedDown compares accepted connections with what was set on the listener,
+// whatever kinds of TCP the two ends have and the clients before had.
+func TestOptionsHandedDown(t *testing.T) {
+	const tcp, mptcp = "tcp4", "mptcp4"
+	for _, row := range heirRows {
+		for _, multipath := range []bool{false, true} {
+			for _, clients := range [][]string{{tcp, tcp, mptcp}, {mptcp, mptcp, tcp, tcp}} {
+				t.Run(fmt.Sprint(row.setting, " multipath=", multipath, " ", clients), func(t *testing.T) {
+					lc := &sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}
+					lc.SetMultipathTCP(multipath)
+					l, err := lc.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+					skipUnavailable(t, err)
+					defer l.Close()
+					for i, network := range clients {
+						var d sockets.Dialer
+						d.SetMultipathTCP(false)
+						c, err := d.Dial(network, l.Addr().String())
+						if err != nil && network == mptcp {
+							t.Skip(err)
+						}
+						socktest.Check(t, err)
+						a, err := l.Accept()
+						if err == nil {
+							var got any
+							got, err = row.get(a.(syscall.Conn))
+							if diff := cmp.Diff(row.want, got); diff != "" && err == nil {
+								t.Errorf("connection %d, %s (-want +got):\n%s", i, network, diff)
+							}
+							a.Close()
+						}
+						c.Close()
+						socktest.Check(t, err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// skipUnavailable skips the test if err is for want of a privilege or of an option.
+func skipUnavailable(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOPROTOOPT) {
+		t.Skip(err)
+	}
+	socktest.Check(t, err)
+}
+
+// TestOptionsHandedDownUnix is about unix sockets, which get less from their listeners.
+func TestOptionsHandedDownUnix(t *testing.T) {
+	for _, row := range []heirRow{
+		heir(sockopt.PassCred, true),
+		heirAs(sockopt.SendBuffer, 20000, 40000),
+		heirAs(sockopt.ReceiveBuffer, 20000, 40000),
+		heir(sockopt.SendTimeout, 2*time.Second),
+	} {
+		for _, network := range []string{"unix", "unixpacket"} {
+			t.Run(fmt.Sprint(network, " ", row.setting), func(t *testing.T) {
+				lc := &sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}
+				l, err := lc.Listen(t.Context(), network, socktest.ShortDir(t)+"/l")
+				socktest.Check(t, err)
+				defer l.Close()
+				for range 2 {
+					c, err := sockets.Dial(network, l.Addr().String())
+					socktest.Check(t, err)
+					defer c.Close()
+					a, err := l.Accept()
+					socktest.Check(t, err)
+					defer a.Close()
+					got, err := row.get(a.(syscall.Conn))
+					if diff := cmp.Diff(row.want, got); diff != "" || err != nil {
+						t.Errorf("%v (-want +got):\n%s", err, diff)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestDefaultsRefused listens on a kernel that refuses the defaults of TCP where they are
+// set for the listener: Linux before 5.16 did, for Multipath TCP.
+func TestDefaultsRefused(t *testing.T) {
+	type options struct {
+		NoDelay, KeepAlive bool
+		Idle, Interval     time.Duration
+		Count              int
+	}
+	for _, refused := range []struct{ level, name int }{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
+	} {
+		for _, tt := range []struct {
+			name   string
+			config sockets.ListenConfig
+			want   options
+		}{
+			{"default", sockets.ListenConfig{}, options{true, true, 15 * time.Second, 15 * time.Second, 9}},
+			{"KeepAliveConfig", sockets.ListenConfig{
+				KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 6 * time.Second, Count: 7},
+			}, options{true, true, 5 * time.Second, 6 * time.Second, 7}},
+		} {
+			t.Run(fmt.Sprint(refused, " ", tt.name), func(t *testing.T) {
+				tt.config.SetMultipathTCP(true)
+				l := listenRefused(t, &tt.config, refused.level, refused.name)
+				for _, network := range []string{"tcp4", "mptcp4", "tcp4"} {
+					var d sockets.Dialer
+					d.SetMultipathTCP(false)
+					c, err := d.Dial(network, l.Addr().String())
+					skipUnavailable(t, err)
+					defer c.Close()
+					a, err := l.Accept()
+					socktest.Check(t, err)
+					defer a.Close()
+					conn := a.(syscall.Conn)
+					var got options
+					var errs [5]error
+					got.NoDelay, errs[0] = sockopt.NoDelay.Get(conn)
+					got.KeepAlive, errs[1] = sockopt.KeepAlive.Get(conn)
+					got.Idle, errs[2] = sockopt.KeepIdle.Get(conn)
+					got.Interval, errs[3] = sockopt.KeepInterval.Get(conn)
+					got.Count, errs[4] = sockopt.KeepCount.Get(conn)
+					socktest.Check(t, errors.Join(errs[:]...))
+					if diff := cmp.Diff(tt.want, got); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", network, diff)
+					}
+				}
+			})
+		}
+	}
+}
+
+// listenRefused listens on a thread that may not set an option.
+func listenRefused(t *testing.T, lc *sockets.ListenConfig, level, name int) net.Listener {
+	t.Helper()
+	var l net.Listener
+	var err, refused error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if refused = refuse(level, name); refused == nil {
+			l, err = lc.Listen(context.Background(), "tcp4", "127.0.0.1:0")
+		}
+	}()
+	<-done
+	if refused != nil {
+		t.Skip("cannot have options refused: ", refused)
+	}
+	socktest.Check(t, err)
+	t.Cleanup(func() { l.Close() })
+	if proto, err := sockopt.SocketProtocol.Get(l.(syscall.Conn)); err != nil || proto != unix.IPPROTO_MPTCP {
+		t.Skipf("no Multipath TCP: %d, %v", proto, err)
+	}
+	return l
+}
+
+// refuse has the kernel refuse an option on this thread from now on, seccomp(2).
+func refuse(level, name int) error {
+	low := func(arg uint32) uint32 {
+		off := 16 + 8*arg
+		if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+			off += 4
+		}
+		return off
+	}
+	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 0, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_SETSOCKOPT, SkipTrue: 5},
+		bpf.LoadAbsolute{Off: low(1), Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(level), SkipTrue: 3},
+		bpf.LoadAbsolute{Off: low(2), Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(name), SkipTrue: 1},
+		bpf.RetConstant{Val: 0x00050000 | uint32(unix.EOPNOTSUPP)}, // SECCOMP_RET_ERRNO
+		bpf.RetConstant{Val: 0x7fff0000},                           // SECCOMP_RET_ALLOW
+	})
+	if err != nil {
+		return err
+	}
+	program := make([]unix.SockFilter, len(filter))
+	for i, f := range filter {
+		program[i] = unix.SockFilter{Code: f.Op, Jt: f.Jt, Jf: f.Jf, K: f.K}
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	prog := &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(prog)), 0, 0); err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, level, name, 1); err != unix.EOPNOTSUPP {
+		return fmt.Errorf("the filter gives %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package sockets
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
+
+// UnixOwner is a user and a group that own the file of a unix socket. A negative
+// number leaves what the file got from the process, as in os.Chown.
+type UnixOwner struct {
+	UID, GID int
+}
+
+// socketFile is the file of a unix socket.
+type socketFile struct {
+	path string // absolute
+	info fs.FileInfo
+}
+
+// socketPath returns the path in addr, "" if that is no address of a file.
+func socketPath(addr net.Addr) string {
+	if a, ok := addr.(*net.UnixAddr); ok && a != nil && !sys.IsAbstract(a.Name) {
+		return a.Name
+	}
+	return ""
+}
+
+// socketFileAt returns the file that a socket with the address addr was bound to a
+// moment ago, nil if there is none.
+func socketFileAt(addr net.Addr) *socketFile {
+	path := socketPath(addr)
+	if path == "" {
+		return nil
+	}
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return nil
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return &socketFile{path, info}
+}
+
+// remove removes the file, unless another one has its path by now. The socket must still
+// be open, or the other one may have got its inode number.
+func (f *socketFile) remove() {
+	if f == nil {
+		return
+	}
+	if now, err := os.Lstat(f.path); err == nil && os.SameFile(f.info, now) {
+		sys.Unlink(f.path)
+	}
+}
+
+// checkFile refuses options about the file of a socket that would not have any effect
+// on one of kind k at addr, or not the one that was meant.
+func (lc *ListenConfig) checkFile(k *kind, addr net.Addr) error {
+	if lc.UnixMode&^fs.ModePerm != 0 {
+		return &ArgumentError{Arg: "UnixMode", Value: lc.UnixMode, Why: "has bits other than permissions"}
+	}
+	if o := lc.UnixOwner; o != nil {
+		switch {
+		case lc.UnixMode == 0:
+			return &ArgumentError{Arg: "UnixOwner", Value: *o, Why: "needs UnixMode"}
+		case int64(o.UID) >= math.MaxUint32 || int64(o.GID) >= math.MaxUint32:
+			return &ArgumentError{Arg: "UnixOwner", Value: *o, Why: "does not fit in 32 bits"}
+		}
+	}
+	if lc.UnixMode != 0 && (k.family != sys.AF_UNIX || socketPath(addr) == "") {
+		return &ArgumentError{Arg: "UnixMode", Value: lc.UnixMode, Why: "the socket has no file"}
+	}
+	return nil
+}
+
+// bindPassive gives a listening socket its address, and its file, if it has one, the
+// mode and the owner asked for.
+func (o *opening) bindPassive(fd *netfd.FD, sa *sys.Sockaddr, local net.Addr) error {
+	if o.unixMode == 0 {
+		err := bind(fd, sa, local)
+		if err == nil {
+			o.file = socketFileAt(local)
+		}
+		return err
+	}
+	// Nobody can connect to a stream socket before listen(2), but to others after bind.
+	if err := fd.Setmode(0); err != nil && !o.stream() {
+		return err
+	}
+	if err := bind(fd, sa, local); err != nil {
+		return err
+	}
+	o.file = socketFileAt(local)
+	owner := UnixOwner{-1, -1}
+	if o.unixOwner != nil {
+		owner = *o.unixOwner
+	}
+	errno := sys.ChangeSocketFile(socketPath(local), max(owner.UID, -1), max(owner.GID, -1), uint32(o.unixMode))
+	if errno != 0 {
+		return os.NewSyscallError("chmod", errno)
+	}
+	return nil
+}
+
+// removeStale removes the file of a socket at path that no process has open. Until
+// unlock, others that call it wait, or give up with ctx.
+//
+// They must wait until the new socket listens: before that, connecting to it fails like
+// connecting to a stale one. The lock is a file beside the socket, because another
+// file does not exist that every starter knows and nobody else can lock. Binding to a
+// temporary name and renaming that would replace a socket in one step; but of two that
+// start at once, the second would replace the first's, and every peer would be told the
+// temporary name.
+func removeStale(ctx context.Context, path string, typ int) (unlock func(), err error) {
+	unlock = func() {}
+	if _, err := lstatSocket(path); err != nil {
+		return unlock, err // before anything is changed
+	}
+	if unlock, err = lockBeside(ctx, path); err != nil {
+		return unlock, err
+	}
+	there, err := lstatSocket(path)
+	if err == nil && there && isStale(path, typ) {
+		if errno := sys.Unlink(path); errno != 0 && errno != syscall.ENOENT {
+			err = os.NewSyscallError("unlink", errno)
+		}
+	}
+	if err != nil {
+		unlock()
+		return func() {}, err
+	}
+	return unlock, nil
+}
+
+// lstatSocket reports whether there is a file at path. It must be a socket.
+func lstatSocket(path string) (there bool, err error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil && info.Mode().Type() != fs.ModeSocket {
+		err = &ArgumentError{Arg: "address", Value: path, Why: "is a file other than a socket, which ReplaceStale leaves alone"}
+	}
+	return err == nil, err
+}
+
+// isStale reports whether no process has the socket at path open. Whatever the answer of
+// the kernel is besides ECONNREFUSED, there may be one.
+func isStale(path string, typ int) bool {
+	var sa sys.Sockaddr
+	if sa.SetUnix(path) != 0 {
+		return false
+	}
+	fd, errno := sys.Socket(sys.AF_UNIX, typ, 0)
+	if errno != 0 {
+		return false
+	}
+	defer sys.Close(fd)
+	return sys.Connect(uintptr(fd), &sa) == syscall.ECONNREFUSED
+}
+
+// lockPoll is how often it is tried to get a lock that another process has, for the
+// few system calls that listening takes.
+const lockPoll = 2 * time.Millisecond
+
+// lockBeside locks the file beside path, and unlock removes it.
+func lockBeside(ctx context.Context, path string) (unlock func(), err error) {
+	path += ".lock"
+	for {
+		fd, errno := sys.LockFile(path)
+		switch errno {
+		case 0:
+			return func() {
+				sys.Unlink(path)
+				sys.Close(fd)
+			}, nil
+		case syscall.EAGAIN:
+		default:
+			return func() {}, &fs.PathError{Op: "lock", Path: path, Err: errno}
+		}
+		select {
+		case <-ctx.Done():
+			return func() {}, mapErr(ctx.Err())
+		case <-time.After(lockPoll):
+		}
+	}
+}
