@@ -20,6 +20,7 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,6 +39,10 @@ var costRows = []costRow{
 	{"close", []string{"epoll_ctl", "close"}},
 	{"accept tcp, wildcard address", []string{"accept4", "fcntl", "epoll_ctl", "getsockname"}},
 	{"accept unix", []string{"accept4", "fcntl", "epoll_ctl"}},
+	{"accept tcp, options", []string{"accept4", "fcntl", "epoll_ctl"}},
+	{"accept tcp, an option that changes addresses", []string{"accept4", "fcntl", "epoll_ctl", "getsockname"}},
+	{"accept tcp, an option that is not handed down", []string{"accept4", "fcntl", "epoll_ctl", "setsockopt"}},
+	{"accept tcp, group", []string{"accept4", "fcntl", "epoll_ctl"}},
 	{"dial tcp", []string{
 		"socket", "connect", "fcntl", "epoll_ctl", "getpeername", "getsockname",
 		"setsockopt", "setsockopt", "setsockopt", "setsockopt", "setsockopt",
@@ -117,8 +122,7 @@ func operations() error {
 		mark(i, 1)
 		i++
 	}
-	listen := func(network, address string) net.Listener {
-		l, lerr := sockets.Listen(network, address)
+	warm := func(network string, l net.Listener, lerr error) net.Listener {
 		if lerr != nil {
 			panic(lerr)
 		}
@@ -131,6 +135,11 @@ func operations() error {
 		c.Close()
 		unix.Close(client)
 		return l
+	}
+	listen := func(network, address string, options ...sockopt.Setting) net.Listener {
+		lc := &sockets.ListenConfig{Options: options}
+		l, err := lc.Listen(context.Background(), network, address)
+		return warm(network, l, err)
 	}
 
 	l := listen("tcp", "127.0.0.1:0")
@@ -152,6 +161,22 @@ func operations() error {
 	measure(accept)
 	l = listen("unix", filepath.Join(dir, "l"))
 	enqueue("unix", l)
+	measure(accept)
+	l = listen("tcp", "127.0.0.1:0", sockopt.KeepIdle.With(time.Minute), sockopt.ReceiveBuffer.With(1<<16), sockopt.DeferAccept.With(0))
+	enqueue("tcp", l)
+	measure(accept)
+	l = listen("tcp", "127.0.0.1:0", sockopt.Int("IP_TTL", unix.IPPROTO_IP, unix.IP_TTL).With(60), sockopt.Bool("own", unix.SOL_SOCKET, unix.SO_KEEPALIVE).With(true))
+	enqueue("tcp", l)
+	measure(accept)
+	l = listen("tcp", "127.0.0.1:0", sockopt.Priority.With(3))
+	enqueue("tcp", l)
+	measure(accept)
+	group, err := new(sockets.ListenConfig).ListenGroup(context.Background(), "tcp", "127.0.0.1:0", 1)
+	if err != nil {
+		return err
+	}
+	l = warm("tcp", group[0], nil)
+	enqueue("tcp", l)
 	measure(accept)
 
 	l = listen("tcp", "127.0.0.1:0")
