@@ -14,11 +14,12 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 func init() {
-	children["adopts"] = func() error { return adoptAndClose(false) }
-	children["owns"] = func() error { return adoptAndClose(true) }
+	socktest.Children["adopts"] = func() error { return adoptAndClose(false) }
+	socktest.Children["owns"] = func() error { return adoptAndClose(true) }
 }
 
 // adoptAndClose closes the listener that this process inherits.
@@ -40,7 +41,7 @@ func adoptAndClose(own bool) error {
 // TestPassToLeavesPath looks for the path of a listener that was passed, after its Close.
 func TestPassToLeavesPath(t *testing.T) {
 	run := func(t *testing.T, cmd *exec.Cmd) {
-		check(t, cmd.Run())
+		socktest.Check(t, cmd.Run())
 		activation.ClosePassed(cmd)
 	}
 	fails := func(t *testing.T, cmd *exec.Cmd) {
@@ -61,8 +62,8 @@ func TestPassToLeavesPath(t *testing.T) {
 		{"not started", "adopts", func(t *testing.T, cmd *exec.Cmd, l net.Listener) { fails(t, cmd); l.Close() }, false},
 		{"closed, not started", "adopts", func(t *testing.T, cmd *exec.Cmd, l net.Listener) { l.Close(); fails(t, cmd) }, false},
 		{"one of two started", "adopts", func(t *testing.T, cmd *exec.Cmd, l net.Listener) {
-			other := childCommand(t, "adopts")
-			check(t, activation.PassTo(other, activation.Named{Conn: l.(syscall.Conn)}))
+			other := socktest.ChildCommand(t, "adopts")
+			socktest.Check(t, activation.PassTo(other, activation.Named{Conn: l.(syscall.Conn)}))
 			run(t, other)
 			fails(t, cmd)
 			l.Close()
@@ -75,13 +76,13 @@ func TestPassToLeavesPath(t *testing.T) {
 	} {
 		for name, listen := range map[string]func(network, address string) (net.Listener, error){"sockets": sockets.Listen, "net": net.Listen} {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
-				path := filepath.Join(shortDir(t), "l")
+				path := filepath.Join(socktest.ShortDir(t), "l")
 				l, err := listen("unix", path)
-				check(t, err)
+				socktest.Check(t, err)
 				defer l.Close()
-				cmd := childCommand(t, tt.child)
+				cmd := socktest.ChildCommand(t, tt.child)
 				cmd.Stderr = os.Stderr
-				check(t, activation.PassTo(cmd, activation.Named{Conn: l.(syscall.Conn)}))
+				socktest.Check(t, activation.PassTo(cmd, activation.Named{Conn: l.(syscall.Conn)}))
 				tt.do(t, cmd, l)
 				want := tt.want
 				if name == "net" && (tt.name == "not started" || tt.name == "closed, not started") {
@@ -97,14 +98,14 @@ func TestPassToLeavesPath(t *testing.T) {
 
 // TestPassToFails leaves the path to nothing.
 func TestPassToFails(t *testing.T) {
-	path := filepath.Join(shortDir(t), "l")
+	path := filepath.Join(socktest.ShortDir(t), "l")
 	l, err := sockets.Listen("unix", path)
-	check(t, err)
+	socktest.Check(t, err)
 	named := activation.Named{Conn: l.(syscall.Conn)}
 	if err := activation.PassTo(exec.Command("true"), named, activation.Named{Name: ":"}); err == nil {
 		t.Error("PassTo takes the name \":\"")
 	}
-	check(t, l.Close())
+	socktest.Check(t, l.Close())
 	if _, err := os.Lstat(path); err == nil {
 		t.Error("the path is left")
 	}
