@@ -311,7 +311,7 @@ func TestUnixModeRace(t *testing.T) {
 				}
 			}()
 			lc := &sockets.ListenConfig{UnixMode: 0o660, UnixOwner: &sockets.UnixOwner{UID: -1, GID: 65533}}
-			for range 2000 {
+			for range 500 {
 				c, err := listenAny(lc, network, path)
 				socktest.Check(t, err)
 				c.Close()
