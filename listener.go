@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -62,10 +63,12 @@ func newListener(l *listener, file *socketFile) net.Listener {
 	return &StreamListener{l}
 }
 
-// adoptedListener returns the listener of a socket that others made.
-func adoptedListener(fd *netfd.FD) net.Listener {
+// adopted returns the listener of a socket that others made, with the options of lc.
+func (lc *ListenConfig) adopted(fd *netfd.FD) net.Listener {
 	l := newCore(fd, true)
-	l.heirs.defaults = new(tcpDefaults) // the socket is somebody else's
+	l.heirs.options = slices.Clone(lc.Options)
+	l.heirs.defaults = &tcpDefaults{lc.KeepAlive, lc.KeepAliveConfig}
+	l.format = lc.format()
 	return newListener(l, nil)
 }
 
