@@ -39,17 +39,16 @@ func TestPassInterfaces(t *testing.T) {
 	activation.ClosePassed(cmd)
 
 	for name, bad := range map[string]any{
-		"<nil>":            nil,
-		"*tls.Conn":        tls.Client(c, &tls.Config{}),
-		"*tls.listener":    tls.NewListener(l, &tls.Config{}),
-		"*sockets.TCPConn": (*sockets.TCPConn)(nil),
-		"int":              3,
+		"<nil>":         nil,
+		"*tls.Conn":     tls.Client(c, &tls.Config{}),
+		"*tls.listener": tls.NewListener(l, &tls.Config{}),
+		"int":           3,
 	} {
 		err := activation.PassTo(exec.Command("true"), activation.Named{Name: "ok", Conn: l}, activation.Named{Name: "bad", Conn: bad})
 		var which *sockets.DescriptorError
 		if !errors.As(err, &which) || which.Index != 1 || !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%s: %v, want a *DescriptorError with index 1", name, err)
-		} else if name != "*sockets.TCPConn" && !strings.Contains(err.Error(), name) {
+		} else if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: the error does not name the type: %v", name, err)
 		}
 	}
