@@ -45,6 +45,11 @@ type Newline uint8
 
 // The styles of line ends. In the styles CR, CRLF and NEL the text's own
 // "\r\n" is one line end.
+//
+// A CR at the end of what has come may be the first half of CR LF: in the styles CRLF and
+// NVT a Read waits for the next byte before it returns that CR. A protocol whose messages
+// end in a CR, such as MLLP for HL7 with FS CR, takes NewlineCR or NewlineAny, which end
+// the line at once, or NewlineLF, which converts nothing.
 const (
 	NewlineLF   Newline = Newline(codec.LF)   // LF: nothing is converted
 	NewlineCR   Newline = Newline(codec.CR)   // CR
