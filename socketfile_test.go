@@ -333,6 +333,7 @@ func TestUnixModeRace(t *testing.T) {
 }
 
 func TestUnixFileErrors(t *testing.T) {
+	beyond := int64(1<<32 - 1) // -1 where an int has 32 bits
 	owner := &sockets.UnixOwner{UID: -1, GID: -1}
 	for _, tt := range []struct {
 		name             string
@@ -349,12 +350,15 @@ func TestUnixFileErrors(t *testing.T) {
 		{"autobound", sockets.ListenConfig{UnixMode: 0o600}, "unix", "", "UnixMode"},
 		{"owner alone", sockets.ListenConfig{UnixOwner: owner}, "unix", "l", "UnixOwner"},
 		{"owner of TCP", sockets.ListenConfig{UnixOwner: owner}, "tcp", "127.0.0.1:0", "UnixOwner"},
-		{"a user beyond 32 bits", sockets.ListenConfig{UnixMode: 0o600, UnixOwner: &sockets.UnixOwner{UID: 1<<32 - 1}}, "unix", "l", "UnixOwner"},
+		{"a user beyond 32 bits", sockets.ListenConfig{UnixMode: 0o600, UnixOwner: &sockets.UnixOwner{UID: int(beyond)}}, "unix", "l", "UnixOwner"},
 		{"stale file", sockets.ListenConfig{ReplaceStale: true}, "unix", "file", "address"},
 		{"stale directory", sockets.ListenConfig{ReplaceStale: true}, "unixpacket", "dir", "address"},
 		{"stale link", sockets.ListenConfig{ReplaceStale: true}, "unixgram", "link", "address"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.lc.UnixOwner != nil && tt.lc.UnixOwner.UID == -1 && tt.lc.UnixOwner != owner {
+				t.Skip("every int fits in 32 bits")
+			}
 			t.Chdir(socktest.ShortDir(t))
 			socktest.Check(t, os.WriteFile("file", nil, 0o600))
 			socktest.Check(t, os.Mkdir("dir", 0o700))
