@@ -629,17 +629,17 @@ func open(dir string) error {
 			if network == "tcp" || network == "unix" {
 				nl, err := sockets.Listen(network, address)
 				if err == nil {
-					l, to = nl, fmt.Sprint(nl.Addr()) // no address if getsockname fails, as in package net
+					l, to = nl, nl.Addr().String()
 				}
 				return err
 			}
 			c, err := sockets.ListenPacket(network, address)
 			if err == nil {
-				l, to = c, fmt.Sprint(c.LocalAddr())
+				l, to = c, c.LocalAddr().String()
 			}
 			return err
 		}()
-		if err == nil && to != "<nil>" {
+		if err == nil {
 			var c net.Conn
 			if c, err = sockets.Dial(network, to); err == nil {
 				err = c.Close()
