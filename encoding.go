@@ -141,6 +141,11 @@ func (e *FormatError) Temporary() bool { return false }
 // says otherwise, and write one; "utf-8-sig" is UTF-8 with a mark. "bytes" is
 // bytes as they are.
 //
+// Encoding is a value of this package, except for the forms of Unicode, which are
+// x/text's, and for values of x/text that the program has used in a format: those
+// are found again by their names. A value of this package works with x/text's
+// functions as well.
+//
 // Errors are of type *FormatError. An unknown name comes with the nearest
 // ones.
 func ParseFormat(s string) (ExternalFormat, error) {
