@@ -17,24 +17,25 @@ import (
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/nettest"
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
-	"golang.org/x/net/nettest"
-	"golang.org/x/sys/unix"
 )
 
 // TestNetlink asks the kernel for its routes and looks for the one that every
 // namespace with a loopback interface has.
 func TestNetlink(t *testing.T) {
 	socktest.EnterNetNS(t)
-	c := routeSocket(t)
+	c := conntest.RouteSocket(t)
 	if got := c.LocalAddr(); got.Network() != "netlink" || got.String() != "0/0x0" {
 		t.Errorf("address before the first message is %s %v", got.Network(), got)
 	}
-	netlinkRequest(t, c, unix.RTM_GETROUTE, unix.NLM_F_DUMP, make([]byte, unix.SizeofRtMsg))
+	conntest.NetlinkRequest(t, c, unix.RTM_GETROUTE, unix.NLM_F_DUMP, make([]byte, unix.SizeofRtMsg))
 	loopback := false
-	socktest.Check(t, replies(t, c, func(m syscall.NetlinkMessage) {
+	socktest.Check(t, conntest.Replies(t, c, func(m syscall.NetlinkMessage) {
 		attributes, err := syscall.ParseNetlinkRouteAttr(&m)
 		socktest.Check(t, err)
 		for _, a := range attributes {
@@ -173,22 +174,8 @@ func TestAcceptLinkLocal(t *testing.T) {
 	}
 }
 
-// vsockLoopback skips the test if this machine cannot talk to itself over vsock,
-// for which the kernel needs the module vsock_loopback.
-func vsockLoopback(t *testing.T) {
-	t.Helper()
-	s, err := sockets.New("vsock")
-	if err != nil {
-		t.Skip("no vsock:", err)
-	}
-	defer s.Close()
-	if err := s.Bind(&sockets.VsockAddr{CID: sockets.VsockLocal, Port: sockets.VsockAny}); err != nil {
-		t.Skip("no loopback for vsock:", err)
-	}
-}
-
 func TestVsock(t *testing.T) {
-	vsockLoopback(t)
+	conntest.NeedVsock(t)
 	l, err := sockets.Listen("vsock", ":*")
 	socktest.Check(t, err)
 	socktest.CloseLater(t, l)
@@ -203,7 +190,7 @@ func TestVsock(t *testing.T) {
 	socktest.Check(t, err)
 	conntest.WantMessage(t, a, "x")
 	t.Run("conformance", func(t *testing.T) {
-		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return pipeThrough(l) })
+		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return conntest.PipeThrough(l) })
 	})
 	t.Run("http", func(t *testing.T) { serveOver(t, l) })
 }
@@ -378,58 +365,5 @@ func TestRawAddr(t *testing.T) {
 	socktest.CloseLater(t, c)
 	if got, want := c.RemoteAddr().String(), l.Addr().String(); got != want {
 		t.Errorf("connected to %s, want %s", got, want)
-	}
-}
-
-// routeSocket returns a socket for rtnetlink(7).
-func routeSocket(t *testing.T) *sockets.PacketConn {
-	t.Helper()
-	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-	socktest.Check(t, err)
-	defer s.Close()
-	c, err := s.PacketConn()
-	socktest.Check(t, err)
-	socktest.CloseLater(t, c)
-	socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
-	return c.(*sockets.PacketConn)
-}
-
-// netlinkRequest sends a message of the given type to the kernel.
-func netlinkRequest(t *testing.T, c *sockets.PacketConn, typ uint16, flags int, message []byte) {
-	t.Helper()
-	b := make([]byte, unix.NLMSG_HDRLEN, unix.NLMSG_HDRLEN+len(message))
-	binary.NativeEndian.PutUint32(b, uint32(cap(b)))
-	binary.NativeEndian.PutUint16(b[4:], typ)
-	binary.NativeEndian.PutUint16(b[6:], uint16(unix.NLM_F_REQUEST|flags))
-	binary.NativeEndian.PutUint32(b[8:], 1) // sequence
-	_, err := c.SendTo(append(b, message...), &sockets.NetlinkAddr{}, 0)
-	socktest.Check(t, err)
-}
-
-// replies calls f with the messages up to the one that ends the answer, and returns
-// the error in that.
-func replies(t *testing.T, c *sockets.PacketConn, f func(syscall.NetlinkMessage)) error {
-	t.Helper()
-	b := make([]byte, 1<<16)
-	for {
-		n, from, err := c.ReceiveFrom(b, 0)
-		socktest.Check(t, err)
-		if a, ok := from.(*sockets.NetlinkAddr); !ok || a.PortID != 0 {
-			t.Fatalf("answer from %v, want the kernel", from)
-		}
-		messages, err := syscall.ParseNetlinkMessage(b[:n])
-		socktest.Check(t, err)
-		for _, m := range messages {
-			switch m.Header.Type {
-			case unix.NLMSG_DONE:
-				return nil
-			case unix.NLMSG_ERROR:
-				if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
-					return syscall.Errno(errno)
-				}
-				return nil
-			}
-			f(m)
-		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -26,11 +27,11 @@ import (
 // to report, and messages to be sent.
 func refusedBatch(t *testing.T) (c *UDPConn, ms []Message) {
 	t.Helper()
-	gone := openUDP(t, "udp4")
-	c = connectUDP(t, &Dialer{}, "udp4", gone.LocalAddr())
-	limitTime(t, c)
+	gone := conntest.OpenUDP(t, "udp4")
+	c = conntest.ConnectUDP(t, &Dialer{}, "udp4", gone.LocalAddr())
+	conntest.LimitTime(t, c)
 	gone.Close()
-	ms = []Message{message([]byte("1"), nil), message([]byte("22"), nil), message([]byte("333"), nil)}
+	ms = []Message{conntest.MessageTo([]byte("1"), nil), conntest.MessageTo([]byte("22"), nil), conntest.MessageTo([]byte("333"), nil)}
 	if n, err := c.WriteBatch(ms, 0); n != 2 || err != nil {
 		t.Fatalf("WriteBatch = %d, %v, want 2, nil", n, err)
 	}
@@ -60,17 +61,17 @@ func TestDatagramKeptErrorWaits(t *testing.T) {
 func TestDatagramControlRoom(t *testing.T) {
 	for _, sizes := range [][]int{{20}, {20, 20, 20}} {
 		t.Run(fmt.Sprint(len(sizes)), func(t *testing.T) {
-			a, b := offloading(t, "udp4"), offloading(t, "udp4")
-			setOptions(t, b, sockopt.ReceiveTOS)
+			a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
+			conntest.SetOptions(t, b, sockopt.ReceiveTOS)
 			if err := sockopt.TOS.Set(a, 2); err != nil {
 				t.Fatal(err)
 			}
-			sendBatch(t, a, numbered(b.LocalAddr(), sizes...))
-			in := roomFor(len(sizes), 20)
+			conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), sizes...))
+			in := conntest.RoomFor(len(sizes), 20)
 			for i := range in {
 				in[i].OOB = make([]byte, syscall.CmsgLen(1))
 			}
-			receiveBatch(t, b, in)
+			conntest.ReceiveBatch(t, b, in)
 			for i, m := range in {
 				p, err := ParsePacketInfo(m.OOB[:m.NN])
 				if err != nil || p != (PacketInfo{TOS: 2, HasTOS: true}) || m.Flags != 0 {
@@ -88,9 +89,9 @@ func TestDatagramMalformedControl(t *testing.T) {
 	oob[0], oob[8] = byte(syscall.CmsgSpace(0)+syscall.CmsgSpace(2)), 99
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
-			a, b := openUDPWith(t, &ListenConfig{Offload: offload}, "udp4"), openUDP(t, "udp4")
-			limitTime(t, a, b)
-			ms := numbered(b.LocalAddr(), 10, 10, 10)
+			a, b := conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, "udp4"), conntest.OpenUDP(t, "udp4")
+			conntest.LimitTime(t, a, b)
+			ms := conntest.Numbered(b.LocalAddr(), 10, 10, 10)
 			for i := range ms {
 				ms[i].OOB = oob
 			}
@@ -115,8 +116,8 @@ func TestDatagramReplyToGroup(t *testing.T) {
 				socktest.NeedIPv6(t)
 				to = "::1"
 			}
-			a, b := openUDP(t, network), openUDP(t, network)
-			limitTime(t, a, b)
+			a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
+			conntest.LimitTime(t, a, b)
 			p := PacketInfo{Local: netip.MustParseAddr(local), Interface: lo.Index}
 			addr := &net.UDPAddr{IP: net.ParseIP(to), Port: b.LocalAddr().(*net.UDPAddr).Port}
 			if _, _, err := a.WriteMsgUDP([]byte("!"), p.Append(nil), addr); err != nil {
@@ -132,8 +133,8 @@ func TestDatagramReplyToGroup(t *testing.T) {
 
 // A record that finds no room is not the end of a "unixpacket" connection.
 func TestDatagramRecordWithoutRoom(t *testing.T) {
-	a, b := unixPair(t, "unixpacket")
-	limitTime(t, a, b)
+	a, b := conntest.NamedPair(t, "unixpacket")
+	conntest.LimitTime(t, a, b)
 	for _, s := range []string{"lost", "next"} {
 		if _, err := a.Write([]byte(s)); err != nil {
 			t.Fatal(err)
@@ -143,9 +144,9 @@ func TestDatagramRecordWithoutRoom(t *testing.T) {
 	if n, err := b.ReadBatch(in, 0); n != 1 || err != nil || in[0].N != 0 || in[0].Flags&syscall.MSG_TRUNC == 0 {
 		t.Errorf("ReadBatch without room = %d, %v, N %d, flags %#x, want 1, nil, 0, MSG_TRUNC", n, err, in[0].N, in[0].Flags)
 	}
-	in = roomFor(1, 10)
-	if n, err := b.ReadBatch(in, 0); n != 1 || err != nil || textOf(in[0]) != "next" {
-		t.Errorf("ReadBatch = %d, %v, %q", n, err, textOf(in[0]))
+	in = conntest.RoomFor(1, 10)
+	if n, err := b.ReadBatch(in, 0); n != 1 || err != nil || conntest.TextOf(in[0]) != "next" {
+		t.Errorf("ReadBatch = %d, %v, %q", n, err, conntest.TextOf(in[0]))
 	}
 	a.Close()
 	if n, err := b.ReadBatch(make([]Message, 1), 0); n != 0 || !errors.Is(err, io.EOF) {
@@ -156,13 +157,13 @@ func TestDatagramRecordWithoutRoom(t *testing.T) {
 // An error that ended a batch behind datagrams is for the next who receives, not for
 // who looks at the error queue.
 func TestDatagramKeptErrorAndErrorQueue(t *testing.T) {
-	a, b := offloading(t, "udp4"), offloading(t, "udp4")
-	setOptions(t, b, sockopt.ReceiveError)
-	gone := openUDP(t, "udp4")
+	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
+	conntest.SetOptions(t, b, sockopt.ReceiveError)
+	gone := conntest.OpenUDP(t, "udp4")
 	to := gone.LocalAddr()
 	gone.Close()
-	out := numbered(b.LocalAddr(), 10, 10, 10)
-	sendBatch(t, a, out)
+	out := conntest.Numbered(b.LocalAddr(), 10, 10, 10)
+	conntest.SendBatch(t, a, out)
 	buf := make([]byte, 10)
 	if _, err := b.Read(buf); err != nil {
 		t.Fatal(err)
@@ -170,14 +171,14 @@ func TestDatagramKeptErrorAndErrorQueue(t *testing.T) {
 	if _, err := b.WriteTo([]byte("refused"), to); err != nil {
 		t.Fatal(err)
 	}
-	in := roomFor(5, 10)
+	in := conntest.RoomFor(5, 10)
 	if n, err := b.ReadBatch(in, 0); n != 2 || err != nil {
 		t.Fatalf("ReadBatch = %d, %v, want 2, nil", n, err)
 	}
-	queue := roomFor(1, 10)
+	queue := conntest.RoomFor(1, 10)
 	queue[0].OOB = make([]byte, 256)
-	if n, err := b.ReadBatch(queue, syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT); n != 1 || err != nil || textOf(queue[0]) != "refused" {
-		t.Errorf("ReadBatch of the error queue = %d, %v, %q", n, err, textOf(queue[0]))
+	if n, err := b.ReadBatch(queue, syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT); n != 1 || err != nil || conntest.TextOf(queue[0]) != "refused" {
+		t.Errorf("ReadBatch of the error queue = %d, %v, %q", n, err, conntest.TextOf(queue[0]))
 	} else if queue[0].Addr.String() != to.String() {
 		t.Errorf("the refused datagram was sent to %v, want %v", queue[0].Addr, to)
 	}
@@ -191,25 +192,25 @@ func TestDatagramManyMessages(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
-			a, b := openUDPWith(t, lc, "udp4"), openUDPWith(t, lc, "udp4")
-			limitTime(t, a, b)
+			a, b := conntest.OpenUDPWith(t, lc, "udp4"), conntest.OpenUDPWith(t, lc, "udp4")
+			conntest.LimitTime(t, a, b)
 			b.SetReadBuffer(8 << 20)
 			var out []Message
 			for range 5 {
-				out = append(out, numbered(b.LocalAddr(), slices.Repeat([]int{4, 5}, 250)...)...)
+				out = append(out, conntest.Numbered(b.LocalAddr(), slices.Repeat([]int{4, 5}, 250)...)...)
 			}
-			in := roomFor(500, 10)
+			in := conntest.RoomFor(500, 10)
 			for rest := out; len(rest) > 0; rest = rest[500:] {
 				if n, err := a.WriteBatch(rest[:500], 0); n != 500 || err != nil {
 					t.Fatalf("WriteBatch = %d, %v", n, err)
 				}
-				receiveBatch(t, b, in)
-				if diff := cmp.Diff(dataOf(rest[:500]), textsOf(in)); diff != "" {
+				conntest.ReceiveBatch(t, b, in)
+				if diff := cmp.Diff(conntest.DataOf(rest[:500]), conntest.TextsOf(in)); diff != "" {
 					t.Fatalf("received (-want +got):\n%s", diff)
 				}
 			}
 			for _, size := range []int{1, 0} { // empty ones are not
-				out = numbered(b.LocalAddr(), equalSizes(1500, size)...)
+				out = conntest.Numbered(b.LocalAddr(), conntest.EqualSizes(1500, size)...)
 				if n, err := a.WriteBatch(out, 0); n != 1500 || err != nil {
 					t.Fatalf("WriteBatch of %d octets each = %d, %v, want 1500, nil", size, n, err)
 				}
@@ -223,10 +224,10 @@ func TestDatagramRealLength(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
-			a, b := openUDPWith(t, lc, "udp4"), openUDPWith(t, lc, "udp4")
-			limitTime(t, a, b)
-			sendBatch(t, a, numbered(b.LocalAddr(), 100, 100, 100, 60))
-			in := []Message{{}, message(make([]byte, 10), nil), message(make([]byte, 100), nil), {Buffers: [][]byte{nil, make([]byte, 3)}}}
+			a, b := conntest.OpenUDPWith(t, lc, "udp4"), conntest.OpenUDPWith(t, lc, "udp4")
+			conntest.LimitTime(t, a, b)
+			conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 100, 100, 100, 60))
+			in := []Message{{}, conntest.MessageTo(make([]byte, 10), nil), conntest.MessageTo(make([]byte, 100), nil), {Buffers: [][]byte{nil, make([]byte, 3)}}}
 			for rest := in; len(rest) > 0; {
 				n, err := b.ReadBatch(rest, syscall.MSG_TRUNC)
 				if err != nil {
@@ -275,10 +276,10 @@ func TestDatagramUnixFullQueue(t *testing.T) {
 				a = pc.(*UnixConn)
 			}
 			defer a.Close()
-			limitTime(t, a, b)
+			conntest.LimitTime(t, a, b)
 			out := make([]Message, 2000)
 			for i := range out {
-				out[i] = message(fmt.Appendf(nil, "%d", i), to)
+				out[i] = conntest.MessageTo(fmt.Appendf(nil, "%d", i), to)
 			}
 			var n int
 			socktest.WhileBlocked(t, func() { n, err = a.WriteBatch(out, 0) }, func() { a.SetWriteDeadline(time.Now()) })
@@ -291,7 +292,7 @@ func TestDatagramUnixFullQueue(t *testing.T) {
 			if n, err := a.WriteBatch(out[n:], syscall.MSG_DONTWAIT); n != 0 || !errors.Is(err, syscall.EAGAIN) {
 				t.Errorf("WriteBatch with MSG_DONTWAIT past the deadline = %d, %v, want 0, EAGAIN", n, err)
 			}
-			limitTime(t, a)
+			conntest.LimitTime(t, a)
 			done := make(chan error, 1)
 			go func() {
 				rest := out[n:]
@@ -305,12 +306,12 @@ func TestDatagramUnixFullQueue(t *testing.T) {
 				}
 				done <- nil
 			}()
-			in := roomFor(len(out), 10)
-			receiveBatch(t, b, in)
+			in := conntest.RoomFor(len(out), 10)
+			conntest.ReceiveBatch(t, b, in)
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
-			if diff := cmp.Diff(dataOf(out), textsOf(in)); diff != "" {
+			if diff := cmp.Diff(conntest.DataOf(out), conntest.TextsOf(in)); diff != "" {
 				t.Errorf("received (-want +got):\n%s", diff)
 			}
 		})
@@ -320,9 +321,9 @@ func TestDatagramUnixFullQueue(t *testing.T) {
 // What waits in a socket is read from it after offload was turned off, and while
 // others have its descriptor.
 func TestDatagramTurnedOffWhilePending(t *testing.T) {
-	a, b := offloading(t, "udp4"), offloading(t, "udp4")
-	out := numbered(b.LocalAddr(), slices.Concat(equalSizes(5, 30), equalSizes(5, 20))...)
-	sendBatch(t, a, out)
+	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
+	out := conntest.Numbered(b.LocalAddr(), slices.Concat(conntest.EqualSizes(5, 30), conntest.EqualSizes(5, 20))...)
+	conntest.SendBatch(t, a, out)
 	buf := make([]byte, 7)
 	if n, err := b.Read(buf); err != nil || string(buf[:n]) != string(out[0].Buffers[0][:7]) {
 		t.Fatalf("Read: %q, %v", buf[:n], err)
@@ -335,9 +336,9 @@ func TestDatagramTurnedOffWhilePending(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	in := roomFor(9, 30)
-	receiveBatch(t, b, in)
-	if diff := cmp.Diff(dataOf(out)[1:], textsOf(in)); diff != "" {
+	in := conntest.RoomFor(9, 30)
+	conntest.ReceiveBatch(t, b, in)
+	if diff := cmp.Diff(conntest.DataOf(out)[1:], conntest.TextsOf(in)); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 }

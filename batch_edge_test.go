@@ -9,27 +9,28 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	. "github.com/iolib-go/sockets"
 	"golang.org/x/sys/unix"
+
+	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 type batchConn interface {
-	batchReader
-	batchWriter
+	conntest.BatchReader
+	conntest.BatchWriter
 	io.Closer
 }
 
 // An empty batch does nothing, on a closed connection as well, and is no end.
 func TestBatchOfNothing(t *testing.T) {
-	conns := map[string]batchConn{"udp": openUDP(t, "udp4")}
+	conns := map[string]batchConn{"udp": conntest.OpenUDP(t, "udp4")}
 	for _, network := range []string{"unix", "unixgram", "unixpacket"} {
-		conns[network], _ = unixPair(t, network)
+		conns[network], _ = conntest.NamedPair(t, network)
 	}
 	for network, c := range conns {
 		for _, state := range []string{"open", "closed"} {
@@ -54,34 +55,34 @@ func TestBatchOfNothing(t *testing.T) {
 // Records of a "unixpacket" connection come one at a time, as the one behind them may
 // be the end; datagrams come together, empty ones included.
 func TestReadBatchRecords(t *testing.T) {
-	a, b := unixPair(t, "unixpacket")
-	limitTime(t, a, b)
-	sendBatch(t, a, []Message{message([]byte("1"), nil), message([]byte("2"), nil)})
+	a, b := conntest.NamedPair(t, "unixpacket")
+	conntest.LimitTime(t, a, b)
+	conntest.SendBatch(t, a, []Message{conntest.MessageTo([]byte("1"), nil), conntest.MessageTo([]byte("2"), nil)})
 	a.Close()
-	in := roomFor(3, 10)
+	in := conntest.RoomFor(3, 10)
 	for _, want := range []string{"1", "2"} {
-		if n, err := b.ReadBatch(in, 0); n != 1 || err != nil || textOf(in[0]) != want {
-			t.Errorf("ReadBatch = %d, %v, %q, want 1, nil, %q", n, err, textOf(in[0]), want)
+		if n, err := b.ReadBatch(in, 0); n != 1 || err != nil || conntest.TextOf(in[0]) != want {
+			t.Errorf("ReadBatch = %d, %v, %q, want 1, nil, %q", n, err, conntest.TextOf(in[0]), want)
 		}
 	}
 	if n, err := b.ReadBatch(in, 0); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("ReadBatch at the end = %d, %v", n, err)
 	}
 
-	a, b = unixPair(t, "unixgram")
-	limitTime(t, a, b)
-	sendBatch(t, a, []Message{message(nil, b.LocalAddr()), message([]byte("2"), b.LocalAddr())})
+	a, b = conntest.NamedPair(t, "unixgram")
+	conntest.LimitTime(t, a, b)
+	conntest.SendBatch(t, a, []Message{conntest.MessageTo(nil, b.LocalAddr()), conntest.MessageTo([]byte("2"), b.LocalAddr())})
 	if n, err := b.ReadBatch(in, 0); n != 2 || err != nil {
 		t.Fatalf("ReadBatch = %d, %v, want 2, nil", n, err)
 	}
-	if diff := cmp.Diff([]string{"", "2"}, textsOf(in[:2])); diff != "" {
+	if diff := cmp.Diff([]string{"", "2"}, conntest.TextsOf(in[:2])); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 }
 
 // No address is none, in whatever type it comes.
 func TestWriteBatchNilAddresses(t *testing.T) {
-	udp := openUDP(t, "udp4")
+	udp := conntest.OpenUDP(t, "udp4")
 	ip, err := ListenPacket("ip4:253", "127.0.0.1")
 	if err != nil {
 		t.Skip(err)
@@ -104,13 +105,13 @@ func TestWriteBatchNilAddresses(t *testing.T) {
 		typed net.Addr
 		peer  net.PacketConn
 	}{
-		{"udp", connectUDP(t, &Dialer{}, "udp4", udp.LocalAddr()), (*net.UDPAddr)(nil), udp},
+		{"udp", conntest.ConnectUDP(t, &Dialer{}, "udp4", udp.LocalAddr()), (*net.UDPAddr)(nil), udp},
 		{"ip", toIP, (*net.IPAddr)(nil), ip},
 		{"unixgram", gram, (*net.UnixAddr)(nil), gramPeer},
 	}
 	for _, tt := range tests {
-		limitTime(t, tt.c, tt.peer)
-		sendBatch(t, tt.c.(batchWriter), []Message{message([]byte("1"), nil), message([]byte("2"), tt.typed)})
+		conntest.LimitTime(t, tt.c, tt.peer)
+		conntest.SendBatch(t, tt.c.(conntest.BatchWriter), []Message{conntest.MessageTo([]byte("1"), nil), conntest.MessageTo([]byte("2"), tt.typed)})
 		b := make([]byte, 100)
 		for _, want := range []string{"1", "2"} {
 			n, _, err := tt.peer.ReadFrom(b)
@@ -119,7 +120,7 @@ func TestWriteBatchNilAddresses(t *testing.T) {
 			}
 		}
 		// An address of another type is one, and is not taken for the nil before it.
-		n, err := tt.c.(batchWriter).WriteBatch([]Message{message([]byte("x"), tt.typed), message([]byte("x"), &net.TCPAddr{Port: 1})}, 0)
+		n, err := tt.c.(conntest.BatchWriter).WriteBatch([]Message{conntest.MessageTo([]byte("x"), tt.typed), conntest.MessageTo([]byte("x"), &net.TCPAddr{Port: 1})}, 0)
 		if n != 1 || err != nil {
 			t.Errorf("%s: WriteBatch with a TCP address behind = %d, %v, want 1, nil", tt.name, n, err)
 		}
@@ -135,40 +136,40 @@ func TestWriteBatchNilAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	ms := []Message{message([]byte("x"), nil), message([]byte("x"), (*NetlinkAddr)(nil))}
-	if n, err := c.(batchWriter).WriteBatch(ms, 0); n != 2 || err != nil {
+	ms := []Message{conntest.MessageTo([]byte("x"), nil), conntest.MessageTo([]byte("x"), (*NetlinkAddr)(nil))}
+	if n, err := c.(conntest.BatchWriter).WriteBatch(ms, 0); n != 2 || err != nil {
 		t.Errorf("netlink: WriteBatch = %d, %v, want 2, nil", n, err)
 	}
 }
 
 // What goes to two hosts, or to an address of another type, is not joined.
 func TestWriteBatchJoinsOneHost(t *testing.T) {
-	a := offloading(t, "udp4")
+	a := conntest.Offloading(t, "udp4")
 	pc, err := new(ListenConfig).ListenPacket(t.Context(), "udp4", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pc.Close()
 	b := pc.(*UDPConn)
-	limitTime(t, b)
+	conntest.LimitTime(t, b)
 	if err := b.SetOffload(true); err != nil {
 		t.Fatal(err)
 	}
 	port := b.LocalAddr().(*net.UDPAddr).Port
 	for range 2 {
-		sendBatch(t, a, []Message{
-			message([]byte("x"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}),
-			message([]byte("y"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: port}),
+		conntest.SendBatch(t, a, []Message{
+			conntest.MessageTo([]byte("x"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}),
+			conntest.MessageTo([]byte("y"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: port}),
 		})
 		for range 2 {
-			if n, size := rawReceive(t, b); n != 1 || size != 0 {
+			if n, size := conntest.RawReceive(t, b); n != 1 || size != 0 {
 				t.Errorf("sent %d octets in parts of %d, want 1 alone", n, size)
 			}
 		}
 	}
 
-	c := connectUDP(t, &Dialer{Offload: true}, "udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	ms := []Message{message([]byte("x"), (*net.UDPAddr)(nil)), message([]byte("y"), &net.TCPAddr{Port: 1})}
+	c := conntest.ConnectUDP(t, &Dialer{Offload: true}, "udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	ms := []Message{conntest.MessageTo([]byte("x"), (*net.UDPAddr)(nil)), conntest.MessageTo([]byte("y"), &net.TCPAddr{Port: 1})}
 	if n, err := c.WriteBatch(ms, 0); n != 1 || err != nil {
 		t.Fatalf("WriteBatch = %d, %v, want 1, nil", n, err)
 	}
@@ -179,14 +180,14 @@ func TestWriteBatchJoinsOneHost(t *testing.T) {
 
 // The Offload of a ListenConfig is for UDP of both families, and leaves others alone.
 func TestListenConfigOffload(t *testing.T) {
-	offloading(t, "udp4") // or skip
+	conntest.Offloading(t, "udp4") // or skip
 	lc := &ListenConfig{Offload: true}
 	for _, network := range []string{"udp4", "udp6", "udp"} {
 		t.Run(network, func(t *testing.T) {
-			a, b := openUDPWith(t, lc, network), openUDPWith(t, lc, network)
-			limitTime(t, a, b)
-			sendBatch(t, a, numbered(toLoopback(b.LocalAddr()), 10, 10))
-			if n, size := rawReceive(t, b); n != 20 || size != 10 {
+			a, b := conntest.OpenUDPWith(t, lc, network), conntest.OpenUDPWith(t, lc, network)
+			conntest.LimitTime(t, a, b)
+			conntest.SendBatch(t, a, conntest.Numbered(conntest.ToLoopback(b.LocalAddr()), 10, 10))
+			if n, size := conntest.RawReceive(t, b); n != 20 || size != 10 {
 				t.Errorf("received %d octets in parts of %d, want 20 in parts of 10", n, size)
 			}
 		})
@@ -203,7 +204,7 @@ func TestListenConfigOffload(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	limitTime(t, c)
+	conntest.LimitTime(t, c)
 	want := bytes.Repeat([]byte("long"), 25000)
 	if _, err := c.WriteTo(want, c.LocalAddr()); err != nil {
 		t.Fatal(err)
@@ -218,10 +219,10 @@ func TestListenConfigOffload(t *testing.T) {
 // The zero values, and closed connections, answer with errors.
 func TestBatchZeroValues(t *testing.T) {
 	b := make([]byte, 1)
-	ms := roomFor(1, 1)
+	ms := conntest.RoomFor(1, 1)
 	bufs := net.Buffers{b}
 	udp, tcp := new(UDPConn), new(TCPConn)
-	closed := openUDP(t, "udp4")
+	closed := conntest.OpenUDP(t, "udp4")
 	closed.Close()
 	for name, tt := range map[string]struct {
 		f    func() error
@@ -251,49 +252,17 @@ func TestBatchZeroValues(t *testing.T) {
 	}
 }
 
-func unixPair(t testing.TB, network string) (a, b *UnixConn) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	name := filepath.Join(dir, "b")
-	if network == "unixgram" {
-		if b, err = ListenUnixgram(network, &net.UnixAddr{Name: name, Net: network}); err != nil {
-			t.Fatal(err)
-		}
-		if a, err = ListenUnixgram(network, &net.UnixAddr{Name: filepath.Join(dir, "a"), Net: network}); err != nil {
-			t.Fatal(err)
-		}
-	} else {
-		l, err := ListenUnix(network, &net.UnixAddr{Name: name, Net: network})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		if a, err = DialUnix(network, nil, &net.UnixAddr{Name: name, Net: network}); err != nil {
-			t.Fatal(err)
-		}
-		if b, err = l.AcceptUnix(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
-}
-
 // More messages than the queue of a unix socket holds: WriteBatch waits for room.
 func TestBatchUnixgram(t *testing.T) {
-	a, b := unixPair(t, "unixgram")
-	limitTime(t, a, b)
+	a, b := conntest.NamedPair(t, "unixgram")
+	conntest.LimitTime(t, a, b)
 	const n = 100
 	var want []string
 	out := make([]Message, n)
 	for i := range out {
 		s := fmt.Sprint("message ", i)
 		want = append(want, s)
-		out[i] = message([]byte(s), b.LocalAddr())
+		out[i] = conntest.MessageTo([]byte(s), b.LocalAddr())
 	}
 	sent := make(chan error, 1)
 	go func() {
@@ -303,12 +272,12 @@ func TestBatchUnixgram(t *testing.T) {
 		}
 		sent <- err
 	}()
-	in := roomFor(n, 20)
-	receiveBatch(t, b, in)
+	in := conntest.RoomFor(n, 20)
+	conntest.ReceiveBatch(t, b, in)
 	if err := <-sent; err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff(want, textsOf(in)); diff != "" {
+	if diff := cmp.Diff(want, conntest.TextsOf(in)); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(a.LocalAddr(), in[n-1].Addr); diff != "" {
@@ -326,7 +295,7 @@ func TestBatchUnixgram(t *testing.T) {
 	if _, err := a.WriteBatch(out, 0); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("WriteBatch to a full queue: %v, want a timeout", err)
 	}
-	other := []Message{message([]byte("x"), &net.UnixAddr{Name: "x", Net: "unix"})}
+	other := []Message{conntest.MessageTo([]byte("x"), &net.UnixAddr{Name: "x", Net: "unix"})}
 	a.SetWriteDeadline(time.Time{})
 	if _, err := a.WriteBatch(other, 0); !errors.Is(err, syscall.EAFNOSUPPORT) {
 		t.Errorf("WriteBatch to an address of another network: %v", err)
@@ -334,12 +303,12 @@ func TestBatchUnixgram(t *testing.T) {
 }
 
 func TestBatchUnixConnections(t *testing.T) {
-	a, b := unixPair(t, "unixpacket")
-	limitTime(t, a, b)
-	sendBatch(t, a, []Message{message([]byte("1"), nil), message([]byte("22"), nil)})
-	in := roomFor(2, 10)
-	receiveBatch(t, b, in)
-	if diff := cmp.Diff([]string{"1", "22"}, textsOf(in)); diff != "" {
+	a, b := conntest.NamedPair(t, "unixpacket")
+	conntest.LimitTime(t, a, b)
+	conntest.SendBatch(t, a, []Message{conntest.MessageTo([]byte("1"), nil), conntest.MessageTo([]byte("22"), nil)})
+	in := conntest.RoomFor(2, 10)
+	conntest.ReceiveBatch(t, b, in)
+	if diff := cmp.Diff([]string{"1", "22"}, conntest.TextsOf(in)); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 	a.Close()
@@ -348,7 +317,7 @@ func TestBatchUnixConnections(t *testing.T) {
 		t.Errorf("ReadBatch at the end = %d, %v, want EOF with addresses", n, err)
 	}
 
-	a, b = unixPair(t, "unix")
+	a, b = conntest.NamedPair(t, "unix")
 	if _, err := a.WriteBatch(in, 0); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("WriteBatch on a stream: %v", err)
 	}

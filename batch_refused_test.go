@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // refusals returns how many datagrams to ports where nothing receives the namespace has
@@ -52,14 +53,14 @@ func TestWriteBatchRefusedEachTime(t *testing.T) {
 				ns.ip(t, "link set lo up")
 				gone := ns.listen(t, &ListenConfig{}, "udp4", "127.0.0.1:0")
 				a := ns.dial(t, &Dialer{Offload: offload}, gone.LocalAddr())
-				limitTime(t, a)
+				conntest.LimitTime(t, a)
 				gone.Close()
 				var sizes []int
 				for len(sizes) < 64 {
 					sizes = append(sizes, 10+len(sizes)) // which are not joined, and so are counted singly
 				}
 				before, told := ns.refusals(t), 0
-				for ms := numbered(nil, sizes...); len(ms) > 0; {
+				for ms := conntest.Numbered(nil, sizes...); len(ms) > 0; {
 					n, err := a.WriteBatch(ms[:min(batch, len(ms))], 0)
 					switch {
 					case errors.Is(err, syscall.ECONNREFUSED) && n == 0:
@@ -95,9 +96,12 @@ func TestWriteBatchHeldError(t *testing.T) {
 		{"SendTo", func(c *UDPConn) error { _, err := c.SendTo([]byte("x"), nil, 0); return err }},
 		{"SendTo, MsgDontWait", func(c *UDPConn) error { _, err := c.SendTo([]byte("x"), nil, MsgDontWait); return err }},
 		{"WriteSegments", func(c *UDPConn) error { _, err := c.WriteSegments([]byte("x"), 1, netip.AddrPort{}); return err }},
-		{"WriteBatch", func(c *UDPConn) error { _, err := c.WriteBatch([]Message{message([]byte("x"), nil)}, 0); return err }},
+		{"WriteBatch", func(c *UDPConn) error {
+			_, err := c.WriteBatch([]Message{conntest.MessageTo([]byte("x"), nil)}, 0)
+			return err
+		}},
 		{"WriteBatch, MsgDontWait", func(c *UDPConn) error {
-			_, err := c.WriteBatch([]Message{message([]byte("x"), nil)}, int(MsgDontWait))
+			_, err := c.WriteBatch([]Message{conntest.MessageTo([]byte("x"), nil)}, int(MsgDontWait))
 			return err
 		}},
 	}

@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
-	"golang.org/x/sys/unix"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // A datagram that fails is reported by the next call, which does not send those
@@ -25,25 +27,25 @@ import (
 func TestWriteBatchPartial(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
-			a, b := openUDPWith(t, &ListenConfig{Offload: offload}, "udp4"), openUDP(t, "udp4")
-			limitTime(t, a, b)
+			a, b := conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, "udp4"), conntest.OpenUDP(t, "udp4")
+			conntest.LimitTime(t, a, b)
 			big := make([]byte, 65508)
 			tests := []struct {
 				name string
 				bad  Message
 				want error
 			}{
-				{"too long", message(big, b.LocalAddr()), syscall.EMSGSIZE},
-				{"address of another type", message([]byte("x"), &net.IPAddr{}), syscall.EINVAL},
-				{"port 0", message([]byte("x"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}), syscall.EINVAL},
-				{"no address", message([]byte("x"), nil), syscall.EDESTADDRREQ},
-				{"nil pointer", message([]byte("x"), (*net.UDPAddr)(nil)), syscall.EDESTADDRREQ},
+				{"too long", conntest.MessageTo(big, b.LocalAddr()), syscall.EMSGSIZE},
+				{"address of another type", conntest.MessageTo([]byte("x"), &net.IPAddr{}), syscall.EINVAL},
+				{"port 0", conntest.MessageTo([]byte("x"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}), syscall.EINVAL},
+				{"no address", conntest.MessageTo([]byte("x"), nil), syscall.EDESTADDRREQ},
+				{"nil pointer", conntest.MessageTo([]byte("x"), (*net.UDPAddr)(nil)), syscall.EDESTADDRREQ},
 			}
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
 					ms := []Message{
-						message([]byte("1"), b.LocalAddr()), message([]byte("2"), b.LocalAddr()), tt.bad,
-						message([]byte("3"), b.LocalAddr()), message([]byte("4"), b.LocalAddr()),
+						conntest.MessageTo([]byte("1"), b.LocalAddr()), conntest.MessageTo([]byte("2"), b.LocalAddr()), tt.bad,
+						conntest.MessageTo([]byte("3"), b.LocalAddr()), conntest.MessageTo([]byte("4"), b.LocalAddr()),
 					}
 					n, err := a.WriteBatch(ms, 0)
 					if n != 2 || err != nil {
@@ -61,10 +63,10 @@ func TestWriteBatchPartial(t *testing.T) {
 					if op.Op != "write" || op.Net != "udp4" || op.Source != a.LocalAddr() || op.Addr != to {
 						t.Errorf("error %#v, want write udp4 from %v to %v", op, a.LocalAddr(), to)
 					}
-					sendBatch(t, a, ms[3:])
-					in := roomFor(4, 10)
-					receiveBatch(t, b, in)
-					if diff := cmp.Diff([]string{"1", "2", "3", "4"}, textsOf(in)); diff != "" {
+					conntest.SendBatch(t, a, ms[3:])
+					in := conntest.RoomFor(4, 10)
+					conntest.ReceiveBatch(t, b, in)
+					if diff := cmp.Diff([]string{"1", "2", "3", "4"}, conntest.TextsOf(in)); diff != "" {
 						t.Errorf("received (-want +got):\n%s", diff)
 					}
 				})
@@ -78,15 +80,15 @@ func TestWriteBatchPartial(t *testing.T) {
 func TestWriteBatchRefused(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
-			gone := openUDP(t, "udp4")
-			a := connectUDP(t, &Dialer{Offload: offload}, "udp4", gone.LocalAddr())
-			limitTime(t, a)
+			gone := conntest.OpenUDP(t, "udp4")
+			a := conntest.ConnectUDP(t, &Dialer{Offload: offload}, "udp4", gone.LocalAddr())
+			conntest.LimitTime(t, a)
 			to := gone.LocalAddr().String()
 			gone.Close()
 
 			// Of different length, so that they are not joined.
 			// The kernel does not tell what the second met with, but what the third does.
-			ms := []Message{message([]byte("1"), nil), message([]byte("22"), nil), message([]byte("333"), nil), message([]byte("4444"), nil)}
+			ms := []Message{conntest.MessageTo([]byte("1"), nil), conntest.MessageTo([]byte("22"), nil), conntest.MessageTo([]byte("333"), nil), conntest.MessageTo([]byte("4444"), nil)}
 			n, err := a.WriteBatch(ms, 0)
 			if n != 2 || err != nil {
 				t.Fatalf("WriteBatch = %d, %v, want 2, nil", n, err)
@@ -101,11 +103,11 @@ func TestWriteBatchRefused(t *testing.T) {
 				t.Skip("the port was taken by somebody else: ", err)
 			}
 			defer again.Close()
-			limitTime(t, again)
-			sendBatch(t, a, ms[2:])
-			in := roomFor(2, 10)
-			receiveBatch(t, again.(*UDPConn), in)
-			if diff := cmp.Diff([]string{"333", "4444"}, textsOf(in)); diff != "" {
+			conntest.LimitTime(t, again)
+			conntest.SendBatch(t, a, ms[2:])
+			in := conntest.RoomFor(2, 10)
+			conntest.ReceiveBatch(t, again.(*UDPConn), in)
+			if diff := cmp.Diff([]string{"333", "4444"}, conntest.TextsOf(in)); diff != "" {
 				t.Errorf("received (-want +got):\n%s", diff)
 			}
 		})
@@ -115,11 +117,11 @@ func TestWriteBatchRefused(t *testing.T) {
 func TestBatchDeadlineAndClose(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
-			c := openUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
-			ms := []Message{message([]byte("x"), c.LocalAddr()), message([]byte("y"), c.LocalAddr())}
-			sendBatch(t, c, ms)
+			c := conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
+			ms := []Message{conntest.MessageTo([]byte("x"), c.LocalAddr()), conntest.MessageTo([]byte("y"), c.LocalAddr())}
+			conntest.SendBatch(t, c, ms)
 			c.SetDeadline(time.Unix(1, 0))
-			in := roomFor(2, 10)
+			in := conntest.RoomFor(2, 10)
 			if n, err := c.ReadBatch(in, 0); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("ReadBatch past the deadline = %d, %v", n, err)
 			}
@@ -127,7 +129,7 @@ func TestBatchDeadlineAndClose(t *testing.T) {
 				t.Errorf("WriteBatch past the deadline = %d, %v", n, err)
 			}
 			c.SetDeadline(time.Time{})
-			receiveBatch(t, c, in)
+			conntest.ReceiveBatch(t, c, in)
 			done := make(chan error)
 			go func() {
 				_, err := c.ReadBatch(in, 0)
@@ -144,13 +146,13 @@ func TestBatchDeadlineAndClose(t *testing.T) {
 		})
 	}
 	for _, c := range []interface {
-		batchReader
-		batchWriter
+		conntest.BatchReader
+		conntest.BatchWriter
 	}{new(UDPConn), new(IPConn), new(UnixConn), new(PacketConn)} {
-		if _, err := c.ReadBatch(roomFor(1, 1), 0); err != syscall.EINVAL {
+		if _, err := c.ReadBatch(conntest.RoomFor(1, 1), 0); err != syscall.EINVAL {
 			t.Errorf("%T: ReadBatch of the zero value: %v", c, err)
 		}
-		if _, err := c.WriteBatch(roomFor(1, 1), 0); err != syscall.EINVAL {
+		if _, err := c.WriteBatch(conntest.RoomFor(1, 1), 0); err != syscall.EINVAL {
 			t.Errorf("%T: WriteBatch of the zero value: %v", c, err)
 		}
 	}
@@ -172,12 +174,12 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(fmt.Sprintf("offload=%v/%s", offload, tt.name), func(t *testing.T) {
 				lc := &ListenConfig{Offload: offload}
-				a, b := openUDPWith(t, lc, "udp4"), openUDPWith(t, lc, "udp4")
-				limitTime(t, a, b)
-				sizes := slices.Concat(equalSizes(4, 10), equalSizes(4, 20), equalSizes(4, 10))
+				a, b := conntest.OpenUDPWith(t, lc, "udp4"), conntest.OpenUDPWith(t, lc, "udp4")
+				conntest.LimitTime(t, a, b)
+				sizes := slices.Concat(conntest.EqualSizes(4, 10), conntest.EqualSizes(4, 20), conntest.EqualSizes(4, 10))
 				for i := range sizes {
-					out := numbered(b.LocalAddr(), sizes...)
-					want := slices.Delete(dataOf(out), i, i+1)
+					out := conntest.Numbered(b.LocalAddr(), sizes...)
+					want := slices.Delete(conntest.DataOf(out), i, i+1)
 					tt.spoil(&out[i])
 					if i > 0 {
 						if n, err := a.WriteBatch(out, 0); n != i || err != nil {
@@ -187,10 +189,10 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 					if n, err := a.WriteBatch(out[i:], 0); n != 0 || !errors.Is(err, tt.want) {
 						t.Fatalf("message %d fails: WriteBatch from there = %d, %v, want 0, %v", i, n, err, tt.want)
 					}
-					sendBatch(t, a, out[i+1:])
-					in := roomFor(len(want), 100)
-					receiveBatch(t, b, in)
-					if diff := cmp.Diff(want, textsOf(in)); diff != "" {
+					conntest.SendBatch(t, a, out[i+1:])
+					in := conntest.RoomFor(len(want), 100)
+					conntest.ReceiveBatch(t, b, in)
+					if diff := cmp.Diff(want, conntest.TextsOf(in)); diff != "" {
 						t.Errorf("message %d fails: received (-want +got):\n%s", i, diff)
 					}
 					if n, err := b.ReadBatch(in, syscall.MSG_DONTWAIT); !errors.Is(err, syscall.EAGAIN) {
@@ -200,8 +202,8 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 				if !offload {
 					return
 				}
-				sendBatch(t, a, numbered(b.LocalAddr(), 10, 10))
-				if n, size := rawReceive(t, b); n != 20 || size != 10 {
+				conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 10, 10))
+				if n, size := conntest.RawReceive(t, b); n != 20 || size != 10 {
 					t.Errorf("afterwards sent %d octets in parts of %d, want 20 in parts of 10", n, size)
 				}
 			})
@@ -211,13 +213,13 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 
 // A deadline that passes in the middle is the next call's error.
 func TestWriteBatchDeadlinePasses(t *testing.T) {
-	a, b := unixPair(t, "unixgram")
-	limitTime(t, b)
+	a, b := conntest.NamedPair(t, "unixgram")
+	conntest.LimitTime(t, b)
 	var want []string
 	out := make([]Message, 30) // more than the queue holds
 	for i := range out {
 		want = append(want, fmt.Sprint(i))
-		out[i] = message([]byte(want[i]), b.LocalAddr())
+		out[i] = conntest.MessageTo([]byte(want[i]), b.LocalAddr())
 	}
 	var n int
 	var err error
@@ -228,7 +230,7 @@ func TestWriteBatchDeadlinePasses(t *testing.T) {
 	if n, err := a.WriteBatch(out[n:], 0); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("WriteBatch past the deadline = %d, %v", n, err)
 	}
-	limitTime(t, a)
+	conntest.LimitTime(t, a)
 	sent := make(chan error, 1)
 	go func() {
 		n, err := a.WriteBatch(out[n:], 0)
@@ -237,12 +239,12 @@ func TestWriteBatchDeadlinePasses(t *testing.T) {
 		}
 		sent <- err
 	}()
-	in := roomFor(len(out), 10)
-	receiveBatch(t, b, in)
+	in := conntest.RoomFor(len(out), 10)
+	conntest.ReceiveBatch(t, b, in)
 	if err := <-sent; err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff(want, textsOf(in)); diff != "" {
+	if diff := cmp.Diff(want, conntest.TextsOf(in)); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 }
@@ -252,8 +254,8 @@ func TestBatchBufferCounts(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
-			a, b := openUDPWith(t, lc, "udp4"), openUDPWith(t, lc, "udp4")
-			limitTime(t, a, b)
+			a, b := conntest.OpenUDPWith(t, lc, "udp4"), conntest.OpenUDPWith(t, lc, "udp4")
+			conntest.LimitTime(t, a, b)
 			parts := func(n int) Message {
 				m := Message{Addr: b.LocalAddr()}
 				for i := range n {
@@ -267,13 +269,13 @@ func TestBatchBufferCounts(t *testing.T) {
 					in.Buffers[i] = make([]byte, 1)
 				}
 				for range 2 {
-					sendBatch(t, a, []Message{out, out})
+					conntest.SendBatch(t, a, []Message{out, out})
 					ms := []Message{in, in}
-					receiveBatch(t, b, ms[:1])
-					got := textOf(ms[0])
-					receiveBatch(t, b, ms[1:])
-					want := textOf(Message{Buffers: out.Buffers, N: n})
-					if got != want || textOf(ms[1]) != want || ms[0].Flags != 0 {
+					conntest.ReceiveBatch(t, b, ms[:1])
+					got := conntest.TextOf(ms[0])
+					conntest.ReceiveBatch(t, b, ms[1:])
+					want := conntest.TextOf(Message{Buffers: out.Buffers, N: n})
+					if got != want || conntest.TextOf(ms[1]) != want || ms[0].Flags != 0 {
 						t.Errorf("%d buffers: received %d and %d octets, flags %#x", n, ms[0].N, ms[1].N, ms[0].Flags)
 					}
 				}
@@ -289,9 +291,9 @@ func TestBatchBufferCounts(t *testing.T) {
 			if n, err := a.WriteBatch(ms[2:], 0); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
 				t.Fatalf("WriteBatch of 1025 buffers = %d, %v, want 0, EMSGSIZE", n, err)
 			}
-			sendBatch(t, a, ms[3:])
+			conntest.SendBatch(t, a, ms[3:])
 			got := []Message{parts(1000), parts(1024), parts(1), parts(900)}
-			receiveBatch(t, b, got)
+			conntest.ReceiveBatch(t, b, got)
 			for i, want := range []int{1000, 1000, 1, 1} {
 				if got[i].N != want {
 					t.Errorf("datagram %d has %d octets, want %d", i, got[i].N, want)
@@ -310,8 +312,8 @@ func TestBatchBufferCounts(t *testing.T) {
 func TestReadBatchDescriptorsWithoutData(t *testing.T) {
 	for _, network := range []string{"unixpacket", "unixgram"} {
 		t.Run(network, func(t *testing.T) {
-			a, b := unixPair(t, network)
-			limitTime(t, a, b)
+			a, b := conntest.NamedPair(t, network)
+			conntest.LimitTime(t, a, b)
 			f, err := os.Open(os.DevNull)
 			if err != nil {
 				t.Fatal(err)
@@ -321,9 +323,9 @@ func TestReadBatchDescriptorsWithoutData(t *testing.T) {
 			if network == "unixgram" {
 				out.Addr = b.LocalAddr()
 			}
-			sendBatch(t, a, []Message{out, out})
+			conntest.SendBatch(t, a, []Message{out, out})
 			in := []Message{{OOB: make([]byte, syscall.CmsgSpace(4))}}
-			receiveBatch(t, b, in)
+			conntest.ReceiveBatch(t, b, in)
 			messages, err := syscall.ParseSocketControlMessage(in[0].OOB[:in[0].NN])
 			if err != nil {
 				t.Fatal(err)
@@ -339,7 +341,7 @@ func TestReadBatchDescriptorsWithoutData(t *testing.T) {
 			}
 			// Without room for them they are lost, which is not the end either.
 			in[0].OOB = nil
-			receiveBatch(t, b, in)
+			conntest.ReceiveBatch(t, b, in)
 			if in[0].Flags&syscall.MSG_CTRUNC == 0 {
 				t.Errorf("flags %#x, want MSG_CTRUNC", in[0].Flags)
 			}
@@ -349,12 +351,12 @@ func TestReadBatchDescriptorsWithoutData(t *testing.T) {
 
 // An address of another network is not the sender's, whatever its name.
 func TestReadBatchUnixAddressOfAnotherNetwork(t *testing.T) {
-	a, b := unixPair(t, "unixgram")
-	limitTime(t, a, b)
-	sendBatch(t, a, []Message{message([]byte("x"), b.LocalAddr())})
-	in := roomFor(1, 10)
+	a, b := conntest.NamedPair(t, "unixgram")
+	conntest.LimitTime(t, a, b)
+	conntest.SendBatch(t, a, []Message{conntest.MessageTo([]byte("x"), b.LocalAddr())})
+	in := conntest.RoomFor(1, 10)
 	in[0].Addr = &net.UnixAddr{Name: a.LocalAddr().String(), Net: "unix"}
-	receiveBatch(t, b, in)
+	conntest.ReceiveBatch(t, b, in)
 	if diff := cmp.Diff(a.LocalAddr(), in[0].Addr); diff != "" {
 		t.Errorf("sender (-want +got):\n%s", diff)
 	}
@@ -369,10 +371,10 @@ func TestDatagramDontWaitResumes(t *testing.T) {
 	}
 	defer a.Close()
 	defer b.Close()
-	limitTime(t, a, b)
+	conntest.LimitTime(t, a, b)
 	out := make([]Message, 1000)
 	for i := range out {
-		out[i] = message([]byte("x"), nil)
+		out[i] = conntest.MessageTo([]byte("x"), nil)
 	}
 	sent, _ := a.WriteBatch(out, unix.MSG_DONTWAIT)
 	if sent == 0 || sent == len(out) {

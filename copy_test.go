@@ -17,9 +17,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 func TestCopyKinds(t *testing.T) {
@@ -132,12 +134,12 @@ func TestCopyByMethod(t *testing.T) {
 
 // A family that package net does not know goes through the kernel as well.
 func TestCopyVsock(t *testing.T) {
-	vsockLoopback(t)
+	conntest.NeedVsock(t)
 	l, err := sockets.Listen("vsock", fmt.Sprintf("%d:*", sockets.VsockLocal))
 	socktest.Check(t, err)
 	socktest.CloseLater(t, l)
 	pair := func() (a, b net.Conn) {
-		a, b, stop, err := pipeThrough(l)
+		a, b, stop, err := conntest.PipeThrough(l)
 		socktest.Check(t, err)
 		t.Cleanup(stop)
 		return a, b
@@ -176,7 +178,7 @@ func TestStreamConnCopyOfZero(t *testing.T) {
 func TestCopyNAdvancesFile(t *testing.T) {
 	data := socktest.RandomBytes(100_000)
 	f := socktest.TempFile(t, data, os.O_RDONLY)
-	a, b := streamPair(t, "", "tcp")
+	a, b := conntest.StreamPair(t, "", "tcp")
 	all := collect(t, a, b)
 	for _, n := range []int64{0, 10, 60_000, 39_990} {
 		if m, err := io.CopyN(a, f, n); m != n || err != nil {
@@ -203,7 +205,7 @@ func TestCopySpecialFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			a, b := streamPair(t, "", "tcp")
+			a, b := conntest.StreamPair(t, "", "tcp")
 			all := collect(t, a, b)
 			if n, err := sockets.Copy(a, f); n != int64(len(want)) || err != nil {
 				t.Errorf("Copy = %d, %v, want %d", n, err, len(want))
@@ -219,7 +221,7 @@ func TestCopySpecialFiles(t *testing.T) {
 			t.Skip(err)
 		}
 		defer f.Close()
-		a, b := streamPair(t, "", "unix")
+		a, b := conntest.StreamPair(t, "", "unix")
 		all := collect(t, a, b)
 		if n, err := sockets.Copy(a, io.LimitReader(f, 300_000)); n != 300_000 || err != nil {
 			t.Errorf("Copy = %d, %v", n, err)
@@ -247,7 +249,7 @@ func TestCopySpecialFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		a, _ := streamPair(t, "", "tcp")
+		a, _ := conntest.StreamPair(t, "", "tcp")
 		if n, err := sockets.Copy(a, f); n != 0 || !errors.Is(err, syscall.EISDIR) {
 			t.Errorf("Copy = %d, %v, want EISDIR", n, err)
 		}
@@ -255,8 +257,8 @@ func TestCopySpecialFiles(t *testing.T) {
 }
 
 func TestCopyPacketsKeepTheirBounds(t *testing.T) {
-	a, b := streamPair(t, "", "unixpacket")
-	dst, peer := streamPair(t, "", "unixpacket")
+	a, b := conntest.StreamPair(t, "", "unixpacket")
+	dst, peer := conntest.StreamPair(t, "", "unixpacket")
 	for _, s := range []string{"one", "two", "three"} {
 		if _, err := a.Write([]byte(s)); err != nil {
 			t.Fatal(err)
@@ -356,9 +358,9 @@ func connSource(impl, network string) func(testing.TB, []byte, *sync.WaitGroup) 
 func copyPair(t testing.TB, impl, network string) (a, b net.Conn) {
 	t.Helper()
 	if impl != "stream" {
-		return streamPair(t, impl, network)
+		return conntest.StreamPair(t, impl, network)
 	}
-	a, b = streamPair(t, "", network)
+	a, b = conntest.StreamPair(t, "", network)
 	return sockets.StreamConnOf(a.(*sockets.UnixConn)), sockets.StreamConnOf(b.(*sockets.UnixConn))
 }
 
@@ -399,7 +401,7 @@ var sources = []source{
 	}},
 	{"memory", func(t testing.TB, data []byte, _ *sync.WaitGroup) io.Reader { return bytes.NewReader(data) }},
 	{"embedded", func(t testing.TB, data []byte, wg *sync.WaitGroup) io.Reader {
-		a, b := streamPair(t, "", "unix")
+		a, b := conntest.StreamPair(t, "", "unix")
 		data = bytes.Clone(data)
 		for i := range data {
 			data[i] += 13

@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
-	"golang.org/x/sys/unix"
 )
 
 // timestampSent has the error queue of c tell when datagrams leave.
@@ -30,7 +32,7 @@ func timestampSent(t *testing.T, c syscall.Conn) {
 func TestReadErrorQueueOfTimestamp(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
-			c := openUDP(t, network)
+			c := conntest.OpenUDP(t, network)
 			timestampSent(t, c)
 			for i := range uint32(2) {
 				before := time.Now()
@@ -59,11 +61,11 @@ func TestReadErrorQueueOfTimestamp(t *testing.T) {
 
 // A send without a copy is reported once its buffer is free.
 func TestReadErrorQueueOfZeroCopy(t *testing.T) {
-	c, to := openUDP(t, "udp4"), openUDP(t, "udp4")
+	c, to := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	if err := sockopt.ZeroCopy.Set(c, true); err != nil {
 		t.Skip(err)
 	}
-	limitTime(t, to)
+	conntest.LimitTime(t, to)
 	msgs := []Message{{Buffers: [][]byte{make([]byte, 1000)}, Addr: to.LocalAddr()}}
 	for i := range uint32(2) {
 		if n, err := c.WriteBatch(msgs, unix.MSG_ZEROCOPY); n != 1 || err != nil {
@@ -99,9 +101,9 @@ func TestReadBatchQueueWithoutAddress(t *testing.T) {
 		if _, err := pc.WriteTo([]byte("x"), pc.LocalAddr()); err != nil {
 			t.Fatal(err)
 		}
-		in := roomFor(1, 10)
+		in := conntest.RoomFor(1, 10)
 		in[0].Addr, in[0].OOB = pc.LocalAddr(), make([]byte, 256)
-		n, err := pc.(batchReader).ReadBatch(in, syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT)
+		n, err := pc.(conntest.BatchReader).ReadBatch(in, syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT)
 		if n != 1 || err != nil || in[0].Addr != nil {
 			t.Errorf("%s: ReadBatch = %d, %v from %#v, want 1, nil from nobody", network, n, err, in[0].Addr)
 		}
@@ -115,8 +117,8 @@ func TestReadErrorQueueBesideControlData(t *testing.T) {
 		"udp6": {sockopt.ReceiveError6, sockopt.ReceivePacketInfo6, sockopt.ReceiveTrafficClass, sockopt.TimestampNS},
 	} {
 		t.Run(network, func(t *testing.T) {
-			gone, c := openUDP(t, network), openUDP(t, network)
-			setOptions(t, c, options...)
+			gone, c := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
+			conntest.SetOptions(t, c, options...)
 			to := gone.LocalAddr().(*net.UDPAddr)
 			gone.Close()
 			if _, err := c.WriteTo([]byte("hello"), to); err != nil {
@@ -193,7 +195,7 @@ func TestReadErrorQueueOfRouter(t *testing.T) {
 		}
 		defer pc.Close()
 		c := pc.(*UDPConn)
-		setOptions(t, c, sockopt.ReceiveError)
+		conntest.SetOptions(t, c, sockopt.ReceiveError)
 		complain(t, want.Type, want.Code, tt.word, c.LocalAddr().(*net.UDPAddr).AddrPort(), want.Addr)
 		_, report, err := c.ReadErrorQueue(nil)
 		if err != nil {

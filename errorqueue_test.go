@@ -10,19 +10,20 @@ import (
 	"testing"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
 func TestReadErrorQueue(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
-			gone, c := openUDP(t, network), openUDP(t, network)
-			limitTime(t, c)
+			gone, c := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
+			conntest.LimitTime(t, c)
 			option := sockopt.ReceiveError
 			if network == "udp6" {
 				option = sockopt.ReceiveError6
 			}
-			setOptions(t, c, option)
+			conntest.SetOptions(t, c, option)
 			b := make([]byte, 100)
 			if _, _, err := c.ReadErrorQueue(b); !errors.Is(err, syscall.EAGAIN) {
 				t.Errorf("ReadErrorQueue of an empty queue: %v, want EAGAIN", err)
@@ -65,8 +66,8 @@ func TestReadErrorQueue(t *testing.T) {
 
 // A reader that waits for datagrams does not keep reports from being read.
 func TestReadErrorQueueBesideReader(t *testing.T) {
-	gone, c := openUDP(t, "udp4"), openUDP(t, "udp4")
-	setOptions(t, c, sockopt.ReceiveError)
+	gone, c := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
+	conntest.SetOptions(t, c, sockopt.ReceiveError)
 	to := gone.LocalAddr()
 	gone.Close()
 	done := make(chan error)
@@ -74,7 +75,7 @@ func TestReadErrorQueueBesideReader(t *testing.T) {
 		_, _, err := c.ReadFrom(make([]byte, 10))
 		done <- err
 	}()
-	waitBlocked(t, c)
+	conntest.WaitBlocked(t, c)
 	if _, _, err := c.ReadErrorQueue(nil); !errors.Is(err, syscall.EAGAIN) {
 		t.Errorf("ReadErrorQueue: %v, want EAGAIN", err)
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // A streamFamily is a kind of stream that package net does not know, of which this
@@ -102,7 +103,7 @@ func TestStreamFamiliesCopy(t *testing.T) {
 	forEachStream(t, func(t *testing.T, family streamFamily, l net.Listener) {
 		for _, toTCP := range []bool{true, false} {
 			feeder, src := family.dial(t, l)
-			dst, sink := streamPair(t, "", "tcp")
+			dst, sink := conntest.StreamPair(t, "", "tcp")
 			if !toTCP {
 				feeder, src, dst, sink = dst, sink, feeder, src
 			}
@@ -273,7 +274,7 @@ func TestConnectAfterRefusal(t *testing.T) {
 // TestVsockWildcard dials the address of a listener as it is: any context is this
 // machine.
 func TestVsockWildcard(t *testing.T) {
-	vsockLoopback(t)
+	conntest.NeedVsock(t)
 	l, err := sockets.Listen("vsock", ":*")
 	socktest.Check(t, err)
 	socktest.CloseLater(t, l)

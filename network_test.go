@@ -13,15 +13,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iolib-go/sockets"
-	"github.com/iolib-go/sockets/internal/socktest"
-	"github.com/iolib-go/sockets/internal/socktest/conntest"
-	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/net/nettest"
 	"golang.org/x/sys/unix"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // streamListener is a StreamListener for which every kernel has a loopback.
@@ -33,23 +34,6 @@ func streamListener(tb testing.TB) *sockets.StreamListener {
 	return sockets.StreamListenerOf(l.(*sockets.UnixListener))
 }
 
-// pipeThrough makes a connection to l.
-func pipeThrough(l net.Listener) (c1, c2 net.Conn, stop func(), err error) {
-	c1, err = sockets.Dial(l.Addr().Network(), l.Addr().String())
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	c2, err = l.Accept()
-	if err != nil {
-		c1.Close()
-		return nil, nil, nil, err
-	}
-	if l, ok := l.(*sockets.StreamListener); ok && l.Addr().Network() == "unix" {
-		c1, c2 = asStream(c1), asStream(c2)
-	}
-	return c1, c2, func() { c1.Close(); c2.Close() }, nil
-}
-
 // asStream returns c as a *StreamConn.
 func asStream(c net.Conn) net.Conn {
 	if u, ok := c.(*sockets.UnixConn); ok {
@@ -58,10 +42,19 @@ func asStream(c net.Conn) net.Conn {
 	return c
 }
 
+// pipeStreams makes a connection of StreamConns to l.
+func pipeStreams(l net.Listener) (c1, c2 net.Conn, stop func(), err error) {
+	c1, c2, stop, err = conntest.PipeThrough(l)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return asStream(c1), asStream(c2), stop, nil
+}
+
 func TestStreamConn(t *testing.T) {
 	l := streamListener(t)
-	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return pipeThrough(l) })
-	c1, c2, stop, err := pipeThrough(l)
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return pipeStreams(l) })
+	c1, c2, stop, err := pipeStreams(l)
 	socktest.Check(t, err)
 	defer stop()
 	s1, s2 := c1.(*sockets.StreamConn), c2.(*sockets.StreamConn)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // Datagrams of many senders, of which some join theirs, arrive unchanged, each sender's
@@ -24,13 +25,13 @@ func TestOffloadManySenders(t *testing.T) {
 					t.Log("seed ", seed)
 					p := &manySenders{
 						rand: rand.New(rand.NewPCG(seed, 0)),
-						to:   openUDPWith(t, &ListenConfig{Offload: receive}, network),
+						to:   conntest.OpenUDPWith(t, &ListenConfig{Offload: receive}, network),
 						last: map[string]uint32{},
 					}
-					limitTime(t, p.to)
+					conntest.LimitTime(t, p.to)
 					for i := range senders {
-						c := openUDPWith(t, &ListenConfig{Offload: i%3 > 0}, network)
-						limitTime(t, c)
+						c := conntest.OpenUDPWith(t, &ListenConfig{Offload: i%3 > 0}, network)
+						conntest.LimitTime(t, c)
 						p.from = append(p.from, c)
 					}
 					for range 30 {
@@ -50,23 +51,23 @@ func TestOffloadGrowingRows(t *testing.T) {
 	for _, size := range []int{100, 1200, 4000} {
 		for _, room := range []int{size, 8000} {
 			t.Run(fmt.Sprintf("size=%d/room=%d", size, room), func(t *testing.T) {
-				a, b := offloading(t, "udp4"), offloading(t, "udp4")
-				in := roomFor(40, room)
+				a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
+				in := conntest.RoomFor(40, room)
 				next := 0
 				for _, counts := range [][]int{{1, 1}, {2}, {2, 3, 2}, {5, 1, 5}, {1, 1, 7, 1}, {3, 3, 3}, {1, 1, 1}} {
 					var want []string
 					for _, count := range counts {
-						out := roomFor(count, size)
+						out := conntest.RoomFor(count, size)
 						for i := range out {
 							next++
 							fillNumbered(out[i].Buffers[0], uint32(next))
 							out[i].Addr = b.LocalAddr()
 						}
-						sendBatch(t, a, out)
-						want = append(want, dataOf(out)...)
+						conntest.SendBatch(t, a, out)
+						want = append(want, conntest.DataOf(out)...)
 					}
-					receiveBatch(t, b, in[:len(want)])
-					for i, text := range textsOf(in[:len(want)]) {
+					conntest.ReceiveBatch(t, b, in[:len(want)])
+					for i, text := range conntest.TextsOf(in[:len(want)]) {
 						if text != want[i] {
 							t.Fatalf("%v: datagram %d of %d is another", counts, i, len(want))
 						}
@@ -114,10 +115,10 @@ func (p *manySenders) send(t *testing.T) (count int) {
 			p.next++
 			b := make([]byte, n)
 			fillNumbered(b, p.next)
-			ms = append(ms, message(b, toLoopback(p.to.LocalAddr())))
+			ms = append(ms, conntest.MessageTo(b, conntest.ToLoopback(p.to.LocalAddr())))
 		}
 		if len(ms) > 0 {
-			sendBatch(t, from, ms)
+			conntest.SendBatch(t, from, ms)
 		}
 		count += len(ms)
 	}
@@ -132,7 +133,7 @@ func (p *manySenders) receive(t *testing.T) int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts := cutUp(buf[:n], size)
+		parts := conntest.CutUp(buf[:n], size)
 		for _, part := range parts {
 			p.check(t, []byte(part), addr.String())
 		}
@@ -154,10 +155,10 @@ func (p *manySenders) receive(t *testing.T) int {
 		if n, err := p.to.ReadBatch(ms[:1], syscall.MSG_PEEK); n != 1 || err != nil {
 			t.Fatalf("ReadBatch = %d, %v", n, err)
 		}
-		want := textOf(ms[0])
+		want := conntest.TextOf(ms[0])
 		clear(ms[0].Buffers[0])
 		n, err := p.to.ReadBatch(ms, 0)
-		if err != nil || !bytes.Equal([]byte(textOf(ms[0])), []byte(want)) {
+		if err != nil || !bytes.Equal([]byte(conntest.TextOf(ms[0])), []byte(want)) {
 			t.Fatalf("ReadBatch = %d, %v: another datagram than was seen", n, err)
 		}
 		p.checkAll(t, ms[:n])
@@ -177,7 +178,7 @@ func (p *manySenders) checkAll(t *testing.T, ms []Message) {
 		if m.Flags != 0 || m.NN != 0 {
 			t.Fatalf("flags %#x, %d bytes of control data", m.Flags, m.NN)
 		}
-		p.check(t, []byte(textOf(m)), m.Addr.String())
+		p.check(t, []byte(conntest.TextOf(m)), m.Addr.String())
 	}
 }
 

@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -74,13 +76,13 @@ func TestEveryReaderSplits(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6", "udp"} {
 		for _, r := range datagramReaders() {
 			t.Run(network+"/"+r.name, func(t *testing.T) {
-				a, b := offloading(t, network), offloading(t, network)
-				to := toLoopback(b.LocalAddr())
-				from := toLoopback(a.LocalAddr()).String()
-				out := numbered(to, 100, 100, 100, 100, 70)
+				a, b := conntest.Offloading(t, network), conntest.Offloading(t, network)
+				to := conntest.ToLoopback(b.LocalAddr())
+				from := conntest.ToLoopback(a.LocalAddr()).String()
+				out := conntest.Numbered(to, 100, 100, 100, 100, 70)
 				// The second time the size is known beforehand.
 				for range 2 {
-					sendBatch(t, a, out)
+					conntest.SendBatch(t, a, out)
 					for i, size := range []int{100, 100, 40, 100, 100} {
 						buf := make([]byte, size)
 						n, flags, addr, err := r.read(b, buf)
@@ -107,26 +109,26 @@ func TestEveryReaderSplits(t *testing.T) {
 
 // Datagrams of unequal length come after merged ones, whose size was expected.
 func TestOffloadSizesVary(t *testing.T) {
-	a, b := offloading(t, "udp4"), offloading(t, "udp4")
+	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	tests := []struct {
 		name  string
 		sizes [][]int // of each batch
 		room  []int   // of the messages that they are read into
 	}{
-		{"growing", [][]int{equalSizes(5, 100), equalSizes(5, 200), {300}, equalSizes(3, 300)}, equalSizes(14, 400)},
-		{"shrinking", [][]int{equalSizes(5, 300), equalSizes(5, 200), {10}, equalSizes(3, 10)}, equalSizes(14, 400)},
-		{"little room", [][]int{equalSizes(5, 300), equalSizes(5, 300)}, []int{300, 299, 301, 0, 300, 300, 1000, 5, 300, 300}},
-		{"large single", [][]int{equalSizes(5, 100), {65507}, {65507}, equalSizes(2, 32000)}, equalSizes(9, 1<<16)},
-		{"empty", [][]int{{0, 0, 5, 5, 0}, equalSizes(5, 5), {0}}, equalSizes(11, 5)},
-		{"huge buffers", [][]int{equalSizes(10, 100), {1}, {60000}}, equalSizes(12, 1<<18)},
+		{"growing", [][]int{conntest.EqualSizes(5, 100), conntest.EqualSizes(5, 200), {300}, conntest.EqualSizes(3, 300)}, conntest.EqualSizes(14, 400)},
+		{"shrinking", [][]int{conntest.EqualSizes(5, 300), conntest.EqualSizes(5, 200), {10}, conntest.EqualSizes(3, 10)}, conntest.EqualSizes(14, 400)},
+		{"little room", [][]int{conntest.EqualSizes(5, 300), conntest.EqualSizes(5, 300)}, []int{300, 299, 301, 0, 300, 300, 1000, 5, 300, 300}},
+		{"large single", [][]int{conntest.EqualSizes(5, 100), {65507}, {65507}, conntest.EqualSizes(2, 32000)}, conntest.EqualSizes(9, 1<<16)},
+		{"empty", [][]int{{0, 0, 5, 5, 0}, conntest.EqualSizes(5, 5), {0}}, conntest.EqualSizes(11, 5)},
+		{"huge buffers", [][]int{conntest.EqualSizes(10, 100), {1}, {60000}}, conntest.EqualSizes(12, 1<<18)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var want, got []string
 			for _, sizes := range tt.sizes {
-				out := numbered(b.LocalAddr(), sizes...)
-				sendBatch(t, a, out)
-				want = append(want, dataOf(out)...)
+				out := conntest.Numbered(b.LocalAddr(), sizes...)
+				conntest.SendBatch(t, a, out)
+				want = append(want, conntest.DataOf(out)...)
 			}
 			in := make([]Message, len(tt.room))
 			for i, room := range tt.room {
@@ -135,9 +137,9 @@ func TestOffloadSizesVary(t *testing.T) {
 					want[i] = want[i][:room]
 				}
 			}
-			receiveBatch(t, b, in)
+			conntest.ReceiveBatch(t, b, in)
 			for i, m := range in {
-				got = append(got, textOf(m))
+				got = append(got, conntest.TextOf(m))
 				if cut := m.Flags&syscall.MSG_TRUNC != 0; cut != (len(want[i]) == tt.room[i] && tt.room[i] < 300 && tt.name == "little room") {
 					t.Errorf("message %d: truncated %v", i, cut)
 				}
@@ -150,7 +152,7 @@ func TestOffloadSizesVary(t *testing.T) {
 }
 
 func TestOffloadControlData(t *testing.T) {
-	a, b := offloading(t, "udp4"), offloading(t, "udp4")
+	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	for _, o := range []sockopt.Option[bool]{sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS} {
 		if err := o.Set(b, true); err != nil {
 			t.Fatal(err)
@@ -160,7 +162,7 @@ func TestOffloadControlData(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := time.Now().Add(-time.Second)
-	sendBatch(t, a, numbered(b.LocalAddr(), 50, 50, 50, 50))
+	conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 50, 50, 50, 50))
 
 	check := func(i, flags int, oob []byte) {
 		t.Helper()
@@ -184,10 +186,10 @@ func TestOffloadControlData(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(0, flags, oob[:oobn])
-	in := roomFor(3, 100)
+	in := conntest.RoomFor(3, 100)
 	in[0].OOB, in[1].OOB = make([]byte, PacketInfoLen), make([]byte, PacketInfoLen)
 	in[2].OOB = make([]byte, 30)
-	receiveBatch(t, b, in)
+	conntest.ReceiveBatch(t, b, in)
 	check(1, in[0].Flags, in[0].OOB[:in[0].NN])
 	check(2, in[1].Flags, in[1].OOB[:in[1].NN])
 	if in[2].Flags&syscall.MSG_CTRUNC == 0 || in[2].NN > 30 {
@@ -197,17 +199,17 @@ func TestOffloadControlData(t *testing.T) {
 
 // What is split and not read yet obeys deadlines and Close, and can be peeked at.
 func TestOffloadPending(t *testing.T) {
-	a, b := offloading(t, "udp4"), offloading(t, "udp4")
-	out := numbered(b.LocalAddr(), 10, 10, 10, 10, 10)
-	sendBatch(t, a, out)
-	want := dataOf(out)
+	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
+	out := conntest.Numbered(b.LocalAddr(), 10, 10, 10, 10, 10)
+	conntest.SendBatch(t, a, out)
+	want := conntest.DataOf(out)
 	buf := make([]byte, 20)
 
-	peek := roomFor(3, 20)
+	peek := conntest.RoomFor(3, 20)
 	if n, err := b.ReadBatch(peek, syscall.MSG_PEEK); n != 3 || err != nil {
 		t.Fatalf("ReadBatch with MSG_PEEK = %d, %v, want 3, nil", n, err)
 	}
-	if diff := cmp.Diff(want[:3], textsOf(peek)); diff != "" {
+	if diff := cmp.Diff(want[:3], conntest.TextsOf(peek)); diff != "" {
 		t.Errorf("peeked at (-want +got):\n%s", diff)
 	}
 	if n, _, err := b.ReceiveFrom(buf, MsgPeek); err != nil || string(buf[:n]) != want[0] {
@@ -227,7 +229,7 @@ func TestOffloadPending(t *testing.T) {
 	if n, err := b.Read(nil); n != 0 || err != nil {
 		t.Errorf("Read(nil) = %d, %v", n, err)
 	}
-	limitTime(t, b)
+	conntest.LimitTime(t, b)
 	if n, _, err := b.ReadFrom(nil); n != 0 || err != nil {
 		t.Errorf("ReadFrom(nil) = %d, %v", n, err) // and the datagram is lost
 	}
@@ -246,54 +248,30 @@ func TestOffloadPending(t *testing.T) {
 func TestOffloadWhileReading(t *testing.T) {
 	for _, r := range datagramReaders() {
 		t.Run(r.name, func(t *testing.T) {
-			a, b := offloading(t, "udp4"), openUDP(t, "udp4")
-			limitTime(t, b)
+			a, b := conntest.Offloading(t, "udp4"), conntest.OpenUDP(t, "udp4")
+			conntest.LimitTime(t, b)
 			buf := make([]byte, 100)
 			done := make(chan string)
 			go func() {
 				n, _, _, err := r.read(b, buf)
 				done <- fmt.Sprintf("%q %v", buf[:n], err)
 			}()
-			waitBlocked(t, b)
+			conntest.WaitBlocked(t, b)
 			if err := b.SetOffload(true); err != nil {
 				t.Fatal(err)
 			}
-			out := numbered(b.LocalAddr(), 10, 10, 10)
-			sendBatch(t, a, out)
+			out := conntest.Numbered(b.LocalAddr(), 10, 10, 10)
+			conntest.SendBatch(t, a, out)
 			if diff := cmp.Diff(fmt.Sprintf("%q <nil>", out[0].Buffers[0]), <-done); diff != "" {
 				t.Errorf("received (-want +got):\n%s", diff)
 			}
-			in := roomFor(2, 10)
-			receiveBatch(t, b, in)
-			if diff := cmp.Diff(dataOf(out)[1:], textsOf(in)); diff != "" {
+			in := conntest.RoomFor(2, 10)
+			conntest.ReceiveBatch(t, b, in)
+			if diff := cmp.Diff(conntest.DataOf(out)[1:], conntest.TextsOf(in)); diff != "" {
 				t.Errorf("received (-want +got):\n%s", diff)
 			}
 		})
 	}
-}
-
-// waitBlocked waits until a goroutine that reads from c has found nothing.
-func waitBlocked(t testing.TB, c *UDPConn) {
-	t.Helper()
-	// It holds the lock for reading while it waits, so that another reader of the
-	// descriptor cannot get in.
-	rc, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		in := make(chan struct{})
-		go func() {
-			rc.Read(func(uintptr) bool { return true })
-			close(in)
-		}()
-		select {
-		case <-in:
-		case <-time.After(5 * time.Millisecond):
-			return
-		}
-	}
-	t.Fatal("nobody reads")
 }
 
 // Random batches arrive unchanged and in order, whoever offloads.
@@ -309,17 +287,17 @@ func TestOffloadProperty(t *testing.T) {
 						n = "udp"
 					}
 					for range 3 {
-						p.receivers = append(p.receivers, openUDPWith(t, &ListenConfig{Offload: offload.receive}, n))
+						p.receivers = append(p.receivers, conntest.OpenUDPWith(t, &ListenConfig{Offload: offload.receive}, n))
 					}
 					if connected {
 						p.receivers = p.receivers[:1]
-						p.sender = connectUDP(t, &Dialer{Offload: offload.send}, "udp", p.receivers[0].LocalAddr())
+						p.sender = conntest.ConnectUDP(t, &Dialer{Offload: offload.send}, "udp", p.receivers[0].LocalAddr())
 						p.connected = true
 					} else {
-						p.sender = openUDPWith(t, &ListenConfig{Offload: offload.send}, n)
+						p.sender = conntest.OpenUDPWith(t, &ListenConfig{Offload: offload.send}, n)
 					}
 					for _, r := range p.receivers {
-						p.to = append(p.to, toLoopback(r.LocalAddr()))
+						p.to = append(p.to, conntest.ToLoopback(r.LocalAddr()))
 					}
 					for range 8 {
 						p.round(t)
@@ -364,7 +342,7 @@ func (p *property) buffer(i int) []byte {
 // round sends a batch and reads it.
 func (p *property) round(t *testing.T) {
 	t.Helper()
-	limitTime(t, p.sender)
+	conntest.LimitTime(t, p.sender)
 	// Runs of one size to one peer, with all in the receive buffer.
 	var out []Message
 	want := make([][]string, len(p.receivers))
@@ -381,7 +359,7 @@ func (p *property) round(t *testing.T) {
 			}
 			at := p.rand.IntN(len(p.noise) - n)
 			b := bytes.Clone(p.noise[at : at+n])
-			m := message(b, p.to[k])
+			m := conntest.MessageTo(b, p.to[k])
 			if cut := p.rand.IntN(n + 1); p.rand.IntN(4) == 0 {
 				m.Buffers = [][]byte{b[:cut], b[cut:]}
 			}
@@ -395,10 +373,10 @@ func (p *property) round(t *testing.T) {
 			}
 		}
 	}
-	sendBatch(t, p.sender, out)
-	from := toLoopback(p.sender.LocalAddr()).String()
+	conntest.SendBatch(t, p.sender, out)
+	from := conntest.ToLoopback(p.sender.LocalAddr()).String()
 	for k, r := range p.receivers {
-		limitTime(t, r)
+		conntest.LimitTime(t, r)
 		var got []string
 		for len(got) < len(want[k]) {
 			if p.rand.IntN(2) == 0 {
@@ -433,7 +411,7 @@ func (p *property) round(t *testing.T) {
 				if m.Addr.String() != from || m.Flags != 0 {
 					t.Fatalf("ReadBatch: sender %v, flags %#x, want %v, 0", m.Addr, m.Flags, from)
 				}
-				got = append(got, textOf(m))
+				got = append(got, conntest.TextOf(m))
 			}
 		}
 		for i := range want[k] {

@@ -20,6 +20,7 @@ import (
 
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -98,7 +99,7 @@ func (ns *netns) listen(t testing.TB, lc *ListenConfig, network, address string)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	limitTime(t, c)
+	conntest.LimitTime(t, c)
 	return c.(*UDPConn)
 }
 
@@ -111,7 +112,7 @@ func (ns *netns) dial(t testing.TB, d *Dialer, to net.Addr) *UDPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	limitTime(t, c)
+	conntest.LimitTime(t, c)
 	return c.(*UDPConn)
 }
 
@@ -171,21 +172,21 @@ func TestOffloadAboveMTU(t *testing.T) {
 	a, b := here.listen(t, lc, "udp4", "0.0.0.0:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
 	other := there.listen(t, lc, "udp4", "10.9.0.2:0")
 	for _, size := range []int{1472, 1473, 4000} {
-		out := numbered(b.LocalAddr(), equalSizes(5, size)...)
+		out := conntest.Numbered(b.LocalAddr(), conntest.EqualSizes(5, size)...)
 		for range 2 {
 			if n, err := a.WriteBatch(out, 0); n != 5 || err != nil {
 				t.Fatalf("WriteBatch of %d octets = %d, %v, want 5, nil", size, n, err)
 			}
-			in := roomFor(5, size)
-			receiveBatch(t, b, in)
-			if diff := cmp.Diff(dataOf(out), textsOf(in)); diff != "" {
+			in := conntest.RoomFor(5, size)
+			conntest.ReceiveBatch(t, b, in)
+			if diff := cmp.Diff(conntest.DataOf(out), conntest.TextsOf(in)); diff != "" {
 				t.Errorf("received (-want +got):\n%s", diff)
 			}
 		}
 	}
 	for _, to := range []*UDPConn{b, other} {
-		sendBatch(t, a, numbered(to.LocalAddr(), equalSizes(5, 1472)...))
-		if n, size := rawReceive(t, to); n != 5*1472 || size != 1472 {
+		conntest.SendBatch(t, a, conntest.Numbered(to.LocalAddr(), conntest.EqualSizes(5, 1472)...))
+		if n, size := conntest.RawReceive(t, to); n != 5*1472 || size != 1472 {
 			t.Errorf("sent %d octets in parts of %d, want %d in parts of 1472", n, size, 5*1472)
 		}
 	}
@@ -194,7 +195,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 	if err := sockopt.MTUDiscover.Set(a, sockopt.MTUDiscoveryDo); err != nil {
 		t.Fatal(err)
 	}
-	ms := numbered(b.LocalAddr(), 100, 100, 1473, 1473, 100)
+	ms := conntest.Numbered(b.LocalAddr(), 100, 100, 1473, 1473, 100)
 	if n, err := a.WriteBatch(ms, 0); n != 2 || err != nil {
 		t.Fatalf("WriteBatch = %d, %v, want 2, nil", n, err)
 	}
@@ -203,10 +204,10 @@ func TestOffloadAboveMTU(t *testing.T) {
 			t.Fatalf("WriteBatch above the MTU = %d, %v, want 0, EMSGSIZE", n, err)
 		}
 	}
-	sendBatch(t, a, ms[4:])
-	in := roomFor(3, 200)
-	receiveBatch(t, b, in)
-	if diff := cmp.Diff(append(dataOf(ms[:2]), dataOf(ms[4:])...), textsOf(in)); diff != "" {
+	conntest.SendBatch(t, a, ms[4:])
+	in := conntest.RoomFor(3, 200)
+	conntest.ReceiveBatch(t, b, in)
+	if diff := cmp.Diff(append(conntest.DataOf(ms[:2]), conntest.DataOf(ms[4:])...), conntest.TextsOf(in)); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 }
@@ -246,12 +247,12 @@ func TestOffloadWithoutChecksums(t *testing.T) {
 			a := here.listen(t, &ListenConfig{Offload: true}, "udp", addr.here)
 			b := there.listen(t, &ListenConfig{}, "udp", addr.there)
 			for range 2 { // the second time it is known
-				out, in := numbered(b.LocalAddr(), equalSizes(20, 1000)...), roomFor(20, 1000)
+				out, in := conntest.Numbered(b.LocalAddr(), conntest.EqualSizes(20, 1000)...), conntest.RoomFor(20, 1000)
 				if n, err := a.WriteBatch(out, 0); n != len(out) || err != nil {
 					t.Fatalf("WriteBatch = %d, %v, want %d, nil", n, err, len(out))
 				}
-				receiveBatch(t, b, in)
-				if diff := cmp.Diff(dataOf(out), textsOf(in)); diff != "" {
+				conntest.ReceiveBatch(t, b, in)
+				if diff := cmp.Diff(conntest.DataOf(out), conntest.TextsOf(in)); diff != "" {
 					t.Errorf("received (-want +got):\n%s", diff)
 				}
 			}

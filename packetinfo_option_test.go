@@ -14,6 +14,7 @@ import (
 	"time"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -99,12 +100,12 @@ func TestReceiveOptionsHaveReaders(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			c := openUDP(t, r.network)
-			limitTime(t, c)
+			c := conntest.OpenUDP(t, r.network)
+			conntest.LimitTime(t, c)
 			if p := sendToSelf(t, c); r.found(p, c) {
 				t.Errorf("found in %+v without the option", p)
 			}
-			setOptions(t, c, r.option)
+			conntest.SetOptions(t, c, r.option)
 			if p := sendToSelf(t, c); !r.found(p, c) {
 				t.Errorf("not found in %+v", p)
 			}
@@ -134,8 +135,8 @@ func sendToSelf(t *testing.T, c *UDPConn) PacketInfo {
 
 // TestTimestamping reads the time of SO_TIMESTAMPING from what is received.
 func TestTimestamping(t *testing.T) {
-	c := openUDP(t, "udp4")
-	limitTime(t, c)
+	c := conntest.OpenUDP(t, "udp4")
+	conntest.LimitTime(t, c)
 	if err := sockopt.Timestamping.Set(c, sockopt.TimestampRxSoftware|sockopt.TimestampSoftware); err != nil {
 		t.Skip(err)
 	}
@@ -166,8 +167,8 @@ func TestListenConfigPacketInfo(t *testing.T) {
 			defer pc.Close()
 			server := pc.(*UDPConn)
 			ap := netip.AddrPortFrom(netip.MustParseAddr(tt.from), uint16(server.LocalAddr().(*net.UDPAddr).Port))
-			client := connectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
-			limitTime(t, client, server)
+			client := conntest.ConnectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
+			conntest.LimitTime(t, client, server)
 			ttl, tos := sockopt.TTL, sockopt.TOS
 			if ap.Addr().Is6() {
 				ttl, tos = sockopt.UnicastHops, sockopt.TrafficClass

@@ -16,22 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
-
-// setOptions sets options for what control data tell, and skips the test where
-// they are missing.
-func setOptions(t testing.TB, c syscall.Conn, options ...sockopt.Option[bool]) {
-	t.Helper()
-	for _, o := range options {
-		if err := o.Set(c, true); errors.Is(err, errors.ErrUnsupported) {
-			t.Skip(err)
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 func readInfo(t testing.TB, c *UDPConn) (PacketInfo, *net.UDPAddr) {
 	t.Helper()
@@ -75,10 +63,10 @@ func TestPacketInfoReply(t *testing.T) {
 			}
 			defer pc.Close()
 			server := pc.(*UDPConn)
-			setOptions(t, server, tt.options...)
+			conntest.SetOptions(t, server, tt.options...)
 			ap := netip.AddrPortFrom(netip.MustParseAddr(tt.dial), uint16(server.LocalAddr().(*net.UDPAddr).Port))
-			client := connectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
-			limitTime(t, client, server)
+			client := conntest.ConnectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
+			conntest.LimitTime(t, client, server)
 			if _, err := client.Write([]byte("?")); err != nil {
 				t.Fatal(err)
 			}
@@ -108,8 +96,8 @@ func TestPacketInfoBroadcast(t *testing.T) {
 	}
 	defer pc.Close()
 	server := pc.(*UDPConn)
-	limitTime(t, server)
-	setOptions(t, server, sockopt.ReceivePacketInfo)
+	conntest.LimitTime(t, server)
+	conntest.SetOptions(t, server, sockopt.ReceivePacketInfo)
 	to := netip.MustParseAddr("127.255.255.255")
 	if _, err := server.WriteToUDPAddrPort([]byte("?"), netip.AddrPortFrom(to, uint16(server.LocalAddr().(*net.UDPAddr).Port))); err != nil {
 		t.Fatal(err)
@@ -123,17 +111,17 @@ func TestPacketInfoBroadcast(t *testing.T) {
 func TestPacketInfoTOS(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6", "udp"} {
 		t.Run(network, func(t *testing.T) {
-			a, b := openUDP(t, network), openUDP(t, network)
-			limitTime(t, a, b)
+			a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
+			conntest.LimitTime(t, a, b)
 			switch network {
 			case "udp4":
-				setOptions(t, b, sockopt.ReceiveTOS)
+				conntest.SetOptions(t, b, sockopt.ReceiveTOS)
 			case "udp6":
-				setOptions(t, b, sockopt.ReceiveTrafficClass)
+				conntest.SetOptions(t, b, sockopt.ReceiveTrafficClass)
 			default:
-				setOptions(t, b, sockopt.ReceiveTOS, sockopt.ReceiveTrafficClass)
+				conntest.SetOptions(t, b, sockopt.ReceiveTOS, sockopt.ReceiveTrafficClass)
 			}
-			to := toLoopback(b.LocalAddr())
+			to := conntest.ToLoopback(b.LocalAddr())
 			for _, tos := range []uint8{2, 0xb8, 0} {
 				oob := PacketInfo{TOS: tos, HasTOS: true}.Append(nil)
 				if _, _, err := a.WriteMsgUDP(nil, oob, to); err != nil {
@@ -151,9 +139,9 @@ func TestPacketInfoTOS(t *testing.T) {
 func TestPacketInfoTime(t *testing.T) {
 	for _, o := range []sockopt.Option[bool]{sockopt.Timestamp, sockopt.TimestampNS} {
 		t.Run(o.String(), func(t *testing.T) {
-			c := openUDP(t, "udp4")
-			limitTime(t, c)
-			setOptions(t, c, o)
+			c := conntest.OpenUDP(t, "udp4")
+			conntest.LimitTime(t, c)
+			conntest.SetOptions(t, c, o)
 			before := time.Now().Add(-time.Second)
 			if _, err := c.WriteTo(nil, c.LocalAddr()); err != nil {
 				t.Fatal(err)
@@ -305,7 +293,7 @@ func TestPacketInfoInterfaceAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := openUDP(t, "udp")
+	c := conntest.OpenUDP(t, "udp")
 	tests := []struct{ network, local string }{
 		{"udp4", "::ffff:0.0.0.0"},
 		{"udp4", "0.0.0.0"},
@@ -317,9 +305,9 @@ func TestPacketInfoInterfaceAlone(t *testing.T) {
 		if tt.local != "" {
 			p.Local = netip.MustParseAddr(tt.local)
 		}
-		to := openUDP(t, tt.network)
-		limitTime(t, to)
-		setOptions(t, to, map[string]sockopt.Option[bool]{"udp4": sockopt.ReceivePacketInfo, "udp6": sockopt.ReceivePacketInfo6}[tt.network])
+		to := conntest.OpenUDP(t, tt.network)
+		conntest.LimitTime(t, to)
+		conntest.SetOptions(t, to, map[string]sockopt.Option[bool]{"udp4": sockopt.ReceivePacketInfo, "udp6": sockopt.ReceivePacketInfo6}[tt.network])
 		if _, _, err := c.WriteMsgUDP([]byte("x"), p.Append(nil), to.LocalAddr().(*net.UDPAddr)); err != nil {
 			t.Errorf("to %s by interface %d from %q: %v", tt.network, lo.Index, tt.local, err)
 			continue

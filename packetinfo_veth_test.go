@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -78,7 +79,7 @@ func TestPacketInfoLeavesBy(t *testing.T) {
 				network, options = "udp6", sockopt.ReceivePacketInfo6
 			}
 			b := there.listen(t, &ListenConfig{}, network, ":0")
-			setOptions(t, b, options)
+			conntest.SetOptions(t, b, options)
 			for _, name := range []string{"v", "w", "v"} {
 				p := PacketInfo{Interface: here.index(t, name)}
 				if tt.local != "" {
@@ -109,16 +110,16 @@ func TestWriteBatchZones(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
 			a := here.listen(t, lc, "udp6", "[::]:0")
 			b := there.listen(t, &ListenConfig{}, "udp6", "[::]:0")
-			setOptions(t, b, sockopt.ReceivePacketInfo6)
+			conntest.SetOptions(t, b, sockopt.ReceivePacketInfo6)
 			var out []Message
 			want := make(map[string]int) // by what is sent: two cables keep no common order
 			for i, name := range []string{"v", "w", "w", "v"} {
 				to := &net.UDPAddr{IP: net.ParseIP("fe80::2"), Port: b.LocalAddr().(*net.UDPAddr).Port, Zone: strconv.Itoa(here.index(t, name))}
 				text := fmt.Sprintf("%d by %s", i, name)
-				out = append(out, message([]byte(text), to))
+				out = append(out, conntest.MessageTo([]byte(text), to))
 				want[text] = there.index(t, name)
 			}
-			sendBatch(t, a, out)
+			conntest.SendBatch(t, a, out)
 			got := make(map[string]int)
 			for range out {
 				buf, oob := make([]byte, 100), make([]byte, PacketInfoLen)

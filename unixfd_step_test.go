@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
-	"golang.org/x/sys/unix"
 )
 
 // giveBack has ReceiveFD find an octet of plain data at the start of a's stream.
@@ -108,7 +109,7 @@ func TestGivenBackCredentials(t *testing.T) {
 	}
 	socktest.CheckNoLeak(t)
 	a, b := conntest.Pair(t, "unix")
-	passCred(t, b)
+	conntest.PassCred(t, b)
 	nobody := sockopt.Ucred{PID: os.Getpid(), UID: 65534, GID: 65534}
 	own := sockopt.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	for _, m := range []struct {
@@ -459,7 +460,7 @@ func TestFDAfterCopy(t *testing.T) {
 func TestSendFDsAfterReceiving(t *testing.T) {
 	socktest.CheckNoLeak(t)
 	f := socktest.Pipes(t, 1)[0]
-	from, to := unixPair(t, "unixgram")
+	from, to := conntest.NamedPair(t, "unixgram")
 	gram, gramPeer := conntest.Pair(t, "unixgram")
 	stream, streamPeer := conntest.Pair(t, "unix")
 	limit := time.Now().Add(10 * time.Second)
