@@ -3,6 +3,9 @@
 package conntest
 
 import (
+	"io"
+	"net/http"
+
 	"github.com/iolib-go/sockets"
 
 	"context"
@@ -12,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -119,5 +123,30 @@ func PassCred(tb testing.TB, c *sockets.UnixConn) {
 	tb.Helper()
 	if err := sockopt.PassCred.Set(c, true); err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// ServeHTTPOver has an http.Server on l answer one request.
+func ServeHTTPOver(t *testing.T, l net.Listener) {
+	t.Helper()
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "from "+r.URL.Path)
+	})}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	transport := &http.Transport{Dial: func(string, string) (net.Conn, error) {
+		return sockets.Dial(l.Addr().Network(), l.Addr().String())
+	}}
+	resp, err := (&http.Client{Transport: transport}).Get("http://host/here")
+	socktest.Check(t, err)
+	got, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if string(got) != "from /here" || err != nil {
+		t.Errorf("the server answered %q, %v", got, err)
+	}
+	transport.CloseIdleConnections()
+	socktest.Check(t, server.Close())
+	if err := <-served; err != http.ErrServerClosed {
+		t.Errorf("Serve: %v", err)
 	}
 }

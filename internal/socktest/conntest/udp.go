@@ -158,3 +158,35 @@ func SetOptions(t testing.TB, c syscall.Conn, options ...sockopt.Option[bool]) {
 		}
 	}
 }
+
+// ReadInfo receives a datagram and what its control data tell.
+func ReadInfo(t testing.TB, c *sockets.UDPConn) (sockets.PacketInfo, *net.UDPAddr) {
+	t.Helper()
+	oob := make([]byte, sockets.PacketInfoLen)
+	_, oobn, _, from, err := c.ReadMsgUDP(make([]byte, 100), oob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := sockets.ParsePacketInfo(oob[:oobn])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, from
+}
+
+// SentJoined sends three datagrams to b and reports whether they went out as one.
+func SentJoined(t *testing.T, a, b *sockets.UDPConn, size int) bool {
+	t.Helper()
+	SendBatch(t, a, Numbered(b.LocalAddr(), EqualSizes(3, size)...))
+	n, segment := RawReceive(t, b)
+	switch {
+	case n == size && segment == 0:
+		RawReceive(t, b)
+		RawReceive(t, b)
+		return false
+	case n == 3*size && segment == size:
+		return true
+	}
+	t.Fatalf("sent %d octets in parts of %d", n, segment)
+	return false
+}
