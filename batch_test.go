@@ -15,12 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iolib-go/sockets/internal/socktest"
-	"github.com/iolib-go/sockets/internal/socktest/conntest"
-
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 func TestBatchSeveralBuffers(t *testing.T) {

@@ -14,12 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iolib-go/sockets/internal/socktest"
-	"github.com/iolib-go/sockets/internal/socktest/conntest"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // collect reads r to its end while others write. What it returns closes w and gives

@@ -3,8 +3,6 @@
 package sockets_test
 
 import (
-	"golang.org/x/sys/unix"
-
 	"bytes"
 	"errors"
 	"fmt"
@@ -19,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/netfd"

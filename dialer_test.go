@@ -3,29 +3,26 @@
 package sockets_test
 
 import (
-	"strings"
-
-	"github.com/iolib-go/sockets/sockopt"
-
-	"net/http/httptrace"
-	"net/netip"
-	"slices"
-	"sync"
-	"syscall"
-
-	"github.com/iolib-go/sockets/internal/socktest"
-	"github.com/iolib-go/sockets/internal/socktest/conntest"
-
 	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http/httptrace"
+	"net/netip"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func mustFormat(t *testing.T, s string) sockets.ExternalFormat {

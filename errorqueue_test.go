@@ -4,18 +4,17 @@ package sockets_test
 
 import (
 	"encoding/binary"
-	"time"
-
-	"github.com/iolib-go/sockets/internal/socktest"
-	"golang.org/x/sys/unix"
-
 	"errors"
 	"net"
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )

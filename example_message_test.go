@@ -4,20 +4,18 @@ package sockets_test
 
 import (
 	"context"
-	"net/netip"
-	"slices"
-
-	"github.com/iolib-go/sockets/sockopt"
-
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // Two parts of one datagram.

@@ -1,9 +1,8 @@
 package sockets
 
 import (
-	"encoding/binary"
-
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -12,9 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/iolib-go/sockets/internal/socktest"
-
 	"github.com/iolib-go/sockets/internal/codec"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 

@@ -3,15 +3,14 @@
 package sockets_test
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"path/filepath"
-	"strings"
-
-	"errors"
 	"net"
 	"net/netip"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"

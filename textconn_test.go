@@ -1,8 +1,6 @@
 package sockets_test
 
 import (
-	"golang.org/x/text/encoding/charmap"
-
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -17,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/encoding/charmap"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )

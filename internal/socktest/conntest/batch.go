@@ -3,13 +3,13 @@
 package conntest
 
 import (
-	"github.com/iolib-go/sockets"
-
 	"bytes"
 	"fmt"
 	"net"
 	"slices"
 	"testing"
+
+	"github.com/iolib-go/sockets"
 )
 
 // MessageTo is a Message with one buffer.

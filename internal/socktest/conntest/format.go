@@ -6,8 +6,9 @@ import (
 	"net"
 	"testing"
 
-	"github.com/iolib-go/sockets"
 	"golang.org/x/text/encoding"
+
+	"github.com/iolib-go/sockets"
 )
 
 // MustEncoding returns the encoding of that name.

@@ -3,18 +3,16 @@
 package conntest
 
 import (
-	"io"
-	"net/http"
-
-	"github.com/iolib-go/sockets"
-
 	"context"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
 )

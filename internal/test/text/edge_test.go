@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iolib-go/sockets"
-	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // wantText is a Read of one call.

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iolib-go/sockets"
-	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // rot13Encoding is an encoding that x/text does not have.

@@ -9,9 +9,10 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/text/encoding/unicode"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
-	"golang.org/x/text/encoding/unicode"
 )
 
 func TestEndlessShiftsBehindACRAreNotBuffered(t *testing.T) {

@@ -14,9 +14,10 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/encoding"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
-	"golang.org/x/text/encoding"
 )
 
 func TestRule16WriteLeavesNothingBehind(t *testing.T) {
