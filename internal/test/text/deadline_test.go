@@ -345,9 +345,9 @@ func TestSetBufferSizesReportsAFailedFlush(t *testing.T) {
 	wantWire(t, s, "abc")
 }
 
-// writeDeadline is a script that knows its write deadline.
+// writeDeadline is a scriptConn that knows its write deadline.
 type writeDeadline struct {
-	script
+	scriptConn
 	t, during time.Time
 }
 
@@ -358,7 +358,7 @@ func (w *writeDeadline) SetWriteDeadline(t time.Time) error {
 
 func (w *writeDeadline) Write(p []byte) (int, error) {
 	w.during = w.t
-	return w.script.Write(p)
+	return w.scriptConn.Write(p)
 }
 
 func TestAReadersDeadlineBoundsItsFlushAlone(t *testing.T) {
@@ -378,7 +378,7 @@ func TestAReadersDeadlineBoundsItsFlushAlone(t *testing.T) {
 				}
 				return time.Now().Add(d)
 			}
-			w := &writeDeadline{script: script{reads: data("x")}}
+			w := &writeDeadline{scriptConn: scriptConn{reads: data("x")}}
 			c := sockets.NewTextConn(w, conntest.Format(t, "us-ascii"))
 			if err := c.SetBufferSizes(0, 64); err != nil {
 				t.Fatal(err)
@@ -387,7 +387,7 @@ func TestAReadersDeadlineBoundsItsFlushAlone(t *testing.T) {
 			c.SetReadDeadline(after(tt.read))
 			conntest.MustWrite(t, c, "ab")
 			wantText(t, c, 10, "x", nil)
-			wantWire(t, &w.script, "ab")
+			wantWire(t, &w.scriptConn, "ab")
 			if want := after(tt.during); !w.during.Equal(want) {
 				t.Errorf("%s: %v while it is sent, want %v", tt.name, w.during, want)
 			}

@@ -182,7 +182,7 @@ func TestAFormatErrorKeepsItsBytes(t *testing.T) {
 }
 
 func TestAFormatThatCannotBeIsReplaced(t *testing.T) {
-	s := &script{}
+	s := &scriptConn{}
 	c := sockets.NewTextConn(s, sockets.ExternalFormat{Newline: 99})
 	conntest.MustWrite(t, c.Raw(), "raw ") // needs no format
 	if err := c.SetWriteFormat(conntest.Format(t, "utf-16le")); err != nil {
@@ -191,7 +191,7 @@ func TestAFormatThatCannotBeIsReplaced(t *testing.T) {
 	conntest.MustWrite(t, c, "é")
 	wantWire(t, s, "raw \xe9\x00")
 
-	s = &script{}
+	s = &scriptConn{}
 	c = sockets.NewTextConn(s, sockets.ExternalFormat{Newline: 99})
 	if err := c.CloseWrite(); err != nil || !slices.Equal(s.closed, []string{"CloseWrite"}) {
 		t.Errorf("CloseWrite: %v, closed %v", err, s.closed)
@@ -201,9 +201,9 @@ func TestAFormatThatCannotBeIsReplaced(t *testing.T) {
 // errWire is what a failing connection says.
 var errWire = errors.New("the wire is broken")
 
-// failing is a script whose next writes fail.
+// failing is a scriptConn whose next writes fail.
 type failing struct {
-	script
+	scriptConn
 	times int
 }
 
@@ -212,7 +212,7 @@ func (f *failing) Write(p []byte) (int, error) {
 		f.times--
 		return 0, errWire
 	}
-	return f.script.Write(p)
+	return f.scriptConn.Write(p)
 }
 
 // A Read sends what is buffered. If that fails, the next call that writes says so,
@@ -226,7 +226,7 @@ func TestAFailedFlushOfAReaderIsTheWritersError(t *testing.T) {
 		"Close":      (*sockets.TextConn).Close,
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &failing{script: script{reads: data("x\x00", "y\x00")}, times: 1}
+			f := &failing{scriptConn: scriptConn{reads: data("x\x00", "y\x00")}, times: 1}
 			c := sockets.NewTextConn(f, conntest.Format(t, "utf-16le"))
 			if err := c.SetBufferSizes(0, 64); err != nil {
 				t.Fatal(err)
@@ -234,7 +234,7 @@ func TestAFailedFlushOfAReaderIsTheWritersError(t *testing.T) {
 			conntest.MustWrite(t, c, "ab")
 			wantText(t, c, 10, "x", nil)
 			wantText(t, c, 10, "y", nil) // does not try again before somebody knows
-			wantWire(t, &f.script, "")
+			wantWire(t, &f.scriptConn, "")
 			if err := write(c); !errors.Is(err, errWire) {
 				t.Fatalf("%v, want %v", err, errWire)
 			}
@@ -243,18 +243,18 @@ func TestAFailedFlushOfAReaderIsTheWritersError(t *testing.T) {
 					t.Errorf("once more: %v", err)
 				}
 			}
-			wantWire(t, &f.script, "a\x00b\x00")
+			wantWire(t, &f.scriptConn, "a\x00b\x00")
 		})
 	}
 }
 
 // swallowing says that it is broken when it has taken everything.
-type swallowing struct{ script }
+type swallowing struct{ scriptConn }
 
 func (s *swallowing) Write(p []byte) (int, error) { return len(p), errWire }
 
 func TestCloseReportsAFailedFlushThatLeftNothing(t *testing.T) {
-	s := &swallowing{script{reads: data("x")}}
+	s := &swallowing{scriptConn{reads: data("x")}}
 	c := sockets.NewTextConn(s, conntest.Format(t, "us-ascii"))
 	if err := c.SetBufferSizes(0, 64); err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func TestForeignEncodingSurvivesADeadlineAtEveryByte(t *testing.T) {
 	const text = "aあいb"
 	f := sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("iso-2022-jp")}}
 	for k := range len(oneShot(t, "iso-2022-jp", text)) {
-		s := &script{take: []int{k}}
+		s := &scriptConn{take: []int{k}}
 		c := sockets.NewTextConn(s, f)
 		n, err := c.Write([]byte(text))
 		if err != nil && (n != len(text) || !errors.Is(err, os.ErrDeadlineExceeded)) {
@@ -371,7 +371,7 @@ func TestTheLongestCharactersArriveInPieces(t *testing.T) {
 	for piece := 1; piece <= len(wire); piece++ {
 		for _, input := range []int{0, 64} {
 			for _, size := range []int{1, 10, 1000} {
-				s := &script{}
+				s := &scriptConn{}
 				for rest := wire; rest != ""; {
 					n := min(piece, len(rest))
 					s.reads, rest = append(s.reads, scripted{data: rest[:n]}), rest[n:]
@@ -396,7 +396,7 @@ func TestForeignEncodingHasAllLineEnds(t *testing.T) {
 		foreign.Encoding = strange{native.Encoding}
 		wire := oneShot(t, "utf-16le", text)
 		read := func(f sockets.ExternalFormat, cut, size int) string {
-			s := &script{reads: []scripted{{wire[:cut], nil}, {wire[cut:], io.EOF}}}
+			s := &scriptConn{reads: []scripted{{wire[:cut], nil}, {wire[cut:], io.EOF}}}
 			got, err := readable(sockets.NewTextConn(s, f), size)
 			if err != io.EOF {
 				t.Fatal(err)
@@ -486,17 +486,17 @@ func TestRule31ReadAndWriteAtOnce(t *testing.T) {
 }
 
 // lazy takes so long for a Write that whoever waits for the lock gets it next.
-type lazy struct{ *script }
+type lazy struct{ *scriptConn }
 
 func (l lazy) Write(p []byte) (int, error) {
 	time.Sleep(3 * time.Millisecond)
-	return l.script.Write(p)
+	return l.scriptConn.Write(p)
 }
 
 func TestWriteStringIsOneWrite(t *testing.T) {
 	// Strings of more than a block, by several writers, do not mix.
 	for _, f := range []string{"utf-16le", "us-ascii"} {
-		s := &script{}
+		s := &scriptConn{}
 		c := sockets.NewTextConn(lazy{s}, conntest.Format(t, f))
 		var wg sync.WaitGroup
 		for _, letter := range "abcd" {

@@ -58,7 +58,7 @@ func TestRule33AnyEncoding(t *testing.T) {
 	wire := "Uryyb\r\nJbeyq\r!\xff\r"
 	for size := 1; size < 9; size++ {
 		for i := range wire {
-			s := &script{reads: []scripted{{wire[:i], nil}, {"", temporary}, {wire[i:], io.EOF}}}
+			s := &scriptConn{reads: []scripted{{wire[:i], nil}, {"", temporary}, {wire[i:], io.EOF}}}
 			c := sockets.NewTextConn(s, f)
 			first, err := readable(c, size)
 			if err != temporary {
@@ -70,7 +70,7 @@ func TestRule33AnyEncoding(t *testing.T) {
 			}
 		}
 	}
-	s := &script{}
+	s := &scriptConn{}
 	c := sockets.NewTextConn(s, f)
 	conntest.MustWrite(t, c, "Hello\nWorld é\r\n")
 	if err := c.Close(); err != nil {
@@ -79,7 +79,7 @@ func TestRule33AnyEncoding(t *testing.T) {
 	wantWire(t, s, "Uryyb\r\nJbeyq \x1a\r\n")
 
 	f.Strict = true
-	s = &script{reads: data("no\xffno")}
+	s = &scriptConn{reads: data("no\xffno")}
 	c = sockets.NewTextConn(s, f)
 	for range 2 {
 		_, err := readable(c, 10)
@@ -146,7 +146,7 @@ func TestForeignEncodingsThatMisbehave(t *testing.T) {
 		for _, strict := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, " strict=", strict), func(t *testing.T) {
 				f := sockets.ExternalFormat{Encoding: &oddEncoding{do, do}, Newline: sockets.NewlineCRLF, Strict: strict}
-				s := &script{reads: []scripted{{strings.Repeat("ab\r\n", 100), nil}, {"", io.EOF}}}
+				s := &scriptConn{reads: []scripted{{strings.Repeat("ab\r\n", 100), nil}, {"", io.EOF}}}
 				c := sockets.NewTextConn(s, f)
 				text, err := readable(c, 700)
 				if err == nil {
@@ -168,7 +168,7 @@ func TestForeignEncodingsThatMisbehave(t *testing.T) {
 	}
 	for name, e := range map[string]*oddEncoding{"decoder": {enc: pass}, "encoder": {dec: pass}, "both": {}} {
 		f := sockets.ExternalFormat{Encoding: e}
-		c := sockets.NewTextConn(&script{reads: data("x")}, f)
+		c := sockets.NewTextConn(&scriptConn{reads: data("x")}, f)
 		if err := c.SetReadFormat(f); !errors.Is(err, sockets.ErrFormatOption) {
 			t.Errorf("no %s: %v", name, err)
 		}
@@ -182,7 +182,7 @@ func TestForeignEncodingsThatMisbehave(t *testing.T) {
 	}
 	// A panic is the encoding's, but no lock is held on.
 	f := sockets.ExternalFormat{Encoding: &oddEncoding{func([]byte, []byte, bool) (int, int, error) { panic("mine") }, pass}}
-	c := sockets.NewTextConn(&script{reads: data("x")}, f)
+	c := sockets.NewTextConn(&scriptConn{reads: data("x")}, f)
 	func() {
 		defer func() { recover() }()
 		c.Read(make([]byte, 1000))
@@ -200,7 +200,7 @@ func TestReplacementEncoding(t *testing.T) {
 }
 
 func TestForeignEncodingGivesBackItsCR(t *testing.T) {
-	s := &script{reads: data("Uv\r")}
+	s := &scriptConn{reads: data("Uv\r")}
 	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: rot13Encoding{}, Newline: sockets.NewlineCRLF})
 	wantRead(t, c, "Hi")
 	if err := c.SetReadFormat(conntest.Format(t, "us-ascii")); err != nil {
@@ -211,7 +211,7 @@ func TestForeignEncodingGivesBackItsCR(t *testing.T) {
 }
 
 func TestForeignEncodingGoesOnBehindMalformedBytes(t *testing.T) {
-	s := &script{reads: data("uv\xff\xffuv")}
+	s := &scriptConn{reads: data("uv\xff\xffuv")}
 	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: rot13Encoding{}, Strict: true})
 	for i, want := range []string{"hi", "", "hi"} {
 		got, err := readable(c, 10)
@@ -248,7 +248,7 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 		want := strings.ReplaceAll(tt.text, "\r\n", "\n")
 		for cut := range wire {
 			for size := 1; size < 6; size++ {
-				s := &script{reads: []scripted{{string(wire[:cut]), nil}, {"", temporary}, {string(wire[cut:]), io.EOF}}}
+				s := &scriptConn{reads: []scripted{{string(wire[:cut]), nil}, {"", temporary}, {string(wire[cut:]), io.EOF}}}
 				c := sockets.NewTextConn(s, f)
 				first, err := readable(c, size)
 				if err != temporary {
@@ -264,7 +264,7 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 			continue
 		}
 		for cut := range tt.text {
-			s := &script{}
+			s := &scriptConn{}
 			c := sockets.NewTextConn(s, f)
 			conntest.MustWrite(t, c, tt.text[:cut])
 			conntest.MustWrite(t, c, tt.text[cut:])
@@ -275,7 +275,7 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 		}
 	}
 	// x/text makes U+FFFD of the bytes, and is past them then; we are not.
-	s := &script{reads: data("\x83e\xff\xffX")}
+	s := &scriptConn{reads: data("\x83e\xff\xffX")}
 	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("shift_jis")}, Strict: true})
 	for i, want := range []string{"テ", "", "X"} {
 		got, err := readable(c, 10)
@@ -292,14 +292,14 @@ func TestForeignEncodingIsOnlySlower(t *testing.T) {
 		}
 	}
 	// U+FFFD that the wire really has is text.
-	s = &script{reads: data("\xfd\xff")}
+	s = &scriptConn{reads: data("\xfd\xff")}
 	c = sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("utf-16le")}, Strict: true})
 	wantRead(t, c, "\ufffd")
 }
 
 func TestForeignEncodingKeepsItsState(t *testing.T) {
 	f := sockets.ExternalFormat{Encoding: strange{conntest.MustEncoding("iso-2022-jp")}, Newline: sockets.NewlineCRLF}
-	s := &script{}
+	s := &scriptConn{}
 	c := sockets.NewTextConn(s, f)
 	conntest.MustWrite(t, c, "あ")
 	conntest.MustWrite(t, c.Raw(), "#")
@@ -311,7 +311,7 @@ func TestForeignEncodingKeepsItsState(t *testing.T) {
 
 	// A full buffer is not the middle of a character.
 	text := strings.Repeat("あ\nいう\n", 50)
-	s = &script{}
+	s = &scriptConn{}
 	c = sockets.NewTextConn(s, f)
 	conntest.MustWrite(t, c, text)
 	if err := c.Close(); err != nil {
@@ -319,7 +319,7 @@ func TestForeignEncodingKeepsItsState(t *testing.T) {
 	}
 	want := s.wrote.String()
 	for size := 64; size < 80; size++ {
-		s = &script{}
+		s = &scriptConn{}
 		c = sockets.NewTextConn(s, f)
 		if err := c.SetBufferSizes(0, size); err != nil {
 			t.Fatal(err)
@@ -346,7 +346,7 @@ func TestForeignEncodingIsNotAskedTwice(t *testing.T) {
 		}
 		return copy(dst, "x"), 1, nil
 	}}
-	c := sockets.NewTextConn(&script{reads: data("ab")}, sockets.ExternalFormat{Encoding: e, Strict: true})
+	c := sockets.NewTextConn(&scriptConn{reads: data("ab")}, sockets.ExternalFormat{Encoding: e, Strict: true})
 	for range 3 {
 		_, err := c.Read(make([]byte, 10))
 		conntest.WantFormatError(t, err, "read", 0, "a", sockets.ErrMalformed)

@@ -18,9 +18,9 @@ import (
 // errBlocked is what a script answers where a real connection would block.
 var errBlocked = errors.New("would block")
 
-// script is a net.Conn that plays what the test wrote down: the results of
+// scriptConn is a net.Conn that plays what the test wrote down: the results of
 // Read one after the other, and how much Write takes before it fails.
-type script struct {
+type scriptConn struct {
 	mu     sync.Mutex
 	reads  []scripted
 	wrote  bytes.Buffer
@@ -44,7 +44,7 @@ func data(pieces ...string) []scripted {
 	return s
 }
 
-func (s *script) Read(p []byte) (int, error) {
+func (s *scriptConn) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nReads++
@@ -63,7 +63,7 @@ func (s *script) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *script) Write(p []byte) (int, error) {
+func (s *scriptConn) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writes = append(s.writes, p)
@@ -78,33 +78,33 @@ func (s *script) Write(p []byte) (int, error) {
 	return s.wrote.Write(p)
 }
 
-func (s *script) close(how string) error {
+func (s *scriptConn) close(how string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = append(s.closed, how)
 	return nil
 }
 
-func (s *script) Close() error { return s.close("Close") }
+func (s *scriptConn) Close() error { return s.close("Close") }
 
-func (s *script) CloseRead() error { return s.close("CloseRead") }
+func (s *scriptConn) CloseRead() error { return s.close("CloseRead") }
 
-func (s *script) CloseWrite() error { return s.close("CloseWrite") }
+func (s *scriptConn) CloseWrite() error { return s.close("CloseWrite") }
 
-func (s *script) LocalAddr() net.Addr { return nil }
+func (s *scriptConn) LocalAddr() net.Addr { return nil }
 
-func (s *script) RemoteAddr() net.Addr { return nil }
+func (s *scriptConn) RemoteAddr() net.Addr { return nil }
 
-func (s *script) SetDeadline(time.Time) error { return nil }
+func (s *scriptConn) SetDeadline(time.Time) error { return nil }
 
-func (s *script) SetReadDeadline(time.Time) error { return nil }
+func (s *scriptConn) SetReadDeadline(time.Time) error { return nil }
 
-func (s *script) SetWriteDeadline(time.Time) error { return nil }
+func (s *scriptConn) SetWriteDeadline(time.Time) error { return nil }
 
 // play returns a TextConn over a script of reads.
-func play(t testing.TB, text string, reads ...scripted) (*sockets.TextConn, *script) {
+func play(t testing.TB, text string, reads ...scripted) (*sockets.TextConn, *scriptConn) {
 	t.Helper()
-	s := &script{reads: slices.Clone(reads)}
+	s := &scriptConn{reads: slices.Clone(reads)}
 	return sockets.NewTextConn(s, conntest.Format(t, text)), s
 }
 
@@ -135,7 +135,7 @@ func wantRead(t *testing.T, c io.Reader, want string) {
 	}
 }
 
-func wantWire(t *testing.T, s *script, want string) {
+func wantWire(t *testing.T, s *scriptConn, want string) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -281,12 +281,12 @@ func TestRule29FormatsThatConvertNothing(t *testing.T) {
 		"bytes": true, "utf-8": true, "bytes,strict": true, "utf-8,strict": false, "utf-8,crlf": false,
 		"utf-8-sig": false, "us-ascii": false, "utf-8,any": false, "iso-8859-1": false,
 	} {
-		s := &script{}
+		s := &scriptConn{}
 		if got := sockets.WithFormat(s, conntest.Format(t, text)) == net.Conn(s); got != same {
 			t.Errorf("%s: the same conn %v, want %v", text, got, same)
 		}
 	}
-	if s := (&script{}); sockets.WithFormat(s, sockets.ExternalFormat{Encoding: encoding.Nop}) != net.Conn(s) {
+	if s := (&scriptConn{}); sockets.WithFormat(s, sockets.ExternalFormat{Encoding: encoding.Nop}) != net.Conn(s) {
 		t.Error("encoding.Nop must give the same conn")
 	}
 	// utf-8,strict is validated in place: the conn sees the caller's memory.
@@ -386,7 +386,7 @@ func TestAFormatThatCannotBe(t *testing.T) {
 	for _, f := range []sockets.ExternalFormat{
 		{Newline: 99}, {Newline: sockets.NewlineNEL}, {Encoding: conntest.MustEncoding("shift_jis"), Newline: sockets.NewlineNEL},
 	} {
-		c := sockets.WithFormat(&script{reads: data("x")}, f).(*sockets.TextConn)
+		c := sockets.WithFormat(&scriptConn{reads: data("x")}, f).(*sockets.TextConn)
 		for _, op := range []func([]byte) (int, error){c.Read, c.Write} {
 			if n, err := op(make([]byte, 1)); n != 0 || !errors.Is(err, sockets.ErrFormatOption) {
 				t.Error(f, n, err)
@@ -410,9 +410,9 @@ func TestAFormatThatCannotBe(t *testing.T) {
 
 // miser is a net.Conn that breaks the contract of io.Writer: it takes one byte
 // and says nothing.
-type miser struct{ script }
+type miser struct{ scriptConn }
 
-func (m *miser) Write(p []byte) (int, error) { return m.script.Write(p[:min(len(p), 1)]) }
+func (m *miser) Write(p []byte) (int, error) { return m.scriptConn.Write(p[:min(len(p), 1)]) }
 
 func TestAShortWriteWithoutErrorIsOne(t *testing.T) {
 	for _, f := range []string{"us-ascii", "utf-8,strict", "utf-16le", "bytes"} {
