@@ -24,7 +24,7 @@ func TestRegisterEncodingRefusesNamesThatDoNotParse(t *testing.T) {
 	}
 }
 
-func TestRule34ParseFormat(t *testing.T) {
+func TestParseFormat(t *testing.T) {
 	utf16 := unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
 	tests := []struct {
 		text string

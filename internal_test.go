@@ -70,7 +70,7 @@ type textSource struct {
 func (s textSource) Read(p []byte) (int, error)  { return copy(p, s.data), nil }
 func (s textSource) Write(p []byte) (int, error) { return len(p), nil }
 
-func TestRule32AnIdleConnCostsItsStruct(t *testing.T) {
+func TestAnIdleConnCostsItsStruct(t *testing.T) {
 	// Two characters and the beginning of a third, which stays behind.
 	s := textSource{data: []byte("\x83e\x83X\x83")}
 	for _, size := range []int{1, 3, 100, 512, 4096} {
@@ -174,7 +174,7 @@ func TestBuffersAreMadeOnce(t *testing.T) {
 	}
 }
 
-func TestRule33TablesAreMadeOnce(t *testing.T) {
+func TestTablesAreMadeOnce(t *testing.T) {
 	grow := func() uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -222,7 +222,7 @@ func TestEscapeBelongsToCharacter(t *testing.T) {
 }
 
 // TestTelnet has a server answer an option and both sides exchange text with
-// the byte FF (rule 39).
+// the byte FF.
 func TestTelnet(t *testing.T) {
 	client, server, err := sockets.Pair("unix")
 	if err != nil {

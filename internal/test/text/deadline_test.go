@@ -16,7 +16,7 @@ import (
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
-func TestRule17ADeadlineAtEveryByteLosesNothing(t *testing.T) {
+func TestADeadlineAtEveryByteLosesNothing(t *testing.T) {
 	for _, tt := range []struct{ format, text string }{
 		{"shift_jis,crlf", "aテ\nス\r\n\rx"},
 		{"utf-16", "日本\n😀é"},
@@ -65,7 +65,7 @@ func TestRule17ADeadlineAtEveryByteLosesNothing(t *testing.T) {
 	}
 }
 
-func TestRule17TheCountIsOfText(t *testing.T) {
+func TestTheCountIsOfText(t *testing.T) {
 	// 3 of 6 wire bytes go out: "日" and half of "本" are accepted.
 	c, s := play(t, "utf-16be")
 	s.take = []int{3}

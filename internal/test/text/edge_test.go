@@ -414,7 +414,7 @@ func TestForeignEncodingHasAllLineEnds(t *testing.T) {
 	}
 }
 
-func TestRule31CloseDoesNotWaitForABlockedWrite(t *testing.T) {
+func TestCloseDoesNotWaitForABlockedWrite(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
 	c := sockets.NewTextConn(a, conntest.Format(t, "iso-2022-jp"))
@@ -447,7 +447,7 @@ func TestRule31CloseDoesNotWaitForABlockedWrite(t *testing.T) {
 	}
 }
 
-func TestRule31ReadAndWriteAtOnce(t *testing.T) {
+func TestReadAndWriteAtOnce(t *testing.T) {
 	a, b := net.Pipe()
 	f := conntest.Format(t, "utf-16,crlf")
 	ca, cb := sockets.NewTextConn(a, f), sockets.NewTextConn(b, f)

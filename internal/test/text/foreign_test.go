@@ -50,7 +50,7 @@ func (rot13Coder) Transform(dst, src []byte, atEOF bool) (int, int, error) {
 	return n, n, nil
 }
 
-func TestRule33AnyEncoding(t *testing.T) {
+func TestAnyEncodingOfXTextServes(t *testing.T) {
 	f := sockets.ExternalFormat{Encoding: rot13Encoding{}, Newline: sockets.NewlineCRLF}
 	if got := f.String(); got != "rot 13,crlf" {
 		t.Error(got)

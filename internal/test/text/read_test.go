@@ -51,7 +51,7 @@ func TestEndlessShiftsBehindACRAreNotBuffered(t *testing.T) {
 	}
 }
 
-func TestRule01OnlyUndecodedBytesAreBuffered(t *testing.T) {
+func TestOnlyUndecodedBytesAreBuffered(t *testing.T) {
 	wire := "\x83e\x83X\x83g\n\xff\x00\x01bytes"
 	for size := 1; size < 12; size++ {
 		c, _ := play(t, "shift_jis", data(wire)...)
@@ -70,7 +70,7 @@ func TestRule01OnlyUndecodedBytesAreBuffered(t *testing.T) {
 	}
 }
 
-func TestRule02AnyBufferTakesAnyCharacter(t *testing.T) {
+func TestAnyBufferTakesAnyCharacter(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"shift_jis", "\x83e", "テ"},
 		{"big5", "\x88\x62!", "\u00ca\u0304!"},
@@ -88,7 +88,7 @@ func TestRule02AnyBufferTakesAnyCharacter(t *testing.T) {
 	}
 }
 
-func TestRule03TextThatIsThereIsReturnedNow(t *testing.T) {
+func TestTextThatIsThereIsReturnedNow(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"shift_jis", "login: \x93", "login: "},
 		{"gbk", "login: \x93", "login: "},
@@ -126,7 +126,7 @@ func TestRule03TextThatIsThereIsReturnedNow(t *testing.T) {
 // temporary is an error that goes away.
 var temporary = os.ErrDeadlineExceeded
 
-func TestRule04ErrorsWithDataAreReturnedOnceAndLater(t *testing.T) {
+func TestErrorsWithDataAreReturnedOnceAndLater(t *testing.T) {
 	c, _ := play(t, "utf-16le",
 		scripted{"a\x00b", temporary}, scripted{"", temporary}, scripted{"\x00c\x00", nil}, scripted{"d\x00", io.EOF})
 	p := make([]byte, 100)
@@ -142,7 +142,7 @@ func TestRule04ErrorsWithDataAreReturnedOnceAndLater(t *testing.T) {
 	}
 }
 
-func TestRule04ADeadlineAtEverySplitLosesNothing(t *testing.T) {
+func TestADeadlineAtEverySplitLosesNothing(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"shift_jis,crlf", "\x83e\r\n\x83X\r\r\nx", "テ\nス\r\nx"},
 		{"utf-16,nvt", "\xff\xff\xfea\x00\r\x00\n\x00\r\x00\x00\x00\x3d\xd8\x00\xde", "a\n\r😀"},
@@ -172,7 +172,7 @@ func TestRule04ADeadlineAtEverySplitLosesNothing(t *testing.T) {
 	}
 }
 
-func TestRule05CRWaitsForTheNextCharacter(t *testing.T) {
+func TestCRWaitsForTheNextCharacter(t *testing.T) {
 	c, s := play(t, "utf-8,crlf", data("a\r")...)
 	wantRead(t, c, "a")
 	if read, _ := c.Offsets(); read != 1 {
@@ -209,7 +209,7 @@ func TestRule05CRWaitsForTheNextCharacter(t *testing.T) {
 	conntest.WantFormatError(t, err, "read", 2, "\xff", sockets.ErrMalformed)
 }
 
-func TestRule06LineEndsAreCharacters(t *testing.T) {
+func TestLineEndsAreCharacters(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"utf-16le,crlf", "\r\n\r\x00\n\x00\x0a\x0d", "\u0a0d\n\u0d0a"},
 		{"utf-16be,crlf", "\r\n\x00\r\x00\n", "\u0d0a\n"},
@@ -226,7 +226,7 @@ func TestRule06LineEndsAreCharacters(t *testing.T) {
 	}
 }
 
-func TestRule07StylesOfLineEnds(t *testing.T) {
+func TestStylesOfLineEndsBecomeLF(t *testing.T) {
 	c, s := play(t, "utf-8,any", data("a\r")...)
 	wantRead(t, c, "a\n") // at once
 	s.reads = data("\nb\n", "\r\n\r", "\r\n")
@@ -258,7 +258,7 @@ func TestRule07StylesOfLineEnds(t *testing.T) {
 	wantWire(t, s, "a\rb\rc")
 }
 
-func TestRule08MalformedIsReplacedAndNothingElseSwallowed(t *testing.T) {
+func TestMalformedIsReplacedAndNothingElseSwallowed(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"utf-8,crlf", "\xf0\x90\x80A\xe0\x80\xc3\r\n\xed\xa0\x80", "\ufffdA\ufffd\ufffd\ufffd\n\ufffd\ufffd\ufffd"},
 		{"shift_jis", "\x83\nA\x83\x7f\xfd\x85A", "\ufffd\nA\ufffd\x7f\ufffd\ufffdA"},
@@ -286,7 +286,7 @@ func TestRule08MalformedIsReplacedAndNothingElseSwallowed(t *testing.T) {
 	}
 }
 
-func TestRule09StrictStopsAtTheExactByte(t *testing.T) {
+func TestStrictStopsAtTheExactByte(t *testing.T) {
 	wire := "good\r\n\x83e\x83\x20bad\r\n"
 	for i := range wire {
 		c, _ := play(t, "shift_jis,crlf,strict", data(wire[:i], wire[i:])...)
@@ -318,7 +318,7 @@ func TestRule09StrictStopsAtTheExactByte(t *testing.T) {
 	}
 }
 
-func TestRule10GenuineReplacementCharactersAreNotMalformed(t *testing.T) {
+func TestGenuineReplacementCharactersAreNotMalformed(t *testing.T) {
 	for _, tt := range []struct{ format, wire string }{
 		{"utf-8,strict", "\xef\xbf\xbd"},
 		{"utf-8-sig,strict", "\xef\xbf\xbd"},
@@ -338,7 +338,7 @@ func TestRule10GenuineReplacementCharactersAreNotMalformed(t *testing.T) {
 	}
 }
 
-func TestRule10TheBytesSayWhatIsMalformed(t *testing.T) {
+func TestTheBytesSayWhatIsMalformed(t *testing.T) {
 	for _, tt := range []struct{ format, wire string }{
 		{"utf-32be", "\x00\x11\x00\x00"}, {"utf-32le", "\x00\xd8\x00\x00"}, {"utf-32be", "\x00\x00\xdf\xff"}, {"utf-16le", "\x00\xdc"},
 		{"utf-8", "\xf4"}, {"gb18030", "\x81"}, {"shift_jis", "\xa0"}, {"us-ascii", "\x80"},
@@ -352,7 +352,7 @@ func TestRule10TheBytesSayWhatIsMalformed(t *testing.T) {
 	}
 }
 
-func TestRule11KnownMalformedIsNotWaitedFor(t *testing.T) {
+func TestKnownMalformedIsNotWaitedFor(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"utf-8,crlf", "\xf0\x3e\x20", "\ufffd> "},
 		{"utf-8,crlf", "\xf0\x80", "\ufffd\ufffd"},
@@ -374,7 +374,7 @@ func TestRule11KnownMalformedIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-func TestRule12TheEndInsideACharacter(t *testing.T) {
+func TestTheEndInsideACharacterIsMalformed(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text, bad string }{
 		{"utf-8,crlf", "a\xe3\x81", "a\ufffd", "\xe3\x81"},
 		{"shift_jis", "a\x83", "a\ufffd", "\x83"},
@@ -400,7 +400,7 @@ func TestRule12TheEndInsideACharacter(t *testing.T) {
 	}
 }
 
-func TestRule13ByteOrderMarks(t *testing.T) {
+func TestAByteOrderMarkIsNoTextWhereTheFormatHasOne(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"utf-16", "\xff\xfea\x00\xff\xfe", "a\ufeff"},
 		{"utf-16", "\xfe\xff\x00a", "a"},
@@ -435,7 +435,7 @@ func TestRule13ByteOrderMarks(t *testing.T) {
 	wantRead(t, c, "b") // a mark may come again after a switch
 }
 
-func TestRule14StatefulEncodingsAreOurOwn(t *testing.T) {
+func TestStatefulEncodingsAreOurOwn(t *testing.T) {
 	for _, tt := range []struct{ format, wire, text string }{
 		{"iso-2022-jp", "\x1b$B$\x1b(B abc", "\ufffd abc"},   // ESC is looked at again
 		{"iso-2022-jp", "\x1b$B$\"\n$\"", "あ\n$\""},          // LF resets
@@ -452,7 +452,7 @@ func TestRule14StatefulEncodingsAreOurOwn(t *testing.T) {
 	}
 }
 
-func TestRule15ReadOfNothingReturnsAtOnce(t *testing.T) {
+func TestReadOfNothingReturnsAtOnce(t *testing.T) {
 	c, s := play(t, "utf-16", data("a")...)
 	if n, err := c.Read(nil); n != 0 || err != nil || s.nReads != 0 {
 		t.Errorf("%d, %v, %d reads", n, err, s.nReads)

@@ -15,7 +15,7 @@ import (
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
-func TestRule26SwitchesOfTheWriteFormat(t *testing.T) {
+func TestSwitchesOfTheWriteFormat(t *testing.T) {
 	c, s := play(t, "iso-2022-jp,crlf")
 	conntest.MustWrite(t, c, "あ\n")
 	conntest.MustWrite(t, c, "い")
@@ -115,7 +115,7 @@ func TestErrorsOfSwitchesAreNetErrors(t *testing.T) {
 	}
 }
 
-func TestRule09OffsetsCountThroughSwitches(t *testing.T) {
+func TestOffsetsCountThroughSwitches(t *testing.T) {
 	c, _ := play(t, "utf-16le,strict", data("a\x00b\x00", "\x83e", "\xffx")...)
 	p := make([]byte, 3)
 	if n, err := c.Read(p); n != 2 || err != nil {
@@ -135,7 +135,7 @@ func TestRule09OffsetsCountThroughSwitches(t *testing.T) {
 	}
 }
 
-func TestRule26SwitchesOfTheReadFormat(t *testing.T) {
+func TestSwitchesOfTheReadFormat(t *testing.T) {
 	encode := func(f, text string) string {
 		c, s := play(t, f)
 		conntest.MustWrite(t, c, text)
@@ -182,7 +182,7 @@ func TestRule26SwitchesOfTheReadFormat(t *testing.T) {
 	}
 }
 
-func TestRule27TextAndBytesAlternate(t *testing.T) {
+func TestTextAndBytesAlternate(t *testing.T) {
 	c, s := play(t, "utf-16le", data("a\x00\n\x00\x03\x00\xffz\x00", "\n\x00\x01")...)
 	p := make([]byte, 2)
 	if n, err := c.Read(p); string(p[:n]) != "a\n" || err != nil {
@@ -206,7 +206,7 @@ func TestRule27TextAndBytesAlternate(t *testing.T) {
 	wantWire(t, s, "\x1b$B$\"\x1b(B\x00\xff\x1b$B$$\x1b(B\n")
 }
 
-func TestRule28SwitchWhereTheBufferedReaderIsEmpty(t *testing.T) {
+func TestSwitchWhereTheBufferedReaderIsEmpty(t *testing.T) {
 	// The peer waits after "STARTTEXT", as in a protocol that negotiates, so
 	// a bufio.Reader has nothing ahead there.
 	c, s := play(t, "us-ascii,crlf", data("STARTTEXT\r\n")...)

@@ -20,7 +20,7 @@ import (
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
-func TestRule16WriteLeavesNothingBehind(t *testing.T) {
+func TestWriteLeavesNothingBehind(t *testing.T) {
 	for _, tt := range []struct{ format, text, wire string }{
 		{"shift_jis,crlf", "login: ", "login: "},
 		{"utf-16le", "é", "\xe9\x00"},
@@ -46,7 +46,7 @@ func oneShot(t *testing.T, f, text string) string {
 	return s.wrote.String()
 }
 
-func TestRule18OneCallPerBlockAndNoEmptyOnes(t *testing.T) {
+func TestOneCallPerBlockAndNoEmptyOnes(t *testing.T) {
 	long := strings.Repeat("0123456789abcdé\n", 4<<10) // 68 KiB of text
 	for _, tt := range []struct {
 		format string
@@ -79,7 +79,7 @@ func TestRule18OneCallPerBlockAndNoEmptyOnes(t *testing.T) {
 	}
 }
 
-func TestRule19ARuneCutByTwoWritesIsJoined(t *testing.T) {
+func TestARuneCutByTwoWritesIsJoined(t *testing.T) {
 	text := "é日😀x"
 	for _, f := range []string{"utf-16le", "gb18030", "utf-8,crlf", "utf-8,strict"} {
 		want := oneShot(t, f, text)
@@ -124,7 +124,7 @@ func TestRule19ARuneCutByTwoWritesIsJoined(t *testing.T) {
 	}
 }
 
-func TestRule20CRLF(t *testing.T) {
+func TestCRLFReplacesLineFeedsAlone(t *testing.T) {
 	text := "a\nb\r\nc\r\r\nd\r"
 	want := "a\r\nb\r\nc\r\r\nd\r"
 	for i := range text {
@@ -135,7 +135,7 @@ func TestRule20CRLF(t *testing.T) {
 	}
 }
 
-func TestRule21CharactersThatAreLacking(t *testing.T) {
+func TestCharactersThatAreLacking(t *testing.T) {
 	for _, tt := range []struct{ format, wire string }{
 		{"shift_jis", "a?b?c"}, {"iso-8859-1", "a?b?c"}, {"cp037", "\x81\x3f\x82\x3f\x83"},
 		{"iso-2022-jp", "a?b?c"}, {"gb18030", "a\x81\x31\xcd\x33b\x84\x31\xa4\x37c"}, {"utf-16be", "\x00a\x09\x05\x00b\xff\xfd\x00c"},
@@ -190,7 +190,7 @@ func TestRule21CharactersThatAreLacking(t *testing.T) {
 	}
 }
 
-func TestRule22ShiftsInTextAreLacking(t *testing.T) {
+func TestShiftsInTextAreLacking(t *testing.T) {
 	c, s := play(t, "iso-2022-jp")
 	conntest.MustWrite(t, c, "AB\x1b$B12\x0e\x0f\n")
 	wantWire(t, s, "AB?$B12??\n")
@@ -204,7 +204,7 @@ func TestRule22ShiftsInTextAreLacking(t *testing.T) {
 	conntest.WantFormatError(t, err, "write", 2, "\x1b", sockets.ErrUnencodable)
 }
 
-func TestRule23ReturnToASCII(t *testing.T) {
+func TestReturnToASCII(t *testing.T) {
 	for _, tt := range []struct{ format, one, two, wire string }{
 		{"iso-2022-jp", "日", "本", "\x1b$BF|K\\\x1b(B"},
 		{"hz-gb-2312", "中", "国", "~{VP9z~}"},
@@ -229,7 +229,7 @@ func TestRule23ReturnToASCII(t *testing.T) {
 	wantWire(t, s, "~{VP~}?~{9z~}~~\n")
 }
 
-func TestRule24TheMarkComesWithTheFirstText(t *testing.T) {
+func TestTheMarkComesWithTheFirstText(t *testing.T) {
 	for _, tt := range []struct{ format, wire string }{
 		{"utf-16", "\xfe\xff\x00a\x00b"}, {"utf-16le-bom", "\xff\xfea\x00b\x00"}, {"utf-8-sig", "\xef\xbb\xbfab"},
 		{"utf-32", "\x00\x00\xfe\xff\x00\x00\x00a\x00\x00\x00b"}, {"utf-16le", "a\x00b\x00"},
@@ -252,7 +252,7 @@ func TestRule24TheMarkComesWithTheFirstText(t *testing.T) {
 	}
 }
 
-func TestRule25TextIsNeitherKeptNorChanged(t *testing.T) {
+func TestTextIsNeitherKeptNorChanged(t *testing.T) {
 	for _, f := range []string{"us-ascii,crlf", "utf-16", "utf-8,strict", "shift_jis", "cp037", "bytes"} {
 		c, s := play(t, f)
 		s.take = []int{2}
@@ -276,7 +276,7 @@ func TestRule25TextIsNeitherKeptNorChanged(t *testing.T) {
 	}
 }
 
-func TestRule29FormatsThatConvertNothing(t *testing.T) {
+func TestFormatsThatConvertNothingCostNothing(t *testing.T) {
 	for text, same := range map[string]bool{
 		"bytes": true, "utf-8": true, "bytes,strict": true, "utf-8,strict": false, "utf-8,crlf": false,
 		"utf-8-sig": false, "us-ascii": false, "utf-8,any": false, "iso-8859-1": false,
@@ -306,7 +306,7 @@ func TestRule29FormatsThatConvertNothing(t *testing.T) {
 	}
 }
 
-func TestRule30MethodsGoThroughTheCodec(t *testing.T) {
+func TestMethodsGoThroughTheCodec(t *testing.T) {
 	c, s := play(t, "utf-16le", scripted{"a\x00\xe9\x00", io.EOF})
 	if _, err := c.ReadFrom(strings.NewReader("é\n")); err != nil {
 		t.Fatal(err)
