@@ -389,7 +389,6 @@ func ExampleUnixListener_Close() {
 	// Output: connected to the new server
 }
 
-
 // A program that has addresses, from a service registry or from its own resolver, dials
 // them as Dial does those of a name: over both families if there are both.
 func ExampleDialer_DialAddrs() {
@@ -453,7 +452,6 @@ func ExampleDialer_netNS() {
 	fmt.Printf("%s %v\n", b, err)
 	// Output: hello from the namespace <nil>
 }
-
 
 func ExampleOption_Set() {
 	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
