@@ -183,11 +183,10 @@ func (c *conn) File() (*os.File, error) {
 // dupFile returns a file for a copy of fd whose Fd method makes it blocking, as
 // files of package net do: package os gives that only to those.
 func dupFile(fd *netfd.FD) (*os.File, error) {
-	nfd, err := fd.Dup()
+	f, err := fd.Dup(fileName(fd))
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(nfd), fileName(fd))
 	var source interface {
 		File() (*os.File, error)
 		io.Closer

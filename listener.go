@@ -78,16 +78,13 @@ func (l *listener) accept() (*netfd.FD, error) {
 	}
 	var peer sys.Sockaddr
 	l.turn <- struct{}{}
-	s, err := l.fd.Accept(&peer)
+	fd, err := l.fd.Accept(&peer)
 	<-l.turn
-	return l.accepted(&peer, s, err)
+	return l.accepted(&peer, fd, err)
 }
 
-func (l *listener) accepted(peer *sys.Sockaddr, s int, err error) (*netfd.FD, error) {
-	if err != nil {
-		return nil, opErrorLocal(l.fd, "accept", err)
-	}
-	fd, err := netfd.New(s, *l.fd.Kind)
+// accepted finishes fd, whose accept ended with err.
+func (l *listener) accepted(peer *sys.Sockaddr, fd *netfd.FD, err error) (*netfd.FD, error) {
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
@@ -177,8 +174,8 @@ func (l *listener) acceptConnWith(config AcceptConfig) (net.Conn, error) {
 func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 	var peer sys.Sockaddr
 	if config.NoWait {
-		s, err := l.fd.AcceptNow(&peer)
-		return l.accepted(&peer, s, err)
+		fd, err := l.fd.AcceptNow(&peer)
+		return l.accepted(&peer, fd, err)
 	}
 	if config.Timeout == 0 {
 		return l.accept()
@@ -193,13 +190,13 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		if err == nil {
 			err = os.ErrDeadlineExceeded
 		}
-		return l.accepted(&peer, -1, err)
+		return l.accepted(&peer, nil, err)
 	}
 	l.setLimit(limit)
-	s, err := l.fd.Accept(&peer)
+	fd, err := l.fd.Accept(&peer)
 	l.setLimit(time.Time{})
 	<-l.turn
-	return l.accepted(&peer, s, err)
+	return l.accepted(&peer, fd, err)
 }
 
 func (l *listener) setDeadline(t time.Time) error {
