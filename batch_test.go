@@ -15,135 +15,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iolib-go/sockets/internal/socktest"
-
 	"github.com/google/go-cmp/cmp"
+
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
-// openUDP returns a UDP socket on loopback that the test closes.
-func openUDP(t testing.TB, network string) *UDPConn {
-	t.Helper()
-	return openUDPWith(t, &ListenConfig{}, network)
-}
-
-// batchAddress returns a free loopback address of a network: "udp" is a dual-stack
-// socket.
-func batchAddress(network string) string {
-	switch network {
-	case "udp4":
-		return "127.0.0.1:0"
-	case "udp6":
-		return "[::1]:0"
-	}
-	return "[::]:0"
-}
-
-func openUDPWith(t testing.TB, lc *ListenConfig, network string) *UDPConn {
-	t.Helper()
-	socktest.NeedNetwork(t, network)
-	c, err := lc.ListenPacket(t.Context(), network, batchAddress(network))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c.(*UDPConn)
-}
-
-func connectUDP(t testing.TB, d *Dialer, network string, to net.Addr) *UDPConn {
-	t.Helper()
-	if a := to.(*net.UDPAddr); a.IP.To4() == nil {
-		socktest.NeedIPv6(t)
-	}
-	c, err := d.DialContext(t.Context(), network, to.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c.(*UDPConn)
-}
-
-// limitTime keeps a broken test from hanging.
-func limitTime(t testing.TB, conns ...interface{ SetDeadline(time.Time) error }) {
-	t.Helper()
-	for _, c := range conns {
-		if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// message is a Message with one buffer.
-func message(b []byte, addr net.Addr) Message {
-	return Message{Buffers: [][]byte{b}, Addr: addr}
-}
-
-// roomFor returns n messages with room for size octets.
-func roomFor(n, size int) []Message {
-	ms := make([]Message, n)
-	for i := range ms {
-		ms[i].Buffers = [][]byte{make([]byte, size)}
-	}
-	return ms
-}
-
-type batchWriter interface {
-	WriteBatch([]Message, int) (int, error)
-}
-
-type batchReader interface {
-	ReadBatch([]Message, int) (int, error)
-}
-
-// sendBatch sends ms to the last.
-func sendBatch(t testing.TB, c batchWriter, ms []Message) {
-	t.Helper()
-	for len(ms) > 0 {
-		n, err := c.WriteBatch(ms, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ms = ms[n:]
-	}
-}
-
-// receiveBatch receives until ms is full.
-func receiveBatch(t testing.TB, c batchReader, ms []Message) {
-	t.Helper()
-	for len(ms) > 0 {
-		n, err := c.ReadBatch(ms, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ms = ms[n:]
-	}
-}
-
-// textOf returns the data of a received message.
-func textOf(m Message) string {
-	var b []byte
-	for _, p := range m.Buffers {
-		b = append(b, p...)
-	}
-	return string(b[:m.N])
-}
-
-func textsOf(ms []Message) (s []string) {
-	for _, m := range ms {
-		s = append(s, textOf(m))
-	}
-	return s
-}
-
 func TestBatchSeveralBuffers(t *testing.T) {
-	a, b := openUDP(t, "udp4"), openUDP(t, "udp4")
-	limitTime(t, a, b)
+	a, b := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
+	conntest.LimitTime(t, a, b)
 	out := []Message{
 		{Buffers: [][]byte{[]byte("head "), nil, []byte("and payload")}, Addr: b.LocalAddr()},
 		{Buffers: nil, Addr: b.LocalAddr()},
 		{Buffers: [][]byte{[]byte("longer than the buffers")}, Addr: b.LocalAddr()},
 	}
-	sendBatch(t, a, out)
+	conntest.SendBatch(t, a, out)
 	for i, want := range []int{16, 0, 23} {
 		if out[i].N != want || out[i].NN != 0 {
 			t.Errorf("message %d sent: N = %d, NN = %d, want %d, 0", i, out[i].N, out[i].NN, want)
@@ -153,8 +40,8 @@ func TestBatchSeveralBuffers(t *testing.T) {
 	for i := range in {
 		in[i].Buffers = [][]byte{make([]byte, 3), make([]byte, 0), make([]byte, 15)}
 	}
-	receiveBatch(t, b, in)
-	if diff := cmp.Diff([]string{"head and payload", "", "longer than the bu"}, textsOf(in)); diff != "" {
+	conntest.ReceiveBatch(t, b, in)
+	if diff := cmp.Diff([]string{"head and payload", "", "longer than the bu"}, conntest.TextsOf(in)); diff != "" {
 		t.Errorf("data mismatch (-want +got):\n%s", diff)
 	}
 	for i, want := range []int{0, 0, syscall.MSG_TRUNC} {
@@ -168,10 +55,10 @@ func TestBatchSeveralBuffers(t *testing.T) {
 }
 
 func TestReadBatchTakesWhatIsThere(t *testing.T) {
-	a, b := openUDP(t, "udp4"), openUDP(t, "udp4")
-	limitTime(t, a, b)
-	sendBatch(t, a, []Message{message([]byte("1"), b.LocalAddr()), message([]byte("2"), b.LocalAddr())})
-	in := roomFor(5, 10)
+	a, b := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
+	conntest.LimitTime(t, a, b)
+	conntest.SendBatch(t, a, []Message{conntest.MessageTo([]byte("1"), b.LocalAddr()), conntest.MessageTo([]byte("2"), b.LocalAddr())})
+	in := conntest.RoomFor(5, 10)
 	n, err := b.ReadBatch(in, 0)
 	if n != 2 || err != nil {
 		t.Fatalf("ReadBatch = %d, %v, want 2, nil", n, err)
@@ -191,28 +78,28 @@ func TestReadBatchTakesWhatIsThere(t *testing.T) {
 func TestReadBatchAddresses(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6", "udp"} {
 		t.Run(network, func(t *testing.T) {
-			senders := []*UDPConn{openUDP(t, network), openUDP(t, network), openUDP(t, network)}
-			b := openUDP(t, network)
-			limitTime(t, b)
-			to := toLoopback(b.LocalAddr())
+			senders := []*UDPConn{conntest.OpenUDP(t, network), conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)}
+			b := conntest.OpenUDP(t, network)
+			conntest.LimitTime(t, b)
+			to := conntest.ToLoopback(b.LocalAddr())
 			send := func() (want []string) {
 				for _, s := range senders {
 					if _, err := s.WriteTo([]byte("x"), to); err != nil {
 						t.Fatal(err)
 					}
-					want = append(want, toLoopback(s.LocalAddr()).String())
+					want = append(want, conntest.ToLoopback(s.LocalAddr()).String())
 				}
 				return want
 			}
 			read := func(ms []Message) (got []string) {
-				receiveBatch(t, b, ms)
+				conntest.ReceiveBatch(t, b, ms)
 				for _, m := range ms {
 					got = append(got, m.Addr.String())
 				}
 				return got
 			}
 			own := &net.UDPAddr{IP: append(make(net.IP, 0, 32), 1, 2, 3, 4), Port: 5} // as roomy as ours
-			ms := roomFor(3, 10)
+			ms := conntest.RoomFor(3, 10)
 			for i := range ms {
 				ms[i].Addr = own
 			}
@@ -257,30 +144,21 @@ func TestReadBatchAddresses(t *testing.T) {
 	}
 }
 
-// toLoopback replaces the wildcard of a dual-stack socket by IPv4's loopback.
-func toLoopback(addr net.Addr) *net.UDPAddr {
-	a := *addr.(*net.UDPAddr)
-	if a.IP.IsUnspecified() {
-		a.IP = net.IPv4(127, 0, 0, 1)
-	}
-	return &a
-}
-
 func TestBatchAllocations(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		for _, network := range []string{"udp4", "udp6"} {
 			t.Run(fmt.Sprintf("%s/offload=%v", network, offload), func(t *testing.T) {
 				lc := &ListenConfig{Offload: offload}
-				a, b := openUDPWith(t, lc, network), openUDPWith(t, lc, network)
-				limitTime(t, a, b)
+				a, b := conntest.OpenUDPWith(t, lc, network), conntest.OpenUDPWith(t, lc, network)
+				conntest.LimitTime(t, a, b)
 				const n = 16
-				out, in := roomFor(n, 100), roomFor(n, 200)
+				out, in := conntest.RoomFor(n, 100), conntest.RoomFor(n, 200)
 				for i := range out {
 					out[i].Addr = b.LocalAddr()
 				}
 				allocs := testing.AllocsPerRun(100, func() {
-					sendBatch(t, a, out)
-					receiveBatch(t, b, in)
+					conntest.SendBatch(t, a, out)
+					conntest.ReceiveBatch(t, b, in)
 				})
 				if allocs >= n/4 && !socktest.Race {
 					t.Errorf("%v allocations for %d messages", allocs, n)
@@ -300,13 +178,13 @@ func TestBatchIP(t *testing.T) {
 	}
 	defer c.Close()
 	ip := c.(*IPConn)
-	limitTime(t, ip)
-	sendBatch(t, ip, []Message{message([]byte("one"), c.LocalAddr()), message([]byte("two"), c.LocalAddr())})
-	in := roomFor(2, 100)
-	receiveBatch(t, ip, in)
+	conntest.LimitTime(t, ip)
+	conntest.SendBatch(t, ip, []Message{conntest.MessageTo([]byte("one"), c.LocalAddr()), conntest.MessageTo([]byte("two"), c.LocalAddr())})
+	in := conntest.RoomFor(2, 100)
+	conntest.ReceiveBatch(t, ip, in)
 	const header = 20
 	for i, want := range []string{"one", "two"} {
-		if got := textOf(in[i]); len(got) != header+3 || got[header:] != want {
+		if got := conntest.TextOf(in[i]); len(got) != header+3 || got[header:] != want {
 			t.Errorf("packet %d: %q, want a header and %q", i, got, want)
 		}
 		if got := in[i].Addr; got.String() != "127.0.0.1" || got.Network() != "ip" {
@@ -320,8 +198,8 @@ func TestManyReaders(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
-			a, b := openUDPWith(t, lc, "udp4"), openUDPWith(t, lc, "udp4")
-			limitTime(t, a, b)
+			a, b := conntest.OpenUDPWith(t, lc, "udp4"), conntest.OpenUDPWith(t, lc, "udp4")
+			conntest.LimitTime(t, a, b)
 			const rounds, size, total = 20, 40, 20 * 40
 			got := make(chan string, total)
 			var wg sync.WaitGroup
@@ -334,7 +212,7 @@ func TestManyReaders(t *testing.T) {
 			}
 			for i := range 6 {
 				wg.Go(func() {
-					buf, ms := make([]byte, 100), roomFor(7, 100)
+					buf, ms := make([]byte, 100), conntest.RoomFor(7, 100)
 					for {
 						var err error
 						switch i % 3 {
@@ -342,7 +220,7 @@ func TestManyReaders(t *testing.T) {
 							var n int
 							n, err = b.ReadBatch(ms, 0)
 							for _, m := range ms[:n] {
-								see([]byte(textOf(m)), m.Addr.String())
+								see([]byte(conntest.TextOf(m)), m.Addr.String())
 							}
 						case 1:
 							var n int
@@ -373,9 +251,9 @@ func TestManyReaders(t *testing.T) {
 				for i := range out {
 					s := fmt.Sprintf("%04d/%04d", r, i)
 					want[s]++
-					out[i] = message([]byte(s), b.LocalAddr())
+					out[i] = conntest.MessageTo([]byte(s), b.LocalAddr())
 				}
-				sendBatch(t, a, out)
+				conntest.SendBatch(t, a, out)
 				for range out {
 					select {
 					case s := <-got:
@@ -397,7 +275,7 @@ func TestManyReaders(t *testing.T) {
 // slotConn is a socket that sends to itself.
 type slotConn interface {
 	net.PacketConn
-	batchReader
+	conntest.BatchReader
 }
 
 // slotIPs returns addresses that are not ip, though they look much like it.
@@ -437,15 +315,15 @@ func TestReadBatchSlots(t *testing.T) {
 			}
 			defer pc.Close()
 			c := pc.(slotConn)
-			limitTime(t, c)
+			conntest.LimitTime(t, c)
 			receive := func(kept net.Addr) net.Addr {
 				t.Helper()
 				if _, err := c.WriteTo([]byte("x"), c.LocalAddr()); err != nil {
 					t.Fatal(err)
 				}
-				in := roomFor(1, 100)
+				in := conntest.RoomFor(1, 100)
 				in[0].Addr = kept
-				receiveBatch(t, c, in)
+				conntest.ReceiveBatch(t, c, in)
 				return in[0].Addr
 			}
 			sender := receive(nil)
@@ -499,8 +377,8 @@ func slotUnixAddrs(sender net.Addr) []net.Addr {
 
 // A sender without a name has no address, whatever the message had.
 func TestReadBatchSenderWithoutName(t *testing.T) {
-	a, b := unixPair(t, "unixgram")
-	limitTime(t, b)
+	a, b := conntest.NamedPair(t, "unixgram")
+	conntest.LimitTime(t, b)
 	c, err := DialUnix("unixgram", nil, b.LocalAddr().(*net.UnixAddr))
 	if err != nil {
 		t.Fatal(err)
@@ -515,9 +393,9 @@ func TestReadBatchSenderWithoutName(t *testing.T) {
 		if _, err := c.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
-		in := roomFor(1, 10)
+		in := conntest.RoomFor(1, 10)
 		in[0].Addr = kept
-		receiveBatch(t, b, in)
+		conntest.ReceiveBatch(t, b, in)
 		if in[0].Addr != nil {
 			t.Errorf("with %#v the sender is %#v, want none", kept, in[0].Addr)
 		}

@@ -4,61 +4,22 @@ package sockets_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/iolib-go/sockets/internal/socktest"
-
 	"github.com/google/go-cmp/cmp"
-	"github.com/iolib-go/sockets"
-)
 
-// streamPair returns the two ends of a connection made by impl, "net" or "".
-func streamPair(t testing.TB, impl, network string) (a, b net.Conn) {
-	t.Helper()
-	listen := sockets.Listen
-	dial := func(network, addr string) (net.Conn, error) {
-		return new(sockets.Dialer).DialContext(context.Background(), network, addr)
-	}
-	if impl == "net" {
-		listen, dial = net.Listen, net.Dial
-	}
-	addr := "127.0.0.1:0"
-	if strings.HasPrefix(network, "unix") {
-		dir, err := os.MkdirTemp("", "s")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
-		addr = filepath.Join(dir, "s")
-	}
-	l, err := listen(network, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	a, err = dial(network, l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	b, err = l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return a, b
-}
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+)
 
 // collect reads r to its end while others write. What it returns closes w and gives
 // all that came.
@@ -99,7 +60,7 @@ var (
 
 func bufferPair(t testing.TB, network string) (a, b bufferConn) {
 	t.Helper()
-	c, d := streamPair(t, "", network)
+	c, d := conntest.StreamPair(t, "", network)
 	return c.(bufferConn), d.(bufferConn)
 }
 
@@ -138,7 +99,7 @@ func TestWriteBuffersIsNet(t *testing.T) {
 				}
 				all := bytes.Join(tt.bufs, nil)
 				run := func(impl string, write func(c net.Conn, bufs *net.Buffers) (int64, error)) result {
-					a, b := streamPair(t, impl, network)
+					a, b := conntest.StreamPair(t, impl, network)
 					got := collect(t, a, b)
 					bufs := append(net.Buffers(nil), tt.bufs...)
 					given := bufs

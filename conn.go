@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -182,11 +183,10 @@ func (c *conn) File() (*os.File, error) {
 // dupFile returns a file for a copy of fd whose Fd method makes it blocking, as
 // files of package net do: package os gives that only to those.
 func dupFile(fd *netfd.FD) (*os.File, error) {
-	nfd, err := fd.Dup()
+	f, err := fd.Dup(fileName(fd))
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(nfd), fileName(fd))
 	var source interface {
 		File() (*os.File, error)
 		io.Closer
@@ -261,4 +261,27 @@ func boolint(on bool) int {
 		return 1
 	}
 	return 0
+}
+
+// With calls f with what a constructor returned, and closes it when f returns or
+// panics. It returns err without calling f, or f's error, joined with that of Close.
+//
+//	c, err := sockets.Dial("tcp", "localhost:80")
+//	err = sockets.With(c, err, func(c net.Conn) error { ... })
+func With[C io.Closer](c C, err error, f func(c C) error) (result error) {
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err := c.Close()
+		switch {
+		case err == nil, errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed):
+			// f may have closed it.
+		case result == nil:
+			result = err
+		default:
+			result = errors.Join(result, err)
+		}
+	}()
+	return f(c)
 }

@@ -18,8 +18,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 func TestCopyErrors(t *testing.T) {
@@ -78,8 +80,8 @@ func TestCopyErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, peer := streamPair(t, "", "tcp")
-			other, feeder := streamPair(t, "net", "tcp")
+			c, peer := conntest.StreamPair(t, "", "tcp")
+			other, feeder := conntest.StreamPair(t, "net", "tcp")
 			feeder.Write([]byte("data"))
 			want := tt.want
 			want.Source, want.Addr = c.LocalAddr().String(), c.RemoteAddr().String()
@@ -90,7 +92,7 @@ func TestCopyErrors(t *testing.T) {
 		})
 	}
 	t.Run("closed file", func(t *testing.T) {
-		c, _ := streamPair(t, "", "tcp")
+		c, _ := conntest.StreamPair(t, "", "tcp")
 		f := socktest.TempFile(t, nil, os.O_RDONLY)
 		f.Close()
 		_, err := io.Copy(c, f)
@@ -99,7 +101,7 @@ func TestCopyErrors(t *testing.T) {
 		}
 	})
 	t.Run("reader's own", func(t *testing.T) {
-		c, peer := streamPair(t, "", "tcp")
+		c, peer := conntest.StreamPair(t, "", "tcp")
 		own := errors.New("own")
 		n, err := c.(*sockets.TCPConn).ReadFrom(io.MultiReader(strings.NewReader("data"), errReader{own}))
 		if op, ok := err.(*net.OpError); !ok || n != 4 || op.Op != "readfrom" || op.Err != own {
@@ -122,7 +124,7 @@ func TestCopyPipesCarryNothingOver(t *testing.T) {
 		func() {
 			src := endless(t, "unix")
 			defer src.Close()
-			dst, _ := streamPair(t, "", "tcp")
+			dst, _ := conntest.StreamPair(t, "", "tcp")
 			socktest.StopWhenFull(t, dst)
 			if _, err := sockets.Copy(dst, src); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Fatalf("Copy: %v, want a deadline", err)
@@ -131,7 +133,7 @@ func TestCopyPipesCarryNothingOver(t *testing.T) {
 		var wg sync.WaitGroup
 		data := []byte("nothing but this")
 		src := connSource("", "tcp")(t, data, &wg)
-		dst, peer := streamPair(t, "", "unix")
+		dst, peer := conntest.StreamPair(t, "", "unix")
 		all := collect(t, dst, peer)
 		if n, err := sockets.Copy(dst, src); n != int64(len(data)) || err != nil {
 			t.Fatalf("Copy = %d, %v", n, err)
@@ -147,8 +149,8 @@ func TestCopyIdleHoldsNoPipe(t *testing.T) {
 	const n = 20
 	var srcs, dsts []net.Conn
 	for range n {
-		src, feeder := streamPair(t, "", "tcp")
-		dst, peer := streamPair(t, "", "tcp")
+		src, feeder := conntest.StreamPair(t, "", "tcp")
+		dst, peer := conntest.StreamPair(t, "", "tcp")
 		srcs = append(srcs, src, feeder)
 		dsts = append(dsts, dst, peer)
 	}
@@ -171,7 +173,7 @@ func TestCopyLeaksNoDescriptors(t *testing.T) {
 	before := socktest.OpenDescriptors(t)
 	for range 10 {
 		src := endless(t, "unix")
-		dst, peer := streamPair(t, "", "tcp")
+		dst, peer := conntest.StreamPair(t, "", "tcp")
 		socktest.StopWhenFull(t, dst)
 		sockets.Copy(dst, src)
 		src.Close()
@@ -194,7 +196,7 @@ func TestCopyFileResumesAfterDeadline(t *testing.T) {
 					src = s.open(t, data, &wg)
 				}
 			}
-			dst, peer := streamPair(t, "", "tcp")
+			dst, peer := conntest.StreamPair(t, "", "tcp")
 			lr := &io.LimitedReader{R: src, N: 1 << 40}
 			socktest.StopWhenFull(t, dst)
 			n, err := sockets.Copy(dst, lr)
@@ -223,14 +225,14 @@ func TestCopyFileResumesAfterDeadline(t *testing.T) {
 func TestCopyTLS(t *testing.T) {
 	cert, pool := socktest.SelfSigned(t, "server.test")
 	pair := func(t *testing.T) (c, s *tls.Conn) {
-		a, b := streamPair(t, "", "tcp")
+		a, b := conntest.StreamPair(t, "", "tcp")
 		return tls.Client(a, &tls.Config{RootCAs: pool, ServerName: "server.test"}),
 			tls.Server(b, &tls.Config{Certificates: []tls.Certificate{cert}})
 	}
 	data := socktest.RandomBytes(500_000)
 	t.Run("from", func(t *testing.T) {
 		c, s := pair(t)
-		dst, peer := streamPair(t, "", "tcp")
+		dst, peer := conntest.StreamPair(t, "", "tcp")
 		var wg sync.WaitGroup
 		feed(t, s, data, &wg)
 		all := collect(t, dst, peer)
@@ -314,7 +316,7 @@ func (r *panicReader) Read(b []byte) (int, error) {
 
 // A reader that panics leaves the connection as it was.
 func TestCopyReaderPanics(t *testing.T) {
-	a, b := streamPair(t, "", "tcp")
+	a, b := conntest.StreamPair(t, "", "tcp")
 	func() {
 		defer func() {
 			if recover() != "reader" {
@@ -365,7 +367,7 @@ func TestCopyOddRawConn(t *testing.T) {
 	for _, odd := range []error{nil, errors.New("odd")} {
 		for _, calls := range []int{0, 1} {
 			data := socktest.RandomBytes(100_000)
-			a, b := streamPair(t, "", "tcp")
+			a, b := conntest.StreamPair(t, "", "tcp")
 			all := collect(t, a, b)
 			n, err := sockets.Copy(a, oddFile{socktest.TempFile(t, data, os.O_RDONLY), &calls, odd})
 			if n != int64(len(data)) || err != nil {

@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // A write deadline strikes with data in a pipe between the two sockets. What the
@@ -87,7 +89,7 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 				data := socktest.RandomBytes(3 << 20)
 				var wg sync.WaitGroup
 				src := connSource("", srcNet)(t, data, &wg).(net.Conn)
-				dst, peer := streamPair(t, "", "tcp")
+				dst, peer := conntest.StreamPair(t, "", "tcp")
 				dst.(*sockets.TCPConn).SetWriteBuffer(100_000)
 				peer.(*sockets.TCPConn).SetReadBuffer(100_000)
 				lr := &io.LimitedReader{R: src, N: 1 << 40}
@@ -117,8 +119,8 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 func TestCopyReadDeadline(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
-			src, feeder := streamPair(t, "", network)
-			dst, peer := streamPair(t, "", "tcp")
+			src, feeder := conntest.StreamPair(t, "", network)
+			dst, peer := conntest.StreamPair(t, "", "tcp")
 			all := collect(t, dst, peer)
 			if _, err := feeder.Write([]byte("before ")); err != nil {
 				t.Fatal(err)
@@ -148,7 +150,7 @@ func TestCopyReadDeadline(t *testing.T) {
 
 // endless is a source that never ends and never waits. Closing it ends all of it.
 func endless(t testing.TB, network string) net.Conn {
-	a, b := streamPair(t, "", network)
+	a, b := conntest.StreamPair(t, "", network)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		buf := make([]byte, 100_000)
@@ -192,7 +194,7 @@ func TestCopyClosedMidway(t *testing.T) {
 				if tt.dst == "pipe" {
 					peer, dst = osPipe(t)
 				} else {
-					dst, peer = streamPair(t, "", tt.dst)
+					dst, peer = conntest.StreamPair(t, "", tt.dst)
 				}
 				var n int64
 				done := make(chan error)
@@ -285,14 +287,14 @@ func TestCopyInterruptedBesideReaders(t *testing.T) {
 			}
 		}},
 		{"Copy", func(t *testing.T, src *sockets.UnixConn) {
-			dst, _ := streamPair(t, "", "tcp")
+			dst, _ := conntest.StreamPair(t, "", "tcp")
 			dst.Close()
 			if n, err := sockets.Copy(dst, src); n != 0 || !errors.Is(err, net.ErrClosed) {
 				t.Fatalf("Copy to a closed connection = %d, %v", n, err)
 			}
 		}},
 		{"both", func(t *testing.T, src *sockets.UnixConn) {
-			dst, _ := streamPair(t, "", "unix")
+			dst, _ := conntest.StreamPair(t, "", "unix")
 			dst.Close()
 			if n, err := sockets.Copy(dst, io.LimitReader(src, 100)); n != 0 || !errors.Is(err, net.ErrClosed) {
 				t.Fatalf("Copy to a closed connection = %d, %v", n, err)
@@ -306,7 +308,7 @@ func TestCopyInterruptedBesideReaders(t *testing.T) {
 			t.Run(tt.name+" to "+dstNet, func(t *testing.T) {
 				var wg sync.WaitGroup
 				src := connSource("", "unix")(t, data, &wg).(*sockets.UnixConn)
-				dst, peer := streamPair(t, "", dstNet)
+				dst, peer := conntest.StreamPair(t, "", dstNet)
 				dst.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(100_000)
 				peer.(interface{ SetReadBuffer(int) error }).SetReadBuffer(100_000)
 				moved := make(chan int64)
@@ -356,9 +358,9 @@ func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, feeder := streamPair(t, "", "unix")
+			a, feeder := conntest.StreamPair(t, "", "unix")
 			src := a.(*sockets.UnixConn)
-			dst, peer := streamPair(t, "", "unix")
+			dst, peer := conntest.StreamPair(t, "", "unix")
 			socktest.Fill(t, dst) // nothing more goes in
 			data := socktest.RandomBytes(1000)
 			if _, err := feeder.Write(data); err != nil {
@@ -407,8 +409,8 @@ func TestCopyPieces(t *testing.T) {
 				t.Run(fmt.Sprintf("%s to %s %s", from, impl, to), func(t *testing.T) {
 					t.Parallel()
 					data := socktest.RandomBytes(2 << 20)
-					src, feeder := streamPair(t, "", from)
-					dst, peer := streamPair(t, impl, to)
+					src, feeder := conntest.StreamPair(t, "", from)
+					dst, peer := conntest.StreamPair(t, impl, to)
 					all := collect(t, dst, peer)
 					fed := make(chan error, 1)
 					go func() {
@@ -470,7 +472,7 @@ func TestCopyGivenUp(t *testing.T) {
 		t.Run(tt.from+" to "+tt.to, func(t *testing.T) {
 			t.Parallel() // they share pools
 			data := socktest.RandomBytes(1 << 20)
-			src, feeder := streamPair(t, "", tt.from)
+			src, feeder := conntest.StreamPair(t, "", tt.from)
 			go func() {
 				for rest := data; len(rest) > 0; {
 					n := min(1+rand.IntN(10_000), len(rest))
@@ -481,7 +483,7 @@ func TestCopyGivenUp(t *testing.T) {
 				}
 				feeder.Close()
 			}()
-			dst, peer := streamPair(t, "", tt.to)
+			dst, peer := conntest.StreamPair(t, "", tt.to)
 			dst.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(50_000)
 			peer.(interface{ SetReadBuffer(int) error }).SetReadBuffer(50_000)
 			var got bytes.Buffer

@@ -17,9 +17,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 func TestCopyKinds(t *testing.T) {
@@ -132,12 +135,12 @@ func TestCopyByMethod(t *testing.T) {
 
 // A family that package net does not know goes through the kernel as well.
 func TestCopyVsock(t *testing.T) {
-	vsockLoopback(t)
+	conntest.NeedVsock(t)
 	l, err := sockets.Listen("vsock", fmt.Sprintf("%d:*", sockets.VsockLocal))
 	socktest.Check(t, err)
 	socktest.CloseLater(t, l)
 	pair := func() (a, b net.Conn) {
-		a, b, stop, err := pipeThrough(l)
+		a, b, stop, err := conntest.PipeThrough(l)
 		socktest.Check(t, err)
 		t.Cleanup(stop)
 		return a, b
@@ -176,7 +179,7 @@ func TestStreamConnCopyOfZero(t *testing.T) {
 func TestCopyNAdvancesFile(t *testing.T) {
 	data := socktest.RandomBytes(100_000)
 	f := socktest.TempFile(t, data, os.O_RDONLY)
-	a, b := streamPair(t, "", "tcp")
+	a, b := conntest.StreamPair(t, "", "tcp")
 	all := collect(t, a, b)
 	for _, n := range []int64{0, 10, 60_000, 39_990} {
 		if m, err := io.CopyN(a, f, n); m != n || err != nil {
@@ -203,7 +206,7 @@ func TestCopySpecialFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			a, b := streamPair(t, "", "tcp")
+			a, b := conntest.StreamPair(t, "", "tcp")
 			all := collect(t, a, b)
 			if n, err := sockets.Copy(a, f); n != int64(len(want)) || err != nil {
 				t.Errorf("Copy = %d, %v, want %d", n, err, len(want))
@@ -219,7 +222,7 @@ func TestCopySpecialFiles(t *testing.T) {
 			t.Skip(err)
 		}
 		defer f.Close()
-		a, b := streamPair(t, "", "unix")
+		a, b := conntest.StreamPair(t, "", "unix")
 		all := collect(t, a, b)
 		if n, err := sockets.Copy(a, io.LimitReader(f, 300_000)); n != 300_000 || err != nil {
 			t.Errorf("Copy = %d, %v", n, err)
@@ -247,7 +250,7 @@ func TestCopySpecialFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		a, _ := streamPair(t, "", "tcp")
+		a, _ := conntest.StreamPair(t, "", "tcp")
 		if n, err := sockets.Copy(a, f); n != 0 || !errors.Is(err, syscall.EISDIR) {
 			t.Errorf("Copy = %d, %v, want EISDIR", n, err)
 		}
@@ -255,8 +258,8 @@ func TestCopySpecialFiles(t *testing.T) {
 }
 
 func TestCopyPacketsKeepTheirBounds(t *testing.T) {
-	a, b := streamPair(t, "", "unixpacket")
-	dst, peer := streamPair(t, "", "unixpacket")
+	a, b := conntest.StreamPair(t, "", "unixpacket")
+	dst, peer := conntest.StreamPair(t, "", "unixpacket")
 	for _, s := range []string{"one", "two", "three"} {
 		if _, err := a.Write([]byte(s)); err != nil {
 			t.Fatal(err)
@@ -356,9 +359,9 @@ func connSource(impl, network string) func(testing.TB, []byte, *sync.WaitGroup) 
 func copyPair(t testing.TB, impl, network string) (a, b net.Conn) {
 	t.Helper()
 	if impl != "stream" {
-		return streamPair(t, impl, network)
+		return conntest.StreamPair(t, impl, network)
 	}
-	a, b = streamPair(t, "", network)
+	a, b = conntest.StreamPair(t, "", network)
 	return sockets.StreamConnOf(a.(*sockets.UnixConn)), sockets.StreamConnOf(b.(*sockets.UnixConn))
 }
 
@@ -399,7 +402,7 @@ var sources = []source{
 	}},
 	{"memory", func(t testing.TB, data []byte, _ *sync.WaitGroup) io.Reader { return bytes.NewReader(data) }},
 	{"embedded", func(t testing.TB, data []byte, wg *sync.WaitGroup) io.Reader {
-		a, b := streamPair(t, "", "unix")
+		a, b := conntest.StreamPair(t, "", "unix")
 		data = bytes.Clone(data)
 		for i := range data {
 			data[i] += 13
@@ -475,4 +478,65 @@ func way(src, dst string) string {
 		return "splice"
 	}
 	return ""
+}
+
+// TestCopyUrgent copies a stream with urgent data in the middle, at which splice(2)
+// says 0 as at the end, to every kind of destination.
+func TestCopyUrgent(t *testing.T) {
+	for _, impl := range []string{"", "net"} {
+		for _, inline := range []bool{false, true} {
+			for _, dst := range destinations {
+				name := "from " + map[string]string{"": "tcp", "net": "net.tcp"}[impl] + map[bool]string{true: " inline"}[inline] + " to " + dst.name
+				t.Run(name, func(t *testing.T) {
+					a, b := copyPair(t, impl, "tcp")
+					defer a.Close()
+					if inline {
+						socktest.WithFD(t, a.(syscall.Conn), func(fd int) error {
+							return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
+						})
+					}
+					data := socktest.RandomBytes(110_000)
+					var want []byte
+					go func() {
+						defer b.Close()
+						raw, _ := b.(syscall.Conn).SyscallConn()
+						for rest, n := data, 0; len(rest) > 0; rest = rest[n:] {
+							n = min(len(rest), 10_000)
+							if _, err := b.Write(rest[:n]); err != nil {
+								t.Error(err)
+							}
+							raw.Write(func(fd uintptr) bool {
+								return unix.Sendto(int(fd), []byte{'!'}, unix.MSG_OOB|unix.MSG_NOSIGNAL, nil) != unix.EAGAIN
+							})
+						}
+					}()
+					for rest, n := data, 0; len(rest) > 0; rest = rest[n:] {
+						n = min(len(rest), 10_000)
+						want = append(want, rest[:n]...)
+						if inline {
+							want = append(want, '!')
+						}
+					}
+					w, all := dst.open(t)
+					n, err := sockets.Copy(w, a)
+					if err != nil || inline && n != int64(len(want)) {
+						t.Errorf("Copy = %d, %v, want %d", n, err, len(want))
+					}
+					if c, ok := w.(net.Conn); ok {
+						c.Close()
+					} else if c, ok := w.(io.Closer); ok {
+						c.Close()
+					}
+					got := all()
+					if !inline {
+						// Urgent data that more urgent data overtake become ordinary.
+						got, want = bytes.ReplaceAll(got, []byte("!"), nil), bytes.ReplaceAll(want, []byte("!"), nil)
+					}
+					if !bytes.Equal(got, want) {
+						t.Errorf("%d bytes arrived, want %d", len(got), len(want))
+					}
+				})
+			}
+		}
+	}
 }

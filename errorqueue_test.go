@@ -3,26 +3,32 @@
 package sockets_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
 func TestReadErrorQueue(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
-			gone, c := openUDP(t, network), openUDP(t, network)
-			limitTime(t, c)
+			gone, c := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
+			conntest.LimitTime(t, c)
 			option := sockopt.ReceiveError
 			if network == "udp6" {
 				option = sockopt.ReceiveError6
 			}
-			setOptions(t, c, option)
+			conntest.SetOptions(t, c, option)
 			b := make([]byte, 100)
 			if _, _, err := c.ReadErrorQueue(b); !errors.Is(err, syscall.EAGAIN) {
 				t.Errorf("ReadErrorQueue of an empty queue: %v, want EAGAIN", err)
@@ -65,8 +71,8 @@ func TestReadErrorQueue(t *testing.T) {
 
 // A reader that waits for datagrams does not keep reports from being read.
 func TestReadErrorQueueBesideReader(t *testing.T) {
-	gone, c := openUDP(t, "udp4"), openUDP(t, "udp4")
-	setOptions(t, c, sockopt.ReceiveError)
+	gone, c := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
+	conntest.SetOptions(t, c, sockopt.ReceiveError)
 	to := gone.LocalAddr()
 	gone.Close()
 	done := make(chan error)
@@ -74,7 +80,7 @@ func TestReadErrorQueueBesideReader(t *testing.T) {
 		_, _, err := c.ReadFrom(make([]byte, 10))
 		done <- err
 	}()
-	waitBlocked(t, c)
+	conntest.WaitBlocked(t, c)
 	if _, _, err := c.ReadErrorQueue(nil); !errors.Is(err, syscall.EAGAIN) {
 		t.Errorf("ReadErrorQueue: %v, want EAGAIN", err)
 	}
@@ -83,5 +89,193 @@ func TestReadErrorQueueBesideReader(t *testing.T) {
 	}
 	if err := <-done; !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("the reader got %v, want ECONNREFUSED", err)
+	}
+}
+
+// timestampSent has the error queue of c tell when datagrams leave.
+func timestampSent(t *testing.T, c syscall.Conn) {
+	t.Helper()
+	const what = sockopt.TimestampTxSoftware | sockopt.TimestampSoftware | sockopt.TimestampOptTSOnly | sockopt.TimestampOptID
+	if err := sockopt.Timestamping.Set(c, what); err != nil {
+		t.Skip("no timestamps of what is sent: ", err)
+	}
+}
+
+// The error queue has more than errors: when datagrams left.
+func TestReadErrorQueueOfTimestamp(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6"} {
+		t.Run(network, func(t *testing.T) {
+			c := conntest.OpenUDP(t, network)
+			timestampSent(t, c)
+			for i := range uint32(2) {
+				before := time.Now()
+				if _, err := c.WriteTo([]byte("x"), c.LocalAddr()); err != nil {
+					t.Fatal(err)
+				}
+				_, report, err := c.ReadErrorQueue(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if report.Time.Sub(before).Abs() > time.Hour {
+					t.Errorf("sent at %v, not %v", report.Time, before)
+				}
+				report.Time = time.Time{}
+				want := QueuedError{Err: syscall.ENOMSG, Origin: QueuedTimestamp, Data: i}
+				if *report != want {
+					t.Errorf("report %+v, want %+v", *report, want)
+				}
+			}
+			if _, _, err := c.ReadErrorQueue(nil); !errors.Is(err, syscall.EAGAIN) {
+				t.Errorf("ReadErrorQueue of an empty queue: %v, want EAGAIN", err)
+			}
+		})
+	}
+}
+
+// A send without a copy is reported once its buffer is free.
+func TestReadErrorQueueOfZeroCopy(t *testing.T) {
+	c, to := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
+	if err := sockopt.ZeroCopy.Set(c, true); err != nil {
+		t.Skip(err)
+	}
+	conntest.LimitTime(t, to)
+	msgs := []Message{{Buffers: [][]byte{make([]byte, 1000)}, Addr: to.LocalAddr()}}
+	for i := range uint32(2) {
+		if n, err := c.WriteBatch(msgs, unix.MSG_ZEROCOPY); n != 1 || err != nil {
+			t.Fatalf("WriteBatch: %d, %v", n, err)
+		}
+		if _, err := to.Read(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		_, report, err := c.ReadErrorQueue(nil)
+		for end := time.Now().Add(10 * time.Second); errors.Is(err, syscall.EAGAIN) && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+			_, report, err = c.ReadErrorQueue(nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := QueuedError{Origin: QueuedZeroCopy, Code: report.Code, Info: i, Data: i}
+		if *report != want || errors.Unwrap(report) != nil {
+			t.Errorf("report %+v, want %+v", *report, want)
+		}
+	}
+}
+
+// What the error queue tells without an address has none in a batch, either.
+func TestReadBatchQueueWithoutAddress(t *testing.T) {
+	for network, address := range map[string]string{"udp4": "127.0.0.1:0", "ip4:253": "127.0.0.1"} {
+		pc, err := ListenPacket(network, address)
+		if err != nil {
+			t.Skip(err)
+		}
+		defer pc.Close()
+		timestampSent(t, pc.(syscall.Conn))
+		if _, err := pc.WriteTo([]byte("x"), pc.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		in := conntest.RoomFor(1, 10)
+		in[0].Addr, in[0].OOB = pc.LocalAddr(), make([]byte, 256)
+		n, err := pc.(conntest.BatchReader).ReadBatch(in, syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT)
+		if n != 1 || err != nil || in[0].Addr != nil {
+			t.Errorf("%s: ReadBatch = %d, %v from %#v, want 1, nil from nobody", network, n, err, in[0].Addr)
+		}
+	}
+}
+
+// A report is found among other control data.
+func TestReadErrorQueueBesideControlData(t *testing.T) {
+	for network, options := range map[string][]sockopt.Option[bool]{
+		"udp4": {sockopt.ReceiveError, sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS},
+		"udp6": {sockopt.ReceiveError6, sockopt.ReceivePacketInfo6, sockopt.ReceiveTrafficClass, sockopt.TimestampNS},
+	} {
+		t.Run(network, func(t *testing.T) {
+			gone, c := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
+			conntest.SetOptions(t, c, options...)
+			to := gone.LocalAddr().(*net.UDPAddr)
+			gone.Close()
+			if _, err := c.WriteTo([]byte("hello"), to); err != nil {
+				t.Fatal(err)
+			}
+			_, report, err := c.ReadErrorQueue(make([]byte, 10))
+			if err != nil {
+				t.Fatal(err)
+			}
+			host := netip.MustParseAddr(to.IP.String())
+			if report.Err != syscall.ECONNREFUSED || report.Reporter != host || report.Addr != netip.AddrPortFrom(host, uint16(to.Port)) {
+				t.Errorf("report %+v, want ECONNREFUSED of %v for %v", report, host, to)
+			}
+			want := "datagram to " + to.String() + ": connection refused (reported by " + host.String() + ")"
+			if got := report.Error(); got != want {
+				t.Errorf("the report says %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// complain sends what a router says about a datagram from one address to another, by
+// ICMP, RFC 792. word is what follows the checksum.
+func complain(t *testing.T, typ, code byte, word uint32, from, to netip.AddrPort) {
+	t.Helper()
+	c, err := ListenPacket("ip4:icmp", "127.0.0.1")
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b := make([]byte, 8+20+8)
+	b[0], b[1] = typ, code
+	binary.BigEndian.PutUint32(b[4:], word)
+	ip, udp := b[8:], b[28:]
+	ip[0], ip[8], ip[9] = 0x45, 64, syscall.IPPROTO_UDP
+	binary.BigEndian.PutUint16(ip[2:], 28)
+	copy(ip[12:], from.Addr().AsSlice())
+	copy(ip[16:], to.Addr().AsSlice())
+	binary.BigEndian.PutUint16(udp, from.Port())
+	binary.BigEndian.PutUint16(udp[2:], to.Port())
+	binary.BigEndian.PutUint16(udp[4:], 8)
+	sum := uint32(0)
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	sum = sum&0xffff + sum>>16
+	binary.BigEndian.PutUint16(b[2:], ^uint16(sum+sum>>16))
+	if _, err := c.WriteTo(b, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The MTU is told if the datagram was too long, and no other number in its place.
+func TestReadErrorQueueOfRouter(t *testing.T) {
+	socktest.EnterNetNS(t) // whose routes may learn the MTU
+	tests := []struct {
+		name string
+		word uint32
+		want QueuedError
+	}{
+		{"parameter problem", 20 << 24, QueuedError{Err: syscall.EPROTO, Type: 12}},
+		{"fragmentation needed", 600, QueuedError{Err: syscall.EMSGSIZE, Type: 3, Code: 4, MTU: 600}},
+		{"time exceeded", 0, QueuedError{Err: syscall.EHOSTUNREACH, Type: 11}},
+	}
+	for _, tt := range tests {
+		want := tt.want
+		want.Origin = QueuedICMP
+		want.Addr, want.Reporter = netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddr("127.0.0.1")
+		pc, err := ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pc.Close()
+		c := pc.(*UDPConn)
+		conntest.SetOptions(t, c, sockopt.ReceiveError)
+		complain(t, want.Type, want.Code, tt.word, c.LocalAddr().(*net.UDPAddr).AddrPort(), want.Addr)
+		_, report, err := c.ReadErrorQueue(nil)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if *report != want {
+			t.Errorf("%s: report %+v, want %+v", tt.name, *report, want)
+		}
 	}
 }

@@ -3,15 +3,19 @@
 package sockets_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 // Two parts of one datagram.
@@ -205,4 +209,279 @@ func ExampleUnixConn_CloseRead() {
 	_, err = b.Read(make([]byte, 1))
 	fmt.Println(err)
 	// Output: EOF
+}
+
+// Many datagrams to one peer, which the kernel handles as one where it can.
+func ExampleUDPConn_WriteBatch() {
+	lc := sockets.ListenConfig{Offload: true}
+	c, err := lc.ListenPacket(context.Background(), "udp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	conn := c.(*sockets.UDPConn)
+
+	out := make([]sockets.Message, 100)
+	for i := range out {
+		out[i].Buffers = [][]byte{fmt.Appendf(nil, "message %03d", i)}
+		out[i].Addr = c.LocalAddr()
+	}
+	for len(out) > 0 {
+		n, err := conn.WriteBatch(out, 0)
+		if err != nil {
+			log.Fatal(err) // out[0] was not sent
+		}
+		out = out[n:]
+	}
+
+	in := make([]sockets.Message, 32) // used again and again
+	for i := range in {
+		in[i].Buffers = [][]byte{make([]byte, 1500)}
+	}
+	received, last := 0, ""
+	for received < 100 {
+		n, err := conn.ReadBatch(in, 0)
+		if err != nil {
+			log.Fatal(err)
+		}
+		received += n
+		last = string(in[n-1].Buffers[0][:in[n-1].N])
+	}
+	fmt.Println(received, last)
+	// Output: 100 message 099
+}
+
+// A server on all addresses answers from the one that it was asked at.
+func ExamplePacketInfo() {
+	pc, err := sockets.ListenPacket("udp4", "0.0.0.0:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pc.Close()
+	server := pc.(*sockets.UDPConn)
+	err = sockopt.ReceivePacketInfo.Set(server, true)
+	if errors.Is(err, errors.ErrUnsupported) {
+		fmt.Println("asked at 127.0.0.1") // as systems without IP_PKTINFO cannot tell
+		return
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(server.LocalAddr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := sockets.Dial("udp4", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Write([]byte("?")); err != nil {
+		log.Fatal(err)
+	}
+
+	b, oob := make([]byte, 1500), make([]byte, sockets.PacketInfoLen)
+	n, oobn, _, from, err := server.ReadMsgUDPAddrPort(b, oob)
+	if err != nil {
+		log.Fatal(err)
+	}
+	info, err := sockets.ParsePacketInfo(oob[:oobn])
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("asked at", info.Local)
+	reply := sockets.PacketInfo{Local: info.Local}.Append(nil)
+	if _, _, err := server.WriteMsgUDPAddrPort(b[:n], reply, from); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.Read(b); err != nil {
+		log.Fatal(err)
+	}
+	// Output: asked at 127.0.0.1
+}
+
+// Four sockets on one port, for a goroutine each.
+func ExampleListenConfig_ListenPacketGroup() {
+	group, err := new(sockets.ListenConfig).ListenPacketGroup(context.Background(), "udp4", "127.0.0.1:0", 4)
+	if err != nil {
+		log.Fatal(err)
+	}
+	same := true
+	for _, c := range group {
+		defer c.Close()
+		same = same && c.LocalAddr().String() == group[0].LocalAddr().String()
+	}
+	fmt.Println(len(group), same)
+	// Output: 4 true
+}
+
+func ExampleUDPConn_WriteSegments() {
+	lc := sockets.ListenConfig{Offload: true}
+	pc, err := lc.ListenPacket(context.Background(), "udp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pc.Close()
+	c, err := sockets.Dial("udp4", pc.LocalAddr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.(*sockets.UDPConn).WriteSegments([]byte("one.two.end"), 4, netip.AddrPort{}); err != nil {
+		log.Fatal(err)
+	}
+	buf := make([]byte, 65535)
+	for left := 11; left > 0; {
+		n, size, _, err := pc.(*sockets.UDPConn).ReadSegments(buf)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for datagram := range slices.Chunk(buf[:n], size) {
+			fmt.Printf("%s\n", datagram)
+		}
+		left -= n
+	}
+	// Output:
+	// one.
+	// two.
+	// end
+}
+
+// A proxy for one connection: what comes from either side goes to the other one,
+// and so does its end, without a copy in this process.
+func ExampleCopy() {
+	client, front, err := sockets.Pair("unix")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	back, server, err := sockets.Pair("unix")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+
+	relay := func(dst, src *sockets.UnixConn) error {
+		_, err := sockets.Copy(dst, src)
+		dst.CloseWrite()
+		return err
+	}
+	go func() {
+		defer front.Close()
+		defer back.Close()
+		answered := make(chan error)
+		go func() { answered <- relay(front, back) }()
+		if err := relay(back, front); err != nil {
+			log.Print(err)
+		}
+		if err := <-answered; err != nil {
+			log.Print(err)
+		}
+	}()
+	go func() {
+		question, err := io.ReadAll(server)
+		if err != nil {
+			log.Print(err)
+		}
+		fmt.Fprintf(server, "%s world", question)
+		server.Close()
+	}()
+
+	if _, err := fmt.Fprint(client, "hello"); err != nil {
+		log.Fatal(err)
+	}
+	if err := client.CloseWrite(); err != nil {
+		log.Fatal(err)
+	}
+	answer, err := io.ReadAll(client)
+	fmt.Printf("%s %v\n", answer, err)
+	// Output: hello world <nil>
+}
+
+// A limit is kept, and the file's offset goes on by what was sent.
+func ExampleCopy_file() {
+	f, err := os.CreateTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := f.WriteString("hello, world\n"); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		log.Fatal(err)
+	}
+	a, b, err := sockets.Pair("unix")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer b.Close()
+	n, err := sockets.Copy(a, io.LimitReader(f, 5))
+	a.Close()
+	sent, readErr := io.ReadAll(b)
+	if readErr != nil {
+		log.Fatal(readErr)
+	}
+	rest, readErr := io.ReadAll(f)
+	if readErr != nil {
+		log.Fatal(readErr)
+	}
+	fmt.Printf("%d %v, sent %q, left %q\n", n, err, sent, rest)
+	// Output: 5 <nil>, sent "hello", left ", world\n"
+}
+
+// A header and a body from different places go out in one system call, and come
+// in into different places by another.
+func ExampleTCPConn_WriteBuffers() {
+	l, err := sockets.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	c, err := sockets.Dial("tcp", l.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	peer, err := l.Accept()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer peer.Close()
+
+	bufs := net.Buffers{[]byte("length: 4\n"), []byte("body")}
+	n, err := c.(*sockets.TCPConn).WriteBuffers(&bufs)
+	fmt.Println(n, err, len(bufs), "left")
+
+	header, body := make([]byte, 10), make([]byte, 100)
+	n, err = peer.(*sockets.TCPConn).ReadBuffers(net.Buffers{header, body})
+	fmt.Printf("%d %v %q %q\n", n, err, header, body[:n-10])
+	// Output:
+	// 14 <nil> 0 left
+	// 14 <nil> "length: 4\n" "body"
+}
+
+// Records of a header of fixed size and a body: ReadBuffers gives what is there,
+// which on a stream may be less than both.
+func ExampleUnixConn_ReadBuffers() {
+	a, b, err := sockets.Pair("unixpacket")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	defer b.Close()
+	for _, body := range []string{"one", "three"} {
+		if _, err := a.WriteBuffers(&net.Buffers{{byte(len(body))}, []byte(body)}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	size, body := make([]byte, 1), make([]byte, 100)
+	for range 2 {
+		n, err := b.ReadBuffers(net.Buffers{size, body})
+		fmt.Printf("%d %v %d %q\n", n, err, size[0], body[:n-1])
+	}
+	// Output:
+	// 4 <nil> 3 "one"
+	// 6 <nil> 5 "three"
 }

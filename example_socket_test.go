@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -385,4 +387,152 @@ func ExampleUnixListener_Close() {
 	c.Close()
 	fmt.Println("connected to the new server")
 	// Output: connected to the new server
+}
+
+// A program that has addresses, from a service registry or from its own resolver, dials
+// them as Dial does those of a name: over both families if there are both.
+func ExampleDialer_DialAddrs() {
+	l, err := sockets.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).AddrPort().Port()
+
+	addrs := []netip.AddrPort{
+		netip.AddrPortFrom(netip.MustParseAddr("127.0.0.9"), port), // which refuses
+		netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port),
+	}
+	var d sockets.Dialer
+	c, err := d.DialAddrs(context.Background(), "tcp", addrs)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Println(c.RemoteAddr().(*net.TCPAddr).IP)
+	// Output: 127.0.0.1
+}
+
+// A program serves and dials in the network namespace of a container without moving
+// there itself.
+func ExampleDialer_netNS() {
+	netns, err := os.Open("/proc/self/ns/net") // or /run/netns/blue, /proc/1234/ns/net
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer netns.Close()
+
+	lc := sockets.ListenConfig{NetNS: netns}
+	d := sockets.Dialer{NetNS: netns}
+	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if errors.Is(err, fs.ErrPermission) {
+		// Without CAP_SYS_ADMIN there is only the namespace of the process.
+		lc.NetNS, d.NetNS = nil, nil
+		l, err = lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprint(c, "hello from the namespace")
+		c.Close()
+	}()
+
+	c, err := d.Dial("tcp", l.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	b, err := io.ReadAll(c)
+	fmt.Printf("%s %v\n", b, err)
+	// Output: hello from the namespace <nil>
+}
+
+func ExampleOption_Set() {
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	udp := c.(*net.UDPConn)
+
+	if err := sockopt.TOS.Set(udp, 0x28); err != nil {
+		log.Fatal(err)
+	}
+	tos, err := sockopt.TOS.Get(udp)
+	fmt.Printf("%#x %v\n", tos, err)
+	// Output: 0x28 <nil>
+}
+
+// An option that a socket does not have is an error that says so.
+func ExampleOption_Set_unsupported() {
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	err = sockopt.NoDelay.Set(c.(*net.UDPConn), true)
+	fmt.Println(errors.Is(err, errors.ErrUnsupported))
+	if e, ok := errors.AsType[*sockopt.Error](err); ok {
+		fmt.Println(e)
+	}
+	// Output:
+	// true
+	// TCP_NODELAY on udp4 socket: setsockopt: protocol not available
+}
+
+func ExampleOption_Get() {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+
+	reuse, err := sockopt.ReuseAddr.Get(l.(*net.TCPListener))
+	fmt.Println(sockopt.ReuseAddr, reuse, err)
+	// Output: SO_REUSEADDR true <nil>
+}
+
+func ExampleOption_With() {
+	settings := []sockopt.Setting{
+		sockopt.ReuseAddr.With(true),
+		sockopt.Broadcast.With(true),
+		sockopt.BindToDevice.With("lo"),
+		sockopt.KeepAlive.With(true),
+		sockopt.KeepIdle.With(30 * time.Second),
+		sockopt.Linger.With(sockopt.LingerConfig{Enable: true, Timeout: 5 * time.Second}),
+	}
+	for _, s := range settings {
+		fmt.Println(s)
+	}
+	// Output:
+	// SO_REUSEADDR=true
+	// SO_BROADCAST=true
+	// SO_BINDTODEVICE=lo
+	// SO_KEEPALIVE=true
+	// TCP_KEEPIDLE=30s
+	// SO_LINGER=5s
+}
+
+func ExampleReadOnlyOption_Get() {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	info, err := sockopt.ConnectionInfo.Get(c.(*net.TCPConn))
+	fmt.Println(info.State, info.RTT > 0, err)
+	// Output: ESTAB true <nil>
 }

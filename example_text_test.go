@@ -1,6 +1,7 @@
 package sockets_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -103,4 +104,34 @@ func ExampleTextConn_ReadString() {
 	// Output:
 	// "MSH|8859/1\r"
 	// "PID|Müller\r\x1c" <nil> iso-8859-1
+}
+
+// A peer sends Shift_JIS with one damaged byte.
+func ExampleTextConn_Skip() {
+	client, server := net.Pipe()
+	go func() {
+		fmt.Fprint(client, "abc\x83\nfine")
+		client.Close()
+	}()
+
+	format, err := sockets.ParseFormat("shift_jis,strict")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c := sockets.NewTextConn(server, format)
+	defer c.Close()
+	for {
+		text, err := io.ReadAll(c)
+		fmt.Printf("%q %v\n", text, err)
+		var bad *sockets.FormatError
+		if !errors.As(err, &bad) {
+			break
+		}
+		if _, err := c.Skip(len(bad.Bytes)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// "abc" sockets: read shift_jis: malformed input: 83 at offset 3
+	// "\nfine" <nil>
 }

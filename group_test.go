@@ -13,6 +13,7 @@ import (
 
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -41,7 +42,7 @@ func TestListenPacketGroup(t *testing.T) {
 	// Every peer has one member, and all together have more than one.
 	seen := make(map[int]bool)
 	for range 64 {
-		a := connectUDP(t, &Dialer{}, "udp4", group[0].LocalAddr())
+		a := conntest.ConnectUDP(t, &Dialer{}, "udp4", group[0].LocalAddr())
 		member := -1
 		for range 3 {
 			if _, err := a.Write([]byte("x")); err != nil {
@@ -114,7 +115,7 @@ func TestListenGroupErrors(t *testing.T) {
 		t.Errorf("no members: %v, want EINVAL", err)
 	}
 	// Somebody outside the group has the port.
-	c := openUDP(t, "udp4")
+	c := conntest.OpenUDP(t, "udp4")
 	_, err := lc.ListenPacketGroup(t.Context(), "udp4", c.LocalAddr().String(), 2)
 	var op *net.OpError
 	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) || op.Op != "listen" {
@@ -138,9 +139,9 @@ func TestSteerByCPU(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	limitTime(t, members[0])
+	conntest.LimitTime(t, members[0])
 	for range 20 {
-		a := connectUDP(t, &Dialer{}, "udp4", members[0].LocalAddr())
+		a := conntest.ConnectUDP(t, &Dialer{}, "udp4", members[0].LocalAddr())
 		if _, err := a.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +226,7 @@ func (steerClosed) SyscallConn() (syscall.RawConn, error) { return nil, os.ErrCl
 
 // TestSteerByCPUErrors checks that the errors are net's, whatever the member is.
 func TestSteerByCPUErrors(t *testing.T) {
-	c := openUDP(t, "udp4")
+	c := conntest.OpenUDP(t, "udp4")
 	foreign, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)

@@ -111,15 +111,8 @@ func layoutFaults(tree fs.FS) (faults []string) {
 		dir := path.Dir(file)
 		checkSystems(dir, file, parsed, fault)
 		checkImports(dir, file, parsed, fault)
-		if dir == "." && file != "error.go" {
-			ast.Inspect(parsed, func(n ast.Node) bool {
-				if lit, ok := n.(*ast.CompositeLit); ok {
-					if s, ok := lit.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "OpError" {
-						fault(file, "a literal of net.OpError; error.go has what makes them")
-					}
-				}
-				return true
-			})
+		if dir == "." {
+			checkRoot(file, parsed, fault)
 		}
 		return nil
 	}); err != nil {
@@ -129,6 +122,33 @@ func layoutFaults(tree fs.FS) (faults []string) {
 		fault(".", "%d names, more than %d", names, maxRootNames)
 	}
 	return faults
+}
+
+// descriptors are functions that open and close descriptors by their numbers.
+var descriptors = map[string]bool{
+	"Accept": true, "Accept4": true, "Close": true, "Dup": true, "Dup2": true, "Dup3": true, "LockFile": true, "NewFile": true,
+	"Open": true, "OpenNull": true, "Pipe": true, "Pipe2": true, "Socket": true, "Socketpair": true,
+}
+
+// checkRoot finds what the layers below package sockets do for it.
+func checkRoot(file string, parsed *ast.File, fault func(file, format string, args ...any)) {
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CompositeLit:
+			if s, ok := n.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "OpError" && file != "error.go" {
+				fault(file, "a literal of net.OpError; error.go has what makes them")
+			}
+		case *ast.SelectorExpr:
+			x, ok := n.X.(*ast.Ident)
+			if !ok || !descriptors[n.Sel.Name] {
+				break
+			}
+			if x.Name == "sys" || x.Name == "syscall" || x.Name == "unix" || x.Name == "os" && n.Sel.Name == "NewFile" {
+				fault(file, "%s.%s; internal/netfd opens and closes descriptors", x.Name, n.Sel.Name)
+			}
+		}
+		return true
+	})
 }
 
 // checkSystems finds files that are for some operating systems only. The tools for
@@ -231,6 +251,9 @@ func TestLayoutFaults(t *testing.T) {
 			[]string{"addr.go: imports encoding/binary; internal/sys has the layouts of the kernel"}},
 		{"OpError", files("conn.go", "package sockets\nimport \"net\"\nvar _ = &net.OpError{}\n"),
 			[]string{"conn.go: a literal of net.OpError; error.go has what makes them"}},
+		{"descriptor", files("conn.go", "package sockets\nimport \"os\"\nfunc f(fd int) { sys.Close(fd); os.NewFile(uintptr(fd), \"\"); os.Open(\"\") }\n"),
+			[]string{"conn.go: sys.Close; internal/netfd opens and closes descriptors",
+				"conn.go: os.NewFile; internal/netfd opens and closes descriptors"}},
 		{"import that goes up", files("internal/netfd/fd.go", "package netfd\nimport _ \"github.com/iolib-go/sockets\"\n"),
 			[]string{"internal/netfd/fd.go: imports github.com/iolib-go/sockets, which is not below"}},
 		{"import that stays", files("internal/sys/a.go", "package sys\nimport _ \"github.com/iolib-go/sockets/internal/codec\"\n"),

@@ -82,16 +82,13 @@ func (l *listener) accept() (*netfd.FD, error) {
 	}
 	var peer sys.Sockaddr
 	l.turn <- struct{}{}
-	s, err := l.fd.Accept(&peer)
+	fd, err := l.fd.Accept(&peer)
 	<-l.turn
-	return l.accepted(&peer, s, err)
+	return l.accepted(&peer, fd, err)
 }
 
-func (l *listener) accepted(peer *sys.Sockaddr, s int, err error) (*netfd.FD, error) {
-	if err != nil {
-		return nil, opErrorLocal(l.fd, "accept", err)
-	}
-	fd, err := netfd.New(s, *l.fd.Kind)
+// accepted finishes fd, whose accept ended with err.
+func (l *listener) accepted(peer *sys.Sockaddr, fd *netfd.FD, err error) (*netfd.FD, error) {
 	if err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
@@ -189,7 +186,7 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		if err == nil {
 			err = why
 		}
-		return l.accepted(&peer, -1, err)
+		return l.accepted(&peer, nil, err)
 	}
 	ctx := config.Context
 	if ctx == nil {
@@ -199,8 +196,8 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		return giveUp(mapErr(err))
 	}
 	if config.NoWait {
-		s, err := l.fd.AcceptNow(&peer)
-		return l.accepted(&peer, s, err)
+		fd, err := l.fd.AcceptNow(&peer)
+		return l.accepted(&peer, fd, err)
 	}
 	if config.Timeout == 0 && ctx.Done() == nil {
 		return l.accept()
@@ -226,7 +223,7 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		l.setLimit(time.Unix(1, 0))
 		close(ended)
 	})
-	s, err := l.fd.Accept(&peer)
+	fd, err := l.fd.Accept(&peer)
 	if !stop() {
 		<-ended // or it would strike the next call
 	}
@@ -235,7 +232,7 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 	if err == os.ErrDeadlineExceeded && ctx.Err() != nil {
 		err = mapErr(ctx.Err())
 	}
-	return l.accepted(&peer, s, err)
+	return l.accepted(&peer, fd, err)
 }
 
 func (l *listener) setDeadline(t time.Time) error {

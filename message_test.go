@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
-	"golang.org/x/sys/unix"
 )
 
 func TestMsgFlagsString(t *testing.T) {
@@ -409,9 +410,9 @@ func TestConfirm(t *testing.T) {
 // neighbors of this namespace were known to be there.
 func confirmed(t *testing.T) (ticks []uint32) {
 	t.Helper()
-	c := routeSocket(t)
-	netlinkRequest(t, c, unix.RTM_GETNEIGH, unix.NLM_F_DUMP, make([]byte, unix.SizeofNdMsg))
-	socktest.Check(t, replies(t, c, func(m syscall.NetlinkMessage) {
+	c := conntest.RouteSocket(t)
+	conntest.NetlinkRequest(t, c, unix.RTM_GETNEIGH, unix.NLM_F_DUMP, make([]byte, unix.SizeofNdMsg))
+	socktest.Check(t, conntest.Replies(t, c, func(m syscall.NetlinkMessage) {
 		if m.Data[0] != unix.AF_INET {
 			return
 		}

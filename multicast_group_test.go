@@ -13,6 +13,7 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -93,7 +94,7 @@ func (c *cables) listener(t *testing.T, addr *net.UDPAddr, groupOnly bool) *sock
 	p, err := lc.ListenPacket(t.Context(), c.network, addr.String())
 	socktest.Check(t, err)
 	socktest.CloseLater(t, p)
-	limitTime(t, p)
+	conntest.LimitTime(t, p)
 	return p.(*sockets.UDPConn)
 }
 
@@ -186,7 +187,7 @@ func TestGroupOnly(t *testing.T) {
 			// It can answer, with an address of its own.
 			_, err := c1.WriteTo([]byte("answer"), send1.LocalAddr())
 			ok(err)
-			limitTime(t, send1)
+			conntest.LimitTime(t, send1)
 			b := make([]byte, 40)
 			n, from, err := send1.ReadFrom(b)
 			if string(b[:n]) != "answer" || err != nil || !from.(*net.UDPAddr).IP.Equal(cables.to[1].IP) {

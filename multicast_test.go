@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -25,13 +26,13 @@ func TestJoinGroup(t *testing.T) {
 	}
 	c := pc.(*UDPConn)
 	defer c.Close()
-	limitTime(t, c)
+	conntest.LimitTime(t, c)
 	if err := sockopt.MulticastAll.Set(c, false); err != nil {
 		t.Fatal(err)
 	}
 	group := &net.UDPAddr{IP: net.IPv4(239, 77, 1, 3), Port: c.LocalAddr().(*net.UDPAddr).Port}
 	here, elsewhere := &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.IPAddr{IP: net.IPv4(127, 0, 0, 9)}
-	from := openUDP(t, "udp4")
+	from := conntest.OpenUDP(t, "udp4")
 	if err := sockopt.MulticastInterface.Set(from, from.LocalAddr().(*net.UDPAddr).AddrPort().Addr()); err != nil {
 		t.Fatal(err)
 	}

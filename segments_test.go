@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iolib-go/sockets/internal/socktest"
-
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -32,13 +32,6 @@ func noise(n int) []byte {
 	return b
 }
 
-func cutUp(b []byte, size int) (parts []string) {
-	for len(b) > size {
-		parts, b = append(parts, string(b[:size])), b[size:]
-	}
-	return append(parts, string(b))
-}
-
 // WriteSegments sends datagrams of the size asked for, and ReadSegments receives them,
 // whoever merges or not.
 func TestSegments(t *testing.T) {
@@ -50,10 +43,10 @@ func TestSegments(t *testing.T) {
 		for _, offload := range []bool{false, true} {
 			for _, room := range []int{1 << 16, 65535, 65534, 65507} {
 				t.Run(fmt.Sprintf("%s/offload=%v/room=%d", network, offload, room), func(t *testing.T) {
-					a, b := openUDP(t, network), openUDPWith(t, &ListenConfig{Offload: offload}, network)
-					limitTime(t, a, b)
-					to := toLoopback(b.LocalAddr()).AddrPort()
-					from := toLoopback(a.LocalAddr()).String()
+					a, b := conntest.OpenUDP(t, network), conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, network)
+					conntest.LimitTime(t, a, b)
+					to := conntest.ToLoopback(b.LocalAddr()).AddrPort()
+					from := conntest.ToLoopback(a.LocalAddr()).String()
 					buf := make([]byte, room)
 					for _, tt := range sizes {
 						out := noise(tt.length)
@@ -61,7 +54,7 @@ func TestSegments(t *testing.T) {
 							t.Fatalf("%+v: WriteSegments = %d, %v", tt, n, err)
 						}
 						var got []string
-						for want := cutUp(out, tt.size); len(got) < len(want); {
+						for want := conntest.CutUp(out, tt.size); len(got) < len(want); {
 							n, size, addr, err := b.ReadSegments(buf)
 							if err != nil || net.UDPAddrFromAddrPort(addr).String() != from {
 								t.Fatalf("%+v: ReadSegments from %v, %v, want %v", tt, addr, err, from)
@@ -69,7 +62,7 @@ func TestSegments(t *testing.T) {
 							if !offload && size != n {
 								t.Errorf("%+v: %d bytes in parts of %d without offload", tt, n, size)
 							}
-							got = append(got, cutUp(buf[:n], max(size, 1))...)
+							got = append(got, conntest.CutUp(buf[:n], max(size, 1))...)
 							if len(got) == len(want) {
 								if diff := cmp.Diff(want, got); diff != "" {
 									t.Errorf("%+v: received (-want +got):\n%s", tt, diff)
@@ -86,8 +79,8 @@ func TestSegments(t *testing.T) {
 // The kernel gets as many datagrams at once as it takes.
 func TestWriteSegmentsJoins(t *testing.T) {
 	type datagram struct{ N, Size int }
-	a, b := openUDP(t, "udp4"), offloading(t, "udp4")
-	limitTime(t, a)
+	a, b := conntest.OpenUDP(t, "udp4"), conntest.Offloading(t, "udp4")
+	conntest.LimitTime(t, a)
 	for _, tt := range []struct {
 		length, size int
 		want         []datagram
@@ -103,7 +96,7 @@ func TestWriteSegmentsJoins(t *testing.T) {
 		}
 		var got []datagram
 		for range tt.want {
-			n, size := rawReceive(t, b)
+			n, size := conntest.RawReceive(t, b)
 			got = append(got, datagram{n, size})
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -117,13 +110,13 @@ func TestWriteSegmentsJoins(t *testing.T) {
 func TestReadSegmentsLittleRoom(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
-			a, b := openUDP(t, "udp4"), openUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
-			limitTime(t, a, b)
+			a, b := conntest.OpenUDP(t, "udp4"), conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
+			conntest.LimitTime(t, a, b)
 			out := noise(1050)
 			if _, err := a.WriteSegments(out, 100, b.LocalAddr().(*net.UDPAddr).AddrPort()); err != nil {
 				t.Fatal(err)
 			}
-			parts := cutUp(out, 100)
+			parts := conntest.CutUp(out, 100)
 			got, size, addr, err := readSegments(b, 40)
 			if got != parts[0][:40] || size != 40 || addr.String() != a.LocalAddr().String() || !errors.Is(err, io.ErrShortBuffer) {
 				t.Errorf("ReadSegments = %d bytes in parts of %d from %v, %v, want 40, 40, %v, a short buffer", len(got), size, addr, err, a.LocalAddr())
@@ -138,7 +131,7 @@ func TestReadSegmentsLittleRoom(t *testing.T) {
 				if err != nil || size != 100 || len(got) > room/100*100 {
 					t.Fatalf("ReadSegments into %d = %d bytes in parts of %d, %v", room, len(got), size, err)
 				}
-				rest = append(rest, cutUp([]byte(got), 100)...)
+				rest = append(rest, conntest.CutUp([]byte(got), 100)...)
 			}
 			n, flags, oob := 0, 0, make([]byte, 100)
 			buf := make([]byte, 30)
@@ -172,9 +165,9 @@ func TestSegmentsControlData(t *testing.T) {
 	for _, room := range []int{1 << 16, 1000} {
 		for _, offload := range []bool{false, true} {
 			t.Run(fmt.Sprintf("offload=%v/room=%d", offload, room), func(t *testing.T) {
-				a, b := openUDP(t, "udp4"), openUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
-				limitTime(t, a, b)
-				setOptions(t, b, sockopt.ReceiveTOS, sockopt.ReceivePacketInfo)
+				a, b := conntest.OpenUDP(t, "udp4"), conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
+				conntest.LimitTime(t, a, b)
+				conntest.SetOptions(t, b, sockopt.ReceiveTOS, sockopt.ReceivePacketInfo)
 				want := PacketInfo{TOS: 2, HasTOS: true}
 				out := noise(500)
 				if n, err := a.WriteMsgSegments(out, want.Append(nil), 100, b.LocalAddr().(*net.UDPAddr).AddrPort()); n != len(out) || err != nil {
@@ -208,8 +201,8 @@ func TestSegmentsControlData(t *testing.T) {
 func TestWriteSegmentsFallsBack(t *testing.T) {
 	for _, count := range []int{10, 64, 100, 200} {
 		t.Run(fmt.Sprint(count), func(t *testing.T) {
-			a, b := openUDP(t, "udp4"), offloading(t, "udp4")
-			limitTime(t, a)
+			a, b := conntest.OpenUDP(t, "udp4"), conntest.Offloading(t, "udp4")
+			conntest.LimitTime(t, a)
 			if err := sockopt.NoCheck.Set(a, true); err != nil {
 				t.Fatal(err)
 			}
@@ -219,16 +212,16 @@ func TestWriteSegmentsFallsBack(t *testing.T) {
 				if n, err := a.WriteSegments(out, 20, to); n != len(out) || err != nil {
 					t.Fatalf("WriteSegments = %d, %v", n, err)
 				}
-				in := roomFor(count, 30)
-				receiveBatch(t, b, in)
-				if diff := cmp.Diff(cutUp(out, 20), textsOf(in)); diff != "" {
+				in := conntest.RoomFor(count, 30)
+				conntest.ReceiveBatch(t, b, in)
+				if diff := cmp.Diff(conntest.CutUp(out, 20), conntest.TextsOf(in)); diff != "" {
 					t.Errorf("received (-want +got):\n%s", diff)
 				}
 			}
 			sockopt.NoCheck.Set(a, false)
-			other := offloading(t, "udp4")
+			other := conntest.Offloading(t, "udp4")
 			a.WriteSegments(out, 20, other.LocalAddr().(*net.UDPAddr).AddrPort())
-			if n, size := rawReceive(t, other); n != 20*min(count, 128) || size != 20 {
+			if n, size := conntest.RawReceive(t, other); n != 20*min(count, 128) || size != 20 {
 				t.Errorf("to another peer %d bytes in parts of %d were sent, want %d in parts of 20", n, size, 20*min(count, 128))
 			}
 		})
@@ -237,9 +230,9 @@ func TestWriteSegmentsFallsBack(t *testing.T) {
 
 // An error in the middle tells where: what is before it was sent.
 func TestWriteSegmentsRefused(t *testing.T) {
-	gone := openUDP(t, "udp4")
-	a := connectUDP(t, &Dialer{}, "udp4", gone.LocalAddr())
-	limitTime(t, a)
+	gone := conntest.OpenUDP(t, "udp4")
+	a := conntest.ConnectUDP(t, &Dialer{}, "udp4", gone.LocalAddr())
+	conntest.LimitTime(t, a)
 	gone.Close()
 	n, err := a.WriteSegments(make([]byte, 1290), 10, netip.AddrPort{}) // 128 and 1
 	if n != 1280 || !errors.Is(err, syscall.ECONNREFUSED) {
@@ -251,7 +244,7 @@ func TestWriteSegmentsRefused(t *testing.T) {
 }
 
 func TestSegmentsBadInput(t *testing.T) {
-	a := openUDP(t, "udp4")
+	a := conntest.OpenUDP(t, "udp4")
 	to := a.LocalAddr().(*net.UDPAddr).AddrPort()
 	for _, tt := range []struct {
 		name string
@@ -278,7 +271,7 @@ func TestSegmentsBadInput(t *testing.T) {
 	if _, err := a.WriteSegments(nil, 0, to); !errors.As(err, &arg) || arg.Arg != "size" {
 		t.Errorf("size 0: %v, want an ArgumentError of it", err)
 	}
-	c := connectUDP(t, &Dialer{}, "udp4", a.LocalAddr())
+	c := conntest.ConnectUDP(t, &Dialer{}, "udp4", a.LocalAddr())
 	if _, err := c.WriteSegments([]byte("x"), 1, to); !errors.Is(err, net.ErrWriteToConnected) {
 		t.Errorf("connected: %v, want net.ErrWriteToConnected", err)
 	}
@@ -310,8 +303,8 @@ func TestSegmentsAllocateNothing(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	for _, offload := range []bool{false, true} {
-		a, b := openUDP(t, "udp4"), openUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
-		limitTime(t, a, b)
+		a, b := conntest.OpenUDP(t, "udp4"), conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
+		conntest.LimitTime(t, a, b)
 		to := b.LocalAddr().(*net.UDPAddr).AddrPort()
 		for _, room := range []int{1 << 16, 2000} {
 			out, in := make([]byte, 6000), make([]byte, room)
@@ -336,17 +329,17 @@ func TestSegmentsAllocateNothing(t *testing.T) {
 
 // A datagram begun with More is ended by the first segment.
 func TestWriteSegmentsBehindMore(t *testing.T) {
-	a, b := openUDP(t, "udp4"), offloading(t, "udp4")
-	limitTime(t, a)
+	a, b := conntest.OpenUDP(t, "udp4"), conntest.Offloading(t, "udp4")
+	conntest.LimitTime(t, a)
 	if _, err := a.SendTo([]byte("0"), b.LocalAddr(), MsgMore); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := a.WriteSegments([]byte("123456"), 2, b.LocalAddr().(*net.UDPAddr).AddrPort()); n != 6 || err != nil {
 		t.Fatalf("WriteSegments = %d, %v", n, err)
 	}
-	in := roomFor(3, 10)
-	receiveBatch(t, b, in)
-	if diff := cmp.Diff([]string{"012", "34", "56"}, textsOf(in)); diff != "" {
+	in := conntest.RoomFor(3, 10)
+	conntest.ReceiveBatch(t, b, in)
+	if diff := cmp.Diff([]string{"012", "34", "56"}, conntest.TextsOf(in)); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 }

@@ -130,7 +130,7 @@ func removeStale(ctx context.Context, path string, typ int) (unlock func(), err 
 		return unlock, err
 	}
 	there, err := lstatSocket(path)
-	if err == nil && there && isStale(path, typ) {
+	if err == nil && there && netfd.IsStale(path, typ) {
 		if errno := sys.Unlink(path); errno != 0 && errno != syscall.ENOENT {
 			err = os.NewSyscallError("unlink", errno)
 		}
@@ -154,21 +154,6 @@ func lstatSocket(path string) (there bool, err error) {
 	return err == nil, err
 }
 
-// isStale reports whether no process has the socket at path open. Whatever the answer of
-// the kernel is besides ECONNREFUSED, there may be one.
-func isStale(path string, typ int) bool {
-	var sa sys.Sockaddr
-	if sa.SetUnix(path) != 0 {
-		return false
-	}
-	fd, errno := sys.Socket(sys.AF_UNIX, typ, 0)
-	if errno != 0 {
-		return false
-	}
-	defer sys.Close(fd)
-	return sys.Connect(uintptr(fd), &sa) == syscall.ECONNREFUSED
-}
-
 // lockPoll is how often it is tried to get a lock that another process has, for the
 // few system calls that listening takes.
 const lockPoll = 2 * time.Millisecond
@@ -177,13 +162,10 @@ const lockPoll = 2 * time.Millisecond
 func lockBeside(ctx context.Context, path string) (unlock func(), err error) {
 	path += ".lock"
 	for {
-		fd, errno := sys.LockFile(path)
+		unlock, errno := netfd.LockFile(path)
 		switch errno {
 		case 0:
-			return func() {
-				sys.Unlink(path)
-				sys.Close(fd)
-			}, nil
+			return unlock, nil
 		case syscall.EAGAIN:
 		default:
 			return func() {}, &fs.PathError{Op: "lock", Path: path, Err: errno}

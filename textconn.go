@@ -2,10 +2,15 @@ package sockets
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/iolib-go/sockets/internal/codec"
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // TextConn is a stream connection with an external format: Read yields UTF-8
@@ -389,3 +394,124 @@ func joinErrors(a, b error) error {
 	}
 	return errors.Join(a, b)
 }
+
+// wireFormat is what Dialer, ListenConfig and AcceptConfig say of their
+// connections' format. The zero value is bytes as they are, unbuffered.
+type wireFormat struct {
+	format        ExternalFormat
+	input, output int // sizes of SetBufferSizes
+}
+
+// check reports a format that connections of a socket type cannot have. Only
+// streams have one: the records of other sockets would run together.
+func (w wireFormat) check(typ int) error {
+	if w == (wireFormat{}) {
+		return nil
+	}
+	if typ != sys.SOCK_STREAM {
+		return &ArgumentError{Arg: "format", Value: w.format, Why: "only streams have one, not " + typeName(typ) + " sockets"}
+	}
+	if err := w.format.check(); err != nil {
+		return err
+	}
+	return checkBufferSizes(w.input, w.output)
+}
+
+// wrap returns c in the format, which check has passed: c itself if that converts
+// and buffers nothing.
+func (w wireFormat) wrap(c net.Conn) net.Conn {
+	switch {
+	case w == (wireFormat{}):
+		return c
+	case w.input == 0 && w.output == 0:
+		return WithFormat(c, w.format)
+	}
+	t := NewTextConn(c, w.format)
+	t.r.size.Store(int64(w.input))
+	t.w.size.Store(int64(w.output))
+	return t
+}
+
+// minBufferSize is the least size of a buffer: no character, escape sequence
+// and line end together are longer.
+const minBufferSize = codec.FinishLen
+
+func checkBufferSizes(in, out int) error {
+	for _, b := range []struct {
+		name string
+		size int
+	}{{"input buffer size", in}, {"output buffer size", out}} {
+		if b.size != 0 && b.size < minBufferSize {
+			return &ArgumentError{Arg: b.name, Value: b.size, Why: fmt.Sprintf("must be 0 or at least %d", minBufferSize)}
+		}
+	}
+	return nil
+}
+
+// textBuffer holds the bytes of one direction of a TextConn that were received and not
+// decoded yet, or encoded and not sent yet.
+type textBuffer struct {
+	wire  []byte       // the bytes: in block, in own or in small
+	block *block       // from the pool, nil if wire is elsewhere
+	own   []byte       // the buffer that the user asked for
+	size  atomic.Int64 // and its size, 0 for none
+	off   atomic.Int64 // how many bytes of the wire are done with
+	small [smallWire]byte
+}
+
+// smallWire bounds what an idle connection keeps outside of a block.
+const smallWire = codec.FinishLen
+
+// keepSmall makes p, which has no more than smallWire bytes, what the buffer holds, and
+// needs no block for it.
+func (b *textBuffer) keepSmall(p []byte) {
+	b.wire = b.small[:copy(b.small[:], p)]
+	b.freeBlock()
+}
+
+// freeBlock gives the block back. wire must be elsewhere.
+func (b *textBuffer) freeBlock() {
+	if b.block != nil {
+		putBlock(b.block)
+		b.block = nil
+	}
+}
+
+// A block is memory for the wire. Blocks come from a pool when there is
+// something to hold, and go back when it is gone.
+type block struct{ mem []byte }
+
+var blocks = [...]struct {
+	size int
+	pool sync.Pool
+}{
+	{size: blockSize}, {size: 2 * blockSize}, {size: maxBlockSize},
+}
+
+// getBlock returns a block with room for size bytes, one of blockSize times 1,
+// 2 or 4, and for one character more.
+func getBlock(size int) *block {
+	for i := range blocks {
+		if c := &blocks[i]; c.size == size {
+			if b, ok := c.pool.Get().(*block); ok {
+				return b
+			}
+		}
+	}
+	return &block{make([]byte, size+codec.FinishLen)}
+}
+
+func putBlock(b *block) {
+	for i := range blocks {
+		if c := &blocks[i]; c.size+codec.FinishLen == len(b.mem) {
+			c.pool.Put(b)
+		}
+	}
+}
+
+// blockSize is how many bytes one system call moves, or the text of one: that
+// may be longer on the wire.
+const (
+	blockSize    = 64 << 10
+	maxBlockSize = 4 * blockSize
+)

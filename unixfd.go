@@ -230,7 +230,7 @@ func (c *UnixConn) ReceiveFD() (*os.File, error) {
 	if err != nil {
 		return nil, opError(c.fd, "read", err)
 	}
-	return receivedFile(fd), nil
+	return netfd.ReceivedFile(fd), nil
 }
 
 func (c *UnixConn) receiveFD() (int, error) {
@@ -252,18 +252,6 @@ func (c *UnixConn) receiveFD() (int, error) {
 	return r.Rights[0], nil
 }
 
-// receivedFile returns the file of a descriptor that was received.
-func receivedFile(fd int) *os.File {
-	if fd <= 2 {
-		// Of 1 and 2, an os.File would raise SIGPIPE.
-		if up, errno := sys.Dup(uintptr(fd)); errno == 0 {
-			sys.Close(fd)
-			fd = up
-		}
-	}
-	return os.NewFile(uintptr(fd), "received")
-}
-
 // ReceiveSocket is ReceiveFD for a socket, which is made non-blocking; options stay
 // as they are. If the descriptor is none, it is closed, and the error matches
 // syscall.ENOTSOCK.
@@ -275,11 +263,11 @@ func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 	if err != nil {
 		return nil, opError(c.fd, "read", err)
 	}
-	fd, err := own(sysfd)
+	fd, p, err := netfd.Adopt(sysfd)
 	if err != nil {
 		return nil, opError(c.fd, "read", err)
 	}
-	return adopted(fd), nil
+	return adopted(fd, p), nil
 }
 
 // ReceiveFDs receives data into b, and up to max descriptors that come with them,
@@ -313,7 +301,7 @@ func (c *UnixConn) ReceiveFDs(b []byte, max int) (n int, fds []*os.File, err err
 	}
 	fds = make([]*os.File, len(r.Rights))
 	for i, fd := range r.Rights {
-		fds[i] = receivedFile(fd)
+		fds[i] = netfd.ReceivedFile(fd)
 	}
 	return n, fds, nil
 }

@@ -14,10 +14,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
-	"golang.org/x/sys/unix"
 )
 
 // TestReceiveFDErrors checks what ReceiveFD refuses, and what of it is still there.
@@ -35,7 +36,7 @@ func TestReceiveFDErrors(t *testing.T) {
 		leftIDs  []*os.File
 	}{
 		{name: "plain", data: "plain", want: sockets.ErrNoDescriptor, left: "plain"},
-		{name: "plain with credentials", prepare: passCred, data: "plain", want: sockets.ErrNoDescriptor, left: "plain"},
+		{name: "plain with credentials", prepare: conntest.PassCred, data: "plain", want: sockets.ErrNoDescriptor, left: "plain"},
 		{name: "plain with pidfd", prepare: passPIDFD, data: "plain", want: sockets.ErrNoDescriptor, left: "plain"},
 		{name: "several", data: "x", files: files, want: sockets.ErrTooManyDescriptors},
 		{name: "several with everything", prepare: passBoth, data: "x", files: files, want: sockets.ErrTooManyDescriptors},

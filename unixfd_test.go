@@ -14,11 +14,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
-	"golang.org/x/sys/unix"
 )
 
 func TestSendFD(t *testing.T) {
@@ -348,13 +349,6 @@ func TestRawFDsOfNothing(t *testing.T) {
 	}
 }
 
-func passCred(tb testing.TB, c *sockets.UnixConn) {
-	tb.Helper()
-	if err := sockopt.PassCred.Set(c, true); err != nil {
-		tb.Fatal(err)
-	}
-}
-
 func passPIDFD(tb testing.TB, c *sockets.UnixConn) {
 	tb.Helper()
 	if err := sockopt.PassPIDFD.Set(c, true); errors.Is(err, errors.ErrUnsupported) && os.Getenv("CI") != "true" {
@@ -365,7 +359,7 @@ func passPIDFD(tb testing.TB, c *sockets.UnixConn) {
 }
 
 func passBoth(tb testing.TB, c *sockets.UnixConn) {
-	passCred(tb, c)
+	conntest.PassCred(tb, c)
 	passPIDFD(tb, c)
 }
 

@@ -58,15 +58,18 @@ func (fd *FD) Peername(sa *sys.Sockaddr) error {
 	return fd.control("getpeername", func(s uintptr) syscall.Errno { return sys.Getpeername(s, sa) })
 }
 
-// Dup returns a new descriptor for the same socket, close-on-exec. The caller
-// owns it.
-func (fd *FD) Dup() (int, error) {
+// Dup returns a file called name with a new descriptor for the same socket,
+// close-on-exec. The caller owns it.
+func (fd *FD) Dup(name string) (*os.File, error) {
 	nfd := -1
 	err := fd.control("fcntl", func(s uintptr) (errno syscall.Errno) {
 		nfd, errno = sys.Dup(s)
 		return errno
 	})
-	return nfd, err
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(nfd), name), nil
 }
 
 // Socket makes a socket in the network namespace netns, nil for the caller's, and

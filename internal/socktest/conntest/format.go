@@ -1,12 +1,14 @@
 package conntest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
 
-	"github.com/iolib-go/sockets"
 	"golang.org/x/text/encoding"
+
+	"github.com/iolib-go/sockets"
 )
 
 // MustEncoding returns the encoding of that name.
@@ -54,4 +56,16 @@ func TCPEnds(b testing.TB) (near, far *net.TCPConn) {
 	}
 	b.Cleanup(func() { n.Close(); f.Close() })
 	return n.(*net.TCPConn), f.(*net.TCPConn)
+}
+
+// WantFormatError checks that err is a FormatError with these fields.
+func WantFormatError(tb testing.TB, err error, op string, offset int64, bad string, reason error) {
+	tb.Helper()
+	var fe *sockets.FormatError
+	if !errors.As(err, &fe) {
+		tb.Fatalf("error %v, want a FormatError", err)
+	}
+	if fe.Op != op || fe.Offset != offset || string(fe.Bytes) != bad || !errors.Is(err, reason) {
+		tb.Fatalf("error %v: op %s, % x at offset %d; want %s, % x at offset %d, %v", fe, fe.Op, fe.Bytes, fe.Offset, op, bad, offset, reason)
+	}
 }

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 )
 
 func udpPort(c net.PacketConn) int { return c.LocalAddr().(*net.UDPAddr).Port }

@@ -1,0 +1,192 @@
+//go:build linux
+
+package conntest
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/sockopt"
+)
+
+// OpenUDP returns a UDP socket on loopback that the test closes.
+func OpenUDP(t testing.TB, network string) *sockets.UDPConn {
+	t.Helper()
+	return OpenUDPWith(t, &sockets.ListenConfig{}, network)
+}
+
+// loopback returns a free loopback address of a network: "udp" is a dual-stack
+// socket.
+func loopback(network string) string {
+	switch network {
+	case "udp4":
+		return "127.0.0.1:0"
+	case "udp6":
+		return "[::1]:0"
+	}
+	return "[::]:0"
+}
+
+// OpenUDPWith is OpenUDP with a configuration.
+func OpenUDPWith(t testing.TB, lc *sockets.ListenConfig, network string) *sockets.UDPConn {
+	t.Helper()
+	socktest.NeedNetwork(t, network)
+	c, err := lc.ListenPacket(t.Context(), network, loopback(network))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.(*sockets.UDPConn)
+}
+
+// ConnectUDP returns a UDP socket connected to the address to.
+func ConnectUDP(t testing.TB, d *sockets.Dialer, network string, to net.Addr) *sockets.UDPConn {
+	t.Helper()
+	if a := to.(*net.UDPAddr); a.IP.To4() == nil {
+		socktest.NeedIPv6(t)
+	}
+	c, err := d.DialContext(t.Context(), network, to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.(*sockets.UDPConn)
+}
+
+// LimitTime keeps a broken test from hanging.
+func LimitTime(t testing.TB, conns ...interface{ SetDeadline(time.Time) error }) {
+	t.Helper()
+	for _, c := range conns {
+		if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// ToLoopback replaces the wildcard of a dual-stack socket by IPv4's loopback.
+func ToLoopback(addr net.Addr) *net.UDPAddr {
+	a := *addr.(*net.UDPAddr)
+	if a.IP.IsUnspecified() {
+		a.IP = net.IPv4(127, 0, 0, 1)
+	}
+	return &a
+}
+
+// WaitBlocked waits until a goroutine that reads from c has found nothing.
+func WaitBlocked(t testing.TB, c *sockets.UDPConn) {
+	t.Helper()
+	// It holds the lock for reading while it waits, so that another reader of the
+	// descriptor cannot get in.
+	rc, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		in := make(chan struct{})
+		go func() {
+			rc.Read(func(uintptr) bool { return true })
+			close(in)
+		}()
+		select {
+		case <-in:
+		case <-time.After(5 * time.Millisecond):
+			return
+		}
+	}
+	t.Fatal("nobody reads")
+}
+
+// Offloading returns a socket on loopback with offload, and skips the test if the
+// system has none.
+func Offloading(t testing.TB, network string) *sockets.UDPConn {
+	t.Helper()
+	c := OpenUDP(t, network)
+	if err := c.SetOffload(true); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("no segmentation offload here: ", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	LimitTime(t, c)
+	return c
+}
+
+// RawReceive returns what the kernel has for c: one datagram that may stand for
+// several, and their size.
+func RawReceive(t testing.TB, c *sockets.UDPConn) (n, size int) {
+	t.Helper()
+	rc, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, oob := make([]byte, 1<<16), make([]byte, 512)
+	err = rc.Read(func(fd uintptr) bool {
+		var oobn int
+		n, oobn, _, _, err = syscall.Recvmsg(int(fd), b, oob, 0)
+		oob = oob[:max(oobn, 0)]
+		return err != syscall.EAGAIN
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmsgs, err := syscall.ParseSocketControlMessage(oob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range cmsgs {
+		if m.Header.Level == syscall.IPPROTO_UDP {
+			size = int(binary.NativeEndian.Uint32(m.Data))
+		}
+	}
+	return n, size
+}
+
+// SetOptions sets options for what control data tell, and skips the test where
+// they are missing.
+func SetOptions(t testing.TB, c syscall.Conn, options ...sockopt.Option[bool]) {
+	t.Helper()
+	for _, o := range options {
+		if err := o.Set(c, true); errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// ReadInfo receives a datagram and what its control data tell.
+func ReadInfo(t testing.TB, c *sockets.UDPConn) (sockets.PacketInfo, *net.UDPAddr) {
+	t.Helper()
+	oob := make([]byte, sockets.PacketInfoLen)
+	_, oobn, _, from, err := c.ReadMsgUDP(make([]byte, 100), oob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := sockets.ParsePacketInfo(oob[:oobn])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, from
+}
+
+// SentJoined sends three datagrams to b and reports whether they went out as one.
+func SentJoined(t *testing.T, a, b *sockets.UDPConn, size int) bool {
+	t.Helper()
+	SendBatch(t, a, Numbered(b.LocalAddr(), EqualSizes(3, size)...))
+	n, segment := RawReceive(t, b)
+	switch {
+	case n == size && segment == 0:
+		RawReceive(t, b)
+		RawReceive(t, b)
+		return false
+	case n == 3*size && segment == size:
+		return true
+	}
+	t.Fatalf("sent %d octets in parts of %d", n, segment)
+	return false
+}

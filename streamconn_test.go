@@ -1,0 +1,313 @@
+//go:build linux
+
+package sockets_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/net/nettest"
+	"golang.org/x/sys/unix"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
+)
+
+// streamListener is a StreamListener for which every kernel has a loopback.
+func streamListener(tb testing.TB) *sockets.StreamListener {
+	tb.Helper()
+	l, err := sockets.Listen("unix", "")
+	socktest.Check(tb, err)
+	socktest.CloseLater(tb, l)
+	return sockets.StreamListenerOf(l.(*sockets.UnixListener))
+}
+
+// asStream returns c as a *StreamConn.
+func asStream(c net.Conn) net.Conn {
+	if u, ok := c.(*sockets.UnixConn); ok {
+		return sockets.StreamConnOf(u)
+	}
+	return c
+}
+
+// pipeStreams makes a connection of StreamConns to l.
+func pipeStreams(l net.Listener) (c1, c2 net.Conn, stop func(), err error) {
+	c1, c2, stop, err = conntest.PipeThrough(l)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return asStream(c1), asStream(c2), stop, nil
+}
+
+func TestStreamConn(t *testing.T) {
+	l := streamListener(t)
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) { return pipeStreams(l) })
+	c1, c2, stop, err := pipeStreams(l)
+	socktest.Check(t, err)
+	defer stop()
+	s1, s2 := c1.(*sockets.StreamConn), c2.(*sockets.StreamConn)
+	conntest.Send(t, s1, "last", 0)
+	socktest.Check(t, s1.CloseWrite())
+	got, err := io.ReadAll(s2)
+	if string(got) != "last" || err != nil {
+		t.Errorf("read %q, %v after CloseWrite", got, err)
+	}
+	socktest.Check(t, s1.CloseRead())
+	if _, err := s1.Read(got); err != io.EOF {
+		t.Errorf("Read after CloseRead: %v, want EOF", err)
+	}
+	f, err := s2.File()
+	socktest.Check(t, err)
+	socktest.Check(t, f.Close())
+}
+
+func TestStreamListener(t *testing.T) {
+	conntest.ServeHTTPOver(t, streamListener(t))
+	l := streamListener(t)
+	f, err := l.File()
+	socktest.Check(t, err)
+	socktest.Check(t, f.Close())
+	socktest.WithFD(t, l, func(int) error { return nil })
+	conntest.DialTo(t, l)
+	c, err := l.AcceptWith(sockets.AcceptConfig{NoWait: true})
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	socktest.Check(t, l.SetDeadline(time.Unix(1, 0)))
+	_, err = l.Accept()
+	socktest.WantError(t, err, "accept", os.ErrDeadlineExceeded)
+	socktest.Check(t, l.Close())
+	_, err = l.Accept()
+	socktest.WantError(t, err, "accept", net.ErrClosed)
+	socktest.WantError(t, l.Close(), "close", net.ErrClosed)
+}
+
+// TestPing sends ICMP echo requests to this host: on raw sockets, for which one
+// needs a privilege, and on those of the unprivileged, icmp(7).
+func TestPing(t *testing.T) {
+	ping4 := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: 7, Seq: 1, Data: []byte("ping")}}
+	ping6 := icmp.Message{Type: ipv6.ICMPTypeEchoRequest, Body: &icmp.Echo{ID: 7, Seq: 1, Data: []byte("ping")}}
+	wantReply := func(t *testing.T, c net.PacketConn, m icmp.Message, proto int, to net.Addr) {
+		t.Helper()
+		socktest.CloseLater(t, c)
+		socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
+		b, err := m.Marshal(nil)
+		socktest.Check(t, err)
+		_, err = c.WriteTo(b, to)
+		socktest.Check(t, err)
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := c.ReadFrom(buf)
+			socktest.Check(t, err)
+			got, err := icmp.ParseMessage(proto, buf[:n])
+			socktest.Check(t, err)
+			echo, ok := got.Body.(*icmp.Echo)
+			if !ok || got.Type != ipv4.ICMPTypeEchoReply && got.Type != ipv6.ICMPTypeEchoReply {
+				continue // raw sockets see all that arrives, the request too
+			}
+			if string(echo.Data) != "ping" || !strings.HasPrefix(from.String(), strings.TrimSuffix(to.String(), ":0")) {
+				t.Errorf("reply %+v from %v", echo, from)
+			}
+			return
+		}
+	}
+	t.Run("raw", func(t *testing.T) {
+		socktest.NeedRaw(t)
+		c, err := sockets.ListenPacket("ip4:icmp", "127.0.0.1")
+		socktest.Check(t, err)
+		wantReply(t, c, ping4, 1, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	})
+	t.Run("raw, IPv6", func(t *testing.T) {
+		s := conntest.NewSocket(t, "ip6:ipv6-icmp")
+		c, err := s.PacketConn()
+		socktest.Check(t, err)
+		wantReply(t, c, ping6, 58, &net.IPAddr{IP: net.IPv6loopback})
+	})
+	t.Run("connected", func(t *testing.T) {
+		socktest.NeedRaw(t)
+		c, err := sockets.Dial("ip4:icmp", "127.0.0.1")
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
+		socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
+		b, err := ping4.Marshal(nil)
+		socktest.Check(t, err)
+		conntest.Send(t, c.(conntest.Messenger), string(b), 0)
+		buf := make([]byte, 1500)
+		n, from, err := c.(conntest.Messenger).ReceiveFrom(buf, sockets.MsgPeek)
+		// What the kernel gives, with the IP header.
+		if err != nil || n != 20+len(b) || buf[0] != 0x45 || from.String() != "127.0.0.1" {
+			t.Errorf("received %d bytes from %v, %v; want a header and %d", n, from, err, len(b))
+		}
+		if n, err := c.Read(buf); n != 20+len(b) || err != nil {
+			t.Errorf("read %d bytes, %v after peeking", n, err)
+		}
+	})
+	t.Run("unprivileged", func(t *testing.T) {
+		socktest.EnterNetNS(t)
+		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 2147483647"), 0); err != nil {
+			t.Skip("not allowed to ping:", err)
+		}
+		for _, tt := range []struct {
+			family, proto int
+			ping          icmp.Message
+			to            *net.UDPAddr
+		}{
+			{unix.AF_INET, unix.IPPROTO_ICMP, ping4, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}},
+			{unix.AF_INET6, unix.IPPROTO_ICMPV6, ping6, &net.UDPAddr{IP: net.IPv6loopback}},
+		} {
+			s, err := sockets.NewRaw(tt.family, unix.SOCK_DGRAM, tt.proto)
+			socktest.Check(t, err)
+			c, err := s.PacketConn()
+			socktest.Check(t, err)
+			wantReply(t, c, tt.ping, tt.proto, tt.to)
+		}
+	})
+}
+
+// TestMultipath negotiates MPTCP in every way there is to ask for it.
+func TestMultipath(t *testing.T) {
+	s, err := sockets.New("mptcp4")
+	if err != nil {
+		t.Skip("no MPTCP:", err)
+	}
+	socktest.CloseLater(t, s)
+	socktest.Check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	l, err := s.Listen(0)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	var multi sockets.Dialer
+	multi.SetMultipathTCP(true)
+	var single sockets.Dialer
+	single.SetMultipathTCP(false)
+	tests := []struct {
+		name string
+		dial func() (net.Conn, error)
+		want bool
+	}{
+		{"Socket", func() (net.Conn, error) { return conntest.NewSocket(t, "mptcp").Connect(t.Context(), l.Addr()) }, true},
+		{"network", func() (net.Conn, error) { return sockets.Dial("mptcp4", l.Addr().String()) }, true},
+		{"Dialer", func() (net.Conn, error) { return multi.Dial("tcp", l.Addr().String()) }, true},
+		{"TCP", func() (net.Conn, error) { return single.Dial("tcp", l.Addr().String()) }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := tt.dial()
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
+			a, err := l.Accept()
+			socktest.Check(t, err)
+			socktest.CloseLater(t, a)
+			_, err = c.Write([]byte("x"))
+			socktest.Check(t, err)
+			conntest.WantMessage(t, a, "x")
+			for side, conn := range map[string]net.Conn{"dialed": c, "accepted": a} {
+				if got, err := conn.(*sockets.TCPConn).MultipathTCP(); got != tt.want || err != nil {
+					t.Errorf("%s side uses MPTCP: %v, %v; want %v", side, got, err, tt.want)
+				}
+				if got := conn.LocalAddr().Network(); got != "tcp" {
+					t.Errorf("%s side has a %s address", side, got)
+				}
+			}
+		})
+	}
+	listening, err := sockets.Listen("mptcp", "127.0.0.1:0")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, listening)
+	if got, err := sockopt.SocketProtocol.Get(listening.(syscall.Conn)); got != unix.IPPROTO_MPTCP || err != nil {
+		t.Errorf("Listen made a socket of protocol %d, %v", got, err)
+	}
+}
+
+// TestUDPLite sends with a checksum over the start of the datagram only, udplite(7).
+func TestUDPLite(t *testing.T) {
+	open := func() *sockets.UDPConn {
+		s, err := sockets.NewRaw(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE)
+		if errors.Is(err, syscall.EPROTONOSUPPORT) {
+			t.Skip("no UDP-Lite:", err)
+		}
+		socktest.Check(t, err)
+		defer s.Close()
+		socktest.Check(t, s.Bind(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+		c, err := s.PacketConn()
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
+		return c.(*sockets.UDPConn)
+	}
+	a, b := open(), open()
+	const sendCoverage = 10 // UDPLITE_SEND_CSCOV
+	socktest.WithFD(t, a, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_UDPLITE, sendCoverage, 8) })
+	_, err := a.WriteToUDP([]byte("lite"), b.LocalAddr().(*net.UDPAddr))
+	socktest.Check(t, err)
+	conntest.WantReceive(t, b, 9, 0, "lite")
+}
+
+func TestSCTP(t *testing.T) {
+	s, err := sockets.NewRaw(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP)
+	if errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.ESOCKTNOSUPPORT) {
+		t.Skip("no SCTP:", err)
+	}
+	socktest.Check(t, err)
+	socktest.CloseLater(t, s)
+	socktest.Check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	l, err := s.Listen(1)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	c, err := sockets.NewRaw(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	conn, err := c.Connect(t.Context(), l.Addr())
+	socktest.Check(t, err)
+	socktest.CloseLater(t, conn)
+	a, err := l.Accept()
+	socktest.Check(t, err)
+	socktest.CloseLater(t, a)
+	conntest.Send(t, conn.(*sockets.StreamConn), "x", 0)
+	conntest.WantReceive(t, a.(*sockets.StreamConn), 1, 0, "x")
+}
+
+// TestPacketConnWriteTo gives wrong destinations in every state: which error comes
+// first is as for the types of package net.
+func TestPacketConnWriteTo(t *testing.T) {
+	open := func() *sockets.PacketConn {
+		s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
+		socktest.Check(t, err)
+		c, err := s.PacketConn()
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
+		return c.(*sockets.PacketConn)
+	}
+	long := &sockets.RawAddr{Family: unix.AF_NETLINK, Data: make([]byte, 127)}
+	c := open()
+	_, err := c.WriteTo([]byte("x"), nil)
+	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
+	_, err = c.WriteTo([]byte("x"), (*sockets.NetlinkAddr)(nil))
+	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
+	_, err = c.WriteTo([]byte("x"), long)
+	socktest.WantError(t, err, "write", syscall.EINVAL)
+	socktest.Check(t, c.SetWriteDeadline(time.Unix(1, 0)))
+	_, err = c.WriteTo([]byte("x"), long)
+	socktest.WantError(t, err, "write", os.ErrDeadlineExceeded)
+	socktest.Check(t, c.Close())
+	_, err = c.WriteTo([]byte("x"), long)
+	socktest.WantError(t, err, "write", net.ErrClosed)
+
+	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
+	socktest.Check(t, err)
+	p, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})
+	socktest.Check(t, err)
+	socktest.CloseLater(t, p)
+	for _, addr := range []net.Addr{nil, long, &sockets.NetlinkAddr{}} {
+		_, err = p.(net.PacketConn).WriteTo([]byte("x"), addr)
+		socktest.WantError(t, err, "write", net.ErrWriteToConnected)
+	}
+}
