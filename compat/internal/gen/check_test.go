@@ -22,14 +22,14 @@ var promised = map[string][]string{
 	"Dialer": {"DialAddrs", "Format", "InputBufferSize", "NetNS", "Offload", "Options", "OutputBufferSize"},
 	"IPConn": {"Connect", "Disconnect", "ReadBatch", "ReceiveFrom", "SendTo", "WriteBatch"},
 	"ListenConfig": {
-		"Backlog", "Format", "InputBufferSize", "ListenGroup", "ListenPacketGroup", "NetNS", "Offload", "Options", "OutputBufferSize",
+		"Adopt", "Backlog", "Format", "GroupOnly", "InputBufferSize", "ListenGroup", "ListenPacketGroup", "NetNS", "Offload", "Options", "OutputBufferSize",
 		"PacketInfo", "ReplaceStale", "UnixMode", "UnixOwner",
 	},
 	"TCPConn":     {"ReadBuffers", "ReceiveFrom", "SendTo", "WriteBuffers"},
 	"TCPListener": {"AcceptWith"},
 	"UDPConn": {
-		"Connect", "Disconnect", "JoinGroup", "JoinSourceSpecificGroup", "LeaveGroup", "LeaveSourceSpecificGroup",
-		"ReadBatch", "ReadErrorQueue", "ReadMsgSegments", "ReadSegments", "ReceiveFrom", "SendTo", "SetOffload",
+		"Connect", "Disconnect", "ExcludeSourceSpecificGroup", "IncludeSourceSpecificGroup", "JoinGroup", "JoinSourceSpecificGroup", "LeaveGroup", "LeaveSourceSpecificGroup",
+		"ReadBatch", "ReadErrorQueue", "ReadMsgSegments", "ReadSegments", "ReceiveFrom", "ReceiveFromAddrPort", "SendTo", "SendToAddrPort", "SetOffload",
 		"WriteBatch", "WriteMsgSegments", "WriteSegments",
 	},
 	"UnixConn": {
