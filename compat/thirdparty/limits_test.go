@@ -10,7 +10,7 @@ import (
 	net "github.com/iolib-go/sockets/compat"
 )
 
-// TestXNetPacketConn shows the limit of x/net that the README tells of, and
+// TestXNetPacketConn shows the limit of x/net that docs/limits.md tells of, and
 // that ReadBatch, which it recommends, gives the same and more.
 func TestXNetPacketConn(t *testing.T) {
 	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -25,7 +25,7 @@ func TestXNetPacketConn(t *testing.T) {
 	}
 	var op *net.OpError
 	if _, _, _, err := conn.ReadFrom(make([]byte, 100)); !errors.As(err, &op) || op.Err.Error() != "invalid conn type" {
-		t.Errorf("ReadFrom: %v; the README says that it fails", err)
+		t.Errorf("ReadFrom: %v; docs/limits.md says that it fails", err)
 	}
 
 	client := ipv4.NewPacketConn(listenPacket(t, "udp4"))

@@ -31,6 +31,7 @@ import (
 var (
 	upgradeRequests = flag.Int64("requests", 2000, "requests in TestUpgradeBesideTableflip at least, for each program")
 	upgradeCount    = flag.Int("upgrades", 4, "upgrades in TestUpgradeBesideTableflip")
+	upgradeResult   = flag.String("result", "", "`file` to which TestUpgradeBesideTableflip appends its results, as upgrade.txt has them")
 )
 
 // The environment of the servers of this test: which program to be, and where.
@@ -171,12 +172,27 @@ func TestUpgradeBesideTableflip(t *testing.T) {
 			l.Reach(*upgradeRequests)
 			sent, lost := l.End()
 			t.Logf("%s: %d requests, %d upgrades, %d lost %v", name, sent, *upgradeCount, lost, reasons)
+			if *upgradeResult != "" {
+				appendLine(t, *upgradeResult, fmt.Sprintf("%s\t%d\t%d\t%d\n", name, sent, *upgradeCount, lost))
+			}
 			if name == "sockets/upgrade" && lost > 0 {
 				t.Errorf("%d requests are lost", lost)
 			}
 			syscall.Kill(pid, syscall.SIGTERM)
 			syscall.Wait4(pid, nil, 0, nil)
 		})
+	}
+}
+
+func appendLine(t *testing.T, file, line string) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(line); err != nil {
+		t.Fatal(err)
 	}
 }
 

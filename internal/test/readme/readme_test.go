@@ -1,191 +1,273 @@
+// Package readme checks README.md and docs: programs run, fragments compile, names and
+// files exist, and numbers are those of committed results.
+//
+// go test ./internal/test/readme -update writes the numbers anew.
 package readme
 
 import (
-	"errors"
-	"fmt"
-	"go/ast"
-	"go/importer"
-	"go/parser"
-	"go/token"
-	"go/types"
-	"io"
+	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets"
 )
 
-// readmeBlocks returns the blocks of Go in README.md.
-func readmeBlocks(t *testing.T) []string {
+var update = flag.Bool("update", false, "write numbers and tables of README.md and docs anew")
+
+// root is the module's directory.
+const root = "../../../"
+
+// A page is README.md or a file of docs.
+type page struct{ name, text string }
+
+// pages returns all of them.
+func pages(t *testing.T) []page {
 	t.Helper()
-	readme, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	names, err := filepath.Glob(root + "docs/*.md")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("docs: %d files, %v", len(names), err)
 	}
-	var blocks []string
-	for _, m := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1) {
+	var ps []page
+	for _, name := range append(names, root+"README.md", root+"CONTRIBUTING.md", root+"CHANGELOG.md", root+"SECURITY.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err = filepath.Rel(root, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps = append(ps, page{name, string(text)})
+	}
+	return ps
+}
+
+// blocks returns the code of p in a language.
+func (p page) blocks(t *testing.T, language string) (blocks []string) {
+	t.Helper()
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(p.text, -1) {
 		blocks = append(blocks, m[1])
 	}
-	if n := strings.Count(string(readme), "```go"); n == 0 || len(blocks) != n {
-		t.Fatalf("%d of %d blocks found", len(blocks), n)
+	if n := strings.Count(p.text, "```"+language+"\n"); len(blocks) != n {
+		t.Fatalf("%s: %d of %d blocks of %s found", p.name, len(blocks), n, language)
 	}
 	return blocks
 }
 
-// TestReadmePrograms runs every Go program in README.md as a reader would.
-func TestReadmePrograms(t *testing.T) {
-	programs := 0
-	for _, block := range readmeBlocks(t) {
-		if !strings.HasPrefix(block, "package main\n") {
-			continue
+// prose returns p without its blocks of code.
+func (p page) prose() string {
+	return regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(p.text, "")
+}
+
+// TestLength keeps the README short.
+func TestLength(t *testing.T) {
+	for _, p := range pages(t) {
+		if n := strings.Count(p.text, "\n"); p.name == "README.md" && n > 150 {
+			t.Errorf("%s has %d lines, more than 150", p.name, n)
 		}
-		programs++
-		file := filepath.Join(t.TempDir(), "main.go")
-		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.Command("go", "run", file).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s\n%s", err, out, block)
-		}
-		if !strings.Contains(string(out), "200 OK") {
-			t.Errorf("output %q, want 200 OK in it", out)
-		}
-	}
-	if programs == 0 {
-		t.Fatal("no program in README.md")
 	}
 }
 
-// readmeScope is what the fragments of README.md are in: the packages that they
-// may import, and the names that the text around them is about.
-const readmeScope = `package fragments
-
-import (
-	"bufio"
-	"context"
-	"fmt"
-	"io"
-	"log"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
-	"syscall"
-	"time"
-
-	"github.com/iolib-go/sockets"
-	"github.com/iolib-go/sockets/activation"
-	"github.com/iolib-go/sockets/sockopt"
-)
-
-var (
-	ctx          context.Context
-	cmd          *exec.Cmd
-	conn         *sockets.UnixConn
-	listener     *sockets.TCPListener
-	file         *os.File
-	f1, f2, f3   *os.File
-	fd           int
-	data, buf    []byte
-)
-
-func fragment() error {
-%s
-	return nil
-}
-`
-
-// exportData finds the compiled form of the packages that file imports.
-func exportData(t *testing.T, file *ast.File) types.Importer {
-	t.Helper()
-	args := []string{"list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}"}
-	for _, i := range file.Imports {
-		args = append(args, strings.Trim(i.Path.Value, `"`))
+// TestLinks follows each relative link.
+func TestLinks(t *testing.T) {
+	links := 0
+	for _, p := range pages(t) {
+		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(p.prose(), -1) {
+			where, _, _ := strings.Cut(m[1], "#")
+			if strings.Contains(where, "://") || where == "" {
+				continue
+			}
+			links++
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(p.name), where)); err != nil {
+				t.Errorf("%s leads to %s: %v", p.name, where, err)
+			}
+		}
 	}
-	out, err := exec.Command("go", args...).Output()
+	if links == 0 {
+		t.Error("no links")
+	}
+}
+
+// TestMap checks that the map in CONTRIBUTING.md names files that exist, and all packages.
+func TestMap(t *testing.T) {
+	text, err := os.ReadFile(root + "CONTRIBUTING.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := make(map[string]string)
-	for line := range strings.Lines(string(out)) {
-		path, file, _ := strings.Cut(strings.TrimSpace(line), "=")
-		files[path] = file
+	_, m, ok := strings.Cut(string(text), "## Map of the files")
+	if m, _, ok = strings.Cut(m, "\n## "); !ok {
+		t.Fatal("no map of the files")
 	}
-	return importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
-		return os.Open(files[path])
-	})
-}
-
-// checkFragment reports why the compiler would refuse a fragment. It may leave
-// variables unused and name them anew, as lists of calls do.
-func checkFragment(t *testing.T, fragment string, imports types.Importer) error {
-	t.Helper()
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, "../../../README.md", fmt.Sprintf(readmeScope, fragment), 0)
-	if err != nil {
-		return err
-	}
-	var hard error
-	config := types.Config{Importer: imports, Error: func(err error) {
-		var te types.Error
-		if !errors.As(err, &te) || !te.Soft {
-			hard = errors.Join(hard, err)
-		}
-	}}
-	config.Check("fragments", fset, []*ast.File{file}, nil)
-	return hard
-}
-
-// TestReadmeFragments compiles every piece of Go in README.md that is not a
-// program.
-func TestReadmeFragments(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "", fmt.Sprintf(readmeScope, ""), parser.ImportsOnly)
-	if err != nil {
-		t.Fatal(err)
-	}
-	imports := exportData(t, file)
-	fragments := 0
-	for _, block := range readmeBlocks(t) {
-		if strings.HasPrefix(block, "package ") {
-			continue
-		}
-		fragments++
-		if err := checkFragment(t, block, imports); err != nil {
-			t.Errorf("%v\n%s", err, block)
-		}
-	}
-	if fragments == 0 {
-		t.Error("no fragments in README.md")
-	}
-	for _, broken := range []string{
-		"err := conn.SendFD(", "err := conn.SendFDD(file)", "n, err := conn.SendFD(file)", "var f sockets.ExternalFormats", "x = 1", "os.Exit()",
-	} {
-		if checkFragment(t, broken, imports) == nil {
-			t.Errorf("%q compiles", broken)
-		}
-	}
-}
-
-// TestReadmeFiles checks that the map of the files names files that exist.
-func TestReadmeFiles(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, m, ok := strings.Cut(string(readme), "## Map of the files")
-	if !ok {
-		t.Fatal("no map of the files in README.md")
-	}
-	names := regexp.MustCompile(`[a-z_]+(\*)?\.go|internal/[a-z]+|compat/|bench/|sockopt/|activation/`).FindAllString(m, -1)
-	if len(names) == 0 {
-		t.Fatal("the map names no files")
-	}
-	for _, name := range names {
-		if found, err := filepath.Glob("../../../" + name); err != nil || len(found) == 0 {
+	names := regexp.MustCompile(`[a-z_]+(\*)?\.go|internal/[a-z]+|\b[a-z]+/`).FindAllString(m, -1)
+	for _, name := range append(names, "README.md") {
+		if found, err := filepath.Glob(root + name); err != nil || len(found) == 0 {
 			t.Errorf("%s: no such file", name)
+		}
+	}
+	for _, want := range []string{"sockopt/", "activation/", "upgrade/", "compat/", "internal/netfd", "internal/sys", "internal/codec"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("the map lacks %s", want)
+		}
+	}
+}
+
+// pathLike matches what code in the text says of files of this module.
+var pathLike = regexp.MustCompile(`^(\.ci|bench|compat|docs|examples|internal|testdata)/[\w./*-]+$|^[a-z_0-9*]+\.go$`)
+
+// TestFiles checks that files and directories exist that the text names as code.
+func TestFiles(t *testing.T) {
+	files := 0
+	for _, p := range pages(t) {
+		for _, span := range codeSpans(p) {
+			for _, name := range strings.Fields(strings.TrimPrefix(span, "sh ")) {
+				if !pathLike.MatchString(name) || strings.Contains(name, "SUBJECT") || name == "x.go" || name == "x_test.go" {
+					continue // which stand for any
+				}
+				files++
+				if found, err := filepath.Glob(root + name); err != nil || len(found) == 0 {
+					t.Errorf("%s names %s: no such file", p.name, name)
+				}
+			}
+		}
+	}
+	if files == 0 {
+		t.Error("no files are named")
+	}
+}
+
+func codeSpans(p page) (spans []string) {
+	for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(p.prose(), -1) {
+		spans = append(spans, m[1])
+	}
+	return spans
+}
+
+// TestNames checks that what the text names as code is exported: pkg.Name, Type.Member.
+func TestNames(t *testing.T) {
+	api, err := os.ReadFile(root + "api.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string]bool)
+	types := make(map[string]bool)
+	line := regexp.MustCompile(`^(\w+) (?:type|func|const|var|field|method) (\(\*?\w+\) )?([\w.]+)`)
+	for _, l := range strings.Split(string(api), "\n") {
+		m := line.FindStringSubmatch(l)
+		if m == nil {
+			continue
+		}
+		name := m[3]
+		if m[2] != "" {
+			name = strings.Trim(m[2], "(*) ") + "." + name
+		}
+		names[m[1]+"."+name] = true
+		if m[1] == "sockets" {
+			names[name] = true
+			first, _, _ := strings.Cut(name, ".")
+			types[first] = true
+		}
+		if m[1] == "upgrade" || m[1] == "activation" {
+			names[name] = true // on pages about them, without the package
+		}
+	}
+	qualified := regexp.MustCompile(`\b(sockets|sockopt|activation|upgrade)\.([A-Z]\w*(?:\.[A-Z]\w*)?)`)
+	member := regexp.MustCompile(`\b([A-Z]\w+)\.([A-Z]\w*)\b`)
+	seen := 0
+	for _, p := range pages(t) {
+		for _, span := range codeSpans(p) {
+			for _, m := range qualified.FindAllStringSubmatch(span, -1) {
+				seen++
+				name := m[1] + "." + m[2]
+				first, method, _ := strings.Cut(m[2], ".")
+				option := (method == "Set" || method == "Get" || method == "With") && names[m[1]+"."+first]
+				if !names[name] && !option {
+					t.Errorf("%s names %s, which does not exist", p.name, name)
+				}
+			}
+			for _, m := range member.FindAllStringSubmatchIndex(span, -1) {
+				name := span[m[2]:m[5]]
+				if first := span[m[2]:m[3]]; (m[0] > 0 && span[m[0]-1] == '.') || !types[first] {
+					continue // of a package, or of another module
+				}
+				seen++
+				if !names[name] {
+					t.Errorf("%s names %s, which does not exist", p.name, name)
+				}
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d names found", seen)
+	}
+}
+
+// TestCommands checks that the programs exist that the text tells to run.
+func TestCommands(t *testing.T) {
+	commands := 0
+	for _, p := range pages(t) {
+		for _, block := range p.blocks(t, "sh") {
+			for _, m := range regexp.MustCompile(`go (?:run|build) (?:-\w+ )*(?:\./|github\.com/iolib-go/sockets/)([\w/]+)`).FindAllStringSubmatch(block, -1) {
+				commands++
+				if _, err := os.Stat(root + m[1] + "/main.go"); err != nil {
+					t.Errorf("%s runs %s: %v", p.name, m[1], err)
+				}
+			}
+		}
+	}
+	if commands == 0 {
+		t.Error("no commands")
+	}
+}
+
+// TestEncodings compares the table in docs/formats.md with what there is.
+func TestEncodings(t *testing.T) {
+	listed := make(map[string]bool)
+	for _, p := range pages(t) {
+		if p.name != "docs/formats.md" {
+			continue
+		}
+		_, table, _ := strings.Cut(p.text, "| encodings | names |")
+		table, _, _ = strings.Cut(table, "\n\n")
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(table, -1) {
+			if listed[m[1]] {
+				t.Errorf("%s is listed twice", m[1])
+			}
+			listed[m[1]] = true
+		}
+	}
+	want := make(map[string]bool)
+	for _, name := range sockets.EncodingNames() {
+		want[name] = true
+	}
+	if diff := cmp.Diff(want, listed); diff != "" {
+		t.Errorf("encodings (-EncodingNames +docs/formats.md):\n%s", diff)
+	}
+}
+
+// TestGo compares the Go that the README asks for with go.mod.
+func TestGo(t *testing.T) {
+	mod, err := os.ReadFile(root + "go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(mod)
+	if m == nil {
+		t.Fatal("go.mod has no line of go")
+	}
+	badges, err := os.ReadFile(root + "docs/badges.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range append(pages(t), page{"docs/badges.svg", string(badges)}) {
+		if p.name == "README.md" || p.name == "docs/badges.svg" {
+			if !strings.Contains(p.text, "Go "+string(m[1])) {
+				t.Errorf("%s does not name Go %s", p.name, m[1])
+			}
 		}
 	}
 }

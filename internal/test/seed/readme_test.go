@@ -12,11 +12,11 @@ import (
 )
 
 // operatorTable is the file with the table of operators.
-const operatorTable = "../../../README.md"
+const operatorTable = "../../../docs/iolib.md"
 
-// TestReadmeOperators checks that the table of operators has the rows of TestSeed, and
+// TestOperatorTable checks that the table of operators has the rows of TestSeed, and
 // that the examples exist to which it leads.
-func TestReadmeOperators(t *testing.T) {
+func TestOperatorTable(t *testing.T) {
 	text, err := os.ReadFile(operatorTable)
 	socktest.Check(t, err)
 	rows := regexp.MustCompile("(?m)^\\| ([a-z-]+) \\| (?:`(:[a-z0-9-]+)`)? \\| (.*) \\| (.*) \\|$").FindAllStringSubmatch(string(text), -1)
@@ -30,7 +30,7 @@ func TestReadmeOperators(t *testing.T) {
 			t.Errorf("%s %s is listed twice", row[1], row[2])
 		}
 		listed[name] = true
-		links := regexp.MustCompile(`\[([A-Za-z.]+)\]\(([a-z_]+_test\.go)\)`).FindAllStringSubmatch(row[4], -1)
+		links := regexp.MustCompile(`\[([A-Za-z.]+)\]\(\.\./([a-z_]+_test\.go)\)`).FindAllStringSubmatch(row[4], -1)
 		if len(links) == 0 {
 			t.Errorf("%s %s has no example", row[1], row[2])
 		}

@@ -16,7 +16,7 @@ type seedRow struct {
 	do                func(t *testing.T)
 }
 
-// TestSeed does once what each operator and keyword of IOLib is for. README.md has
+// TestSeed does once what each operator and keyword of IOLib is for. docs/iolib.md has
 // the same table.
 func TestSeed(t *testing.T) {
 	for _, row := range seedRows {

@@ -245,7 +245,7 @@ func isTimeout(err error) bool {
 	return ok && ne.Timeout()
 }
 
-// x/net's own ReadFrom knows only net's types: the limit the README names.
+// x/net's own ReadFrom knows only net's types: the limit docs/limits.md names.
 func TestXNetReadFrom(t *testing.T) {
 	server := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
 	p := ipv4.NewPacketConn(server)
@@ -253,7 +253,7 @@ func TestXNetReadFrom(t *testing.T) {
 		t.Errorf("WriteTo: %v", err)
 	}
 	if _, _, _, err := p.ReadFrom(make([]byte, 16)); err == nil {
-		t.Error("x/net reads from this package's types by now: the README's limits say otherwise")
+		t.Error("x/net reads from this package's types by now: docs/limits.md says otherwise")
 	}
 	b := make([]byte, 16)
 	n, addr, err := server.ReadFrom(b)
