@@ -125,7 +125,7 @@ func checkEffect(fd *netfd.FD, options []sockopt.Setting) error {
 	if fd.Proto != sys.IPPROTO_MPTCP || len(options) == 0 {
 		return nil
 	}
-	plain, err := netfd.Socket(netfd.Kind{Family: fd.Family, Type: fd.Type, Network: fd.Network})
+	plain, err := netfd.Socket(netfd.Kind{Family: fd.Family, Type: fd.Type, Network: fd.Network}, nil)
 	if err != nil {
 		return err
 	}
