@@ -36,8 +36,8 @@ func TestMethodSets(t *testing.T) {
 		{new(sockets.IPConn), new(net.IPConn), slices.Concat(messages, batches, peer)},
 		{new(sockets.UnixConn), new(net.UnixConn), slices.Concat(messages, batches, buffers, descriptors, peer)},
 		{new(sockets.TCPListener), new(net.TCPListener), []string{"AcceptWith"}},
-		{new(sockets.UnixListener), new(net.UnixListener), []string{"AcceptWith"}},
-		{new(sockets.Dialer), new(net.Dialer), nil},
+		{new(sockets.UnixListener), new(net.UnixListener), []string{"AcceptWith", "LeavePath"}},
+		{new(sockets.Dialer), new(net.Dialer), []string{"DialAddrs"}},
 		{new(sockets.ListenConfig), new(net.ListenConfig), []string{"ListenGroup", "ListenPacketGroup"}},
 	}
 	for _, tt := range tests {
@@ -90,8 +90,8 @@ func TestFields(t *testing.T) {
 		ours, nets any
 		extra      []string
 	}{
-		{sockets.Dialer{}, net.Dialer{}, []string{"Options", "Format", "InputBufferSize", "OutputBufferSize", "Offload"}},
-		{sockets.ListenConfig{}, net.ListenConfig{}, []string{"Backlog", "Options", "PacketInfo", "Format", "InputBufferSize", "OutputBufferSize", "Offload"}},
+		{sockets.Dialer{}, net.Dialer{}, []string{"Options", "Format", "InputBufferSize", "OutputBufferSize", "Offload", "NetNS"}},
+		{sockets.ListenConfig{}, net.ListenConfig{}, []string{"Backlog", "NetNS", "Options", "PacketInfo", "ReplaceStale", "UnixMode", "UnixOwner", "Format", "InputBufferSize", "OutputBufferSize", "Offload"}},
 	}
 	for _, tt := range tests {
 		ours, nets := reflect.TypeOf(tt.ours), reflect.TypeOf(tt.nets)

@@ -43,10 +43,10 @@ var heirRows = []heirRow{
 	heir(sockopt.AttachFilter, []bpf.RawInstruction{{Op: 6, K: 1 << 16}}), // all that comes
 	heir(sockopt.BindAddressNoPort, true),
 	heir(sockopt.BindToDevice, "lo"),
-	heir(sockopt.BindToInterface, 1),
+	heir(sockopt.BindToIfIndex, 1),
 	heir(sockopt.Broadcast, true),
 	heir(sockopt.BusyPoll, 50*time.Microsecond),
-	heir(sockopt.BypassRouting, true),
+	heir(sockopt.DontRoute, true),
 	heir(sockopt.Congestion, "reno"),
 	heir(sockopt.Cork, true),
 	heir(sockopt.Debug, true),
@@ -247,7 +247,7 @@ func listenRefused(t *testing.T, lc *sockets.ListenConfig, level, name int) net.
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if refused = refuse(level, name); refused == nil {
+		if refused = refuseCall(level, name); refused == nil {
 			l, err = lc.Listen(context.Background(), "tcp4", "127.0.0.1:0")
 		}
 	}()
@@ -263,8 +263,8 @@ func listenRefused(t *testing.T, lc *sockets.ListenConfig, level, name int) net.
 	return l
 }
 
-// refuse has the kernel refuse an option on this thread from now on, seccomp(2).
-func refuse(level, name int) error {
+// refuseCall has the kernel refuse an option on this thread from now on, seccomp(2).
+func refuseCall(level, name int) error {
 	low := func(arg uint32) uint32 {
 		off := 16 + 8*arg
 		if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
