@@ -78,7 +78,7 @@ func message(b []byte, addr net.Addr) Message {
 	return Message{Buffers: [][]byte{b}, Addr: addr}
 }
 
-// roomFor returns n messages with room for size octets.
+// roomFor returns n messages with room for size bytes.
 func roomFor(n, size int) []Message {
 	ms := make([]Message, n)
 	for i := range ms {
@@ -251,7 +251,7 @@ func TestReadBatchAddresses(t *testing.T) {
 				wantLen = net.IPv4len
 			}
 			if ip := ms[0].Addr.(*net.UDPAddr).IP; len(ip) != wantLen {
-				t.Errorf("IP of %d octets, want %d", len(ip), wantLen)
+				t.Errorf("IP of %d bytes, want %d", len(ip), wantLen)
 			}
 		})
 	}
@@ -412,7 +412,7 @@ func slotIPs(ip net.IP) []net.IP {
 }
 
 // A message of an earlier batch has its address still. It stays if it is the
-// sender's, octet by octet, and another one takes its place if not.
+// sender's, byte by byte, and another one takes its place if not.
 func TestReadBatchSlots(t *testing.T) {
 	tests := []struct {
 		network, address string

@@ -32,7 +32,7 @@ func offloading(t testing.TB, network string) *UDPConn {
 }
 
 // numbered returns messages to one address that are told apart by their first
-// octets, of the given sizes.
+// bytes, of the given sizes.
 func numbered(to net.Addr, sizes ...int) []Message {
 	ms := make([]Message, len(sizes))
 	for i, size := range sizes {
@@ -153,14 +153,14 @@ func TestOffloadOff(t *testing.T) {
 	merging := offloading(t, "udp4")
 	sendBatch(t, a, numbered(merging.LocalAddr(), 10, 10))
 	if n, size := rawReceive(t, merging); n != 10 || size != 0 {
-		t.Errorf("sent %d octets in parts of %d, want 10 alone", n, size)
+		t.Errorf("sent %d bytes in parts of %d, want 10 alone", n, size)
 	}
 	if err := a.SetOffload(true); err != nil {
 		t.Fatal(err)
 	}
 	sendBatch(t, a, numbered(b.LocalAddr(), 10, 10))
 	if n, size := rawReceive(t, b); n != 10 || size != 0 {
-		t.Errorf("received %d octets in parts of %d, want 10 alone", n, size)
+		t.Errorf("received %d bytes in parts of %d, want 10 alone", n, size)
 	}
 }
 
@@ -234,7 +234,7 @@ func TestOffloadErrorIsNotHeldAgainstIt(t *testing.T) {
 	}
 	sendBatch(t, a, numbered(b.LocalAddr(), equalSizes(100, 10)...))
 	if n, size := rawReceive(t, b); n != 1000 || size != 10 {
-		t.Errorf("sent %d octets in parts of %d, want 1000 in parts of 10", n, size)
+		t.Errorf("sent %d bytes in parts of %d, want 1000 in parts of 10", n, size)
 	}
 }
 
@@ -281,7 +281,7 @@ func TestOffloadLossIsCounted(t *testing.T) {
 					dropped = max(dropped, p.Dropped)
 					number := int(binary.BigEndian.Uint32([]byte(textOf(m))))
 					if number <= last || m.N != 1000 {
-						t.Fatalf("datagram %d of %d octets after %d", number, m.N, last)
+						t.Fatalf("datagram %d of %d bytes after %d", number, m.N, last)
 					}
 					last = number
 					got++
@@ -401,7 +401,7 @@ func TestOffloadAdopted(t *testing.T) {
 	// What it sends is not joined, as nobody asked for that.
 	sendBatch(t, c.(*UDPConn), numbered(a.LocalAddr(), 10, 10))
 	if n, size := rawReceive(t, a); n != 10 || size != 0 {
-		t.Errorf("sent %d octets in parts of %d, want 10 alone", n, size)
+		t.Errorf("sent %d bytes in parts of %d, want 10 alone", n, size)
 	}
 }
 
@@ -418,7 +418,7 @@ func sentJoined(t *testing.T, a, b *UDPConn, size int) bool {
 	case n == 3*size && segment == size:
 		return true
 	}
-	t.Fatalf("sent %d octets in parts of %d", n, segment)
+	t.Fatalf("sent %d bytes in parts of %d", n, segment)
 	return false
 }
 
@@ -433,7 +433,7 @@ func TestOffloadRemembersRefusedSizes(t *testing.T) {
 	try := func(when string, to *UDPConn, size int, want bool) {
 		t.Helper()
 		if got := sentJoined(t, a, to, size); got != want {
-			t.Errorf("%s: %d octets joined %v, want %v", when, size, got, want)
+			t.Errorf("%s: %d bytes joined %v, want %v", when, size, got, want)
 		}
 	}
 	widen := func(mtu int) {
@@ -465,7 +465,7 @@ func TestOffloadForgetsRefusedSizes(t *testing.T) {
 	lc := &ListenConfig{Offload: true}
 	a, b := here.listen(t, lc, "udp4", "10.9.0.1:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
 	if sentJoined(t, a, b, 3000) {
-		t.Error("3000 octets were joined on a path for 1500")
+		t.Error("3000 bytes were joined on a path for 1500")
 	}
 	for port := range 1000 {
 		to := &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 10000 + port}

@@ -174,7 +174,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 		out := numbered(b.LocalAddr(), equalSizes(5, size)...)
 		for range 2 {
 			if n, err := a.WriteBatch(out, 0); n != 5 || err != nil {
-				t.Fatalf("WriteBatch of %d octets = %d, %v, want 5, nil", size, n, err)
+				t.Fatalf("WriteBatch of %d bytes = %d, %v, want 5, nil", size, n, err)
 			}
 			in := roomFor(5, size)
 			receiveBatch(t, b, in)
@@ -186,7 +186,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 	for _, to := range []*UDPConn{b, other} {
 		sendBatch(t, a, numbered(to.LocalAddr(), equalSizes(5, 1472)...))
 		if n, size := rawReceive(t, to); n != 5*1472 || size != 1472 {
-			t.Errorf("sent %d octets in parts of %d, want %d in parts of 1472", n, size, 5*1472)
+			t.Errorf("sent %d bytes in parts of %d, want %d in parts of 1472", n, size, 5*1472)
 		}
 	}
 

@@ -22,7 +22,7 @@ var (
 // nothing but the address.
 func (c *UDPConn) ReadFromUDP(b []byte) (n int, addr *net.UDPAddr, err error) {
 	// Small enough to be inlined, so that an address that does not escape from
-	// the caller costs only the octets of its IP.
+	// the caller costs only the bytes of its IP.
 	return c.readFromUDP(b, &net.UDPAddr{})
 }
 

@@ -102,7 +102,7 @@ func (c *UnixConn) writeTo(b []byte, addr *net.UnixAddr) (int, error) {
 
 // WriteMsgUnix sends b with the control data oob to addr, or to the peer if addr
 // is nil, and returns how much of each was sent. On streams and sequenced packets
-// an octet of zero goes with control data that has no data.
+// a byte of zero goes with control data that has no data.
 func (c *UnixConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL

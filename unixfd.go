@@ -90,14 +90,14 @@ func (e *DescriptorError) Error() string {
 // Unwrap returns Err.
 func (e *DescriptorError) Unwrap() error { return e.Err }
 
-// SendFD sends a copy of f's descriptor, with one octet of data. f may be any file
+// SendFD sends a copy of f's descriptor, with one byte of data. f may be any file
 // or socket: an *os.File, whatever has a descriptor in this package or in package
 // net, c itself.
 //
 // The caller keeps f and may close it once SendFD returns; the peer's copy stays
 // open. File offset, options and the non-blocking mode belong to both.
 //
-// It obeys the write deadline and may be called concurrently; the octet does not
+// It obeys the write deadline and may be called concurrently; the byte does not
 // come between those of another Write. A datagram socket must be connected. The
 // error matches syscall.ETOOMANYREFS if too many descriptors are under way, and is
 // a *DescriptorError if f is closed. See SCM_RIGHTS in unix(7).
@@ -109,17 +109,17 @@ func (c *UnixConn) SendFD(f syscall.Conn) error {
 	defer r.Free()
 	err := addDescriptor(r, 0, f)
 	if err == nil {
-		_, err = c.fd.SendRights(r, zeroOctet)
+		_, err = c.fd.SendRights(r, zeroByte)
 	}
 	return opError(c.fd, "write", descriptorError(err))
 }
 
-// zeroOctet is the data that travel with a descriptor.
-var zeroOctet = make([]byte, 1)
+// zeroByte is the data that travel with a descriptor.
+var zeroByte = make([]byte, 1)
 
 // SendFDs sends b together with copies of the descriptors of fds, and returns how
-// much of b was sent. Of a stream, the descriptors go with the first octet. Without
-// any it sends b alone; if b is empty, an octet of zero goes with them that is not
+// much of b was sent. Of a stream, the descriptors go with the first byte. Without
+// any it sends b alone; if b is empty, a byte of zero goes with them that is not
 // counted, except on a datagram socket, where a message may be empty.
 //
 // More than MaxDescriptors are refused before anything is sent: a message is one,
@@ -286,13 +286,13 @@ func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 // possibly none. The files are the caller's to close, and close-on-exec from the
 // start.
 //
-// On a stream, descriptors come with the octets they were sent with, but what was
+// On a stream, descriptors come with the bytes they were sent with, but what was
 // sent before without descriptors may come in front of these in the same call, and
 // what was sent after never does: they belong to the end of what is received, or to
-// an earlier octet if b was too short for the rest. b must not be empty there.
+// an earlier byte if b was too short for the rest. b must not be empty there.
 //
 // With an error there are no files, all descriptors that came are closed, and n
-// octets of b are received as ever: the stream goes on behind them. It is io.EOF at
+// bytes of b are received as ever: the stream goes on behind them. It is io.EOF at
 // the end of a stream, or else a *net.OpError that matches ErrTooManyDescriptors,
 // ErrDescriptorsLost, ErrUnknownControl or, where the rest of a message is lost,
 // ErrMessageTooLong. Credentials and the like are discarded.
@@ -358,7 +358,7 @@ func (c *UnixConn) checkReceive(b []byte, max int) error {
 		return &ArgumentError{Arg: "number of descriptors", Value: max, Why: "must not be negative"}
 	}
 	if len(b) == 0 && c.fd.Type == sys.SOCK_STREAM {
-		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "control data come with an octet of a stream"}
+		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "control data come with a byte of a stream"}
 	}
 	return nil
 }
@@ -408,11 +408,11 @@ func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 	return n, opError(c.fd, "write", err)
 }
 
-// ReceiveCred receives data into b and the credentials of who sent them: an octet
+// ReceiveCred receives data into b and the credentials of who sent them: a byte
 // of a stream never comes together with one of another sender. PassCred must be on
 // since before they were sent; for the peer as of connect, see PeerCred.
 //
-// With an error, n octets of b are received as ever. It matches ErrNoCredentials if
+// With an error, n bytes of b are received as ever. It matches ErrNoCredentials if
 // none came, and ErrTooManyDescriptors, with all of them closed, if descriptors
 // did; ReadMsgUnix receives both. Otherwise it is as ReceiveFDs. Linux only.
 func (c *UnixConn) ReceiveCred(b []byte) (n int, cred sockopt.Ucred, err error) {

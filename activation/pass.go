@@ -19,7 +19,7 @@ import (
 
 // Named is a socket, or any other file, and the name that a child knows it by.
 type Named struct {
-	Name string // printable ASCII without colons, at most 255 octets
+	Name string // printable ASCII without colons, at most 255 bytes
 	Conn syscall.Conn
 }
 
@@ -170,7 +170,7 @@ func passedName(name string) (string, error) {
 	}
 	why := ""
 	if len(name) > 255 {
-		why = "longer than 255 octets"
+		why = "longer than 255 bytes"
 	}
 	for i := range len(name) {
 		if c := name[i]; c < ' ' || c > '~' || c == ':' {
