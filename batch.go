@@ -23,23 +23,25 @@ import (
 type Message = ipv4.Message
 
 // ReadBatch receives datagrams into ms and returns how many. It waits for the first one
-// and takes no more than are there already. flags are those of recvmsg(2) by number,
-// such as int(MsgPeek), and 0 for none; a flag that is a MsgFlags works, others are
-// passed to the kernel as they are.
+// and takes no more than are there already.
+//
+// flags are those of recvmsg(2), as numbers of the running system that are passed to
+// the kernel: 0, or for example int(MsgPeek). With int(MsgDontWait) it does not wait,
+// and the error matches ErrWouldBlock.
 //
 // If Addr already holds the sender's address it is kept; otherwise a new one is stored.
 // Addresses are never modified, so callers may retain them, and reusing ms avoids
 // allocations.
 //
-// An error after the first datagram is returned by the next call. It is safe for
-// concurrent use; each datagram goes to one caller.
+// An error after the first datagram is returned by the next call. It obeys the read
+// deadline and is safe for concurrent use; each datagram goes to one caller.
 func (c *UDPConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return readBatch(&c.conn, ms, flags, senderUDPAddr)
 }
 
 // WriteBatch sends the datagrams ms in order, waiting for room, and returns how many
-// were sent. flags are those of sendmsg(2) by number, such as int(MsgConfirm), and 0
-// for none.
+// were sent. flags are those of sendmsg(2), as numbers of the running system: 0, or for
+// example int(MsgConfirm).
 //
 // If a datagram fails, WriteBatch returns how many were sent before it, with a nil
 // error unless that is 0; call it again with ms[n:] to get the error. So nothing is

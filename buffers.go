@@ -33,7 +33,7 @@ func (c *conn) readBuffers(bufs net.Buffers) (int64, error) {
 func (c *TCPConn) WriteBuffers(bufs *net.Buffers) (int64, error) { return c.writeBuffers(bufs) }
 
 // ReadBuffers is Read into several buffers, filled one after the other. It returns
-// how many bytes there were, which may be fewer than they hold, and io.EOF once
+// how many bytes it read, which may be fewer than the buffers hold, and io.EOF once
 // the peer has ended the stream. It leaves bufs as it is. See readv(2).
 func (c *TCPConn) ReadBuffers(bufs net.Buffers) (int64, error) { return c.readBuffers(bufs) }
 

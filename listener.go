@@ -128,7 +128,7 @@ func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 	return addr
 }
 
-// AcceptConfig says how AcceptWith accepts one connection. The zero value makes it
+// AcceptConfig holds the options of AcceptWith. With the zero value AcceptWith is
 // Accept.
 type AcceptConfig struct {
 	// Timeout is how long to wait, besides the listener's deadline. Zero means

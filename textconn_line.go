@@ -9,13 +9,13 @@ import (
 	"github.com/iolib-go/sockets/internal/codec"
 )
 
-// ReadString reads text up to delim and returns it with delim. What is behind delim
-// stays undecoded: SetReadFormat, Raw and Skip act on the byte that follows it. If
-// there is an error first, such as a deadline or io.EOF, it returns the text before
-// it as well. delim is an ASCII character, or any byte in the format of bytes as
-// they are.
+// ReadString reads text up to and including delim. What follows delim stays undecoded:
+// SetReadFormat, Raw and Skip apply from the next byte on. If an error such as a
+// deadline or io.EOF comes first, it returns the text before it together with the
+// error. delim is an ASCII character, or any byte if the format is bytes as they are.
 //
-// There is no limit on how much it reads.
+// It reads without limit. If the peer is not trusted, set a deadline, or use a
+// bufio.Reader.
 func (c *TextConn) ReadString(delim byte) (string, error) {
 	if c.closed.Load() {
 		return "", c.closedRead()
@@ -25,8 +25,8 @@ func (c *TextConn) ReadString(delim byte) (string, error) {
 	return c.r.readString(delim)
 }
 
-// ReadLine is ReadString('\n') without the "\n". A last line that lacks its "\n"
-// comes with io.EOF.
+// ReadLine is ReadString('\n') without the "\n". A last line without "\n"
+// is returned together with io.EOF.
 func (c *TextConn) ReadLine() (string, error) {
 	s, err := c.ReadString('\n')
 	return strings.TrimSuffix(s, "\n"), err
