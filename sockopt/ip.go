@@ -71,7 +71,7 @@ var (
 	ICMPFilter = Option[uint32]{"ICMP_FILTER", number[uint32]{0, math.MaxUint32}}
 
 	// LocalPortRange, IP_LOCAL_PORT_RANGE, narrows the range from which the
-	// kernel takes a port nobody asked for. Initially 0-0, the system's
+	// kernel chooses a port when none is asked for. Initially 0-0, the system's
 	// range. Since Linux 6.3.
 	LocalPortRange = Option[PortRange]{"IP_LOCAL_PORT_RANGE", portRangeValue{}}
 
