@@ -3,6 +3,7 @@ package examples
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,22 +12,46 @@ import (
 	"testing"
 )
 
-// TestCommandLines asks each program how it is used, and uses it wrongly.
-func TestCommandLines(t *testing.T) {
-	mains, err := filepath.Glob("*/main.go")
-	if err != nil || len(mains) < 5 {
-		t.Fatalf("%d programs, %v", len(mains), err)
+// built is the directory with all programs, which TestMain builds.
+var built string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	var err error
+	if built, err = os.MkdirTemp("", "examples"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	dir := t.TempDir()
-	build := []string{"build", "-o", dir + string(filepath.Separator)}
-	for _, main := range mains {
-		build = append(build, "./"+filepath.Dir(main))
+	defer os.RemoveAll(built)
+	build := []string{"build", "-o", built + string(filepath.Separator)}
+	for _, name := range programs() {
+		build = append(build, "./"+name)
 	}
 	if out, err := exec.Command("go", build...).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// programs returns the names of all.
+func programs() (names []string) {
+	mains, err := filepath.Glob("*/main.go")
+	if err != nil || len(mains) < 11 {
+		panic(fmt.Sprint(mains, err))
 	}
 	for _, main := range mains {
-		name := filepath.Dir(main)
+		names = append(names, filepath.Dir(main))
+	}
+	return names
+}
+
+// TestCommandLines asks each program how it is used, and uses it wrongly.
+func TestCommandLines(t *testing.T) {
+	for _, name := range programs() {
 		tests := []struct {
 			name           string
 			args           []string
@@ -40,7 +65,7 @@ func TestCommandLines(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(name+"/"+tt.name, func(t *testing.T) {
 				var stdout, stderr strings.Builder
-				cmd := exec.CommandContext(t.Context(), filepath.Join(dir, name), tt.args...)
+				cmd := exec.CommandContext(t.Context(), filepath.Join(built, name), tt.args...)
 				cmd.Stdout, cmd.Stderr = &stdout, &stderr
 				var exit *exec.ExitError
 				if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
@@ -67,11 +92,7 @@ func TestInetdByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	exe := filepath.Join(t.TempDir(), "inetd")
-	if out, err := exec.Command("go", "build", "-o", exe, "./inetd").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	cmd := exec.CommandContext(t.Context(), exe)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(built, "inetd"))
 	cmd.Stdin = null
 	out, err := cmd.CombinedOutput()
 	want := "inetd: the standard input is no connection, and a super-server is to start this; inetd -h says how to use it\n"
