@@ -38,7 +38,7 @@ func TestMethodSets(t *testing.T) {
 		{new(sockets.TCPListener), new(net.TCPListener), []string{"AcceptWith"}},
 		{new(sockets.UnixListener), new(net.UnixListener), []string{"AcceptWith", "LeavePath"}},
 		{new(sockets.Dialer), new(net.Dialer), []string{"DialAddrs"}},
-		{new(sockets.ListenConfig), new(net.ListenConfig), []string{"ListenGroup", "ListenPacketGroup"}},
+		{new(sockets.ListenConfig), new(net.ListenConfig), []string{"Adopt", "ListenGroup", "ListenPacketGroup"}},
 	}
 	for _, tt := range tests {
 		ours, nets := reflect.TypeOf(tt.ours), reflect.TypeOf(tt.nets)

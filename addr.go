@@ -63,11 +63,34 @@ func familyOf(addr net.Addr) int {
 // system call would refuse it.
 func encodeAddr(sa *sys.Sockaddr, family int, addr net.Addr) error {
 	if u, ok := addr.(*net.UnixAddr); ok {
-		if strings.IndexByte(u.Name, 0) >= 0 && !sys.IsAbstract(u.Name) {
-			return &net.AddrError{Err: "NUL in the path of a unix socket", Addr: strconv.Quote(u.Name)}
+		if err := checkUnixName(u); err != nil {
+			return err
 		}
 		return errnoErr(sa.SetUnix(u.Name))
 	}
+	return encodeOther(sa, family, addr)
+}
+
+// encodePeer is encodeAddr for where a message goes.
+func encodePeer(sa *sys.Sockaddr, family int, addr net.Addr) error {
+	if u, ok := addr.(*net.UnixAddr); ok {
+		if err := checkUnixName(u); err != nil {
+			return err
+		}
+		return errnoErr(sa.SetUnixPeer(u.Name))
+	}
+	return encodeOther(sa, family, addr)
+}
+
+func checkUnixName(u *net.UnixAddr) error {
+	if strings.IndexByte(u.Name, 0) >= 0 && !sys.IsAbstract(u.Name) {
+		return &net.AddrError{Err: "NUL in the path of a unix socket", Addr: strconv.Quote(u.Name)}
+	}
+	return nil
+}
+
+// encodeOther is encodeAddr for what is no address of a unix socket.
+func encodeOther(sa *sys.Sockaddr, family int, addr net.Addr) error {
 	if k, ok := addr.(kernelAddr); ok && k.addressFamily() == family {
 		encoded, err := k.encode()
 		if err == nil {
@@ -84,6 +107,22 @@ func encodeAddr(sa *sys.Sockaddr, family int, addr net.Addr) error {
 
 // encodeFor is encodeAddr for a socket whose kind the address must match.
 func encodeFor(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
+	if err := checkFor(fd, addr); err != nil {
+		return err
+	}
+	return encodeAddr(sa, fd.Family, addr)
+}
+
+// encodePeerFor is encodeFor for where a message goes.
+func encodePeerFor(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
+	if err := checkFor(fd, addr); err != nil {
+		return err
+	}
+	return encodePeer(sa, fd.Family, addr)
+}
+
+// checkFor reports an address that does not match the kind of a socket.
+func checkFor(fd *netfd.FD, addr net.Addr) error {
 	internet := fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6
 	fits := false
 	switch a := addr.(type) {
@@ -103,7 +142,7 @@ func encodeFor(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	if !fits {
 		return unexpectedAddr(addr)
 	}
-	return encodeAddr(sa, fd.Family, addr)
+	return nil
 }
 
 func unexpectedAddr(addr net.Addr) error {

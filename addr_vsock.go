@@ -78,7 +78,8 @@ func parseVsockNumber(s string) (uint32, error) {
 	return uint32(n), err
 }
 
-// vsockAddress takes "2:1024", and ":1024" for this machine.
+// vsockAddress takes "2:1024", and ":1024" for this machine. Port 0 of a listener is one
+// that the kernel chooses, as it is for TCP.
 func vsockAddress(_ *kind, dial bool, s string) (net.Addr, error) {
 	if port, ok := strings.CutPrefix(s, ":"); ok {
 		cid := "*"
@@ -87,5 +88,9 @@ func vsockAddress(_ *kind, dial bool, s string) (net.Addr, error) {
 		}
 		s = cid + ":" + port
 	}
-	return ParseAddr("vsock", s)
+	addr, err := ParseAddr("vsock", s)
+	if a, ok := addr.(*VsockAddr); ok && !dial && a.Port == 0 {
+		a.Port = VsockAny
+	}
+	return addr, err
 }

@@ -34,7 +34,7 @@ func FileListener(f *os.File) (net.Listener, error) {
 	if err != nil {
 		return nil, fileError(f.Name(), err)
 	}
-	return adoptedListener(fd), nil
+	return new(ListenConfig).adopted(fd), nil
 }
 
 // FilePacketConn returns a datagram socket on a copy of f's descriptor; the caller

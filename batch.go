@@ -111,7 +111,7 @@ func (c *PacketConn) WriteBatch(ms []Message, flags int) (int, error) {
 		if addr = plain(addr); addr == nil {
 			return nil
 		}
-		return netfd.CallError("sendmmsg", encodeFor(sa, fd, addr))
+		return netfd.CallError("sendmmsg", encodePeerFor(sa, fd, addr))
 	})
 }
 
@@ -187,7 +187,7 @@ func encodeUnixAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	case a.Net != unixNet(fd.Type):
 		return errOtherUnixNet
 	}
-	return netfd.CallError("sendmmsg", encodeAddr(sa, sys.AF_UNIX, a))
+	return netfd.CallError("sendmmsg", encodePeer(sa, sys.AF_UNIX, a))
 }
 
 // isIPAddr reports whether sa holds this address and port, so that an address that
@@ -240,7 +240,7 @@ func senderIPAddr(_ *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr {
 func senderUnixAddr(fd *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr {
 	if a, ok := m.Addr.(*net.UnixAddr); ok && a != nil && a.Net == unixNet(fd.Type) {
 		var same sys.Sockaddr
-		if same.SetUnix(a.Name) == 0 && a.Name != "" && bytes.Equal(same.Bytes(), sa.Bytes()) {
+		if same.SetUnixPeer(a.Name) == 0 && a.Name != "" && bytes.Equal(same.Bytes(), sa.Bytes()) {
 			return a
 		}
 	}

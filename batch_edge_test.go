@@ -344,8 +344,8 @@ func TestBatchUnixConnections(t *testing.T) {
 	}
 	a.Close()
 	var op *net.OpError
-	if n, err := b.ReadBatch(in, 0); n != 0 || !errors.Is(err, io.EOF) || !errors.As(err, &op) {
-		t.Errorf("ReadBatch at the end = %d, %v, want EOF with addresses", n, err)
+	if n, err := b.ReadBatch(in, 0); n != 0 || !errors.Is(err, io.EOF) || errors.As(err, &op) != WrapsEOF {
+		t.Errorf("ReadBatch at the end = %d, %#v, want EOF, with addresses: %v", n, err, WrapsEOF)
 	}
 
 	a, b = unixPair(t, "unix")

@@ -19,6 +19,10 @@ import (
 // Everything else is left to io.Copy: TLS connections, and types that embed one of
 // the above, which may have a Read or Write of their own.
 //
+// To a broken standard output it returns the error, as io.Copy does from package net's
+// connections. Package os does not know ours there: io.Copy to os.Stdout from a UnixConn,
+// or from an io.LimitedReader, ends the process by SIGPIPE.
+//
 // The deadlines of both ends apply. The count is what dst has taken; if that
 // fails, more may have left src. A connection of this package keeps it for the
 // next call that reads; of what comes from a connection of package net up to

@@ -47,9 +47,10 @@ type Newline uint8
 // The styles of line ends. In the styles CR, CRLF and NEL, "\r\n" in the text is written
 // as one line end.
 //
-// In styles that read CR LF, a CR at the end of what has arrived is not returned before the
-// next byte arrives, which tells whether it is a line end. For protocols whose messages end
-// in CR alone, such as MLLP, use NewlineCR, or NewlineLF and split at "\r".
+// A CR at the end of what has arrived may be the first half of CR LF: in the styles CRLF and
+// NVT a Read waits for the next byte before it returns that CR. For a protocol whose messages
+// end in a CR, such as MLLP for HL7 with FS CR, use NewlineCR or NewlineAny, which end the
+// line at once, or NewlineLF, which converts nothing.
 const (
 	NewlineLF   Newline = Newline(codec.LF)   // LF: nothing is converted
 	NewlineCR   Newline = Newline(codec.CR)   // CR
@@ -141,8 +142,13 @@ func (e *FormatError) Temporary() bool { return false }
 // says otherwise, and write one; "utf-8-sig" is UTF-8 with a mark. "bytes" is
 // bytes as they are.
 //
-// Errors are of type *FormatError. The error for an unknown name suggests the nearest
-// names.
+// Encoding is a value of this package, except for the forms of Unicode, which are
+// x/text's, and for values of x/text that the program has used in a format: those
+// are found again by their names. A value of this package works with x/text's
+// functions as well.
+//
+// Errors are of type *FormatError. The error for an unknown name suggests the
+// nearest names.
 func ParseFormat(s string) (ExternalFormat, error) {
 	var f ExternalFormat
 	name, rest, more := strings.Cut(s, ",")

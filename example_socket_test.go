@@ -10,6 +10,8 @@ import (
 	"io"
 	"log"
 	"net"
+	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -321,4 +323,66 @@ func ExampleParseAddr() {
 	addr, err := sockets.ParseAddr("vsock", "2:1024")
 	fmt.Printf("%+v %v\n", *addr.(*sockets.VsockAddr), err)
 	// Output: {CID:2 Port:1024} <nil>
+}
+
+// A server that was killed leaves its socket's file; the next one listens in its place.
+// Only this user and the group may connect.
+func ExampleListenConfig_replaceStale() {
+	dir, err := os.MkdirTemp("", "s")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "server")
+	killed, err := sockets.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	killed.SetUnlinkOnClose(false)
+	killed.Close()
+
+	lc := sockets.ListenConfig{ReplaceStale: true, UnixMode: 0o660}
+	l, err := lc.Listen(context.Background(), "unix", path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	info, err := os.Lstat(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = lc.Listen(context.Background(), "unix", path)
+	fmt.Println(info.Mode(), errors.Is(err, syscall.EADDRINUSE))
+	// Output: Srw-rw---- true
+}
+
+// A listener removes its own file, not that of a server that has replaced it.
+func ExampleUnixListener_Close() {
+	dir, err := os.MkdirTemp("", "s")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "server")
+	old, err := sockets.Listen("unix", path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The new server listens beside it, and takes the path in one step.
+	l, err := sockets.Listen("unix", path+".new")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	if err := os.Rename(path+".new", path); err != nil {
+		log.Fatal(err)
+	}
+	old.Close()
+	c, err := sockets.Dial("unix", path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	c.Close()
+	fmt.Println("connected to the new server")
+	// Output: connected to the new server
 }

@@ -13,3 +13,6 @@ func StreamListenerOf(l *UnixListener) *StreamListener {
 	l.l.fd.SetKind(k)
 	return newListener(l.l, nil).(*StreamListener)
 }
+
+// WrapsEOF is how this release's package net reports the end of a stream.
+const WrapsEOF = wrapsEOF

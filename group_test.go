@@ -265,3 +265,61 @@ func TestSteerByCPUErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestSteerByCPUListeners steers connections of a group that the zero ListenConfig makes.
+func TestSteerByCPUListeners(t *testing.T) {
+	group, err := new(ListenConfig).ListenGroup(t.Context(), "tcp", "127.0.0.1:0", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range group {
+		defer l.Close()
+	}
+	if err := SteerByCPU(group[2].(syscall.Conn), 1); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	// With one slot everything goes to the first.
+	for range 20 {
+		c, err := Dial("tcp", group[0].Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		a, err := group[0].(*TCPListener).AcceptTCP()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Close()
+	}
+}
+
+// TestListenGroupZone makes groups on an address that is link-local.
+func TestListenGroupZone(t *testing.T) {
+	socktest.EnterNetNS(t)
+	v0, _ := socktest.VethPair(t)
+	socktest.AddAddr6(t, v0, net.ParseIP("fe80::15"))
+	for _, network := range []string{"tcp", "tcp6", "mptcp"} {
+		group, err := new(ListenConfig).ListenGroup(t.Context(), network, "[fe80::15%v0]:0", 2)
+		if err != nil {
+			t.Errorf("%s: %v", network, err)
+			continue
+		}
+		for _, l := range group {
+			addr := l.Addr().(*net.TCPAddr)
+			if want := (&net.TCPAddr{IP: net.ParseIP("fe80::15"), Port: group[0].Addr().(*net.TCPAddr).Port, Zone: "v0"}); addr.String() != want.String() {
+				t.Errorf("%s: address %v, want %v", network, addr, want)
+			}
+		}
+		c, err := Dial("tcp", group[0].Addr().String())
+		if err != nil {
+			t.Errorf("%s: %v", network, err)
+		} else {
+			c.Close()
+		}
+		for _, l := range group {
+			l.Close()
+		}
+	}
+}

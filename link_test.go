@@ -1,14 +1,17 @@
 package sockets_test
 
 import (
+	"bytes"
+	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// A program that only listens and dials has neither the index of encodings nor the
-// tables of this module: they are reached from the names of encodings alone.
+// A program that only listens and dials has no table of characters and no index of
+// encodings: they are reached from the names of encodings alone.
 func TestLinkedTables(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a program")
@@ -30,9 +33,30 @@ func TestLinkedTables(t *testing.T) {
 	if !strings.Contains(symbols, codec+"Of") {
 		t.Fatal("no symbol of package codec: the test looks for the wrong ones")
 	}
-	for _, name := range []string{"rows", "newIndex", "Lookup", "pages"} {
+	for _, name := range []string{"rows", "newIndex", "Lookup", "pages", "big5", "eucJP", "gbk", "shiftJIS"} {
 		if strings.Contains(symbols, " "+codec+name+"\n") {
 			t.Errorf("%s%s is linked", codec, name)
+		}
+	}
+	for _, pkg := range []string{"charmap", "japanese", "korean", "simplifiedchinese", "traditionalchinese", "htmlindex", "ianaindex"} {
+		if strings.Contains(symbols, "golang.org/x/text/encoding/"+pkg+".") {
+			t.Errorf("x/text's %s is linked", pkg)
+		}
+	}
+	// A string has no name of its own, so look for the beginning of each table.
+	// This test's program has them all.
+	self, err1 := os.Executable()
+	all, err2 := os.ReadFile(self)
+	binary, err3 := os.ReadFile(program)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"亜唖娃阿哀愛", "丂丄丅丆丏丒", "각간갇갈", "綕夝𨮹㷴霴", "丂丄丅丌丒丟", "ђЂѓЃёЁєЄ"} {
+		if !bytes.Contains(all, []byte(text)) {
+			t.Errorf("no table has %q: the test looks for the wrong text", text)
+		}
+		if bytes.Contains(binary, []byte(text)) {
+			t.Errorf("a table with %q is linked", text)
 		}
 	}
 }

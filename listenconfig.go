@@ -61,6 +61,18 @@ type ListenConfig struct {
 	// and TTL. It is for UDP and raw IP sockets and changes nothing for other networks.
 	PacketInfo bool
 
+	// GroupOnly makes ListenPacket bind a UDP socket to the multicast group that is its
+	// address, instead of to the wildcard, and not deliver what only other sockets
+	// have joined. Nothing is received then but what is sent to the group and comes
+	// in where this socket joined it: call UDPConn.JoinGroup, once for each interface,
+	// or JoinSourceSpecificGroup. An address that is no group is an error.
+	//
+	// An IPv6 group of one link needs its zone, and is received on that link alone. What
+	// is sent to another IPv6 group comes in by every interface where any socket joined
+	// it, once this one joined it anywhere; sockopt.BindToDevice in Options keeps to one.
+	// See IP_MULTICAST_ALL in ip(7).
+	GroupOnly bool
+
 	// NetNS is the network namespace in which to listen: an open file such as
 	// /run/netns/NAME or /proc/PID/ns/net, which the caller keeps. It is as
 	// Dialer.NetNS, so that the host of an address is looked up outside. Nil is the
@@ -183,6 +195,9 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 	} else {
 		err = lc.checkFile(k, addr)
 	}
+	if err == nil && lc.GroupOnly && !isGroup(addr) {
+		err = &ArgumentError{Arg: "address", Value: addr, Why: "must be a multicast group of UDP for GroupOnly"}
+	}
 	var fd *netfd.FD
 	var o *opening
 	if err == nil {
@@ -217,6 +232,7 @@ func (lc *ListenConfig) opening(k *kind, local net.Addr) *opening {
 		options:   lc.Options,
 		offload:   lc.Offload,
 		info:      lc.PacketInfo,
+		groupOnly: lc.GroupOnly,
 		netns:     lc.NetNS,
 		keepAlive: lc.KeepAlive, keepAliveConfig: lc.KeepAliveConfig,
 		replaceStale: lc.ReplaceStale, unixMode: lc.UnixMode, unixOwner: lc.UnixOwner,

@@ -2,8 +2,10 @@ package sockets
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -62,10 +64,12 @@ func newListener(l *listener, file *socketFile) net.Listener {
 	return &StreamListener{l}
 }
 
-// adoptedListener returns the listener of a socket that others made.
-func adoptedListener(fd *netfd.FD) net.Listener {
+// adopted returns the listener of a socket that others made, with the options of lc.
+func (lc *ListenConfig) adopted(fd *netfd.FD) net.Listener {
 	l := newCore(fd, true)
-	l.heirs.defaults = new(tcpDefaults) // the socket is somebody else's
+	l.heirs.options = slices.Clone(lc.Options)
+	l.heirs.defaults = &tcpDefaults{lc.KeepAlive, lc.KeepAliveConfig}
+	l.format = lc.format()
 	return newListener(l, nil)
 }
 
@@ -131,6 +135,10 @@ func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 // AcceptConfig holds the options of AcceptWith. With the zero value AcceptWith is
 // Accept.
 type AcceptConfig struct {
+	// Context ends the wait with it; the error matches what ctx.Err says, as that of
+	// a dial does. It does not affect the connection. Nil means for ever.
+	Context context.Context
+
 	// Timeout is how long to wait, besides the listener's deadline. Zero means
 	// for ever; a negative one fails at once, with os.ErrDeadlineExceeded.
 	Timeout time.Duration
@@ -176,29 +184,57 @@ func (l *listener) acceptConnWith(config AcceptConfig) (net.Conn, error) {
 // acceptWith is accept for as long as config says.
 func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 	var peer sys.Sockaddr
+	giveUp := func(why error) (*netfd.FD, error) {
+		err := l.fd.Control(func(uintptr) {}) // whether the listener is closed
+		if err == nil {
+			err = why
+		}
+		return l.accepted(&peer, -1, err)
+	}
+	ctx := config.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if err := ctx.Err(); err != nil {
+		return giveUp(mapErr(err))
+	}
 	if config.NoWait {
 		s, err := l.fd.AcceptNow(&peer)
 		return l.accepted(&peer, s, err)
 	}
-	if config.Timeout == 0 {
+	if config.Timeout == 0 && ctx.Done() == nil {
 		return l.accept()
 	}
-	limit := time.Now().Add(config.Timeout)
-	timer := time.NewTimer(config.Timeout)
-	defer timer.Stop()
+	var limit time.Time
+	var expired <-chan time.Time
+	if config.Timeout != 0 {
+		limit = time.Now().Add(config.Timeout)
+		timer := time.NewTimer(config.Timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
 	select {
 	case l.turn <- struct{}{}:
-	case <-timer.C:
-		err := l.fd.Control(func(uintptr) {}) // whether the listener is closed
-		if err == nil {
-			err = os.ErrDeadlineExceeded
-		}
-		return l.accepted(&peer, -1, err)
+	case <-expired:
+		return giveUp(os.ErrDeadlineExceeded)
+	case <-ctx.Done():
+		return giveUp(mapErr(ctx.Err()))
 	}
 	l.setLimit(limit)
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		l.setLimit(time.Unix(1, 0))
+		close(ended)
+	})
 	s, err := l.fd.Accept(&peer)
+	if !stop() {
+		<-ended // or it would strike the next call
+	}
 	l.setLimit(time.Time{})
 	<-l.turn
+	if err == os.ErrDeadlineExceeded && ctx.Err() != nil {
+		err = mapErr(ctx.Err())
+	}
 	return l.accepted(&peer, s, err)
 }
 

@@ -306,3 +306,93 @@ func refuseCall(level, name int) error {
 	}
 	return nil
 }
+
+// TestAdoptWithOptions gives a listener that somebody else made the options of a
+// ListenConfig, which must hold for connections that wait already as well.
+func TestAdoptWithOptions(t *testing.T) {
+	f, err := sockets.ParseFormat("iso-8859-1,crlf")
+	socktest.Check(t, err)
+	lc := sockets.ListenConfig{
+		Options:   []sockopt.Setting{sockopt.NotSentLowWater.With(5000), sockopt.UserTimeout.With(3 * time.Second)},
+		KeepAlive: 77 * time.Second,
+		Format:    f,
+	}
+	s := listeningSocket(t)
+	early, err := net.Dial("tcp", s.LocalAddr().String())
+	socktest.Check(t, err)
+	socktest.CloseLater(t, early)
+	l, err := lc.Adopt(s)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	late, err := net.Dial("tcp", l.Addr().String())
+	socktest.Check(t, err)
+	socktest.CloseLater(t, late)
+	for _, when := range []string{"before", "after"} {
+		c, err := l.Accept()
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
+		text, ok := c.(*sockets.TextConn)
+		if !ok {
+			t.Fatalf("%s: accepted a %T, want a *TextConn", when, c)
+		}
+		tcp := text.NetConn().(*sockets.TCPConn)
+		low, err1 := sockopt.NotSentLowWater.Get(tcp)
+		timeout, err2 := sockopt.UserTimeout.Get(tcp)
+		idle, err3 := sockopt.KeepIdle.Get(tcp)
+		noDelay, err4 := sockopt.NoDelay.Get(tcp)
+		socktest.Check(t, errors.Join(err1, err2, err3, err4))
+		want := []any{5000, 3 * time.Second, 77 * time.Second, true}
+		if diff := cmp.Diff(want, []any{int(low), timeout, idle, noDelay}); diff != "" {
+			t.Errorf("accepted %s: options (-want +got):\n%s", when, diff)
+		}
+	}
+}
+
+// listeningSocket returns a socket that listens on TCP, as it comes from a parent.
+func listeningSocket(t *testing.T) *sockets.Socket {
+	t.Helper()
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // which does not have all options
+	l, err := lc.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	socktest.Check(t, err)
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	socktest.Check(t, err)
+	defer f.Close()
+	s, err := sockets.FromFile(f)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, s)
+	return s
+}
+
+func TestAdoptFails(t *testing.T) {
+	f, err := sockets.ParseFormat("utf-16")
+	socktest.Check(t, err)
+	for name, tt := range map[string]struct {
+		config sockets.ListenConfig
+		want   error
+	}{
+		"buffer size": {sockets.ListenConfig{Format: f, InputBufferSize: 1}, syscall.EINVAL},
+		"backlog":     {sockets.ListenConfig{Backlog: -1}, syscall.EINVAL},
+		"option":      {sockets.ListenConfig{Options: []sockopt.Setting{sockopt.UnicastHops.With(3)}}, syscall.ENOPROTOOPT},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := listeningSocket(t)
+			_, err := tt.config.Adopt(s)
+			var op *net.OpError
+			if !errors.As(err, &op) || op.Op != "listener" || !errors.Is(err, tt.want) {
+				t.Errorf("Adopt: %v, want a *net.OpError of listener around %v", err, tt.want)
+			}
+			l, err := s.Listener() // as before
+			socktest.Check(t, err)
+			l.Close()
+		})
+	}
+	s, err := sockets.New("tcp")
+	socktest.Check(t, err)
+	defer s.Close()
+	var role *sockets.RoleError
+	if _, err := new(sockets.ListenConfig).Adopt(s); !errors.As(err, &role) {
+		t.Errorf("Adopt of a socket that does not listen: %v, want a *RoleError", err)
+	}
+}

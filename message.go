@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 
@@ -136,7 +137,7 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 		if c.fd.IsStream() {
 			return 0, net.ErrWriteToConnected
 		}
-		if err := encodeFor(&to, c.fd, addr); err != nil {
+		if err := encodePeerFor(&to, c.fd, addr); err != nil {
 			return 0, c.destError("sendto", err)
 		}
 	}
@@ -192,4 +193,49 @@ func senderAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 		return addr
 	}
 	return nil
+}
+
+// SendToAddrPort is SendTo without allocations: it sends b to addr, or to the peer if
+// addr is the zero AddrPort.
+func (c *UDPConn) SendToAddrPort(b []byte, addr netip.AddrPort, flags MsgFlags) (int, error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	var to sys.Sockaddr
+	err := flags.check(sendFlags)
+	if err == nil && addr.IsValid() {
+		if err = encodeAddrPort(&to, c.fd.Family, addr); err != nil {
+			err = c.destError("sendto", err)
+		}
+	}
+	n := 0
+	if err == nil {
+		n, err = c.fd.SendTo(b, int(flags), &to)
+	}
+	switch {
+	case err == nil:
+		return n, nil
+	case addr.IsValid():
+		return n, opErrorTo(c.fd, addrPortUDPAddr{addr}, err)
+	}
+	return n, opErrorTo(c.fd, c.fd.Remote(), err)
+}
+
+// ReceiveFromAddrPort is ReceiveFrom without allocations. An IPv6 socket tells IPv4
+// senders in their IPv4-mapped form.
+func (c *UDPConn) ReceiveFromAddrPort(b []byte, flags MsgFlags) (n int, addr netip.AddrPort, err error) {
+	if !c.ok() {
+		return 0, netip.AddrPort{}, syscall.EINVAL
+	}
+	if err := flags.check(receiveFlags); err != nil {
+		return 0, netip.AddrPort{}, opError(c.fd, "read", err)
+	}
+	var from sys.Sockaddr
+	n, _, rflags, err := c.fd.RecvMsg(b, nil, int(flags&^MsgWaitAll), &from)
+	if rflags&sys.MSG_TRUNC != 0 {
+		err = io.ErrShortBuffer
+	} else if err != nil {
+		return n, netip.AddrPort{}, opError(c.fd, "read", err)
+	}
+	return n, decodeAddrPort(&from), opError(c.fd, "read", err)
 }

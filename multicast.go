@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -17,7 +18,8 @@ import (
 //
 // It also receives everything else that is sent to the port, because it is bound to the wildcard
 // address, and what it sends to the group does not come back to this host.
-// Packages golang.org/x/net/ipv4 and ipv6 offer more.
+// ListenConfig.GroupOnly and UDPConn.JoinGroup receive the group alone, on several
+// interfaces or from chosen sources.
 func ListenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
 	k, err := kindOf(network, udpNetworks)
 	if err == nil && (gaddr == nil || gaddr.IP == nil) {
@@ -97,6 +99,44 @@ func interfaceIPv4(ifi *net.Interface) (ip [4]byte, err error) {
 	return ip, &net.AddrError{Err: "no IPv4 address on interface", Addr: ifi.Name}
 }
 
+// isGroup reports whether addr is a multicast group of UDP.
+func isGroup(addr net.Addr) bool {
+	a, ok := addr.(*net.UDPAddr)
+	return ok && a != nil && a.IP.IsMulticast()
+}
+
+// lacksLink reports whether addr is an IPv6 group of one link and does not tell which.
+func lacksLink(addr net.Addr) bool {
+	ip, _, zone, _ := ipParts(addr)
+	return zone == "" && ip.To4() == nil && (ip.IsLinkLocalMulticast() || ip.IsInterfaceLocalMulticast())
+}
+
+// groupAddr prepares fd for a group and returns the address to bind: the group's if only
+// that is to be received, otherwise the wildcard, as sockets on one port may join several
+// groups.
+func groupAddr(fd *netfd.FD, group *net.UDPAddr, only bool) (net.Addr, error) {
+	if err := setMulticastReuse(fd); err != nil {
+		return nil, err
+	}
+	if !only {
+		wild := *group
+		wild.IP = net.IPv4zero
+		if fd.Family == sys.AF_INET6 {
+			wild.IP = net.IPv6unspecified
+		}
+		return &wild, nil
+	}
+	all := sockopt.MulticastAll
+	if fd.Family == sys.AF_INET6 {
+		all = sockopt.MulticastAll6
+	}
+	// Systems without the option deliver to members alone.
+	if err := all.With(false).Apply((*rawConn)(fd)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, err
+	}
+	return group, nil
+}
+
 func setMulticastReuse(fd *netfd.FD) error {
 	if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
 		return err
@@ -130,6 +170,17 @@ func (c *UDPConn) JoinSourceSpecificGroup(ifi *net.Interface, group, source net.
 // LeaveSourceSpecificGroup undoes JoinSourceSpecificGroup.
 func (c *UDPConn) LeaveSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.LeaveSourceGroup, ifi, group, source)
+}
+
+// ExcludeSourceSpecificGroup drops what one source sends to a group that JoinGroup
+// joined. It may be called for several sources. See RFC 3678.
+func (c *UDPConn) ExcludeSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
+	return c.setGroup(sockopt.BlockSource, ifi, group, source)
+}
+
+// IncludeSourceSpecificGroup undoes ExcludeSourceSpecificGroup.
+func (c *UDPConn) IncludeSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
+	return c.setGroup(sockopt.UnblockSource, ifi, group, source)
 }
 
 func (c *UDPConn) setGroup(o sockopt.WriteOnlyOption[sockopt.Membership], ifi *net.Interface, group, source net.Addr) error {

@@ -18,13 +18,14 @@ import (
 // there is one path from a kind to a descriptor.
 type opening struct {
 	*kind
-	local   net.Addr // nil: the kernel chooses
-	remote  net.Addr // nil: listen
-	listen  bool
-	backlog int // of a listening stream
-	offload bool
-	info    bool     // control data with received datagrams
-	netns   *os.File // where the socket is made; nil: here
+	local     net.Addr // nil: the kernel chooses
+	remote    net.Addr // nil: listen
+	listen    bool
+	backlog   int // of a listening stream
+	offload   bool
+	info      bool     // control data with received datagrams
+	groupOnly bool     // of the multicast group that is the local address
+	netns     *os.File // where the socket is made; nil: here
 
 	// About the file of a unix socket that listens, or receives; see ListenConfig.
 	replaceStale bool
@@ -169,17 +170,11 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 		if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
 			return err
 		}
-	} else if group, ok := local.(*net.UDPAddr); ok && group.IP.IsMulticast() {
-		// Several sockets on one port may join groups, so the wildcard is bound.
-		if err := setMulticastReuse(fd); err != nil {
+	} else if isGroup(local) {
+		var err error
+		if local, err = groupAddr(fd, local.(*net.UDPAddr), o.groupOnly); err != nil {
 			return err
 		}
-		wild := *group
-		wild.IP = net.IPv4zero
-		if fd.Family == sys.AF_INET6 {
-			wild.IP = net.IPv6unspecified
-		}
-		local = &wild
 	}
 	var sa sys.Sockaddr
 	if err := encodeAddr(&sa, fd.Family, local); err != nil {
@@ -199,6 +194,9 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 		defer unlock()
 	}
 	err := o.bindPassive(fd, &sa, local)
+	if o.groupOnly && lacksLink(local) && isErrno(err, sys.EINVAL) {
+		err = &ArgumentError{Arg: "group", Value: local, Why: "a group of one link needs its zone"}
+	}
 	if err == nil && o.stream() {
 		err = fd.Listen(backlog(o.backlog))
 	}

@@ -52,7 +52,7 @@ func (c *PacketConn) writeTo(b []byte, addr net.Addr) (int, error) {
 		return 0, errMissingAddress()
 	}
 	var to sys.Sockaddr
-	if err := encodeFor(&to, c.fd, addr); err != nil {
+	if err := encodePeerFor(&to, c.fd, addr); err != nil {
 		return 0, c.destError("sendto", err)
 	}
 	return c.fd.SendTo(b, 0, &to)

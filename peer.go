@@ -58,7 +58,7 @@ func (c *conn) setPeer(addr net.Addr) error {
 	}
 	defer c.fd.LockPeer()()
 	var sa, peer sys.Sockaddr
-	if err := encodeFor(&sa, c.fd, addr); err != nil {
+	if err := encodePeerFor(&sa, c.fd, addr); err != nil {
 		return socketError("connect", c.fd, addr, addrError("connect", err))
 	}
 	if err := c.fd.SetPeer(&sa); err != nil {

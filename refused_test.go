@@ -53,6 +53,7 @@ var refusals = []refusal{
 	{"TCP_KEEPIDLE", unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.SOL_TCP, 2: unix.TCP_KEEPIDLE}, "dial"},
 	{"reading TCP_NODELAY", unix.SYS_GETSOCKOPT, map[uint32]uint32{1: unix.SOL_TCP, 2: unix.TCP_NODELAY}, "dial"},
 	{"IPV6_V6ONLY", unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.SOL_IPV6, 2: unix.IPV6_V6ONLY}, "dial"},
+	{"listen", unix.SYS_LISTEN, nil, "path"},
 	{"MPTCP", unix.SYS_SOCKET, map[uint32]uint32{2: unix.IPPROTO_MPTCP}, "dial"},
 }
 
@@ -142,6 +143,7 @@ var refusedOps = map[string]func() error{
 	"offload": func() error { return refusedMessages(true) },
 	"adopt":   refusedAdopt,
 	"dial":    refusedDial,
+	"path":    refusedPath,
 }
 
 // refusedPair is a connection over loopback.
@@ -350,4 +352,24 @@ func refusedDial() error {
 	}
 	_, err = d.Dial("tcp", l.Addr().String())
 	return err
+}
+
+// refusedPath cannot listen, and leaves nothing where it would have.
+func refusedPath() error {
+	dir, err := os.MkdirTemp("", "s")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "l")
+	for _, network := range []string{"unix", "unixpacket"} {
+		if l, err := sockets.Listen(network, path); err == nil {
+			l.Close()
+			return fmt.Errorf("%s: it listens", network)
+		}
+		if _, err := os.Lstat(path); !os.IsNotExist(err) {
+			return fmt.Errorf("%s: the path is left: %v", network, err)
+		}
+	}
+	return nil
 }

@@ -123,11 +123,23 @@ func (s *Socket) PacketConn() (net.PacketConn, error) {
 // Listener gives a socket that listens already the role of a listener: for a
 // descriptor that was handed over. Accepted TCP connections get package net's
 // defaults, and a *UnixListener does not remove the socket's file unless told to.
-func (s *Socket) Listener() (net.Listener, error) {
+func (s *Socket) Listener() (net.Listener, error) { return new(ListenConfig).Adopt(s) }
+
+// Adopt is [Socket.Listener] with the options of lc. Options are set on the socket and,
+// where the kernel does not hand them down, on accepted connections; KeepAlive,
+// KeepAliveConfig, Format and the buffer sizes are those of accepted connections. A
+// Backlog other than zero replaces the socket's. The other fields are about making a
+// socket and have no effect.
+//
+// After an error s is as before, except for options that were set until then.
+func (lc *ListenConfig) Adopt(s *Socket) (net.Listener, error) {
 	fd, err := s.lock()
 	defer s.unlock()
 	if err == nil && !listening(fd) && (fd.KnowsListening() || !fd.IsStream()) {
 		err = &RoleError{Socket: s.String(), Role: "listener", Why: "it does not listen"}
+	}
+	if err == nil {
+		err = lc.prepareAdopted(fd)
 	}
 	if err == nil {
 		err = s.move(fd)
@@ -135,7 +147,26 @@ func (s *Socket) Listener() (net.Listener, error) {
 	if err != nil {
 		return nil, socketError("listener", fd, nil, err)
 	}
-	return adoptedListener(fd), nil
+	return lc.adopted(fd), nil
+}
+
+// prepareAdopted sets the options of lc on a socket that others made.
+func (lc *ListenConfig) prepareAdopted(fd *netfd.FD) error {
+	if err := lc.format().check(fd.Type); err != nil {
+		return err
+	}
+	if err := checkBacklog(lc.Backlog); err != nil {
+		return err
+	}
+	for _, o := range lc.Options {
+		if err := o.Apply((*rawConn)(fd)); err != nil {
+			return err
+		}
+	}
+	if lc.Backlog != 0 {
+		return fd.Listen(lc.Backlog)
+	}
+	return nil
 }
 
 // listening reports whether connections can be accepted.

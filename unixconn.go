@@ -134,5 +134,5 @@ func (c *UnixConn) setName(to *sys.Sockaddr, addr *net.UnixAddr) error {
 	if addr.Net != unixNet(c.fd.Type) {
 		return errOtherUnixNet
 	}
-	return encodeAddr(to, sys.AF_UNIX, addr)
+	return encodePeer(to, sys.AF_UNIX, addr)
 }

@@ -71,8 +71,8 @@ func main() {
 		delete(output, key)
 		if e.Test != "" {
 			counts[e.Action]++
-		} else if e.Action != "skip" {
-			fmt.Printf("%s\t%s\t%.1f s\n", e.Action, e.Package+e.ImportPath, e.Elapsed)
+		} else if e.Action == "pass" { // what fails has said so
+			fmt.Printf("ok  \t%s\t%.3fs\n", e.Package, e.Elapsed)
 		}
 	}
 	fmt.Printf("%d tests passed, %d failed, %d skipped\n", counts["pass"], counts["fail"], counts["skip"])

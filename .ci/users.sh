@@ -36,7 +36,7 @@ drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 # a command, and checks what they say.
 status=0
 tests() {
-	if ! "$@" go test -json -p 1 "${packages:-./...}" | "$work/skips" $list; then
+	if ! "$@" go test -json "${packages:-./...}" | "$work/skips" $list; then
 		printf 'FAILED: %s\n' "$name" >&2
 		status=1
 	fi

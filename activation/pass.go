@@ -1,6 +1,7 @@
 package activation
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -20,7 +21,11 @@ import (
 // Named is a socket or any other file, and the name under which a child finds it.
 type Named struct {
 	Name string // printable ASCII without colons, at most 255 bytes
-	Conn syscall.Conn
+
+	// Conn is a net.Listener, net.Conn, net.PacketConn, *os.File, or anything else that
+	// has the method SyscallConn. What has none, such as a *tls.Conn, is an error that
+	// names its type.
+	Conn any
 }
 
 // PassTo passes copies of descriptors to cmd, which must not have been started. The
@@ -125,7 +130,7 @@ func passTo(cmd *exec.Cmd, socks []Named) (err error) {
 var takeBacks sync.Map
 
 // leavePath leaves the path of a unix listener to the process that gets f.
-func leavePath(f *os.File, c syscall.Conn) {
+func leavePath(f *os.File, c any) {
 	switch l := c.(type) {
 	case interface{ LeavePath() (takeBack func()) }:
 		key := weak.Make(f)
@@ -193,7 +198,12 @@ func passedFile(i int, s Named) (*os.File, string, error) {
 		call  = "fstat"
 		errno syscall.Errno
 	)
-	err := netfd.Control(s.Conn, func(fd uintptr) {
+	c, ok := s.Conn.(syscall.Conn)
+	if !ok {
+		return nil, "", &sockets.DescriptorError{Index: i, Err: &sockets.ArgumentError{
+			Arg: "Conn", Value: fmt.Sprintf("%T", s.Conn), Why: "has no descriptor: it lacks SyscallConn"}}
+	}
+	err := netfd.Control(c, func(fd uintptr) {
 		if id, errno = fileID(fd); errno == 0 {
 			call = "fcntl"
 			nfd, errno = sys.Dup(fd)

@@ -53,6 +53,10 @@ var (
 	// FastOpenConnect, TCP_FASTOPEN_CONNECT, makes connect succeed at once and
 	// puts the first written data into the SYN, if the server gave a cookie
 	// earlier. To be set before connect. Initially false. Also MPTCP. See RFC 7413.
+	//
+	// The connection begins with the first Write that has data: a Read before it waits,
+	// as nothing has been sent to the peer. It is for protocols whose client speaks
+	// first.
 	FastOpenConnect = Option[bool]{"TCP_FASTOPEN_CONNECT", boolValue{}}
 
 	// KeepCount, TCP_KEEPCNT, is how many probes of KeepAlive go unanswered before

@@ -160,7 +160,7 @@ func sendFrames(c *sockets.UnixConn, held []holding) error {
 		f := frame{Names: []string{}, More: n < len(held)}
 		var fds []syscall.Conn
 		for _, h := range held[:n] {
-			f.Names, f.Owned, fds = append(f.Names, h.Name), append(f.Owned, h.owned != nil), append(fds, h.Conn)
+			f.Names, f.Owned, fds = append(f.Names, h.Name), append(f.Owned, h.owned != nil), append(fds, h.Conn.(syscall.Conn))
 		}
 		held = held[n:]
 		b, err := json.Marshal(f)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,6 +184,42 @@ func TestDrainHook(t *testing.T) {
 	}
 	if got := <-got; got != "bye" {
 		t.Errorf("hijacked connection: got %q, want bye", got)
+	}
+}
+
+// TestDrainHijackedLate has a connection hijacked after OnDrain has returned.
+func TestDrainHijackedLate(t *testing.T) {
+	var hooked, ended atomic.Bool
+	began := make(chan struct{})
+	s := &upgrade.Server{HTTP: new(http.Server)}
+	s.HTTP.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(began)
+		for !hooked.Load() {
+			time.Sleep(time.Millisecond)
+		}
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		io.ReadAll(c) // until the client has seen that Drain waits
+		ended.Store(true)
+	})
+	s.OnDrain = func(context.Context) { hooked.Store(true) }
+	addr, _ := served(t, s)
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+	<-began
+	time.AfterFunc(50*time.Millisecond, func() { c.Close() })
+	if err := s.Drain(context.Background()); err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	if !ended.Load() {
+		t.Error("Drain returned before the handler")
 	}
 }
 

@@ -3,6 +3,7 @@
 package upgrade_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -256,7 +257,11 @@ func TestAfterKill(t *testing.T) {
 func TestDescriptorsRunOut(t *testing.T) {
 	m := newManager(t)
 	log := m.logTo()
+	before := m.limit()
 	m.start("UPGRADE_TEST_FILES=1")
+	for m.limit() == before {
+		time.Sleep(time.Millisecond) // it is ready before it limits itself
+	}
 	old := m.pid
 	m.signal(syscall.SIGHUP)
 	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
@@ -264,4 +269,21 @@ func TestDescriptorsRunOut(t *testing.T) {
 	if err := requests.Post(http.DefaultClient, "http://"+m.addr(0)+"/digest", false); err != nil {
 		t.Error(err)
 	}
+}
+
+// limit returns the line about open files of the limits of the process that serves, or of
+// this one before there is one.
+func (m *manager) limit() string {
+	m.t.Helper()
+	pid := m.pid
+	if pid == 0 {
+		pid = os.Getpid()
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(b), "Max open files")
+	line, _, _ := strings.Cut(after, "\n")
+	return line
 }

@@ -36,7 +36,8 @@ type Server struct {
 
 	// OnDrain, if not nil, is called when Drain begins, and Drain waits for it to
 	// return. Connections that handlers have hijacked, such as websockets, are
-	// theirs; end them here. ctx is that of Drain.
+	// theirs; tell them to end here, or let them select on Draining. Drain waits
+	// until those handlers return. ctx is that of Drain.
 	OnDrain func(ctx context.Context)
 
 	once      sync.Once
@@ -45,6 +46,7 @@ type Server struct {
 	mu        sync.Mutex
 	listeners map[*acceptor]bool
 	serving   sync.WaitGroup // calls of Serve
+	handlers  sync.WaitGroup // calls of HTTP.Handler
 	conns     connections
 	draining  atomic.Bool
 }
@@ -65,6 +67,8 @@ func (s *Server) init() {
 			handler = http.DefaultServeMux
 		}
 		s.HTTP.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.handlers.Add(1)
+			defer s.handlers.Done()
 			if r.ProtoMajor == 2 {
 				if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 					s.conns.setHTTP2(c)
@@ -217,8 +221,15 @@ func (s *Server) Drain(ctx context.Context) error {
 	if s.HTTP != nil && ctx.Err() == nil {
 		s.HTTP.Shutdown(ctx) // the rest is HTTP/2
 	}
+	// The last connection may have been hijacked long after OnDrain was called.
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		<-hooked
+		s.handlers.Wait()
+	}()
 	select {
-	case <-hooked:
+	case <-ended:
 	case <-ctx.Done():
 	}
 	if ctx.Err() == nil {

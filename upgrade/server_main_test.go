@@ -97,9 +97,7 @@ func serve() error {
 	}
 
 	s := &upgrade.Server{HTTP: new(http.Server)}
-	var websockets sync.WaitGroup
-	s.OnDrain = func(context.Context) { websockets.Wait() }
-	s.HTTP.Handler = handler(s, &websockets)
+	s.HTTP.Handler = handler(s)
 	l := &upgrade.Server{Handler: echoLines}
 	if _, err := up.Ready(ctx); err != nil {
 		return err
@@ -150,7 +148,7 @@ func limitFiles() error {
 }
 
 // handler answers with the digest of the body, as long polls do, or as a websocket.
-func handler(s *upgrade.Server, websockets *sync.WaitGroup) http.Handler {
+func handler(s *upgrade.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/digest", func(w http.ResponseWriter, r *http.Request) {
 		h := sha256.New()
@@ -171,8 +169,6 @@ func handler(s *upgrade.Server, websockets *sync.WaitGroup) http.Handler {
 		fmt.Fprint(w, os.Getpid())
 	})
 	mux.HandleFunc("/websocket", func(w http.ResponseWriter, r *http.Request) {
-		websockets.Add(1)
-		defer websockets.Done()
 		c, rw, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return

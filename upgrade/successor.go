@@ -100,7 +100,7 @@ func (u *Upgrader) begin(cancel context.CancelFunc) ([]holding, error) {
 		return nil, ErrUpgrading
 	}
 	u.state, u.cancel = upgrading, cancel
-	u.held = slices.DeleteFunc(u.held, func(h holding) bool { return !isOpen(h.Conn) })
+	u.held = slices.DeleteFunc(u.held, func(h holding) bool { return !isOpen(h.Conn.(syscall.Conn)) })
 	return slices.Clone(u.held), nil
 }
 

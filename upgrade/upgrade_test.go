@@ -240,9 +240,27 @@ func (m *manager) end() {
 		}
 		if time.Now().After(deadline) {
 			m.t.Error("processes are left after a minute")
+			m.kill()
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// kill ends what is left, so that it does not disturb other tests.
+func (m *manager) kill() {
+	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", os.Getpid()))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, path := range children {
+		b, _ := os.ReadFile(path)
+		for _, field := range strings.Fields(string(b)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				syscall.Kill(pid, syscall.SIGKILL)
+				syscall.Wait4(pid, nil, 0, nil)
+			}
+		}
 	}
 }
 

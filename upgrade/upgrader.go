@@ -285,8 +285,9 @@ func (u *Upgrader) take(name string) (s activation.Descriptor, ok bool, err erro
 	return s, ok, nil
 }
 
-// Listen returns the inherited listener of that name, or a new one. A nil lc is the
-// zero ListenConfig. The caller owns the listener; one that is closed when an upgrade
+// Listen returns the inherited listener of that name, or a new one, with the options of
+// lc: see [sockets.ListenConfig.Adopt] for an inherited one. A nil lc is the zero
+// ListenConfig. The caller owns the listener; one that is closed when an upgrade
 // begins is not passed on.
 //
 // What a service manager gave is taken whatever its address is, because the manager's
@@ -332,7 +333,9 @@ func (u *Upgrader) listen(ctx context.Context, lc *sockets.ListenConfig, name, n
 			return nil, false, err
 		}
 		if u.pre == nil || hasAddr(ctx, s.Socket.LocalAddr(), network, address) {
-			l, err = adoptListener(lc, s.Socket)
+			if l, err = lc.Adopt(s.Socket); err != nil {
+				u.putBack(s, s.Name)
+			}
 			return l, true, err
 		}
 		u.putBack(s, s.Name+replacedSuffix)

@@ -330,3 +330,24 @@ func TestHandover(t *testing.T) {
 	})
 	m.stop(t)
 }
+
+// TestAfterKill starts the server again after kill -9, which leaves its unix sockets.
+func TestAfterKill(t *testing.T) {
+	m := newManager(t)
+	m.start(t)
+	if err := syscall.Kill(m.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Wait4(m.pid, nil, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	m.start(t)
+	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", m.path("http"))
+	}}
+	defer tr.CloseIdleConnections()
+	if pid, err := get(&http.Client{Transport: tr, Timeout: time.Minute}); err != nil || pid != m.pid {
+		t.Errorf("process %d answers, %v, want %d", pid, err, m.pid)
+	}
+	m.stop(t)
+}

@@ -81,11 +81,11 @@ func transformer(t transform.Transformer, dst []byte) func([]byte) int {
 func BenchmarkDecode(b *testing.B) {
 	dst := make([]byte, 4*chunk)
 	eachBenchmark(b, func(b *testing.B, c *Charset, text []byte) {
-		wire, err := c.Encoding.NewEncoder().Bytes(text)
+		wire, err := inXText[c.Name].NewEncoder().Bytes(text)
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run("impl=xtext", func(b *testing.B) { run(b, wire, transformer(c.Encoding.NewDecoder(), dst)) })
+		b.Run("impl=xtext", func(b *testing.B) { run(b, wire, transformer(inXText[c.Name].NewDecoder(), dst)) })
 		for name, f := range map[string]Format{"codec": {Charset: c, Strict: true}, "crlf": {Charset: c, Newline: CRLF}} {
 			b.Run("impl="+name, func(b *testing.B) {
 				d := new(Decoder)
@@ -102,7 +102,7 @@ func BenchmarkDecode(b *testing.B) {
 func BenchmarkEncode(b *testing.B) {
 	dst := make([]byte, 4*chunk)
 	eachBenchmark(b, func(b *testing.B, c *Charset, text []byte) {
-		b.Run("impl=xtext", func(b *testing.B) { run(b, text, transformer(c.Encoding.NewEncoder(), dst)) })
+		b.Run("impl=xtext", func(b *testing.B) { run(b, text, transformer(inXText[c.Name].NewEncoder(), dst)) })
 		for name, f := range map[string]Format{"codec": {Charset: c, Strict: true}, "crlf": {Charset: c, Newline: CRLF}} {
 			b.Run("impl="+name, func(b *testing.B) {
 				e := new(Encoder)

@@ -21,7 +21,8 @@ const (
 	kindHZ
 )
 
-// Charset is an encoding that Format can name. Equal encodings are one Charset.
+// Charset is an encoding that Format can name. Equal values of an encoding are one
+// Charset; x/text's value and this package's are two with the same tables.
 type Charset struct {
 	// Name is the name that Lookup finds it by and errors print.
 	Name string
@@ -62,8 +63,8 @@ func Of(enc encoding.Encoding) *Charset {
 	return &Charset{Name: name, Encoding: enc}
 }
 
-// charsets has each charset that was asked for, by its encoding and by its
-// name.
+// charsets has each charset that was asked for, by its encoding, and those that are
+// not of this package by name.
 var charsets struct {
 	mu      sync.RWMutex
 	byValue map[encoding.Encoding]*Charset
@@ -86,21 +87,36 @@ func known(enc encoding.Encoding) *Charset {
 	}
 	charsets.mu.Lock()
 	defer charsets.mu.Unlock()
+	if prev := charsets.byValue[enc]; prev != nil {
+		return prev
+	}
 	return remember(c, enc)
 }
 
-// remember makes c, or the charset that has its name already, the one of enc.
-// It wants the lock.
+// remember makes c the charset of enc. It wants the lock.
 func remember(c *Charset, enc encoding.Encoding) *Charset {
 	if charsets.byValue == nil {
 		charsets.byValue = make(map[encoding.Encoding]*Charset)
 		charsets.byName = make(map[string]*Charset)
 	}
-	if prev := charsets.byName[c.Name]; prev != nil {
-		c = prev
+	switch enc.(type) {
+	case *page, *eastAsian:
+	default:
+		charsets.byName[c.Name] = c
 	}
-	charsets.byName[c.Name] = c
 	charsets.byValue[enc] = c
+	return c
+}
+
+// inUse returns the charset of the encoding that the program has for c, which is of
+// this package, if it has one of x/text. So what it says its name is finds that
+// value again.
+func inUse(c *Charset) *Charset {
+	charsets.mu.RLock()
+	defer charsets.mu.RUnlock()
+	if other := charsets.byName[c.Name]; other != nil {
+		return other
+	}
 	return c
 }
 
@@ -245,9 +261,9 @@ func (c *Charset) machine() machine {
 		case kindDouble:
 			c.built = newDouble(c)
 		case kindISO2022JP:
-			c.built = newISO2022JP(c.Encoding)
+			c.built = newISO2022JP(c)
 		case kindHZ:
-			c.built = newHZ(c.Encoding)
+			c.built = newHZ(c)
 		}
 	})
 	return c.built

@@ -5,8 +5,9 @@
 // calls, the output is the same. Both leave input they cannot finish with the
 // caller, so the undecoded bytes are the only buffer a connection needs.
 //
-// The conversion tables come from golang.org/x/text; the machines that walk
-// over them are this package's own.
+// The conversion tables are generated from those of golang.org/x/text and others, see
+// internal/genpages. They are reached from names alone, so that a program that names
+// no encoding does not have them.
 package codec
 
 import "unicode/utf8"

@@ -1,11 +1,5 @@
 package codec
 
-import (
-	"unicode/utf8"
-
-	"golang.org/x/text/transform"
-)
-
 // pair is an entry whose top byte also has the number of wire bytes, in its
 // upper half.
 type pair uint32
@@ -48,35 +42,30 @@ const (
 	threeEUC          // 8F A1..FE A1..FE
 )
 
-// newDouble makes the tables of c. They are what x/text decodes and encodes,
-// mended where it does not follow the encoding's own standard; whatever they
-// are, a code that is not decoded to the same rune is not encoded.
+// newDouble makes the tables of c. They are what its source has, mended where that
+// does not follow the encoding's own standard; whatever they are, a code that is not
+// decoded to the same rune is not encoded.
 func newDouble(c *Charset) *double {
-	enc := c.Encoding
-	if e, ok := enc.(*edition); ok {
-		enc = e.base()
-	}
-	x := xtext{dec: enc.NewDecoder().Transformer, enc: enc.NewEncoder().Transformer}
+	src := sourceOf(c.Encoding)
 	m := new(double)
 	for lead := 0x80; lead < 0x100; lead++ {
 		row := m.dec[lead&0x7f<<8:][:256]
-		if r, r2 := x.decode(byte(lead)); r != 0 && r2 == 0 {
+		if r, r2 := src.decode(uint32(lead)); r != 0 && r2 == 0 {
 			for trail := range row {
 				row[trail] = pairOf(r, 1)
 			}
 			continue
 		}
 		for trail := 0x21; trail < 0x100; trail++ {
-			if r, r2 := x.decode(byte(lead), byte(trail)); r != 0 {
-				m.set(uint16(lead<<8|trail), r, r2)
+			code := uint16(lead<<8 | trail)
+			if r, r2 := src.decode(uint32(code)); r != 0 {
+				m.set(code, r, r2)
 			}
 		}
 	}
 	switch c.Name {
 	case "shift_jis":
 		m.addShiftJISUser()
-	case "euc-jp":
-		m.addThreeBytes(x)
 	case "gbk":
 		m.addGBKUser(true)
 	case "gb18030":
@@ -86,9 +75,12 @@ func newDouble(c *Charset) *double {
 		m.addGBKUser(false)
 		m.addFourBytes(false)
 	}
-	m.invert(x)
-	if c.Name == "shift_jis" {
+	m.invert(src)
+	switch c.Name {
+	case "shift_jis":
 		m.preferIBM()
+	case "euc-jp":
+		m.addThreeBytes(src)
 	}
 	return m
 }
@@ -109,8 +101,8 @@ func (m *double) set(code uint16, r, r2 rune) {
 }
 
 // invert fills the encoder's tables. Of two codes for one rune it takes the one
-// that x/text takes, which is WHATWG's choice, or else the lower.
-func (m *double) invert(x xtext) {
+// that src takes, which is WHATWG's choice, or else the lower.
+func (m *double) invert(src source) {
 	learn := func(code uint16, r rune) {
 		if r >= 1<<16 && m.rareEnc == nil {
 			m.rareEnc = make(map[rune]uint16)
@@ -118,7 +110,7 @@ func (m *double) invert(x xtext) {
 		if m.code(r) != 0 {
 			return
 		}
-		if best := x.encode(r); best != 0 && m.rune(best) == r {
+		if best := src.encode(r); best != 0 && m.rune(best) == r {
 			code = best
 		}
 		if r < 1<<16 {
@@ -164,41 +156,6 @@ func (m *double) rune(code uint16) rune {
 	}
 	if r := m.rareDec[code]; r[1] == 0 {
 		return r[0]
-	}
-	return 0
-}
-
-// xtext asks the transformers of x/text, which are stateless for these
-// encodings, for one character at a time.
-type xtext struct {
-	dec, enc transform.Transformer
-}
-
-// decode returns the rune, or the two, that all of src stands for, or 0.
-func (x xtext) decode(src ...byte) (r, r2 rune) {
-	var dst [8]byte
-	nd, ns, err := x.dec.Transform(dst[:], src, true)
-	r, size := utf8.DecodeRune(dst[:nd])
-	if err != nil || ns != len(src) || r == runeError || r < 0x80 {
-		return 0, 0
-	}
-	if size < nd {
-		r2, _ = utf8.DecodeRune(dst[size:nd])
-	}
-	return r, r2
-}
-
-// encode returns the code of r of up to two bytes, or 0.
-func (x xtext) encode(r rune) uint16 {
-	var dst [8]byte
-	var src [utf8.UTFMax]byte
-	nd, _, err := x.enc.Transform(dst[:], src[:utf8.EncodeRune(src[:], r)], true)
-	switch {
-	case err != nil:
-	case nd == 1:
-		return uint16(dst[0])
-	case nd == 2:
-		return be.Uint16(dst[:])
 	}
 	return 0
 }

@@ -1,11 +1,6 @@
 package codec
 
-import (
-	"bytes"
-	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-)
+import "bytes"
 
 // hz is HZ, RFC 1843: GB 2312 between "~{" and "~}". Like ISO-2022-JP it
 // takes line ends and other controls for themselves in any state, and a line
@@ -18,30 +13,26 @@ type hz struct {
 	enc *[1 << 16]uint16
 }
 
-func newHZ(enc encoding.Encoding) hz {
+func newHZ(c *Charset) hz {
 	m := hz{new([128 << 8]pair), new([1 << 16]uint16)}
-	fill7(m.dec, m.enc, enc, "~{")
+	fill7(m.dec, m.enc, sourceOf(c.Encoding), setGB2312)
 	return m
 }
 
-// fill7 fills the tables of a set of 94 by 94 characters, which shift puts in
-// force. Of two codes for one character the lower one is written.
-func fill7(dec *[128 << 8]pair, code *[1 << 16]uint16, enc encoding.Encoding, shift string) {
-	t := enc.NewDecoder().Transformer
+// fill7 fills the tables of a set of 94 by 94 characters. Of two codes for one
+// character the lower one is written.
+func fill7(dec *[128 << 8]pair, enc *[1 << 16]uint16, src source, set uint32) {
 	for c := uint16(0x2121); c <= 0x7e7e; c++ {
 		if c&0xff < 0x21 || c&0xff > 0x7e {
 			continue
 		}
-		t.Reset()
-		var dst [16]byte
-		nd, ns, err := t.Transform(dst[:], append([]byte(shift), byte(c>>8), byte(c)), true)
-		r, size := utf8.DecodeRune(dst[:nd])
-		if err != nil || ns != len(shift)+2 || r == runeError || r < 0x80 || size != nd {
+		r, r2 := src.decode(set | uint32(c))
+		if r == 0 || r2 != 0 {
 			continue
 		}
 		dec[c|0x80] = pairOf(r, 2)
-		if code != nil && code[r] == 0 {
-			code[r] = c
+		if enc != nil && enc[r] == 0 {
+			enc[r] = c
 		}
 	}
 }

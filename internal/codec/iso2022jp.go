@@ -1,10 +1,6 @@
 package codec
 
-import (
-	"math/bits"
-
-	"golang.org/x/text/encoding"
-)
+import "math/bits"
 
 // iso2022jp is ISO-2022-JP, RFC 1468, with the sets that x/text also reads:
 // JIS X 0212, half-width katakana, and JIS X 0201 Roman. It writes JIS X 0212
@@ -19,10 +15,11 @@ type iso2022jp struct {
 	enc  [1 << 16]uint16
 }
 
-func newISO2022JP(enc encoding.Encoding) *iso2022jp {
+func newISO2022JP(c *Charset) *iso2022jp {
 	m := new(iso2022jp)
-	fill7(&m.dec, &m.enc, enc, "\x1b$B")
-	fill7(&m.dec2, nil, enc, "\x1b$(D")
+	src := sourceOf(c.Encoding)
+	fill7(&m.dec, &m.enc, src, setJIS0208)
+	fill7(&m.dec2, nil, src, setJIS0212)
 	m.enc['¥'], m.enc['‾'] = 0, 0 // Roman has them
 	return m
 }

@@ -1,13 +1,8 @@
 package codec
 
-import (
-	"unicode/utf8"
+import "unicode/utf8"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/simplifiedchinese"
-)
-
-// gb18030of2005 is the edition of GB 18030 before the current one.
+// gbkUser and editionOf2022 are about the editions of GB 18030.
 //
 // The encoding called gb18030 is GB 18030-2022, which is mandatory in China
 // since August 2023 and what WHATWG, ICU and Java have turned to: 18 codes of
@@ -15,11 +10,6 @@ import (
 // now the characters that Unicode has got in the meantime, and the private
 // characters have their codes of four bytes instead. Both editions have a code
 // for each rune and a rune for each code. See editionOf2022.
-var gb18030of2005 = &edition{
-	name: "gb18030-2005",
-	base: func() encoding.Encoding { return simplifiedchinese.GB18030 },
-}
-
 // gbkUser are the codes of GBK and GB 18030 that are in the private use area of
 // Unicode, in runs. The three user-defined areas are not among them.
 var gbkUser = [...]struct {
@@ -122,15 +112,15 @@ func (m *double) addFourBytes(of2022 bool) {
 
 // addThreeBytes adds JIS X 0212. A character that JIS X 0208 has as well is
 // encoded as that.
-func (m *double) addThreeBytes(x xtext) {
+func (m *double) addThreeBytes(src source) {
 	m.long = threeEUC
 	m.lead[0x8f&0x7f] = true
 	m.longDec = make([]uint16, 94*94)
 	m.longEnc = new([1 << 16]uint16)
 	for i := range m.longDec {
-		r, _ := x.decode(0x8f, byte(0xa1+i/94), byte(0xa1+i%94))
+		r, _ := src.decode(0x8fa1a1 + uint32(i/94<<8+i%94))
 		m.longDec[i] = uint16(r)
-		if r != 0 && m.longEnc[r] == 0 && x.encode(r) == 0 {
+		if r != 0 && m.longEnc[r] == 0 && m.enc[r] == 0 {
 			m.longEnc[r] = uint16(i + 1)
 		}
 	}

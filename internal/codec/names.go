@@ -9,13 +9,6 @@ import (
 	"unicode"
 
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/traditionalchinese"
 	xunicode "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
 )
@@ -30,59 +23,23 @@ type row struct {
 	pages   []int
 }
 
-// rows returns the index: IANA's names first, then what the users of iconv,
-// Python and ICU type. x/text's two indexes fill in the rest, see Lookup.
+// rows returns the index: the names that IANA and WHATWG have, then what the users
+// of iconv, Python and ICU type.
 //
 // It is a function so that a program that never asks for a name does not have
-// all tables linked.
+// the tables linked. For the same reason it has values of x/text for the forms of
+// Unicode only: the start of x/text's other packages refers to all their tables.
 func rows() []row {
-	// This one is in no package of x/text under a name of its own.
-	usASCII, _ := ianaindex.IANA.Encoding("us-ascii")
 	list := []row{
-		{"big5", traditionalchinese.Big5, "big5tw csbig5 cnbig5 xxbig5 big5hkscs hkscs big5eten bigfive", []int{950, 951, 1370, 1375}},
-		{"cp037", charmap.CodePage037, "ebcdiccpus ebcdiccpca ebcdiccpwt ebcdiccpnl csibm037 ebcdicus ibm039", []int{37}},
-		{"cp1047", charmap.CodePage1047, "latin1open ebcdicopensystems", []int{1047}},
-		{"cp1140", charmap.CodePage1140, "ebcdicus37+euro csibm01140", []int{1140}},
-		{"cp437", charmap.CodePage437, "cspc8codepage437 oemus", []int{437}},
-		{"cp850", charmap.CodePage850, "cspc850multilingual", []int{850}},
-		{"cp852", charmap.CodePage852, "cspcp852", []int{852}},
-		{"cp855", charmap.CodePage855, "csibm855", []int{855}},
-		{"cp858", charmap.CodePage858, "pcmultilingual850+euro csibm00858 cspc858multilingual", []int{858}},
-		{"cp860", charmap.CodePage860, "csibm860", []int{860}},
-		{"cp862", charmap.CodePage862, "cspc862latinhebrew", []int{862}},
-		{"cp863", charmap.CodePage863, "csibm863", []int{863}},
-		{"cp865", charmap.CodePage865, "csibm865", []int{865}},
-		{"cp866", charmap.CodePage866, "csibm866", []int{866}},
-		{"euc-jp", japanese.EUCJP, "eucjp ujis ujiseucjp extendedunixcodepackedformatforjapanese cseucpkdfmtjapanese xeucjp eucjpms eucjpwin eucjpopen", []int{20932, 51932, 954, 33722}},
-		{"euc-kr", korean.EUCKR, "euckr uhc mscp949 ksc5601 ksc56011987 ksc56011989 korean csksc56011987 cseuckr isoir149 ksx1001 xwindows949", []int{949, 51949, 970, 1363}},
-		{"gb18030", simplifiedchinese.GB18030, "gb180302022 csgb18030", []int{54936, 1392}},
-		{"gbk", simplifiedchinese.GBK, "gb2312 cngb gb231280 gb23121980 euccn xgbk chinese csgb2312 csiso58gb231280 isoir58 eucgb2312cn csgbk xeuccn", []int{936, 1386, 20936, 51936, 1383}},
-		{"hz-gb-2312", simplifiedchinese.HZGB2312, "hz hzgb hzgb2312 cshzgb2312", []int{52936}},
-		{"iso-2022-jp", japanese.ISO2022JP, "iso2022jp csiso2022jp jis jisencoding jis7", []int{50220, 50221, 50222}},
-		{"iso-8859-1", charmap.ISO8859_1, "iso885911987 latin latin1 l1 iso8859 isoir100 csisolatin1 88591 8859", []int{819, 28591}},
-		{"iso-8859-2", charmap.ISO8859_2, "iso885921987 latin2 l2 isoir101 csisolatin2 88592", []int{912, 28592}},
-		{"iso-8859-3", charmap.ISO8859_3, "iso885931988 latin3 l3 isoir109 csisolatin3 88593", []int{913, 28593}},
-		{"iso-8859-4", charmap.ISO8859_4, "iso885941988 latin4 l4 isoir110 csisolatin4 88594", []int{914, 28594}},
-		{"iso-8859-5", charmap.ISO8859_5, "iso885951988 cyrillic isoir144 csisolatincyrillic 88595", []int{915, 28595}},
-		{"iso-8859-6", charmap.ISO8859_6, "iso885961987 arabic asmo708 ecma114 isoir127 csisolatinarabic 88596", []int{1089, 28596}},
-		{"iso-8859-6-e", charmap.ISO8859_6E, "csiso88596e", nil},
-		{"iso-8859-6-i", charmap.ISO8859_6I, "csiso88596i", nil},
-		{"iso-8859-7", charmap.ISO8859_7, "iso885971987 iso885972003 greek greek8 elot928 ecma118 isoir126 csisolatingreek suneugreek 88597", []int{813, 28597}},
-		{"iso-8859-8", charmap.ISO8859_8, "iso885981988 hebrew visual isoir138 csisolatinhebrew 88598", []int{916, 28598}},
-		{"iso-8859-8-e", charmap.ISO8859_8E, "csiso88598e", nil},
-		{"iso-8859-8-i", charmap.ISO8859_8I, "csiso88598i logical", []int{38598}},
-		{"iso-8859-9", charmap.ISO8859_9, "iso885991989 latin5 l5 isoir148 csisolatin5 88599", []int{920, 28599}},
-		{"iso-8859-10", charmap.ISO8859_10, "iso8859101992 latin6 l6 isoir157 csisolatin6", []int{919, 28600}},
-		{"iso-8859-13", charmap.ISO8859_13, "latin7 l7 isoir179 csiso885913", []int{921, 28603}},
-		{"iso-8859-14", charmap.ISO8859_14, "iso8859141998 latin8 l8 isoir199 isoceltic csiso885914", []int{28604}},
-		{"iso-8859-15", charmap.ISO8859_15, "iso8859151998 latin9 l9 latin0 isoir203 csiso885915 csisolatin9", []int{923, 28605}},
-		{"iso-8859-16", charmap.ISO8859_16, "iso8859162001 latin10 l10 isoir226 csiso885916", []int{28606}},
-		{"koi8-r", charmap.KOI8R, "koi koi8 koi8r cskoi8r", []int{20866, 878}},
-		{"koi8-u", charmap.KOI8U, "koi8ru cskoi8u", []int{21866, 1168}},
-		{"macintosh", charmap.Macintosh, "mac macroman xmacroman csmacintosh", []int{10000, 1275}},
+		{"big5", &big5, "big5tw csbig5 cnbig5 xxbig5 big5hkscs hkscs big5eten bigfive", []int{950, 951, 1370, 1375}},
+		{"euc-jp", &eucJP, "eucjp ujis ujiseucjp extendedunixcodepackedformatforjapanese cseucpkdfmtjapanese xeucjp eucjpms eucjpwin eucjpopen", []int{20932, 51932, 954, 33722}},
+		{"euc-kr", &eucKR, "euckr uhc mscp949 ksc5601 ksc56011987 ksc56011989 korean csksc56011987 cseuckr isoir149 ksx1001 xwindows949", []int{949, 51949, 970, 1363}},
+		{"gb18030", &gb18030of2022, "gb180302022 csgb18030", []int{54936, 1392}},
+		{"gbk", &gbk, "gb2312 cngb gb231280 gb23121980 euccn xgbk chinese csgb2312 csiso58gb231280 isoir58 eucgb2312cn csgbk xeuccn", []int{936, 1386, 20936, 51936, 1383}},
+		{"hz-gb-2312", &hzGB2312, "hz hzgb hzgb2312 cshzgb2312", []int{52936}},
+		{"iso-2022-jp", &iso2022JP, "iso2022jp csiso2022jp jis jisencoding jis7", []int{50220, 50221, 50222}},
 		{"replacement", encoding.Replacement, "", nil},
-		{"shift_jis", japanese.ShiftJIS, "sjis mskanji csshiftjis windows31j cswindows31j xsjis shiftjisx0201 mswin31j xmscp932 sjiswin sjisopen", []int{932, 943, 942}},
-		{"us-ascii", usASCII, "ascii us isoir6 ansix341968 ansix341986 ansix34 iso646us iso646irv1991 iso646irv csascii 646", []int{367, 20127}},
+		{"shift_jis", &shiftJIS, "sjis mskanji csshiftjis windows31j cswindows31j xsjis shiftjisx0201 mswin31j xmscp932 sjiswin sjisopen", []int{932, 943, 942}},
 		{"utf-16", xunicode.UTF16(xunicode.BigEndian, xunicode.UseBOM), "u16 csutf16", []int{1204}},
 		{"utf-16-expect-bom", xunicode.UTF16(xunicode.BigEndian, xunicode.ExpectBOM), "", nil},
 		{"utf-16be", xunicode.UTF16(xunicode.BigEndian, xunicode.IgnoreBOM), "csutf16be utf16bigunmarked unicodebigunmarked unicodefffe iso10646ucs2 csunicode ucs2be unicodebig", []int{1201}},
@@ -97,24 +54,12 @@ func rows() []row {
 		{"utf-32le-expect-bom", utf32.UTF32(utf32.LittleEndian, utf32.ExpectBOM), "", nil},
 		{"utf-8", xunicode.UTF8, "u8 utf utf8ucs2 utf8ucs4 iso10646utf8 unicode11utf8 unicode20utf8 xunicode20utf8 csutf8 iso10646/utf8/ isoir193", []int{65001, 1208}},
 		{"utf-8-sig", xunicode.UTF8BOM, "utf8bom xutf8bom", nil},
-		{"windows-1250", charmap.Windows1250, "xcp1250 cswindows1250 mswinee msee", []int{1250}},
-		{"windows-1251", charmap.Windows1251, "xcp1251 cswindows1251 mscyrl", []int{1251}},
-		{"windows-1252", charmap.Windows1252, "xcp1252 cswindows1252 msansi ansi", []int{1252}},
-		{"windows-1253", charmap.Windows1253, "xcp1253 cswindows1253 msgreek", []int{1253}},
-		{"windows-1254", charmap.Windows1254, "xcp1254 cswindows1254 msturk", []int{1254}},
-		{"windows-1255", charmap.Windows1255, "xcp1255 cswindows1255 mshebr", []int{1255}},
-		{"windows-1256", charmap.Windows1256, "xcp1256 cswindows1256 msarab", []int{1256}},
-		{"windows-1257", charmap.Windows1257, "xcp1257 cswindows1257 winbaltrim", []int{1257}},
-		{"windows-1258", charmap.Windows1258, "xcp1258 cswindows1258", []int{1258}},
-		{"windows-874", charmap.Windows874, "cswindows874", []int{874, 1162}},
-		{"x-mac-cyrillic", charmap.MacintoshCyrillic, "maccyrillic msmaccyrillic xmacukrainian macukrainian macuk", []int{10007, 10017, 1283}},
-		{"x-user-defined", charmap.XUserDefined, "xuserdefined", nil},
 	}
 	for i := range pages {
 		p := &pages[i]
 		list = append(list, row{p.name, p, p.aliases, p.numbers})
 	}
-	return append(list, row{gb18030of2005.name, gb18030of2005, "gb180302000 gb180302005", nil})
+	return append(list, row{gb18030of2005.name, &gb18030of2005, "gb180302000 gb180302005", nil})
 }
 
 // pagePrefixes are what a code page number is written behind.
@@ -183,24 +128,14 @@ func Lookup(name string) *Charset {
 	defer x.mu.RUnlock()
 	key := fold(name)
 	if c := x.byName[key]; c != nil {
-		return c
+		return inUse(c)
 	}
 	if n, ok := pageNumber(key); ok {
 		if c := x.byPage[n]; c != nil {
-			return c
+			return inUse(c)
 		}
 	}
-	// The indexes of x/text know rarer spellings. Some of their answers are
-	// nil without an error, and some give a label to another encoding, but
-	// those labels are in rows.
-	enc, err := ianaindex.IANA.Encoding(name)
-	if err != nil || enc == nil {
-		enc, err = htmlindex.Get(name)
-	}
-	if err != nil || enc == nil || enc == encoding.Replacement {
-		return nil
-	}
-	return known(enc)
+	return nil
 }
 
 // pageNumber parses a code page number with or without one of the prefixes.

@@ -10,10 +10,10 @@ import (
 
 //go:generate go run ./internal/genpages
 
-// page is a code page that x/text lacks.
+// page is an encoding of one byte per character.
 type page struct {
 	name    string
-	table   string // 256 characters, see pagetables.go
+	table   string // 256 characters, see pagetables.go and xtextpages.go
 	aliases string
 	numbers []int // see row
 }
@@ -26,17 +26,6 @@ func (p *page) NewDecoder() *encoding.Decoder { return newDecoder(p) }
 
 // NewEncoder implements encoding.Encoding.
 func (p *page) NewEncoder() *encoding.Encoder { return newEncoder(p) }
-
-// edition is an edition of an encoding of x/text that is not the one its name
-// stands for.
-type edition struct {
-	name string
-	base func() encoding.Encoding
-}
-
-func (e *edition) String() string                { return e.name }
-func (e *edition) NewDecoder() *encoding.Decoder { return newDecoder(e) }
-func (e *edition) NewEncoder() *encoding.Encoder { return newEncoder(e) }
 
 func newDecoder(enc encoding.Encoding) *encoding.Decoder {
 	t := &decodeTransformer{format: Format{Charset: Of(enc)}}
@@ -69,8 +58,7 @@ func (t *decodeTransformer) Transform(dst, src []byte, atEOF bool) (nDst, nSrc i
 	return nDst, nSrc, err
 }
 
-// encodeTransformer is an Encoder the way x/text wants it. It is for encodings
-// without shifts.
+// encodeTransformer is an Encoder the way x/text wants it.
 type encodeTransformer struct {
 	format Format
 	e      Encoder
@@ -95,6 +83,15 @@ func (t *encodeTransformer) Transform(dst, src []byte, atEOF bool) (nDst, nSrc i
 		err = lackingError{}
 	case nSrc < len(src):
 		err = transform.ErrShortSrc
+	case atEOF:
+		before := t.e
+		var end [FinishLen]byte
+		n, _ := t.e.Finish(end[:])
+		if n > len(dst)-nDst {
+			t.e = before
+			return nDst, nSrc, transform.ErrShortDst
+		}
+		nDst += copy(dst[nDst:], end[:n])
 	}
 	return nDst, nSrc, err
 }
@@ -124,17 +121,14 @@ func (lackingError) Replacement() byte { return encoding.ASCIISub }
 func singleTable(c *Charset) (table [256]rune) {
 	if p, ok := c.Encoding.(*page); ok {
 		copy(table[:], []rune(p.table))
-		return table
-	}
-	dec := c.Encoding.NewDecoder()
-	var dst [8]byte
-	for i := range table {
-		nd, _, err := dec.Transform(dst[:], []byte{byte(i)}, true)
-		r, _ := utf8.DecodeRune(dst[:nd])
-		if err != nil || nd == 0 {
-			r = runeError
+	} else {
+		x := newXText(c.Encoding)
+		for i := range table {
+			table[i] = runeError
+			if r, _ := x.text([]byte{byte(i)}); r >= 0 {
+				table[i] = r
+			}
 		}
-		table[i] = r
 	}
 	// ISO 8859 leaves 80 to 9F to the control set, which is the one of ISO 6429
 	// (ECMA-48): IANA's ISO-8859-1 to -16 are defined with it, and a VT220 sends

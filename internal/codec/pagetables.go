@@ -3,7 +3,7 @@
 // Each page has a line for every 64 bytes, with the characters that the bytes
 // are decoded to; U+FFFD is for the bytes that have none. They are what another
 // program says, see the comment of each page and internal/genpages. To make the
-// file again, install these programs (ci/install-tools.sh) and run go generate.
+// file again, install these programs (.ci/install-tools.sh) and run go generate.
 
 package codec
 

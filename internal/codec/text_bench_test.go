@@ -128,7 +128,7 @@ func textStep(b *testing.B, f Format, text []byte, op, impl string) (src []byte,
 			return n
 		}
 	case op == "decode":
-		return wire, transformer(f.Charset.Encoding.NewDecoder(), dst)
+		return wire, transformer(inXText[f.Charset.Name].NewDecoder(), dst)
 	}
-	return text, transformer(f.Charset.Encoding.NewEncoder(), dst)
+	return text, transformer(inXText[f.Charset.Name].NewEncoder(), dst)
 }

@@ -93,8 +93,8 @@ func identify(enc encoding.Encoding) *Charset {
 	switch enc := enc.(type) {
 	case *page:
 		return &Charset{Name: enc.name, Encoding: enc, kind: kindSingle}
-	case *edition:
-		return &Charset{Name: enc.name, Encoding: enc, kind: kindDouble}
+	case *eastAsian:
+		return &Charset{Name: enc.name, Encoding: enc, kind: enc.kind}
 	}
 	if enc == encoding.Replacement {
 		return &Charset{Name: "replacement", Encoding: enc}

@@ -1,24 +1,36 @@
 package codec
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/build"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/traditionalchinese"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
+	"golang.org/x/text/transform"
 )
 
 // lists are the packages of x/text that have encodings, with their own lists,
@@ -35,6 +47,77 @@ var lists = []struct {
 	{"encoding/traditionalchinese", traditionalchinese.All, nil},
 	{"encoding/unicode", unicode.All, []string{"ErrMissingBOM", "UTF8BOM"}},
 	{"encoding/unicode/utf32", utf32.All, []string{"ErrMissingBOM"}},
+}
+
+// inXText are the encodings of x/text by the names that they have here.
+var inXText = func() map[string]encoding.Encoding {
+	usASCII, err := ianaindex.IANA.Encoding("us-ascii")
+	if err != nil {
+		panic(err)
+	}
+	m := map[string]encoding.Encoding{"us-ascii": usASCII, "utf-8-sig": unicode.UTF8BOM}
+	for _, l := range lists {
+		for _, e := range l.all {
+			m[Of(e).Name] = e
+		}
+	}
+	return m
+}()
+
+// TestSources holds the machines that are made of x/text's values against those that
+// are made of the tables of this package.
+func TestSources(t *testing.T) {
+	if len(inXText) < 60 {
+		t.Fatalf("%d encodings of x/text", len(inXText))
+	}
+	for _, r := range rows() {
+		enc := inXText[r.name]
+		if enc == nil {
+			continue
+		}
+		theirs, ours := Of(enc), Of(r.enc)
+		if theirs.Encoding != enc || ours.Encoding != r.enc {
+			t.Errorf("%s: the charset of an encoding is that of another", r.name)
+		}
+		if theirs.Name != r.name || ours.Name != r.name || theirs.kind != ours.kind || theirs.mark != ours.mark || theirs.little != ours.little {
+			t.Errorf("%s: %+v and %+v", r.name, theirs, ours)
+		}
+		if !reflect.DeepEqual(theirs.machine(), ours.machine()) {
+			t.Errorf("%s: the tables are not the same", r.name)
+		}
+	}
+}
+
+// TestIndexesOfXText holds the names against those of x/text's indexes.
+func TestIndexesOfXText(t *testing.T) {
+	root, err := build.Import("golang.org/x/text/encoding", ".", build.FindOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range []string{"ianaindex/tables.go", "htmlindex/tables.go"} {
+		source, err := os.ReadFile(filepath.Join(root.Dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, quoted := range regexp.MustCompile("\"[^\"\\\\\n]+\"").FindAllString(string(source), -1) {
+			name := strings.Trim(quoted, "\"")
+			enc, err := ianaindex.IANA.Encoding(name)
+			if err != nil || enc == nil {
+				enc, err = htmlindex.Get(name)
+			}
+			if err != nil || enc == nil || enc == encoding.Replacement {
+				continue
+			}
+			found++
+			if c := Lookup(name); c == nil {
+				t.Errorf("%q is not found, which is %v", name, enc)
+			}
+		}
+	}
+	if found < 400 {
+		t.Errorf("only %d names", found)
+	}
 }
 
 // TestEveryEncodingOfXTextHasAName fails when x/text adds an encoding, or a
@@ -114,6 +197,43 @@ func TestEveryEncodingOfXTextHasAName(t *testing.T) {
 			if c := Of(utf32.UTF32(order, policy)); c.kind != kindUTF32 || Lookup(c.Name) != c {
 				t.Errorf("UTF-32, %v, %v is %s", order, policy, c.Name)
 			}
+		}
+	}
+}
+
+// TestValuesForXText uses the encodings of this package as x/text's functions do.
+func TestValuesForXText(t *testing.T) {
+	for _, r := range rows() {
+		switch r.enc.(type) {
+		case *page, *eastAsian:
+		default:
+			continue // which is x/text's own
+		}
+		text := sample(Of(r.enc))
+		if Of(r.enc).Encodes('中') {
+			text += "中" // and a shift back
+		}
+		want := write(Format{Charset: Of(r.enc), Strict: true}, [][]byte{[]byte(text)}, 1<<12).Text
+		wire, err := r.enc.NewEncoder().String(text)
+		if diff := cmp.Diff(want, wire); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", r.name, err, diff)
+		}
+		back, err := r.enc.NewDecoder().String(wire)
+		if diff := cmp.Diff(text, back); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", r.name, err, diff)
+		}
+		var b bytes.Buffer
+		w := transform.NewWriter(&b, r.enc.NewEncoder())
+		_, err1 := io.Copy(w, iotest.OneByteReader(strings.NewReader(text)))
+		if err := errors.Join(err1, w.Close()); err != nil || b.String() != want {
+			t.Errorf("%s: a writer makes %x, %v", r.name, b.String(), err)
+		}
+		got, err := io.ReadAll(transform.NewReader(iotest.OneByteReader(&b), r.enc.NewDecoder()))
+		if diff := cmp.Diff(text, string(got)); diff != "" || err != nil {
+			t.Errorf("%s: a reader: %v (-want +got):\n%s", r.name, err, diff)
+		}
+		if s := fmt.Sprint(r.enc); s != r.name {
+			t.Errorf("%s calls itself %s", r.name, s)
 		}
 	}
 }

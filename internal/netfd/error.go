@@ -80,6 +80,10 @@ func (fd *FD) failedFor(errno *syscall.Errno, flags int) bool {
 	if *errno == sys.ENOTCONN || *errno == sys.EPIPE {
 		fd.notYet(errno)
 	}
+	if *errno == sys.EINPROGRESS {
+		// Sending began the connection, TCP_FASTOPEN_CONNECT, and took no data along.
+		*errno = sys.EAGAIN
+	}
 	return *errno != sys.EAGAIN || flags&sys.MSG_DONTWAIT != 0
 }
 

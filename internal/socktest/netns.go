@@ -96,17 +96,23 @@ func setUp(tb testing.TB, name string) {
 // skips the test.
 func VethPair(tb testing.TB) (v0, v1 *net.Interface) {
 	tb.Helper()
-	peer := append(make([]byte, unix.SizeofIfInfomsg), attribute(unix.IFLA_IFNAME, []byte("v1\x00"))...)
+	return VethPairOf(tb, "v0", "v1")
+}
+
+// VethPairOf is VethPair with names.
+func VethPairOf(tb testing.TB, name, peerName string) (v0, v1 *net.Interface) {
+	tb.Helper()
+	peer := append(make([]byte, unix.SizeofIfInfomsg), attribute(unix.IFLA_IFNAME, []byte(peerName+"\x00"))...)
 	info := append(attribute(unix.IFLA_INFO_KIND, []byte("veth")), attribute(unix.IFLA_INFO_DATA, attribute(vethInfoPeer, peer))...)
 	message := make([]byte, unix.SizeofIfInfomsg)
-	message = append(message, attribute(unix.IFLA_IFNAME, []byte("v0\x00"))...)
+	message = append(message, attribute(unix.IFLA_IFNAME, []byte(name+"\x00"))...)
 	message = append(message, attribute(unix.IFLA_LINKINFO, info)...)
 	if err := change(tb, unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, message); err != nil {
 		tb.Skip("no veth interfaces: ", err)
 	}
-	setUp(tb, "v0")
-	setUp(tb, "v1")
-	return WaitRunning(tb, "v0"), WaitRunning(tb, "v1")
+	setUp(tb, name)
+	setUp(tb, peerName)
+	return WaitRunning(tb, name), WaitRunning(tb, peerName)
 }
 
 // WaitRunning waits until the kernel has seen the link of an interface come up: what

@@ -121,7 +121,18 @@ func (sa *Sockaddr) IsLinkLocal() bool {
 // '@' or NUL makes it one, and every further byte of it counts, NULs included.
 // It reports EINVAL for a name that is too long, or for a path with a NUL, where
 // the kernel would take the part before it. See unix(7).
-func (sa *Sockaddr) SetUnix(name string) syscall.Errno {
+func (sa *Sockaddr) SetUnix(name string) syscall.Errno { return sa.setUnix(name, 1) }
+
+// SetUnixPeer is SetUnix for an address that a message goes to. It may be a path that
+// fills sun_path, as the kernel lets others have and as it is received from them.
+func (sa *Sockaddr) SetUnixPeer(name string) syscall.Errno {
+	if len(name) == maxUnixPath {
+		return sa.setUnix(name, 0)
+	}
+	return sa.setUnix(name, 1)
+}
+
+func (sa *Sockaddr) setUnix(name string, terminator int) syscall.Errno {
 	abstract := IsAbstract(name)
 	n := len(name)
 	if !abstract {
@@ -131,7 +142,7 @@ func (sa *Sockaddr) SetUnix(name string) syscall.Errno {
 			}
 		}
 		if n > 0 {
-			n++ // the kernel wants the terminating NUL counted
+			n += terminator // which the kernel wants counted
 		}
 	}
 	if n > maxUnixPath {

@@ -19,17 +19,24 @@ import (
 // promised are the methods and fields that package sockets adds to net's.
 // An addition has to be a decision: programs ask conns for their methods.
 var promised = map[string][]string{
-	"Dialer":       {"Format", "InputBufferSize", "Offload", "Options", "OutputBufferSize"},
-	"IPConn":       {"Connect", "Disconnect", "ReadBatch", "ReceiveFrom", "SendTo", "WriteBatch"},
-	"ListenConfig": {"Backlog", "Format", "InputBufferSize", "ListenGroup", "ListenPacketGroup", "Offload", "Options", "OutputBufferSize", "PacketInfo"},
-	"TCPConn":      {"ReadBuffers", "ReceiveFrom", "SendTo", "WriteBuffers"},
-	"TCPListener":  {"AcceptWith"},
-	"UDPConn":      {"Connect", "Disconnect", "JoinGroup", "JoinSourceSpecificGroup", "LeaveGroup", "LeaveSourceSpecificGroup", "ReadBatch", "ReadErrorQueue", "ReceiveFrom", "SendTo", "SetOffload", "WriteBatch"},
+	"Dialer": {"DialAddrs", "Format", "InputBufferSize", "NetNS", "Offload", "Options", "OutputBufferSize"},
+	"IPConn": {"Connect", "Disconnect", "ReadBatch", "ReceiveFrom", "SendTo", "WriteBatch"},
+	"ListenConfig": {
+		"Backlog", "Format", "InputBufferSize", "ListenGroup", "ListenPacketGroup", "NetNS", "Offload", "Options", "OutputBufferSize",
+		"PacketInfo", "ReplaceStale", "UnixMode", "UnixOwner",
+	},
+	"TCPConn":     {"ReadBuffers", "ReceiveFrom", "SendTo", "WriteBuffers"},
+	"TCPListener": {"AcceptWith"},
+	"UDPConn": {
+		"Connect", "Disconnect", "JoinGroup", "JoinSourceSpecificGroup", "LeaveGroup", "LeaveSourceSpecificGroup",
+		"ReadBatch", "ReadErrorQueue", "ReadMsgSegments", "ReadSegments", "ReceiveFrom", "SendTo", "SetOffload",
+		"WriteBatch", "WriteMsgSegments", "WriteSegments",
+	},
 	"UnixConn": {
 		"Connect", "Disconnect", "ReadBatch", "ReadBuffers", "ReceiveCred", "ReceiveFD", "ReceiveFDs", "ReceiveFrom",
 		"ReceiveRawFDs", "ReceiveSocket", "SendCred", "SendFD", "SendFDs", "SendRawFDs", "SendTo", "WriteBatch", "WriteBuffers",
 	},
-	"UnixListener": {"AcceptWith"},
+	"UnixListener": {"AcceptWith", "LeavePath"},
 }
 
 // TestFacade checks the files that Linux compiles, and those of a system

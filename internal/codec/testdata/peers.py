@@ -8,6 +8,7 @@ page of 256 characters has if it is "few". Without that NAME, the answer is "no"
 and an empty line.
 """
 import ctypes
+import functools
 import sys
 
 
@@ -20,7 +21,7 @@ class Python:
         return code.decode(self.name).encode()
 
     def encode(self, text):
-        return text.encode(self.name)
+        return text.encode(self.name, "ignore")
 
 
 class Iconv:
@@ -32,7 +33,7 @@ class Iconv:
         self.libc.iconv.restype = ctypes.c_ssize_t
         self.libc.iconv.argtypes = [ctypes.c_void_p] + 4 * [ctypes.c_void_p]
         self.dec = self.libc.iconv_open(b"UTF-8", name.encode())
-        self.enc = self.libc.iconv_open(name.encode(), b"UTF-8")
+        self.enc = self.libc.iconv_open(name.encode() + b"//IGNORE", b"UTF-8")
         if self.dec == ctypes.c_void_p(-1).value or self.enc == ctypes.c_void_p(-1).value:
             raise LookupError(name)
         self.src = ctypes.create_string_buffer(64)
@@ -56,7 +57,18 @@ class Iconv:
         return self.convert(self.dec, code)
 
     def encode(self, text):
-        return self.convert(self.enc, text.encode())
+        src = text.encode()
+        src, dst = ctypes.create_string_buffer(src, len(src)), ctypes.create_string_buffer(8 * len(src))
+        self.pin.value, self.pout.value = ctypes.addressof(src), ctypes.addressof(dst)
+        self.nin.value, self.nout.value = len(src), len(dst)
+        # It says EILSEQ of what it has ignored, now and then.
+        while self.nin.value:
+            before = self.nin.value
+            self.libc.iconv(self.enc, *self.refs)
+            if self.nin.value == before:
+                raise ValueError("iconv is stuck %d bytes before the end" % before)
+        self.libc.iconv(self.enc, None, None, self.refs[2], self.refs[3])
+        return dst.raw[: len(dst) - self.nout.value]
 
 
 def runes(scope):
@@ -65,6 +77,24 @@ def runes(scope):
             continue
         yield r
     yield from range(0x30000, 0x110000, 0x1003)
+
+
+@functools.cache
+def lines(scope, end):
+    asked = [r for r in runes(scope) if r != ord(end)]
+    return asked, end.join(map(chr, asked))
+
+
+def encode_all(peer, scope):
+    """Returns the runes with their codes, which are empty for those that are lacking."""
+    # All at once, each rune in a line of its own. A page may have other characters that
+    # are encoded as the end of the line.
+    for end in "\n", "0", "z":
+        asked, text = lines(scope, end)
+        codes = peer.encode(text).split(peer.encode(end))
+        if len(codes) == len(asked):
+            return [*zip(asked, codes), (ord(end), peer.encode(end))]
+    raise ValueError("%d lines for %d characters" % (len(codes), len(asked)))
 
 
 def answer(peer, name, scope, codes):
@@ -78,12 +108,7 @@ def answer(peer, name, scope, codes):
             out.append(peer.decode(bytes.fromhex(code)).hex() or "-")
         except ValueError:
             out.append("-")
-    pairs = []
-    for r in runes(scope):
-        try:
-            pairs.append("%x=%s" % (r, peer.encode(chr(r)).hex()))
-        except ValueError:
-            pass
+    pairs = ["%x=%s" % (r, code.hex()) for r, code in encode_all(peer, scope) if code]
     return " ".join(out) + "\n" + " ".join(pairs)
 
 

@@ -10,16 +10,15 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,6 +37,10 @@ var costRows = []costRow{
 	{"close", []string{"epoll_ctl", "close"}},
 	{"accept tcp, wildcard address", []string{"accept4", "fcntl", "epoll_ctl", "getsockname"}},
 	{"accept unix", []string{"accept4", "fcntl", "epoll_ctl"}},
+	{"accept tcp, options", []string{"accept4", "fcntl", "epoll_ctl"}},
+	{"accept tcp, an option that changes addresses", []string{"accept4", "fcntl", "epoll_ctl", "getsockname"}},
+	{"accept tcp, an option that is not handed down", []string{"accept4", "fcntl", "epoll_ctl", "setsockopt"}},
+	{"accept tcp, group", []string{"accept4", "fcntl", "epoll_ctl"}},
 	{"dial tcp", []string{
 		"socket", "connect", "fcntl", "epoll_ctl", "getpeername", "getsockname",
 		"setsockopt", "setsockopt", "setsockopt", "setsockopt", "setsockopt",
@@ -117,8 +120,7 @@ func operations() error {
 		mark(i, 1)
 		i++
 	}
-	listen := func(network, address string) net.Listener {
-		l, lerr := sockets.Listen(network, address)
+	warm := func(network string, l net.Listener, lerr error) net.Listener {
 		if lerr != nil {
 			panic(lerr)
 		}
@@ -131,6 +133,11 @@ func operations() error {
 		c.Close()
 		unix.Close(client)
 		return l
+	}
+	listen := func(network, address string, options ...sockopt.Setting) net.Listener {
+		lc := &sockets.ListenConfig{Options: options}
+		l, err := lc.Listen(context.Background(), network, address)
+		return warm(network, l, err)
 	}
 
 	l := listen("tcp", "127.0.0.1:0")
@@ -152,6 +159,22 @@ func operations() error {
 	measure(accept)
 	l = listen("unix", filepath.Join(dir, "l"))
 	enqueue("unix", l)
+	measure(accept)
+	l = listen("tcp", "127.0.0.1:0", sockopt.KeepIdle.With(time.Minute), sockopt.ReceiveBuffer.With(1<<16), sockopt.DeferAccept.With(0))
+	enqueue("tcp", l)
+	measure(accept)
+	l = listen("tcp", "127.0.0.1:0", sockopt.Int("IP_TTL", unix.IPPROTO_IP, unix.IP_TTL).With(60), sockopt.Bool("own", unix.SOL_SOCKET, unix.SO_KEEPALIVE).With(true))
+	enqueue("tcp", l)
+	measure(accept)
+	l = listen("tcp", "127.0.0.1:0", sockopt.Priority.With(3))
+	enqueue("tcp", l)
+	measure(accept)
+	group, err := new(sockets.ListenConfig).ListenGroup(context.Background(), "tcp", "127.0.0.1:0", 1)
+	if err != nil {
+		return err
+	}
+	l = warm("tcp", group[0], nil)
+	enqueue("tcp", l)
 	measure(accept)
 
 	l = listen("tcp", "127.0.0.1:0")
@@ -230,24 +253,6 @@ func enqueue(network string, l net.Listener) int {
 	return fd
 }
 
-// syscallInfo is struct ptrace_syscall_info of ptrace(2) for an entry and, where
-// args begin, for an exit.
-type syscallInfo struct {
-	op   uint8
-	_    [3]uint8
-	arch uint32
-	ip   uint64
-	sp   uint64
-	nr   uint64 // at an exit the result
-	args [6]uint64
-}
-
-const (
-	ptraceGetSyscallInfo = 0x420e
-	infoEntry            = 1
-	infoExit             = 2
-)
-
 var syscallNames = map[uint64]string{
 	unix.SYS_ACCEPT4: "accept4", unix.SYS_CLOSE: "close", unix.SYS_CONNECT: "connect", unix.SYS_EPOLL_CTL: "epoll_ctl",
 	unix.SYS_FCNTL: "fcntl", unix.SYS_GETPEERNAME: "getpeername", unix.SYS_GETSOCKNAME: "getsockname",
@@ -262,13 +267,13 @@ type watcher struct {
 	calls   map[int][]string // by operation
 	current int              // the operation under way, -1 for none
 	fd      uint64           // the connection's descriptor
-	entries map[int]syscallInfo
+	entries map[int]socktest.SyscallInfo
 }
 
 // saw takes a stop of thread tid at the entry or the exit of a system call.
-func (w *watcher) saw(tid int, info syscallInfo) {
-	if info.op == infoEntry {
-		if n := int(info.args[0]); info.nr == unix.SYS_CLOSE && n >= markBase {
+func (w *watcher) saw(tid int, info socktest.SyscallInfo) {
+	if info.Op == socktest.SyscallEntry {
+		if n := int(info.Args[0]); info.NR == unix.SYS_CLOSE && n >= markBase {
 			if w.current = (n - markBase) >> 1; n&1 == 1 {
 				w.current = -1
 			} else {
@@ -276,7 +281,7 @@ func (w *watcher) saw(tid int, info syscallInfo) {
 			}
 			return
 		}
-		if n := info.args[0]; info.nr == unix.SYS_CLOSE && n >= watchBase && n < markBase {
+		if n := info.Args[0]; info.NR == unix.SYS_CLOSE && n >= watchBase && n < markBase {
 			w.fd = n - watchBase
 			return
 		}
@@ -285,111 +290,40 @@ func (w *watcher) saw(tid int, info syscallInfo) {
 	}
 	entry, ok := w.entries[tid]
 	delete(w.entries, tid)
-	if !ok || info.op != infoExit || w.current < 0 {
+	if !ok || info.Op != socktest.SyscallExit || w.current < 0 {
 		return
 	}
-	name := syscallNames[entry.nr]
+	name := syscallNames[entry.NR]
 	if name == "" {
-		name = fmt.Sprint("syscall ", entry.nr)
+		name = fmt.Sprint("syscall ", entry.NR)
 	}
-	switch failed := int64(info.nr) < 0; {
+	switch failed := int64(info.NR) < 0; {
 	case name == "accept4" || name == "socket":
 		if failed {
 			return
 		}
-		w.fd = info.nr
+		w.fd = info.NR
 	case name == "epoll_ctl":
-		if entry.args[2] != w.fd {
+		if entry.Args[2] != w.fd {
 			return
 		}
 	default:
 		// Of a system call that is not known to take a descriptor first, the
 		// argument may have the number by chance.
-		if entry.args[0] != w.fd || syscallNames[entry.nr] == "" {
+		if entry.Args[0] != w.fd || syscallNames[entry.NR] == "" {
 			return
 		}
 	}
 	w.calls[w.current] = append(w.calls[w.current], name)
 }
 
-// traceChild runs a child under ptrace and returns the system calls between its
-// marks. All ptrace requests must come from one thread.
+// traceChild runs a child and returns the system calls between its marks.
 func traceChild(t *testing.T, name string) map[int][]string {
 	t.Helper()
-	output, err := os.Create(filepath.Join(t.TempDir(), "output"))
-	if err != nil {
-		t.Fatal(err)
+	w := &watcher{calls: make(map[int][]string), current: -1, entries: make(map[int]socktest.SyscallInfo)}
+	status, printed := socktest.TraceChild(t, w.saw, name)
+	if status.ExitStatus() != 0 {
+		t.Fatalf("child: status %#x\n%s", status, printed)
 	}
-	defer output.Close()
-	cmd := socktest.ChildCommand(t, name)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	p, err := os.StartProcess(cmd.Path, cmd.Args, &os.ProcAttr{
-		Env:   cmd.Env,
-		Files: []*os.File{nil, output, output},
-		Sys:   &syscall.SysProcAttr{Ptrace: true},
-	})
-	if err != nil {
-		t.Fatalf("start a child that is traced: %v", err)
-	}
-	pid := p.Pid
-	p.Release() // the loop below waits for it
-	running := true
-	defer func() {
-		if running {
-			unix.Kill(pid, unix.SIGKILL)
-		}
-	}()
-	var status unix.WaitStatus
-	if _, err := unix.Wait4(pid, &status, unix.WALL, nil); err != nil {
-		t.Fatal(err)
-	}
-	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_EXITKILL
-	if err := unix.PtraceSetOptions(pid, options); err != nil {
-		t.Fatal(err)
-	}
-	w := &watcher{calls: make(map[int][]string), current: -1, entries: make(map[int]syscallInfo)}
-	started := map[int]bool{pid: true}
-	if err := unix.PtraceSyscall(pid, 0); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		tid, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if status.Exited() || status.Signaled() {
-			if tid != pid {
-				continue
-			}
-			running = false
-			if status.ExitStatus() != 0 {
-				text, _ := os.ReadFile(output.Name())
-				t.Fatalf("child: status %#x\n%s", status, text)
-			}
-			return w.calls
-		}
-		signal := 0
-		switch stop := status.StopSignal(); {
-		case stop == unix.SIGTRAP|0x80:
-			var info syscallInfo
-			if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, ptraceGetSyscallInfo, uintptr(tid),
-				unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0); errno != 0 {
-				t.Fatalf("PTRACE_GET_SYSCALL_INFO: %v", errno)
-			}
-			w.saw(tid, info)
-		case stop == unix.SIGTRAP: // a clone
-		case stop == unix.SIGSTOP && !started[tid]: // a thread's beginning
-			started[tid] = true
-		default:
-			signal = int(stop)
-		}
-		// A thread that is gone by now is no matter.
-		if err := unix.PtraceSyscall(tid, signal); err != nil && err != unix.ESRCH {
-			t.Fatal(err)
-		}
-	}
+	return w.calls
 }
