@@ -108,7 +108,7 @@ func decodeAddrPort(sa *sys.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// An address and the octets of its IP in one allocation, 4 or 16 octets by family.
+// An address and the bytes of its IP in one allocation, 4 or 16 bytes by family.
 type (
 	tcpAddr4 struct {
 		net.TCPAddr

@@ -98,21 +98,21 @@ func described(fd *netfd.FD, p *netfd.Probed) *netfd.FD {
 	return fd
 }
 
-// FromFD makes a Socket of descriptor fd and takes it: the caller must not use the
-// number any more, whose place is free for another file. If FromFD fails, fd is the
-// caller's as before. Family, type, protocol, addresses and whether the socket
-// listens or is connected are found out; options stay as they are.
+// FromFD makes a Socket of descriptor fd and takes ownership of it: the caller must not
+// use or close the number any more. If FromFD fails, fd remains the caller's. Family,
+// type, protocol, addresses and whether the socket listens or is connected are found
+// out; options stay as they are.
 //
-// The numbers 0, 1 and 2 go on to exist as the null device, so that no file that is
-// opened later becomes the standard input, output or error of this program or of
-// one that it starts. To serve a connection that inetd(8) hands over on all three,
-// take 0, and the others as well unless the peer is to read what is printed there.
+// The numbers 0, 1 and 2 are replaced by the null device, so that no file that is
+// opened later becomes the standard input, output or error of this program or of one
+// that it starts. To serve a connection that inetd(8) hands over on all three, take 0,
+// and also 1 and 2 unless the peer is to read what is printed there.
 //
-// The socket becomes non-blocking, for everybody who shares it: other processes,
-// and other descriptors of this one. See SetBlocking.
+// The socket becomes non-blocking for all processes and descriptors that share it. See
+// SetBlocking.
 //
-// The error matches syscall.EBADF if fd is not open, and syscall.ENOTSOCK if it is
-// no socket.
+// The error matches syscall.EBADF if fd is not open, and syscall.ENOTSOCK if it is not
+// a socket.
 func FromFD(fd int) (*Socket, error) {
 	taken, p, err := netfd.Take(fd)
 	if err != nil {
@@ -121,10 +121,12 @@ func FromFD(fd int) (*Socket, error) {
 	return adopted(taken, p), nil
 }
 
-// FromFile makes a Socket of a copy of f's descriptor, as FromFD does; the caller
-// closes both. It works with os.Stdin, too, which stays what it is, except that it
-// becomes non-blocking, for which package os is not prepared: use only the Socket
-// then, or SetBlocking when it is no longer used.
+// FromFile makes a Socket of a duplicate of f's descriptor, see FromFD. The caller
+// closes both f and the Socket.
+//
+// It works with os.Stdin as well, which stays open but becomes non-blocking, for which
+// package os is not prepared: use only the Socket from then on, or call SetBlocking
+// when the Socket is no longer used.
 func FromFile(f *os.File) (*Socket, error) {
 	if f == nil {
 		return nil, openError("file", "file+net", nil, nil, os.NewSyscallError("fcntl", syscall.EBADF))

@@ -16,53 +16,58 @@ import (
 // Message is one message of ReadBatch and WriteBatch: the type that packages
 // golang.org/x/net/ipv4 and ipv6 share.
 //
-// Buffers hold the data, one after the other; OOB is the control data or, to
-// receive, room for them. Addr is the destination, nil on a connected socket, or
-// the sender. N and NN tell how much there is in Buffers and OOB afterwards, Flags
-// what recvmsg(2) says: MSG_TRUNC if the data were longer than Buffers.
+// Buffers hold the data, one after the other. OOB is the control data or, when
+// receiving, the room for it. Addr is the destination, nil on a connected socket, or
+// the sender. N and NN are the numbers of bytes in Buffers and OOB afterwards, and
+// Flags are those of recvmsg(2): MSG_TRUNC if the data was longer than Buffers.
 type Message = ipv4.Message
 
-// ReadBatch receives datagrams into ms and returns how many: at least one, for which
-// it waits, and no more than are there. flags are those of recvmsg(2).
+// ReadBatch receives datagrams into ms and returns how many. It waits for the first one
+// and takes no more than are there already.
 //
-// Addr keeps the address it holds if that is the sender's. Otherwise it gets a new one,
-// or that of the message before. No address is ever changed, so it may be kept, and a
-// program that uses ms again and again for the same peers saves the allocations.
+// flags are those of recvmsg(2), as numbers of the running system that are passed to
+// the kernel: 0, or for example int(MsgPeek). With int(MsgDontWait) it does not wait,
+// and the error matches ErrWouldBlock.
 //
-// An error after the first datagram is left to the next call. Several goroutines
-// may call ReadBatch and the other methods that receive; each datagram goes to one.
+// If Addr already holds the sender's address it is kept; otherwise a new one is stored.
+// Addresses are never modified, so callers may retain them, and reusing ms avoids
+// allocations.
+//
+// An error after the first datagram is returned by the next call. It obeys the read
+// deadline and is safe for concurrent use; each datagram goes to one caller.
 func (c *UDPConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return readBatch(&c.conn, ms, flags, senderUDPAddr)
 }
 
-// WriteBatch sends the datagrams ms in order, and returns how many were sent. flags
-// are those of sendmsg(2).
+// WriteBatch sends the datagrams ms in order, waiting for room, and returns how many
+// were sent. flags are those of sendmsg(2), as numbers of the running system: 0, or for
+// example int(MsgConfirm).
 //
-// It waits for room. Should a datagram fail, it returns the number of those before,
-// without an error unless that is 0, and the next call, which starts with the failed
-// one, returns the error. So nothing is sent twice if the caller goes on from
-// ms[n:], and passes over ms[0] only when there is an error.
+// If a datagram fails, WriteBatch returns how many were sent before it, with a nil
+// error unless that is 0; call it again with ms[n:] to get the error. So nothing is
+// sent twice if the caller goes on from ms[n:], and skips ms[0] only when there is an
+// error.
 //
 // A connected socket also reports, once and instead of sending, that its peer refused
-// an earlier datagram; if a batch finds out behind the first message, the next call of
-// whatever method that sends reports it. Where the kernel finds out while it works
-// through a batch, it goes on and tells only of the next refusal, see sendmmsg(2): a
-// single one may go unnoticed, but a peer that refuses each datagram will not.
+// an earlier datagram. If a batch finds out after its first message, the next call that
+// sends reports it. If the kernel finds out while it works through a batch, it goes on
+// and reports only the next refusal, see sendmmsg(2): a single one may go unnoticed,
+// but a peer that refuses each datagram will not.
 func (c *UDPConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, encodeUDPAddr)
 }
 
-// ReadBatch is described at UDPConn. Packets of IPv4 start with their header.
+// ReadBatch is as [UDPConn.ReadBatch]. Packets of IPv4 start with their header.
 func (c *IPConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return readBatch(&c.conn, ms, flags, senderIPAddr)
 }
 
-// WriteBatch is described at UDPConn. The kernel adds the IP header.
+// WriteBatch is as [UDPConn.WriteBatch]. The kernel adds the IP header.
 func (c *IPConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, encodeIPAddr)
 }
 
-// ReadBatch is described at UDPConn. Senders without a name have a nil Addr, and
+// ReadBatch is as [UDPConn.ReadBatch]. Senders without a name have a nil Addr, and
 // received descriptors are close-on-exec.
 //
 // On a "unixpacket" connection it receives a single message, and the end is
@@ -84,7 +89,7 @@ func (c *UnixConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return n, err
 }
 
-// WriteBatch is described at UDPConn. On a "unix" stream, which has no messages, it
+// WriteBatch is as [UDPConn.WriteBatch]. On a "unix" stream, which has no messages, it
 // fails with errors.ErrUnsupported.
 func (c *UnixConn) WriteBatch(ms []Message, flags int) (int, error) {
 	if c.ok() && len(ms) > 0 && c.fd.Type == sys.SOCK_STREAM {
@@ -93,14 +98,14 @@ func (c *UnixConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, encodeUnixAddr)
 }
 
-// ReadBatch is described at UDPConn.
+// ReadBatch is as [UDPConn.ReadBatch].
 func (c *PacketConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return readBatch(&c.conn, ms, flags, func(fd *netfd.FD, sa *sys.Sockaddr, _ *Message) net.Addr {
 		return decodeAddr(fd, sa)
 	})
 }
 
-// WriteBatch is described at UDPConn.
+// WriteBatch is as [UDPConn.WriteBatch].
 func (c *PacketConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, func(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 		if addr = plain(addr); addr == nil {

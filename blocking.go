@@ -19,11 +19,12 @@ func Blocking(c syscall.Conn) (on bool, err error) {
 	return on, err
 }
 
-// SetBlocking puts the open file behind c in blocking mode, or takes it out of it,
-// for everybody who shares it: other descriptors for the same file, in this process
-// and in others. Sockets and pipes of a Go program are non-blocking, and calls on
-// them ignore deadlines and Close otherwise, so this is for a file that one shares
-// with others, before they get it back:
+// SetBlocking turns the blocking mode of the open file behind c on or off, for all
+// descriptors that share the file, in this process and in others.
+//
+// Go needs its sockets and pipes to be non-blocking: calls on a blocking one ignore
+// deadlines and Close. SetBlocking is for a file that is shared with other programs, to
+// restore its mode when this program is done with it:
 //
 //	was, err := sockets.Blocking(os.Stdin)
 //	...

@@ -33,19 +33,19 @@ func (c *conn) readBuffers(bufs net.Buffers) (int64, error) {
 func (c *TCPConn) WriteBuffers(bufs *net.Buffers) (int64, error) { return c.writeBuffers(bufs) }
 
 // ReadBuffers is Read into several buffers, filled one after the other. It returns
-// how many octets there were, which may be fewer than they hold, and io.EOF once
+// how many bytes it read, which may be fewer than the buffers hold, and io.EOF once
 // the peer has ended the stream. It leaves bufs as it is. See readv(2).
 func (c *TCPConn) ReadBuffers(bufs net.Buffers) (int64, error) { return c.readBuffers(bufs) }
 
-// WriteBuffers is described at TCPConn.WriteBuffers. On a datagram or sequenced
+// WriteBuffers is as [TCPConn.WriteBuffers]. On a datagram or sequenced
 // packet socket up to 1024 buffers make one packet.
 func (c *UnixConn) WriteBuffers(bufs *net.Buffers) (int64, error) { return c.writeBuffers(bufs) }
 
-// ReadBuffers is described at TCPConn.ReadBuffers.
+// ReadBuffers is as [TCPConn.ReadBuffers].
 func (c *UnixConn) ReadBuffers(bufs net.Buffers) (int64, error) { return c.readBuffers(bufs) }
 
-// WriteBuffers is described at TCPConn.WriteBuffers.
+// WriteBuffers is as [TCPConn.WriteBuffers].
 func (c *StreamConn) WriteBuffers(bufs *net.Buffers) (int64, error) { return c.writeBuffers(bufs) }
 
-// ReadBuffers is described at TCPConn.ReadBuffers.
+// ReadBuffers is as [TCPConn.ReadBuffers].
 func (c *StreamConn) ReadBuffers(bufs net.Buffers) (int64, error) { return c.readBuffers(bufs) }

@@ -154,7 +154,7 @@ func TestWriteBuffersDeadline(t *testing.T) {
 		t.Errorf("%d and then %d, %v, want %d in all", n, m, err, len(want))
 	}
 	if !bytes.Equal(want, got()) {
-		t.Error("octets arrived changed")
+		t.Error("bytes arrived changed")
 	}
 }
 

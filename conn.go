@@ -42,8 +42,8 @@ func newConn(fd *netfd.FD) net.Conn {
 
 func (c *conn) ok() bool { return c != nil && c.fd != nil }
 
-// Read reads up to len(b) bytes. It returns io.EOF once the peer has ended a
-// stream; datagrams have no end.
+// Read reads up to len(b) bytes. It returns io.EOF once the peer has ended a stream;
+// datagram sockets never return it.
 func (c *conn) Read(b []byte) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -55,7 +55,8 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes all of b; with an error it says how much the kernel took.
+// Write writes all of b. With an error, the count is how many bytes the kernel
+// accepted.
 func (c *conn) Write(b []byte) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -112,7 +113,7 @@ func (c *conn) RemoteAddr() net.Addr {
 }
 
 // SetDeadline makes calls that wait beyond t fail with os.ErrDeadlineExceeded,
-// those under way as well. A zero t means to wait for ever.
+// including those that wait already. A zero t means no deadline.
 func (c *conn) SetDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -120,7 +121,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return opErrorLocal(c.fd, "set", c.fd.SetDeadline(t))
 }
 
-// SetReadDeadline is SetDeadline for calls that receive.
+// SetReadDeadline sets the deadline of calls that receive, see SetDeadline.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -128,7 +129,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return opErrorLocal(c.fd, "set", c.fd.SetReadDeadline(t))
 }
 
-// SetWriteDeadline is SetDeadline for calls that send.
+// SetWriteDeadline sets the deadline of calls that send, see SetDeadline.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL

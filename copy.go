@@ -83,7 +83,7 @@ const (
 	foreignEnd                // sendfile from, the way package net does
 )
 
-// transfer moves octets from r to w inside the kernel, and tells an
+// transfer moves bytes from r to w inside the kernel, and tells an
 // *io.LimitedReader about it. If it is not handled, the rest has to be copied.
 // Errors come without *net.OpError.
 func transfer(w io.Writer, r io.Reader) (written int64, handled bool, err error) {

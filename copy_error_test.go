@@ -118,7 +118,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// Octets that a failed transfer leaves in a pipe must not show up in another.
+// Bytes that a failed transfer leaves in a pipe must not show up in another.
 func TestCopyPipesCarryNothingOver(t *testing.T) {
 	for range 20 {
 		func() {
@@ -214,7 +214,7 @@ func TestCopyFileResumesAfterDeadline(t *testing.T) {
 			}
 			wg.Wait()
 			if !bytes.Equal(data, all()) {
-				t.Error("octets were lost or changed")
+				t.Error("bytes were lost or changed")
 			}
 		})
 	}
@@ -241,7 +241,7 @@ func TestCopyTLS(t *testing.T) {
 		}
 		wg.Wait()
 		if !bytes.Equal(data, all()) {
-			t.Error("octets arrived changed")
+			t.Error("bytes arrived changed")
 		}
 	})
 	t.Run("to", func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestCopyTLS(t *testing.T) {
 		}
 		wg.Wait()
 		if !bytes.Equal(data, all()) {
-			t.Error("octets arrived changed")
+			t.Error("bytes arrived changed")
 		}
 	})
 }
@@ -295,7 +295,7 @@ func TestCopyServeContent(t *testing.T) {
 		<-served
 	})
 	if !bytes.Equal(data[1000:251_000], got) {
-		t.Errorf("%d octets, which are others", len(got))
+		t.Errorf("%d bytes, which are others", len(got))
 	}
 	// Package http writes the first 512 itself, to see what they are.
 	if moved["sendfile"] != 250_000-512 {
@@ -374,7 +374,7 @@ func TestCopyOddRawConn(t *testing.T) {
 				t.Errorf("%v: Copy = %d, %v, want %d", odd, n, err, len(data))
 			}
 			if !bytes.Equal(data, all()) {
-				t.Errorf("%v: octets arrived changed", odd)
+				t.Errorf("%v: bytes arrived changed", odd)
 			}
 		}
 	}

@@ -56,7 +56,7 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 				}
 				m, _, _ := r.ReceiveFrom(again, sockets.MsgWaitAll)
 				if err != nil || m < peeked || !bytes.Equal(b[:peeked], again[:peeked]) {
-					t.Fatalf("peeked at %d octets, %v, and then got %d others", peeked, err, m)
+					t.Fatalf("peeked at %d bytes, %v, and then got %d others", peeked, err, m)
 				}
 				if _, err = dst.Write(again[:m]); err != nil {
 					return n, err
@@ -109,7 +109,7 @@ func TestCopyResumesAfterDeadline(t *testing.T) {
 				}
 				wg.Wait()
 				if !bytes.Equal(data, all()) {
-					t.Error("octets were lost or changed")
+					t.Error("bytes were lost or changed")
 				}
 			})
 		}
@@ -258,11 +258,11 @@ func TestCopyResumesAfterFailedFallback(t *testing.T) {
 				ReceiveFrom([]byte, sockets.MsgFlags) (int, net.Addr, error)
 			}).ReceiveFrom(peeked, sockets.MsgPeek)
 			if err != nil || !bytes.Equal(data[:m], peeked[:m]) {
-				t.Errorf("peeked at %d octets, %v, which are others", m, err)
+				t.Errorf("peeked at %d bytes, %v, which are others", m, err)
 			}
 			rest, err := io.ReadAll(src)
 			if err != nil || !bytes.Equal(data, rest) {
-				t.Errorf("%d octets of %d are left, %v", len(rest), len(data), err)
+				t.Errorf("%d bytes of %d are left, %v", len(rest), len(data), err)
 			}
 			wg.Wait()
 		})
@@ -333,7 +333,7 @@ func TestCopyInterruptedBesideReaders(t *testing.T) {
 				}
 				wg.Wait()
 				if got = append(got, rest...); !bytes.Equal(data, got) {
-					t.Errorf("%d octets and then %d others, of %d", n, len(rest), size)
+					t.Errorf("%d bytes and then %d others, of %d", n, len(rest), size)
 				}
 			})
 		}
@@ -391,7 +391,7 @@ func TestCopyInterruptedBesideWaitingReader(t *testing.T) {
 				t.Fatal(err)
 			}
 			if r := <-done; r.err != nil || r.n == 0 || !bytes.HasPrefix(data, got[:r.n]) {
-				t.Errorf("%d octets, %v, want the beginning of what was given back", r.n, r.err)
+				t.Errorf("%d bytes, %v, want the beginning of what was given back", r.n, r.err)
 			}
 			peer.Close()
 		})
@@ -457,7 +457,7 @@ func TestCopyPieces(t *testing.T) {
 						t.Fatal(err)
 					}
 					if !bytes.Equal(data, all()) {
-						t.Error("octets were lost or changed")
+						t.Error("bytes were lost or changed")
 					}
 				})
 			}
@@ -523,7 +523,7 @@ func TestCopyGivenUp(t *testing.T) {
 				t.Fatal(err)
 			}
 			if sent != int64(len(data)) || !bytes.Equal(data, got.Bytes()) {
-				t.Errorf("%d octets are said to be sent, %d came, given up %d times; want %d", sent, got.Len(), givenUp, len(data))
+				t.Errorf("%d bytes are said to be sent, %d came, given up %d times; want %d", sent, got.Len(), givenUp, len(data))
 			}
 			if givenUp == 0 {
 				t.Error("never given up")

@@ -42,7 +42,7 @@ func TestCopyKinds(t *testing.T) {
 					}
 					wg.Wait()
 					if !bytes.Equal(data, all()) {
-						t.Fatalf("%d octets arrived changed", size)
+						t.Fatalf("%d bytes arrived changed", size)
 					}
 					want := map[string]int64{}
 					if w := way(src.name, dst.name); w != "" && size > 0 {
@@ -115,12 +115,12 @@ func TestCopyByMethod(t *testing.T) {
 				if want < int64(len(data)) {
 					rest, err := io.ReadAll(r)
 					if err != nil || !bytes.Equal(data[want:], rest) {
-						t.Errorf("the rest: %d octets, %v, want %d", len(rest), err, len(data)-int(want))
+						t.Errorf("the rest: %d bytes, %v, want %d", len(rest), err, len(data)-int(want))
 					}
 				}
 				wg.Wait()
 				if !bytes.Equal(data[:want], all()) {
-					t.Error("octets arrived changed")
+					t.Error("bytes arrived changed")
 				}
 				if lr != nil && (tt.dst != "tcp" || tt.src == "net.tcp") && tt.src != "pipe" {
 					return // io.Copy asks the other side, which knows nothing of ours
@@ -158,7 +158,7 @@ func TestCopyVsock(t *testing.T) {
 	}
 	wg.Wait()
 	if !bytes.Equal(data, all()) {
-		t.Error("octets arrived changed")
+		t.Error("bytes arrived changed")
 	}
 	if diff := cmp.Diff(map[string]int64{"splice": n}, moved); diff != "" {
 		t.Errorf("through the kernel (-want +got):\n%s", diff)
@@ -190,7 +190,7 @@ func TestCopyNAdvancesFile(t *testing.T) {
 		t.Errorf("CopyN at the end = %d, %v, want 0, EOF", n, err)
 	}
 	if !bytes.Equal(data, all()) {
-		t.Error("octets arrived changed")
+		t.Error("bytes arrived changed")
 	}
 }
 
@@ -228,7 +228,7 @@ func TestCopySpecialFiles(t *testing.T) {
 			t.Errorf("Copy = %d, %v", n, err)
 		}
 		if !bytes.Equal(make([]byte, 300_000), all()) {
-			t.Error("octets arrived changed")
+			t.Error("bytes arrived changed")
 		}
 	})
 	t.Run("/dev/null", func(t *testing.T) {

@@ -23,8 +23,8 @@ type Dialer struct {
 	// system takes; a dial with a negative Timeout fails.
 	Timeout time.Duration
 
-	// Deadline is when dials fail. Zero means never; with Timeout, too, the
-	// earlier counts.
+	// Deadline is when dials fail. Zero means never. If Timeout is set as well, the
+	// earlier of the two counts.
 	Deadline time.Time
 
 	// LocalAddr is the address to connect from, of the network's own type. Nil
@@ -54,7 +54,7 @@ type Dialer struct {
 	// Resolver looks up host names. Nil means net.DefaultResolver.
 	Resolver *net.Resolver
 
-	// Cancel is closed to give dials up.
+	// Cancel is a channel whose closing cancels dials.
 	//
 	// Deprecated: Use DialContext.
 	Cancel <-chan struct{}
@@ -90,7 +90,7 @@ type Dialer struct {
 	// outside: let Resolver ask a server in the namespace, and give a zone as the
 	// index of its interface there. Nil is the namespace of the process.
 	//
-	// It takes CAP_SYS_ADMIN, see setns(2). Systems without network namespaces answer
+	// It takes CAP_SYS_ADMIN, see setns(2). Systems without network namespaces return
 	// errors.ErrUnsupported. See network_namespaces(7).
 	NetNS *os.File
 
@@ -141,21 +141,21 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
 
-// DialContext connects to address on network, unless ctx ends first; once the
-// connection stands, the end of ctx does not affect it.
+// DialContext connects to address on network, unless ctx ends first. Once the
+// connection is established, the end of ctx does not affect it.
 //
-// The networks are "tcp", "udp" and "ip:" with a protocol's number or name, each
-// also with 4 or 6 for one family ("tcp4", "ip6:icmp"), and "unix", "unixgram" and
-// "unixpacket"; beyond package net, "mptcp", which does not fall back to TCP before
-// the peer is asked, also with 4 or 6, and "vsock".
+// The networks are "tcp", "udp" and "ip:" with a protocol's number or name, each also
+// with 4 or 6 for one family ("tcp4", "ip6:icmp"), and "unix", "unixgram" and
+// "unixpacket". Beyond package net there are "mptcp", also with 4 or 6, which does not
+// fall back to TCP before the peer is asked, and "vsock".
 //
-// Address is host:port, where the host may be a name, and the port a service; a
-// host for "ip"; a path for unix networks, where a leading "@" is for abstract
-// names; and as VsockAddr prints it for "vsock". An empty or unspecified host is
-// this one.
+// The address is host:port, where the host may be a name and the port a service name; a
+// host for "ip"; a path for unix networks, where a leading "@" means an abstract name;
+// and for "vsock" what VsockAddr.String returns. An empty or unspecified host means
+// this host.
 //
-// The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn or *StreamConn, or a
-// *TextConn over one if Format says so. Errors are *net.OpError, and the same as
+// The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn or *StreamConn, or a *TextConn
+// over one if d.Format converts anything. Errors are *net.OpError, and the same as
 // package net's.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := d.dialContext(ctx)

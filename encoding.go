@@ -10,17 +10,18 @@ import (
 )
 
 // ExternalFormat says how text looks on the wire: its character encoding, the
-// way lines end, and what happens to input that has no counterpart. The zero
+// way lines end, and what happens to input that cannot be converted. The zero
 // value is bytes as they are.
 //
 // Text is UTF-8 with "\n" line ends, whatever the format.
 type ExternalFormat struct {
 	// Encoding is any encoding of golang.org/x/text, one that ParseFormat
-	// returns, or another one that keeps x/text's contracts. Nil means bytes as they are, in which nothing is
-	// malformed and only CR, LF and NUL have a meaning, for Newline.
+	// returns, or another one that keeps x/text's contracts. Nil means bytes as they
+	// are, in which nothing is malformed and only CR, LF and NUL have a meaning, for
+	// Newline.
 	//
-	// An x/text value stands for the encoding; the conversion itself is done
-	// here. It follows the encoding's own standard where x/text's table does
+	// An x/text value only names the encoding; this package does the conversion
+	// itself. It follows the encoding's own standard where x/text's table does
 	// not: GB 18030 is the edition of 2022 with the private use area, ISO 8859
 	// has the C1 controls. What is written for a character is always read as
 	// the same one.
@@ -43,13 +44,13 @@ type ExternalFormat struct {
 // Newline is a style of line ends.
 type Newline uint8
 
-// The styles of line ends. In the styles CR, CRLF and NEL the text's own
-// "\r\n" is one line end.
+// The styles of line ends. In the styles CR, CRLF and NEL, "\r\n" in the text is written
+// as one line end.
 //
-// A CR at the end of what has come may be the first half of CR LF: in the styles CRLF and
-// NVT a Read waits for the next byte before it returns that CR. A protocol whose messages
-// end in a CR, such as MLLP for HL7 with FS CR, takes NewlineCR or NewlineAny, which end
-// the line at once, or NewlineLF, which converts nothing.
+// A CR at the end of what has arrived may be the first half of CR LF: in the styles CRLF and
+// NVT a Read waits for the next byte before it returns that CR. For a protocol whose messages
+// end in a CR, such as MLLP for HL7 with FS CR, use NewlineCR or NewlineAny, which end the
+// line at once, or NewlineLF, which converts nothing.
 const (
 	NewlineLF   Newline = Newline(codec.LF)   // LF: nothing is converted
 	NewlineCR   Newline = Newline(codec.CR)   // CR
@@ -62,7 +63,7 @@ const (
 // String returns the name of the style as ParseFormat reads it.
 func (n Newline) String() string { return codec.Newline(n).String() }
 
-// Errors that a FormatError wraps, and prints without their prefix.
+// Errors that a FormatError wraps.
 var (
 	ErrMalformed       = errors.New("sockets: malformed input")
 	ErrUnencodable     = errors.New("sockets: character not in the encoding")
@@ -70,8 +71,8 @@ var (
 	ErrFormatOption    = errors.New("sockets: bad format option")
 )
 
-// A FormatError reports input that has no counterpart in an external format,
-// or a format that cannot be.
+// A FormatError reports input that an external format cannot represent, or a format that
+// does not exist.
 type FormatError struct {
 	// Op is "read" or "write" for input, "parse" for the text of a format,
 	// "format" for a value of ExternalFormat.
@@ -146,8 +147,8 @@ func (e *FormatError) Temporary() bool { return false }
 // are found again by their names. A value of this package works with x/text's
 // functions as well.
 //
-// Errors are of type *FormatError. An unknown name comes with the nearest
-// ones.
+// Errors are of type *FormatError. The error for an unknown name suggests the
+// nearest names.
 func ParseFormat(s string) (ExternalFormat, error) {
 	var f ExternalFormat
 	name, rest, more := strings.Cut(s, ",")
@@ -196,8 +197,8 @@ func unknownEncoding(name string) error {
 	return fmt.Errorf("%w (nearest: %s)", ErrUnknownEncoding, strings.Join(near, ", "))
 }
 
-// String returns the text that ParseFormat makes f of. An encoding without a
-// name, see RegisterEncoding, prints as what it calls itself.
+// String returns the text from which ParseFormat makes f. An encoding without a name,
+// see RegisterEncoding, prints as its own String method says.
 func (f ExternalFormat) String() string {
 	s := codec.Of(f.Encoding).Name
 	if f.Newline != NewlineLF {

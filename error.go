@@ -180,7 +180,8 @@ func readError(fd *netfd.FD, err error) error {
 	return &net.OpError{Op: "read", Net: fd.Network, Source: fd.Local(), Addr: fd.Remote(), Err: err}
 }
 
-// ErrWouldBlock is what a call matches that was not to wait and would have had to.
+// ErrWouldBlock is matched by the error of a non-blocking call that would have had to
+// wait.
 var ErrWouldBlock error = syscall.EAGAIN
 
 // RoleError reports that a socket is not fit for a role. It matches

@@ -95,7 +95,7 @@ func (e *QueuedError) Unwrap() error { return errnoErr(e.Err) }
 //
 // The kernel reports to sockets with sockopt.ReceiveError or ReceiveError6 set, see
 // ip(7), and with sockopt.Timestamping, ZeroCopy and TxTime. Systems without an error
-// queue answer errors.ErrUnsupported.
+// queue return errors.ErrUnsupported.
 func (c *UDPConn) ReadErrorQueue(b []byte) (n int, report *QueuedError, err error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL

@@ -70,7 +70,7 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 // in the order of ListenGroup or ListenPacketGroup. member is any of the group. It
 // serves well if each member is read by a thread bound to its CPU.
 //
-// Systems without it answer errors.ErrUnsupported. See SO_ATTACH_REUSEPORT_CBPF in
+// Systems without it return errors.ErrUnsupported. See SO_ATTACH_REUSEPORT_CBPF in
 // socket(7).
 func SteerByCPU(member syscall.Conn, size int) error {
 	if size < 1 {

@@ -38,7 +38,7 @@ var layers = [][]string{
 	{"internal/netfd"},
 	{"sockopt"},
 	{"."},
-	{"activation", "internal/socktest/conntest"},
+	{"activation", "internal/socktest/conntest", "examples/internal/cli"},
 	{"upgrade"},
 	{"compat", "compat/internal/gen"},
 	{"examples", "internal/test"},

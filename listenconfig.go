@@ -87,7 +87,7 @@ type ListenConfig struct {
 	// It is an *ArgumentError to give other bits than those of fs.ModePerm, or to
 	// listen without a file: on other networks than "unix", "unixpacket" and
 	// "unixgram", or with an abstract name. Only on Linux can a file be made for
-	// "unixgram"; other systems answer errors.ErrUnsupported.
+	// "unixgram"; other systems return errors.ErrUnsupported.
 	UnixMode fs.FileMode
 
 	// UnixOwner is who owns the file, from before any process can connect. Nil means

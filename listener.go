@@ -129,7 +129,7 @@ func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 	return addr
 }
 
-// AcceptConfig says how AcceptWith accepts one connection. The zero value makes it
+// AcceptConfig holds the options of AcceptWith. With the zero value AcceptWith is
 // Accept.
 type AcceptConfig struct {
 	// Context ends the wait with it; the error matches what ctx.Err says, as that of

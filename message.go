@@ -18,7 +18,7 @@ import (
 // [UDPConn.ReadBatch]. See send(2) and recv(2).
 type MsgFlags int
 
-// The flags. SendTo and ReceiveFrom answer errors.ErrUnsupported to one that the system
+// The flags. SendTo and ReceiveFrom return errors.ErrUnsupported for one that the system
 // lacks, whose number the system does not use.
 const (
 	// MsgPeek leaves what is received in the queue.
@@ -33,8 +33,8 @@ const (
 	// stream ends or the call fails. What has been received is returned then.
 	MsgWaitAll MsgFlags = sys.MSG_WAITALL
 
-	// MsgDontWait makes a call that would wait fail with EAGAIN. Such a call waits for
-	// nothing, other calls included, so that no deadline concerns it. While a Write
+	// MsgDontWait makes a call that would wait fail with EAGAIN. Such a call never
+	// waits, not even for other calls, so deadlines do not apply to it. While a Write
 	// that has sent a part of its data to a stream waits for room, there is none.
 	MsgDontWait MsgFlags = sys.MSG_DONTWAIT
 
@@ -148,12 +148,12 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 	return c.fd.SendTo(b, int(flags), &to)
 }
 
-// ReceiveFrom receives into b as flags say, and returns the sender's address where
-// messages carry one. The end of a stream is io.EOF.
+// ReceiveFrom receives into b as flags say, and returns the sender's address if
+// messages carry one. At the end of a stream the error is io.EOF.
 //
-// A message that does not fit in b fails with an error that matches
-// io.ErrShortBuffer: b is full and addr is valid, but the rest is lost, unless flags
-// has MsgPeek. It obeys the read deadline, and is safe for concurrent use.
+// If a message does not fit in b, the error matches io.ErrShortBuffer: b is full and
+// addr is valid, but the rest is lost, unless flags has MsgPeek. It obeys the read
+// deadline and is safe for concurrent use.
 func (c *conn) ReceiveFrom(b []byte, flags MsgFlags) (n int, addr net.Addr, err error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL

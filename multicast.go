@@ -16,7 +16,7 @@ import (
 // gaddr on interface ifi, nil for the system's choice. The network must be "udp",
 // "udp4" or "udp6".
 //
-// It receives whatever else is sent to the port, as it is bound to the wildcard
+// It also receives everything else that is sent to the port, because it is bound to the wildcard
 // address, and what it sends to the group does not come back to this host.
 // ListenConfig.GroupOnly and UDPConn.JoinGroup receive the group alone, on several
 // interfaces or from chosen sources.
@@ -151,7 +151,7 @@ func setMulticastReuse(fd *netfd.FD) error {
 // nil for the system's choice, besides what is received already. The group is a
 // *net.UDPAddr or *net.IPAddr, of which only the address counts.
 //
-// Systems without MCAST_JOIN_GROUP answer errors.ErrUnsupported. See RFC 3678.
+// Systems without MCAST_JOIN_GROUP return errors.ErrUnsupported. See RFC 3678.
 func (c *UDPConn) JoinGroup(ifi *net.Interface, group net.Addr) error {
 	return c.setGroup(sockopt.JoinGroup, ifi, group, nil)
 }

@@ -14,7 +14,7 @@ import (
 // file, and may close it once NewIn returns. The process, and every thread of it,
 // stays in the namespace where it is.
 //
-// It takes CAP_SYS_ADMIN, see setns(2). Systems without network namespaces answer
+// It takes CAP_SYS_ADMIN, see setns(2). Systems without network namespaces return
 // errors.ErrUnsupported. See network_namespaces(7).
 func NewIn(netns *os.File, network string) (*Socket, error) {
 	if err := checkGivenNetNS(netns); err != nil {

@@ -37,7 +37,7 @@ import (
 // are sent singly again, and merged datagrams are still taken apart, as they are by a
 // UDPConn made of the socket later, in this process or in another.
 //
-// A system without offload answers errors.ErrUnsupported, and nothing changes.
+// A system without offload returns errors.ErrUnsupported, and nothing changes.
 func (c *UDPConn) SetOffload(on bool) error {
 	if !c.ok() {
 		return syscall.EINVAL

@@ -10,63 +10,66 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// PacketInfo is what control data tell about a received datagram, or ask for one
-// to be sent. A zero field tells and asks nothing.
+// PacketInfo is the control data of a datagram: what the kernel reports about one that
+// was received, or what it is asked to do with one that is sent. A zero field means
+// "not reported" on receipt and "no preference" when sending.
 //
-// ParsePacketInfo reads it from the oob of ReadMsgUDP and of ReadBatch, where
-// PacketInfoLen bytes are room enough; Append writes it for WriteMsgUDP and
-// WriteBatch. ListenConfig.PacketInfo makes received datagrams tell Local, Destination,
-// Interface, TOS and TTL; for the others there are options in package sockopt.
+// ParsePacketInfo reads it from the oob of ReadMsgUDP and of ReadBatch, for which
+// PacketInfoLen bytes are enough room; Append writes it for WriteMsgUDP and WriteBatch.
+// ListenConfig.PacketInfo turns on Local, Destination, Interface, TOS and TTL; package
+// sockopt has the options for the other fields.
 type PacketInfo struct {
-	// Local is the address of this host that a datagram came to, and that an
-	// answer should come from. It is not asked for if it is a multicast group or
-	// 255.255.255.255, which then tells the family alone.
+	// Local is the address of this host at which a datagram arrived, or from which one
+	// is to be sent. When sending, a multicast group or 255.255.255.255 means no
+	// preference and gives the family only.
 	Local netip.Addr
 
-	// Destination is where a datagram was sent, which is not Local for multicast
-	// and broadcast over IPv4. It is not asked for.
+	// Destination is the address to which a datagram was sent. It differs from Local for
+	// multicast and broadcast over IPv4. It is ignored when sending.
 	Destination netip.Addr
 
 	// OriginalDst is where a datagram was sent before it was redirected to this
-	// socket, with sockopt.ReceiveOriginalDst or ReceiveOriginalDst6. It is not asked
-	// for.
+	// socket. It needs sockopt.ReceiveOriginalDst or ReceiveOriginalDst6, and is ignored
+	// when sending.
 	OriginalDst netip.AddrPort
 
-	// Interface is the index of the network interface that a datagram came in
-	// by, or shall leave by.
+	// Interface is the index of the network interface through which a datagram arrived,
+	// or through which one is to be sent.
 	Interface int
 
 	// TOS is the type of service or traffic class: DSCP in the upper six bits, ECN
-	// in the lower two. It counts only with HasTOS.
+	// in the lower two. It is valid only if HasTOS is true.
 	TOS    uint8
 	HasTOS bool
 
-	// TTL is the time to live or hop limit with which a datagram arrived. It counts
-	// only with HasTTL. It is not asked for: an answer should not have what was left.
+	// TTL is the time to live or hop limit with which a datagram arrived. It is valid only
+	// if HasTTL is true. It is ignored when sending, because a reply must not start with
+	// what was left of it; see sockopt.TTL for that.
 	TTL    uint8
 	HasTTL bool
 
-	// Time is when the kernel received a datagram, with sockopt.TimestampNS,
-	// Timestamp or Timestamping, and HardwareTime is when its device did, with the
-	// latter. They are not asked for.
+	// Time is when the kernel received a datagram; it needs sockopt.TimestampNS,
+	// Timestamp or Timestamping. HardwareTime is when the network device received it; it
+	// needs Timestamping. Both are ignored when sending.
 	Time, HardwareTime time.Time
 
-	// Dropped is how many datagrams had been lost before this one, since the
-	// socket was made, because its receive buffer was full, with
+	// Dropped is how many datagrams were lost before this one because the receive
+	// buffer was full, counted since the socket was made. It needs
 	// sockopt.ReceiveQueueOverflow. The kernel counts merged datagrams as one, see
-	// UDPConn.SetOffload. It is not asked for.
+	// UDPConn.SetOffload. It is ignored when sending.
 	Dropped uint32
 
-	// TxTime is when a datagram shall leave, in nanoseconds of the clock that
-	// sockopt.TxTime set. Zero is at once. It is not told.
+	// TxTime is when a datagram is to leave, in nanoseconds of the clock that
+	// sockopt.TxTime set. Zero is at once. It is not reported on receipt.
 	TxTime uint64
 }
 
-// PacketInfoLen is the room for the control data that a PacketInfo is read from.
+// PacketInfoLen is the size of a buffer that holds all control data from which
+// ParsePacketInfo reads, in bytes.
 const PacketInfoLen = 320
 
-// ParsePacketInfo reads control data. It passes over what a PacketInfo has no place
-// for, and fails with syscall.EINVAL if oob is no control data, or cut off.
+// ParsePacketInfo reads control data. It skips messages that have no field in
+// PacketInfo, and fails with syscall.EINVAL if oob is not control data or was cut off.
 func ParsePacketInfo(oob []byte) (PacketInfo, error) {
 	var p PacketInfo
 	for len(oob) > 0 {
@@ -149,14 +152,14 @@ func (p *PacketInfo) readOriginalDst(b []byte) (ok bool) {
 	return p.OriginalDst.IsValid()
 }
 
-// Append appends control data that ask for p to oob, which is empty or control data,
-// and returns the extended slice. Local must be of the family that the socket
-// speaks: 4-in-6 for an IPv6 socket that sends over IPv4, as it is received there.
-// With an Interface and no Local such a socket needs ::ffff:0.0.0.0 there, as the
-// kernel refuses the data otherwise, with syscall.EINVAL.
+// Append appends p as control data to oob, which is empty or control data already, and
+// returns the extended slice. To reply from the address a datagram was sent to, parse
+// its control data and pass the Local you find to Append.
 //
-// To answer from the address that a datagram came to is to parse its control data
-// and send with what Append makes of the Local in them.
+// Local must be of the family of the socket: an IPv6 socket that sends over IPv4 takes
+// an IPv4-mapped address, which is what it reports on receipt. If there is an Interface
+// and no Local, such a socket needs ::ffff:0.0.0.0 as Local; otherwise the kernel
+// refuses the data with syscall.EINVAL.
 func (p PacketInfo) Append(oob []byte) []byte {
 	local, asks := p.Local, p.Local.IsValid() || p.Interface != 0
 	if local.IsMulticast() || local.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {

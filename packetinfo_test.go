@@ -184,7 +184,7 @@ func TestParsePacketInfoMalformed(t *testing.T) {
 	}
 	for _, n := range []int{1, len(info) - 24 - 1, len(info) - 24, len(info) - 24 + 19, len(info) + 1} {
 		if p, err := ParsePacketInfo(both[:n]); !errors.Is(err, syscall.EINVAL) {
-			t.Errorf("%d of %d octets: %+v, %v, want EINVAL", n, len(both), p, err)
+			t.Errorf("%d of %d bytes: %+v, %v, want EINVAL", n, len(both), p, err)
 		}
 	}
 }
@@ -221,7 +221,7 @@ func TestParsePacketInfoLengths(t *testing.T) {
 			}
 			p, err := ParsePacketInfo(oob)
 			if errors.Is(err, syscall.EINVAL) != bad || !bad && err != nil {
-				t.Errorf("%s of %d octets: %+v, %v", tt.name, n, p, err)
+				t.Errorf("%s of %d bytes: %+v, %v", tt.name, n, p, err)
 			}
 		}
 	}

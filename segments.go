@@ -9,7 +9,7 @@ import (
 )
 
 // WriteSegments sends b to addr in datagrams of size bytes each, of which the last may
-// be shorter. The zero AddrPort stands for the peer of a connected socket. An empty b
+// be shorter. The zero AddrPort means the peer of a connected socket. An empty b
 // is one empty datagram.
 //
 // The kernel gets many datagrams at once and cuts them up, see UDP_SEGMENT in udp(7),

@@ -11,16 +11,17 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Connect gives the socket a peer, waits until the connection stands, or ctx ends,
-// and returns it. On a datagram socket there is nothing to wait for. A unix stream
-// whose peer has no room for another connection tries again until ctx ends, which
-// Dial does not; the error is ErrWouldBlock then. See connect(2).
+// Connect connects the socket to addr, waits until the connection is established or ctx
+// ends, and returns the connection. A datagram socket gets addr as its peer, without
+// waiting. See connect(2).
 //
-// After an error the Socket is as before the call, and may be connected elsewhere,
-// as far as the system allows; Linux does, others want a new socket.
+// If the listener of a unix stream has no room for another connection, Connect tries
+// again until ctx ends, unlike Dial; the error matches ErrWouldBlock then.
 //
-// The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn, *StreamConn or
-// *PacketConn.
+// After an error the Socket is as before the call and may be connected elsewhere, if
+// the system allows it: Linux does, others need a new socket.
+//
+// The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn, *StreamConn or *PacketConn.
 func (s *Socket) Connect(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	if ctx == nil {
 		panic("nil context")
@@ -147,9 +148,12 @@ func (s *Socket) connected(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr) (net
 	return newConn(fd), nil
 }
 
-// ConnectNoWait is Connect that returns at once, with a connection that need not
-// stand yet: its first Read or Write waits for that, within its deadline, and
+// ConnectNoWait is Connect without waiting: the connection that it returns may not be
+// established yet. Its first Read or Write waits for that, within its deadline, and
 // reports the error if there is one.
+//
+// With sockopt.FastOpenConnect, the kernel sends nothing until the first Write, so a
+// Read before it waits for ever unless it has a deadline.
 func (s *Socket) ConnectNoWait(addr net.Addr) (net.Conn, error) {
 	addr = plain(addr)
 	fd, err := s.lock()

@@ -19,10 +19,10 @@ var (
 	_ io.WriterTo   = (*StreamConn)(nil)
 )
 
-// ReadFrom is described at TCPConn.ReadFrom.
+// ReadFrom is as [TCPConn.ReadFrom].
 func (c *StreamConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(c, r) }
 
-// WriteTo is described at TCPConn.WriteTo.
+// WriteTo is as [TCPConn.WriteTo].
 func (c *StreamConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(c, w) }
 
 // CloseRead ends the reading side of the connection. Most callers should just use

@@ -70,7 +70,7 @@ func setKeepAliveConfig(fd *netfd.FD, config net.KeepAliveConfig) error {
 	return fd.SetsockoptInt(sys.IPPROTO_TCP, sys.TCP_KEEPCNT, count)
 }
 
-// setKeepAliveTime sets one of the times, in seconds rounded up: 0 stands for
+// setKeepAliveTime sets one of the times, in seconds rounded up: 0 means
 // the default, a negative time leaves the system's.
 func setKeepAliveTime(fd *netfd.FD, option int, d, initial time.Duration) error {
 	if d == 0 {
@@ -108,7 +108,7 @@ func (c *TCPConn) SetKeepAlive(keepalive bool) error {
 }
 
 // SetKeepAlivePeriod sets the time the connection is idle before the first
-// keep-alive probe, in seconds rounded up; 0 stands for 15 seconds, and a
+// keep-alive probe, in seconds rounded up; 0 means 15 seconds, and a
 // negative time changes nothing.
 func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
 	if !c.ok() {

@@ -51,12 +51,11 @@ func WithFormat(c net.Conn, f ExternalFormat) net.Conn {
 	return NewTextConn(c, f)
 }
 
-// NewTextConn returns a TextConn over c with format f in both directions. It
-// takes c over: use and close the TextConn from then on.
+// NewTextConn returns a TextConn over c with format f in both directions. It takes
+// ownership of c: use and close only the TextConn from then on.
 //
-// A format that cannot be, like line ends that the encoding lacks, is the
-// error of each Read and Write until SetReadFormat and SetWriteFormat put
-// another one in its place.
+// If f is invalid, e.g. its newline does not exist in its encoding, every Read and
+// Write fails until SetReadFormat or SetWriteFormat sets a valid format.
 func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	t := &TextConn{conn: c}
 	t.r.conn, t.r.other = c, &t.w

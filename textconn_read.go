@@ -296,13 +296,13 @@ func (r *textReader) readRaw(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadString reads text up to delim and returns it with delim. What is behind delim
-// stays undecoded: SetReadFormat, Raw and Skip act on the byte that follows it. If
-// there is an error first, such as a deadline or io.EOF, it returns the text before
-// it as well. delim is an ASCII character, or any byte in the format of bytes as
-// they are.
+// ReadString reads text up to and including delim. What follows delim stays undecoded:
+// SetReadFormat, Raw and Skip apply from the next byte on. If an error such as a
+// deadline or io.EOF comes first, it returns the text before it together with the
+// error. delim is an ASCII character, or any byte if the format is bytes as they are.
 //
-// There is no limit on how much it reads.
+// It reads without limit. If the peer is not trusted, set a deadline, or use a
+// bufio.Reader.
 func (c *TextConn) ReadString(delim byte) (string, error) {
 	if c.closed.Load() {
 		return "", c.closedRead()

@@ -12,8 +12,8 @@ import (
 // io.Reader: Read yields UTF-8 text with "\n" line ends. It does what the reading
 // side of a TextConn does.
 //
-// It reads ahead bytes, but no text: SetFormat acts on the byte behind the text that
-// was read.
+// It reads ahead bytes but decodes no text ahead: SetFormat applies to the byte that follows
+// the text returned so far.
 //
 // Multiple goroutines may invoke methods on a TextReader simultaneously.
 type TextReader struct{ r textReader }
@@ -23,8 +23,8 @@ var (
 	_ io.WriterTo = (*TextReader)(nil)
 )
 
-// NewReader returns a TextReader of what r has in format f. A format that cannot be
-// is the error of each Read until SetFormat puts another one in its place.
+// NewReader returns a TextReader that decodes format f from r. If f is invalid, every
+// Read fails until SetFormat sets a valid format.
 func (f ExternalFormat) NewReader(r io.Reader) *TextReader {
 	t := &TextReader{}
 	t.r.conn = r
@@ -50,8 +50,8 @@ func (t *TextReader) ReadString(delim byte) (string, error) {
 	return t.r.readString(delim)
 }
 
-// ReadLine is ReadString('\n') without the "\n". A last line that lacks its "\n"
-// comes with io.EOF.
+// ReadLine is ReadString('\n') without the "\n". A last line without "\n"
+// is returned together with io.EOF.
 func (t *TextReader) ReadLine() (string, error) {
 	s, err := t.ReadString('\n')
 	return strings.TrimSuffix(s, "\n"), err
@@ -94,7 +94,7 @@ func (t *TextReader) Offset() int64 { return t.r.off.Load() }
 
 // A TextWriter encodes text to an external format for a file or any other io.Writer.
 // It does what the writing side of a TextConn does: when Write returns, all of the
-// text is written but for a character that it ends in the middle of.
+// text is written except for a character whose end is missing.
 //
 // Multiple goroutines may invoke methods on a TextWriter simultaneously.
 type TextWriter struct{ w textWriter }
@@ -105,8 +105,8 @@ var (
 	_ io.StringWriter = (*TextWriter)(nil)
 )
 
-// NewWriter returns a TextWriter to w in format f. A format that cannot be is the
-// error of each Write until SetFormat puts another one in its place.
+// NewWriter returns a TextWriter that encodes to format f on w. If f is invalid, every
+// Write fails until SetFormat sets a valid format.
 func (f ExternalFormat) NewWriter(w io.Writer) *TextWriter {
 	t := &TextWriter{}
 	t.w.conn = w
@@ -166,9 +166,9 @@ func (t *TextWriter) Close() error {
 	return t.w.end()
 }
 
-// AppendDecode appends the text of src, which is in format f and complete, to dst. If
-// f is strict and src malformed, it returns the text before that as well, and a
-// *FormatError with the offset in src.
+// AppendDecode decodes src, which must be complete text in format f, and appends the
+// result to dst. If f is strict and src is malformed, it returns the text before that,
+// and a *FormatError with the offset in src.
 func (f ExternalFormat) AppendDecode(dst, src []byte) ([]byte, error) {
 	if err := f.check(); err != nil {
 		return dst, err
@@ -190,9 +190,10 @@ func (f ExternalFormat) AppendDecode(dst, src []byte) ([]byte, error) {
 	}
 }
 
-// AppendEncode appends text to dst in format f, with what f owes at the end. If f is
-// strict and the encoding lacks a character, it returns what is before it as well, and
-// a *FormatError with the offset in what was appended.
+// AppendEncode encodes text in format f, including an escape sequence that the format
+// needs at the end, and appends the result to dst. If f is strict and the encoding
+// lacks a character, it returns what is before it, and a *FormatError with the offset
+// in what was appended.
 func (f ExternalFormat) AppendEncode(dst, text []byte) ([]byte, error) {
 	if err := f.check(); err != nil {
 		return dst, err

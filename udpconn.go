@@ -22,7 +22,7 @@ var (
 // nothing but the address.
 func (c *UDPConn) ReadFromUDP(b []byte) (n int, addr *net.UDPAddr, err error) {
 	// Small enough to be inlined, so that an address that does not escape from
-	// the caller costs only the octets of its IP.
+	// the caller costs only the bytes of its IP.
 	return c.readFromUDP(b, &net.UDPAddr{})
 }
 
@@ -188,8 +188,8 @@ func (c *UDPConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, er
 	return n, len(oob), nil
 }
 
-// WriteMsgUDPAddrPort is WriteMsgUDP without allocations. The zero AddrPort stands
-// for no address.
+// WriteMsgUDPAddrPort is WriteMsgUDP without allocations. The zero AddrPort
+// means the peer.
 func (c *UDPConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL

@@ -100,9 +100,9 @@ func (c *UnixConn) writeTo(b []byte, addr *net.UnixAddr) (int, error) {
 	return c.fd.SendTo(b, 0, &to)
 }
 
-// WriteMsgUnix sends b with the control data oob to addr, or to the peer if addr
-// is nil, and returns how much of each was sent. On streams and sequenced packets
-// an octet of zero goes with control data that has no data.
+// WriteMsgUnix sends b with the control data oob to addr, or to the peer if addr is
+// nil, and returns how many bytes of each were sent. On streams and sequenced packet
+// sockets, a zero byte carries control data that has no data.
 func (c *UnixConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL

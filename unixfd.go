@@ -12,39 +12,39 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// MaxDescriptors is how many descriptors one message carries at most: the kernel's limit
-// on Linux, SCM_RIGHTS in unix(7), and that of this package elsewhere.
+// MaxDescriptors is the greatest number of descriptors in one message: the limit of the
+// kernel on Linux, see SCM_RIGHTS in unix(7), and of this package elsewhere.
 const MaxDescriptors = 253
 
 var _ = [1]struct{}{}[MaxDescriptors-sys.MaxRights] // they are the same
 
-// What may be wrong with a message that was received for its descriptors or its
-// credentials. Errors of ReceiveFD and its likes match one of them, or several.
+// Errors that receiving descriptors or credentials can return. An error of ReceiveFD,
+// ReceiveFDs, ReceiveCred and so on matches one or several of them.
 var (
-	// ErrNoDescriptor means that none came, but plain data.
+	// ErrNoDescriptor means that plain data came, without a descriptor.
 	ErrNoDescriptor = errors.New("sockets: no descriptor came")
 
 	// ErrTooManyDescriptors means that more came than were asked for.
 	ErrTooManyDescriptors = errors.New("sockets: too many descriptors came")
 
-	// ErrDescriptorsLost means that the kernel could not give all of them, and has
-	// discarded the rest: this process has no more numbers, and the error matches
-	// syscall.EMFILE as well, or a security policy forbids it.
+	// ErrDescriptorsLost means that the kernel could not install all descriptors and has
+	// discarded the others: this process has reached its limit of open files, in which
+	// case the error matches syscall.EMFILE as well, or a security policy forbids it.
 	ErrDescriptorsLost = errors.New("sockets: descriptors were lost")
 
 	// ErrMessageTooLong means that the message is longer than the buffer.
 	ErrMessageTooLong = errors.New("sockets: message longer than the buffer")
 
-	// ErrUnknownControl means that control data came that are neither descriptors
-	// nor what PassCred, PassPIDFD and PassSecurity ask for.
+	// ErrUnknownControl means that control data came other than descriptors and what
+	// PassCred, PassPIDFD and PassSecurity ask for.
 	ErrUnknownControl = errors.New("sockets: unknown control data came")
 
 	// ErrNoCredentials means that no credentials came: PassCred is off.
 	ErrNoCredentials = errors.New("sockets: no credentials came")
 )
 
-// ControlError reports what is wrong with the control data of a message. All
-// descriptors that came are closed.
+// ControlError reports what is wrong with the control data of a received message. All
+// descriptors that came with it are closed.
 type ControlError struct {
 	Descriptors int   // how many came
 	Max         int   // how many were asked for
@@ -76,7 +76,7 @@ func (e *ControlError) Unwrap() []error {
 	return errs
 }
 
-// DescriptorError reports a descriptor that cannot be sent, mostly because it is
+// DescriptorError reports a descriptor that cannot be sent, usually because it is
 // closed.
 type DescriptorError struct {
 	Index int // of the argument
@@ -90,17 +90,17 @@ func (e *DescriptorError) Error() string {
 // Unwrap returns Err.
 func (e *DescriptorError) Unwrap() error { return e.Err }
 
-// SendFD sends a copy of f's descriptor, with one octet of data. f may be any file
-// or socket: an *os.File, whatever has a descriptor in this package or in package
-// net, c itself.
+// SendFD sends a copy of f's descriptor with one byte of data. f may be any file or
+// socket: an *os.File, a connection or listener of this package or of package net, even
+// c itself.
 //
-// The caller keeps f and may close it once SendFD returns; the peer's copy stays
-// open. File offset, options and the non-blocking mode belong to both.
+// The caller keeps f and may close it once SendFD returns; the peer's copy stays open.
+// File offset, options and the non-blocking mode are shared by both.
 //
-// It obeys the write deadline and may be called concurrently; the octet does not
-// come between those of another Write. A datagram socket must be connected. The
-// error matches syscall.ETOOMANYREFS if too many descriptors are under way, and is
-// a *DescriptorError if f is closed. See SCM_RIGHTS in unix(7).
+// It obeys the write deadline and is safe for concurrent use; the byte is not mixed
+// with the data of another Write. A datagram socket must be connected. The error
+// matches syscall.ETOOMANYREFS if too many descriptors are in flight, and is a
+// *DescriptorError if f is closed. See SCM_RIGHTS in unix(7).
 func (c *UnixConn) SendFD(f syscall.Conn) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -109,22 +109,22 @@ func (c *UnixConn) SendFD(f syscall.Conn) error {
 	defer r.Free()
 	err := addDescriptor(r, 0, f)
 	if err == nil {
-		_, err = c.fd.SendRights(r, zeroOctet)
+		_, err = c.fd.SendRights(r, zeroByte)
 	}
 	return opError(c.fd, "write", descriptorError(err))
 }
 
-// zeroOctet is the data that travel with a descriptor.
-var zeroOctet = make([]byte, 1)
+// zeroByte is the data that travel with a descriptor.
+var zeroByte = make([]byte, 1)
 
-// SendFDs sends b together with copies of the descriptors of fds, and returns how
-// much of b was sent. Of a stream, the descriptors go with the first octet. Without
-// any it sends b alone; if b is empty, an octet of zero goes with them that is not
-// counted, except on a datagram socket, where a message may be empty.
+// SendFDs sends b together with copies of the descriptors of fds, and returns how many
+// bytes of b were sent. On a stream, descriptors travel with the first byte. If b is
+// empty, a zero byte that n does not count carries them; datagrams need none. Without
+// descriptors it sends b alone.
 //
-// More than MaxDescriptors are refused before anything is sent: a message is one,
-// and only the peers know how to divide theirs. With an error, the descriptors were
-// sent if n is not 0. Otherwise it is as SendFD.
+// More than MaxDescriptors are refused before anything is sent, because splitting them
+// into several messages is a matter of the protocol between the peers. If n is not 0,
+// the descriptors were sent even if there is an error. In all else it is as SendFD.
 func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -141,9 +141,9 @@ func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	return n, opError(c.fd, "write", descriptorError(err))
 }
 
-// SendRawFDs is SendFDs for descriptors by their numbers, of which the caller sees
-// to it that nobody closes them before it returns. The error matches syscall.EBADF
-// if one is not open, and then nothing is sent.
+// SendRawFDs is SendFDs for descriptors by number. The caller must keep them open until
+// it returns. The error matches syscall.EBADF if one is not open, and then nothing is
+// sent.
 func (c *UnixConn) SendRawFDs(b []byte, fds ...int) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -193,35 +193,38 @@ func descriptorError(err error) error {
 	return err
 }
 
-// ReceiveFD receives one descriptor and the byte that comes with it. The file is
-// the caller's to close, and close-on-exec from the start.
+// ReceiveFD receives one descriptor and the byte that comes with it. The caller closes
+// the file, which is close-on-exec from the start.
 //
-// Data without a descriptor are left for Read: the error matches ErrNoDescriptor, or
-// is io.EOF at the end. So is a message of more than a byte, for ReceiveFDs:
-// ErrMessageTooLong. What is left must be received in another way first: until then
-// every call returns the same error. Otherwise the byte is taken and what came with it
-// is closed: ErrTooManyDescriptors, ErrDescriptorsLost, ErrUnknownControl. The errors
-// but io.EOF are *net.OpError. Credentials and the like that come with the descriptor
-// are discarded.
+// If there is data without a descriptor, the error matches ErrNoDescriptor, and the
+// data is left for Read. If a message has more than one byte, the error matches
+// ErrMessageTooLong, and the message is left for ReceiveFDs. Data that is left must be
+// received by another method before ReceiveFD can go on: until then every call returns
+// the same error.
 //
-// The first byte that is left of a stream waits in c, where every method finds it,
-// but not a reader of the descriptor itself. Messages wait in the socket; systems
-// other than Linux cannot tell without taking them. The control data that came with
-// what waits in c, such as the sender's credentials, wait there, too.
+// Otherwise the byte is consumed, everything that came with it is closed, and the error
+// matches ErrTooManyDescriptors, ErrDescriptorsLost or ErrUnknownControl. Credentials
+// and the like that come with the descriptor are discarded. At the end of the stream
+// the error is io.EOF; all others are *net.OpError.
 //
-// Workers may share a unixpacket or unixgram socket, in this process and in others:
-// each descriptor goes to one of them. If another worker takes the message that
-// ReceiveFD has looked at, the next one counts; if that is to be left, it waits in c
-// from then on, with its descriptors, and not in the socket.
+// On a stream, the byte left behind is kept in c, with the control data that came with
+// it, and returned by its next read method; direct reads from the descriptor do not see
+// it. Messages are left in the socket, except on systems other than Linux, which cannot
+// look at a message without taking it.
 //
-// It obeys the read deadline, may be called concurrently, and does not go together
-// with PeekOffset.
+// Several workers may share a unixpacket or unixgram socket, in this process and in
+// others: each descriptor goes to one of them. If another worker takes the message that
+// ReceiveFD has looked at, ReceiveFD goes on with the next one; if that one has to be
+// left, it is kept in c with its descriptors.
 //
-// A peer may pass a socket whose close takes seconds, one with SO_LINGER set and
-// unsent data. Whether it is closed here because something is wrong with the message,
-// or later by the caller, that call waits. A server that expects no descriptors of its
-// clients turns PassRights off, where the kernel has it (Linux 6.16), which prevents
-// it; one that expects them closes sockets in a goroutine of their own.
+// It obeys the read deadline and is safe for concurrent use. It does not work together
+// with sockopt.PeekOffset.
+//
+// A peer may pass a socket whose close takes seconds, one with SO_LINGER set and unsent
+// data; closing it takes that long for ReceiveFD, which closes what it rejects, as for
+// any caller. A server that expects no descriptors can turn sockopt.PassRights off to
+// prevent this (Linux 6.16); one that expects them should close sockets in a separate
+// goroutine.
 func (c *UnixConn) ReceiveFD() (*os.File, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
@@ -252,8 +255,8 @@ func (c *UnixConn) receiveFD() (int, error) {
 	return r.Rights[0], nil
 }
 
-// ReceiveSocket is ReceiveFD for a socket, which is made non-blocking; options stay
-// as they are. If the descriptor is none, it is closed, and the error matches
+// ReceiveSocket is ReceiveFD for a socket, which is made non-blocking; its options stay
+// as they are. A descriptor that is not a socket is closed, and the error matches
 // syscall.ENOTSOCK.
 func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 	if !c.ok() {
@@ -270,22 +273,21 @@ func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 	return adopted(fd, p), nil
 }
 
-// ReceiveFDs receives data into b, and up to max descriptors that come with them,
-// possibly none. The files are the caller's to close, and close-on-exec from the
-// start.
+// ReceiveFDs receives data into b, and up to max descriptors that come with it,
+// possibly none. The caller closes the files, which are close-on-exec from the start.
 //
-// On a stream, descriptors come with the octets they were sent with, but what was
-// sent before without descriptors may come in front of these in the same call, and
-// what was sent after never does: they belong to the end of what is received, or to
-// an earlier octet if b was too short for the rest. b must not be empty there.
+// On a stream, descriptors belong to the byte they were sent with. Plain data that was
+// sent before them may be in the same b, in front; data that was sent after them never
+// is. If b is too short for all that was sent with them, the rest is received without
+// descriptors. b must not be empty on a stream.
 //
-// With an error there are no files, all descriptors that came are closed, and n
-// octets of b are received as ever: the stream goes on behind them. It is io.EOF at
-// the end of a stream, or else a *net.OpError that matches ErrTooManyDescriptors,
-// ErrDescriptorsLost, ErrUnknownControl or, where the rest of a message is lost,
-// ErrMessageTooLong. Credentials and the like are discarded.
+// On error no files are returned and every received descriptor is closed, but b[:n] is
+// valid and the stream can be read further. The error is io.EOF at the end of a stream,
+// and otherwise a *net.OpError that matches ErrTooManyDescriptors, ErrDescriptorsLost,
+// ErrUnknownControl or, if the rest of a message is lost, ErrMessageTooLong.
+// Credentials and the like are discarded.
 //
-// It obeys the read deadline and may be called concurrently.
+// It obeys the read deadline and is safe for concurrent use.
 func (c *UnixConn) ReceiveFDs(b []byte, max int) (n int, fds []*os.File, err error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
@@ -306,10 +308,10 @@ func (c *UnixConn) ReceiveFDs(b []byte, max int) (n int, fds []*os.File, err err
 	return n, fds, nil
 }
 
-// ReceiveRawFDs is ReceiveFDs that stores the numbers of up to len(fds) descriptors
-// in fds, and returns how many came: for a caller who passes on or closes so many
-// that an os.File for each is too much. The numbers are the caller's to close, by
-// os.NewFile or FromFD if one becomes a file or a socket; nothing else closes them.
+// ReceiveRawFDs is ReceiveFDs that stores descriptors by number in fds, at most
+// len(fds), and returns how many it received. It is for programs that pass on or close
+// so many that an os.File for each costs too much. The caller must close each number,
+// or give it to os.NewFile or FromFD; nothing else closes it.
 func (c *UnixConn) ReceiveRawFDs(b []byte, fds []int) (n, nfds int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL
@@ -346,7 +348,7 @@ func (c *UnixConn) checkReceive(b []byte, max int) error {
 		return &ArgumentError{Arg: "number of descriptors", Value: max, Why: "must not be negative"}
 	}
 	if len(b) == 0 && c.fd.Type == sys.SOCK_STREAM {
-		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "control data come with an octet of a stream"}
+		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "control data come with a byte of a stream"}
 	}
 	return nil
 }
@@ -376,10 +378,12 @@ func controlError(r *netfd.Rights, min, max int) *ControlError {
 }
 
 // SendCred sends b with credentials, which the kernel checks: a process may send its
-// own, and with CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID others' as well. The zero
-// Ucred stands for this process and its effective user and group. A receiver with
-// PassCred gets credentials with every message, so that it takes this only to send
-// others. It returns how much of b was sent. Linux only.
+// own, and those of others with CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID. The zero
+// Ucred means this process and its effective user and group. It returns how many bytes
+// of b were sent.
+//
+// A receiver with PassCred on gets credentials with every message, so SendCred is
+// needed only to send other ones than those of the sender. Linux only.
 func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -396,13 +400,13 @@ func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 	return n, opError(c.fd, "write", err)
 }
 
-// ReceiveCred receives data into b and the credentials of who sent them: an octet
-// of a stream never comes together with one of another sender. PassCred must be on
-// since before they were sent; for the peer as of connect, see PeerCred.
+// ReceiveCred receives data into b and the credentials of its sender. Bytes of a stream
+// that have different senders are never returned together. sockopt.PassCred must have
+// been on before the data was sent; sockopt.PeerCred gives the credentials at connect.
 //
-// With an error, n octets of b are received as ever. It matches ErrNoCredentials if
-// none came, and ErrTooManyDescriptors, with all of them closed, if descriptors
-// did; ReadMsgUnix receives both. Otherwise it is as ReceiveFDs. Linux only.
+// On error b[:n] is valid. The error matches ErrNoCredentials if none came, and
+// ErrTooManyDescriptors if descriptors came, which are closed; ReadMsgUnix receives
+// both. In all else it is as ReceiveFDs. Linux only.
 func (c *UnixConn) ReceiveCred(b []byte) (n int, cred sockopt.Ucred, err error) {
 	if !c.ok() {
 		return 0, sockopt.Ucred{}, syscall.EINVAL

@@ -88,7 +88,7 @@ func TestReceiveFDErrors(t *testing.T) {
 	}
 }
 
-// TestReceiveFDInStep checks that ReceiveFD takes one octet of a stream and Read
+// TestReceiveFDInStep checks that ReceiveFD takes one byte of a stream and Read
 // goes on there, however the sender put its data together.
 func TestReceiveFDInStep(t *testing.T) {
 	socktest.CheckNoLeak(t)
@@ -156,7 +156,7 @@ func TestReceiveFDThenRead(t *testing.T) {
 			n, err := b.Read(buf)
 			return readRest(b, n, err)
 		}},
-		{"Read of one octet", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
+		{"Read of one byte", func(tb testing.TB, b *sockets.UnixConn) (string, error) {
 			n, err := b.Read(buf[:1])
 			return readRest(b, n, err)
 		}},
@@ -358,7 +358,7 @@ func TestReceiveFDs(t *testing.T) {
 }
 
 // TestReceiveUnknownControl has the kernel add what this package does not know: the
-// number of octets that wait, SO_INQ.
+// number of bytes that wait, SO_INQ.
 func TestReceiveUnknownControl(t *testing.T) {
 	socktest.CheckNoLeak(t)
 	a, b := conntest.Pair(t, "unix")

@@ -9,12 +9,13 @@ import (
 	"github.com/iolib-go/sockets"
 )
 
-// Descriptors are those of a process, in the order in which it got them. Its methods move
-// those of one kind out of it, and close the ones that they could not use. Close closes
-// what is left then, such as sockets that an old configuration asked for.
+// Descriptors are those that a process was started with, in order. Listeners,
+// PacketConns and Files each move descriptors of one kind out of it; the caller closes
+// those. Close closes the rest, such as sockets for which the program has no use any
+// more.
 type Descriptors []Descriptor
 
-// Listeners returns the listeners by name. One name may stand for several: a socket unit
+// Listeners returns the listeners by name. A name may have several: a socket unit
 // of systemd has one for each of its addresses.
 //
 //	ls, err := ds.Listeners()
@@ -61,7 +62,8 @@ func (ds Descriptors) PacketConns() (map[string][]net.PacketConn, error) {
 	return m, nil
 }
 
-// Files returns what is no socket by name: FIFOs, devices, files of the descriptor store.
+// Files returns the descriptors that are not sockets, by name: FIFOs, devices, files of
+// the descriptor store.
 func (ds Descriptors) Files() map[string][]*os.File {
 	m := make(map[string][]*os.File)
 	for i, d := range ds {
@@ -73,7 +75,7 @@ func (ds Descriptors) Files() map[string][]*os.File {
 	return m
 }
 
-// Close closes what no method has moved out.
+// Close closes the descriptors that no method has moved out.
 func (ds Descriptors) Close() error {
 	var first error
 	for _, d := range ds {

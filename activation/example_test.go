@@ -76,3 +76,34 @@ func ExampleNotify() {
 	fmt.Println(sent, err) // no service manager started this
 	// Output: false <nil>
 }
+
+// A service that systemd starts with its sockets, as units with FileDescriptorName=web,
+// Type=notify and WatchdogSec= say. Started by hand it listens by itself.
+func Example() {
+	ctx := context.Background()
+	inherited, err := activation.Inherited()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer inherited.Close() // what is not used
+	listeners, err := inherited.Listeners()
+	if err != nil {
+		log.Fatal(err)
+	}
+	if len(listeners["web"]) == 0 {
+		l, err := sockets.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			log.Fatal(err)
+		}
+		listeners["web"] = []net.Listener{l}
+	}
+	for _, l := range listeners["web"] {
+		defer l.Close() // and serve it
+	}
+	told, err := activation.Notify(ctx, activation.NotifyReady)
+	fmt.Println(told, err)
+	fmt.Println(activation.Watchdog(ctx, nil)) // returns at once if there is none
+	// Output:
+	// false <nil>
+	// <nil>
+}

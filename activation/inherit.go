@@ -52,8 +52,8 @@ func (d Descriptor) Close() error {
 	return nil
 }
 
-// InheritError reports an environment that says something impossible about
-// inherited descriptors.
+// InheritError reports environment variables that describe inherited descriptors, or
+// the watchdog, in an impossible way.
 type InheritError struct {
 	Variable string // "LISTEN_FDS"
 	Value    string
@@ -71,17 +71,17 @@ func (e *InheritError) Unwrap() error { return e.Err }
 
 var inheritMu sync.Mutex
 
-// Inherited returns what a service manager, systemd-socket-activate or PassTo gave
-// to this process, in order, and makes it close-on-exec. The caller owns it. The
-// second call returns nothing, because the first removes the variables from the
-// environment, so that no child takes them for its own.
+// Inherited returns the descriptors that a service manager, systemd-socket-activate or
+// PassTo gave to this process, in order, and makes them close-on-exec. The caller
+// closes them. A second call returns none, because the first one removes the variables
+// from the environment, so that child processes do not take the descriptors for their
+// own.
 //
-// There is none, and no error, if the variables are missing or meant for another
-// process. The error is an *InheritError if they are malformed: if there are more
-// names than descriptors, or if a descriptor is missing, which matches
-// syscall.EBADF. It leaves the descriptors as they were, unless the system is at the
-// end of its resources half way, which closes those that were taken until then. See
-// sd_listen_fds(3).
+// Without the variables, or if they are meant for another process, it returns none and
+// no error. The error is an *InheritError if the variables are malformed, if there are
+// more names than descriptors, or if a descriptor is missing, which matches
+// syscall.EBADF. Descriptors are left untouched on error, except that if resources run
+// out half way, those already taken are closed. See sd_listen_fds(3).
 func Inherited() (Descriptors, error) {
 	inheritMu.Lock()
 	defer inheritMu.Unlock()

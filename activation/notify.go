@@ -35,8 +35,8 @@ const (
 	NotifyWatchdogTrigger NotifyState = "WATCHDOG=trigger"
 )
 
-// NotifyWatchdogInterval changes how often NotifyWatchdog must come, in microseconds at
-// best.
+// NotifyWatchdogInterval changes the interval in which NotifyWatchdog must be sent. Its
+// resolution is a microsecond.
 func NotifyWatchdogInterval(d time.Duration) NotifyState { return microseconds("WATCHDOG_USEC=", d) }
 
 // NotifyExtendTimeout asks for more time to start, reload or stop: the manager waits for
@@ -68,7 +68,8 @@ func NotifyReloading() NotifyState {
 	return NotifyState("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(sys.MonotonicUsec(), 10))
 }
 
-// NotifyMainPID says which process is the service, for one that hands itself over.
+// NotifyMainPID says which process is the main one of the service, for a service that
+// is replaced by a new process.
 func NotifyMainPID(pid int) NotifyState { return NotifyState("MAINPID=" + strconv.Itoa(pid)) }
 
 // NotifyStatus tells in one line of text how the service is doing.
@@ -77,13 +78,13 @@ func NotifyStatus(text string) NotifyState {
 	return NotifyState("STATUS=" + strings.ReplaceAll(text, "\n", " "))
 }
 
-// Notify tells the service manager all of states in one message. It reports false,
-// and no error, if there is none: NOTIFY_SOCKET is not set. That stays set, for
-// programs that this one starts. It waits while the manager's queue is full, until
-// ctx ends. See sd_notify(3).
+// Notify sends states to the service manager in one message. It reports false, and no
+// error, if there is no manager: NOTIFY_SOCKET is not set. The variable stays set, for
+// child processes. Notify waits while the manager's queue is full, until ctx ends. See
+// sd_notify(3).
 //
 // The error matches errors.ErrUnsupported if the manager is outside of this virtual
-// machine, which it says by an address that begins with "vsock".
+// machine, which an address that begins with "vsock" means.
 func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
 	if len(states) == 0 {
 		return false, nil
@@ -91,24 +92,24 @@ func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
 	return notify(ctx, states)
 }
 
-// NotifyStore has the service manager keep copies of descriptors under a name:
-// Inherited returns them when the service starts again, after a crash as well. The
-// service needs FileDescriptorStoreMax= for that, see systemd.service(5). The manager
-// drops what it does not want without a word; otherwise it is as Notify.
+// NotifyStore asks the service manager to keep copies of descriptors under a name.
+// Inherited returns them when the service starts again, even after a crash. The service
+// needs FileDescriptorStoreMax=, see systemd.service(5); the manager drops what exceeds
+// it without a report. In all else it is as Notify.
 //
-// The manager watches what it keeps and forgets a descriptor that shows a hang-up or an
-// error, such as a connection whose peer is gone. NotifyStoreUnpolled prevents that.
+// The manager watches the descriptors and forgets one that shows a hang-up or an error,
+// such as a connection whose peer is gone. NotifyStoreUnpolled prevents that.
 func NotifyStore(ctx context.Context, name string, fds ...syscall.Conn) (sent bool, err error) {
 	return notifyStore(ctx, name, fds)
 }
 
-// NotifyStoreUnpolled is NotifyStore for descriptors that the manager keeps whatever
-// happens to them, FDPOLL=0.
+// NotifyStoreUnpolled is NotifyStore for descriptors that the manager keeps even if
+// they show a hang-up or an error, FDPOLL=0.
 func NotifyStoreUnpolled(ctx context.Context, name string, fds ...syscall.Conn) (sent bool, err error) {
 	return notifyStore(ctx, name, fds, "FDPOLL=0")
 }
 
-// NotifyUnstore has the service manager forget what it keeps under a name.
+// NotifyUnstore asks the service manager to forget the descriptors kept under a name.
 func NotifyUnstore(ctx context.Context, name string) (sent bool, err error) {
 	if name, err = passedName(name); err != nil {
 		return false, err
@@ -126,9 +127,10 @@ func notifyStore(ctx context.Context, name string, fds []syscall.Conn, how ...No
 	return notify(ctx, append([]NotifyState{"FDSTORE=1", NotifyState("FDNAME=" + name)}, how...), fds...)
 }
 
-// NotifyBarrier waits until the manager has dealt with all that was sent before, or
-// until ctx ends: a process that tells something and exits at once may be gone
-// before the manager has found out whose message it is. See sd_notify_barrier(3).
+// NotifyBarrier waits until the manager has processed all messages sent before, or
+// until ctx ends. Without it, a process that sends a message and exits at once may be
+// gone before the manager has found out which service sent it. See
+// sd_notify_barrier(3).
 func NotifyBarrier(ctx context.Context) (sent bool, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -179,7 +179,7 @@ func TestNotifyAddress(t *testing.T) {
 		}
 		manager.SetReadDeadline(time.Unix(1, 0))
 		if n, err := manager.Read(make([]byte, 1)); err == nil || err == io.EOF {
-			t.Errorf("received %d octets, %v", n, err)
+			t.Errorf("received %d bytes, %v", n, err)
 		}
 	})
 	t.Run("canceled", func(t *testing.T) {

@@ -18,9 +18,9 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Named is a socket, or any other file, and the name that a child knows it by.
+// Named is a socket or any other file, and the name under which a child finds it.
 type Named struct {
-	Name string // printable ASCII without colons, at most 255 octets
+	Name string // printable ASCII without colons, at most 255 bytes
 
 	// Conn is a net.Listener, net.Conn, net.PacketConn, *os.File, or anything else that
 	// has the method SyscallConn. What has none, such as a *tls.Conn, is an error that
@@ -28,34 +28,35 @@ type Named struct {
 	Conn any
 }
 
-// PassTo gives cmd, which must not have been started, copies of descriptors: what
-// is started calls Inherited, with this package or another that follows
-// sd_listen_fds(3), and finds them in this order. Call it once, and set cmd.Env
-// before, if at all, to which PassTo adds what tells of them. Descriptors that are in
-// cmd.ExtraFiles already keep their numbers; only Inherited of this package leaves
-// them out.
+// PassTo passes copies of descriptors to cmd, which must not have been started. The
+// started program calls Inherited, of this package or of another one that follows
+// sd_listen_fds(3), and finds them in this order. Call PassTo once, after setting
+// cmd.Env (if you set it), because PassTo adds variables to it.
 //
-// The copies go to the end of cmd.ExtraFiles. Call ClosePassed once cmd has been
-// started, or starting it has failed, to close them; otherwise they stay open until
-// cmd is collected, and a listener's port with them. The sockets stay non-blocking
-// for this process, and so they are for the child.
+// The copies are appended to cmd.ExtraFiles. Call ClosePassed once cmd has been
+// started, or starting it has failed, to close them; otherwise they stay open until cmd
+// is garbage collected, and a listener's port with them. Descriptors that were in
+// cmd.ExtraFiles before keep their numbers. The sockets stay non-blocking, for this
+// process and for the child.
 //
-// A unix listener leaves its path to the child: its Close does not remove the socket's
-// file from then on, unless starting cmd fails and ClosePassed is called. SetUnlinkOnClose
-// makes it, or the listener that the child adopts, remove the file in the end. It is
-// false for good on a *net.UnixListener, which does not tell what it was before.
+// A unix listener leaves its path to the child: from then on its Close does not remove
+// the socket's file, unless starting cmd fails and ClosePassed is called.
+// SetUnlinkOnClose makes it, or the listener that the child adopts, remove the file in
+// the end. It stays false on a *net.UnixListener, which does not report its setting.
 //
-// A program that follows sd_listen_fds(3) to the letter wants to find its process
-// ID in LISTEN_PID, which nobody knows before it is started: for such programs, use
-// PassToService. Inherited recognises the descriptors themselves.
+// A program that follows sd_listen_fds(3) to the letter expects its own process ID in
+// LISTEN_PID, which is not known before it is started: for such programs use
+// PassToService. Inherited of this package recognises the descriptors themselves, and
+// leaves out those that were in cmd.ExtraFiles before.
 func PassTo(cmd *exec.Cmd, socks ...Named) error {
 	return passTo(cmd, socks)
 }
 
-// PassToService is PassTo for a program that insists on LISTEN_PID. The program is
-// started through /bin/sh, which puts its own process ID there and then becomes the
-// program. So cmd.Path and cmd.Args change, the program finds its path in args[0],
-// and it starts even if it cannot be executed, to exit with the status 126 or 127.
+// PassToService is PassTo for a program that checks LISTEN_PID. The program is started
+// through /bin/sh, which sets LISTEN_PID to its own process ID and then becomes the
+// program. So cmd.Path and cmd.Args change, the program finds its path in args[0], and
+// starting it succeeds even if it cannot be executed; it then exits with status 126 or
+// 127.
 func PassToService(cmd *exec.Cmd, socks ...Named) error {
 	if cmd.Err != nil {
 		return cmd.Err
@@ -146,9 +147,8 @@ const passedPrefix = "passed\x00"
 
 func isPassed(f *os.File) bool { return f != nil && strings.HasPrefix(f.Name(), passedPrefix) }
 
-// ClosePassed closes the copies that PassTo added to cmd.ExtraFiles, and leaves the
-// other files alone. The child has its own. If cmd has not been started, unix listeners
-// have their paths back.
+// ClosePassed closes the copies that PassTo added to cmd.ExtraFiles, and no other
+// files. The child has its own copies.
 func ClosePassed(cmd *exec.Cmd) {
 	for _, f := range cmd.ExtraFiles {
 		if isPassed(f) {
@@ -175,7 +175,7 @@ func passedName(name string) (string, error) {
 	}
 	why := ""
 	if len(name) > 255 {
-		why = "longer than 255 octets"
+		why = "longer than 255 bytes"
 	}
 	for i := range len(name) {
 		if c := name[i]; c < ' ' || c > '~' || c == ':' {

@@ -14,10 +14,10 @@ const (
 )
 
 // WatchdogInterval returns how long the service manager waits for NotifyWatchdog before
-// it takes the service for dead. It is 0 if the manager does not watch this process. See
-// sd_watchdog_enabled(3).
+// it regards the service as dead. It is 0 if the manager does not watch this process.
+// See sd_watchdog_enabled(3).
 //
-// The error is an *InheritError if the environment says something impossible.
+// The error is an *InheritError if the environment variables are malformed.
 func WatchdogInterval() (time.Duration, error) {
 	v, ok := os.LookupEnv(watchdogUsec)
 	if !ok {
@@ -39,11 +39,12 @@ func WatchdogInterval() (time.Duration, error) {
 	return time.Duration(usec) * time.Microsecond, nil
 }
 
-// Watchdog tells the service manager that the service is alive, twice in each interval,
-// for as long as healthy returns nil. It returns nil at once if the manager does not
-// watch this process, ctx's cause once that ends, and otherwise the error of healthy,
-// after telling the manager, which then restarts the service. A nil healthy is always
-// well.
+// Watchdog sends NotifyWatchdog to the service manager twice in each interval, for as
+// long as healthy returns nil; a nil healthy always counts as healthy.
+//
+// It returns nil at once if the manager does not watch this process. If ctx ends, it
+// returns ctx's cause. If healthy fails, it tells the manager, which then restarts the
+// service, and returns the error.
 func Watchdog(ctx context.Context, healthy func() error) error {
 	interval, err := WatchdogInterval()
 	if err != nil || interval == 0 {

@@ -83,7 +83,7 @@ func idleMemory(name, way string, n int) (each float64, err error) {
 
 // idle is the role of a process with idle connections: args are an implementation,
 // whether it accepts or dials, the address to dial, and how many. It answers with
-// the address to be dialed, and when it has them all, with the octets for each. A
+// the address to be dialed, and when it has them all, with the bytes for each. A
 // goroutine for each waits in Read, unless an idlePeer does without.
 func idle(args []string, in *bufio.Scanner) error {
 	name, way, addr := args[0], args[1], args[2]

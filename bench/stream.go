@@ -127,7 +127,7 @@ func pingpong(nw network, family string, size int) (func(int) (int, error), func
 	return asking(c, size), func() { c.Close() }, nil
 }
 
-// asking sends size octets through c and waits until they are back.
+// asking sends size bytes through c and waits until they are back.
 func asking(c net.Conn, size int) func(int) (int, error) {
 	b := make([]byte, size)
 	return repeat(func() error {
@@ -179,7 +179,7 @@ func drain(c io.Reader, size int) drainer {
 	return d
 }
 
-// during drains n octets while f runs.
+// during drains n bytes while f runs.
 func (d drainer) during(n int64, f func() error) error {
 	d.want <- n
 	if err := f(); err != nil {
@@ -188,7 +188,7 @@ func (d drainer) during(n int64, f func() error) error {
 	return <-d.done
 }
 
-// draining makes a run of an operation that sends size octets to d.
+// draining makes a run of an operation that sends size bytes to d.
 func draining(d drainer, size int, op func() error) func(int) (int, error) {
 	run := repeat(op)
 	return func(n int) (int, error) {

@@ -71,7 +71,7 @@ var (
 	ICMPFilter = Option[uint32]{"ICMP_FILTER", number[uint32]{0, math.MaxUint32}}
 
 	// LocalPortRange, IP_LOCAL_PORT_RANGE, narrows the range from which the
-	// kernel takes a port nobody asked for. Initially 0-0, the system's
+	// kernel chooses a port when none is asked for. Initially 0-0, the system's
 	// range. Since Linux 6.3.
 	LocalPortRange = Option[PortRange]{"IP_LOCAL_PORT_RANGE", portRangeValue{}}
 
@@ -107,7 +107,7 @@ var (
 	// TCP and SCTP.
 	OriginalDst = ReadOnlyOption[netip.AddrPort]{"SO_ORIGINAL_DST", addrPortValue{}}
 
-	// PathMTU, IP_MTU, tells the known MTU of the path to the peer, in octets.
+	// PathMTU, IP_MTU, tells the known MTU of the path to the peer, in bytes.
 	// Connected sockets, otherwise ENOTCONN.
 	PathMTU = ReadOnlyOption[int]{"IP_MTU", number[int]{}}
 
@@ -125,7 +125,7 @@ var (
 	// received datagrams, as control data. Initially false. UDP and raw sockets.
 	ReceivePacketInfo = Option[bool]{"IP_PKTINFO", boolValue{}}
 
-	// ReceiveTOS, IP_RECVTOS, adds the TOS octet to received datagrams, as control
+	// ReceiveTOS, IP_RECVTOS, adds the TOS byte to received datagrams, as control
 	// data. Initially false. UDP and raw sockets.
 	ReceiveTOS = Option[bool]{"IP_RECVTOS", boolValue{}}
 
@@ -133,7 +133,7 @@ var (
 	// Initially false. UDP and raw sockets.
 	ReceiveTTL = Option[bool]{"IP_RECVTTL", boolValue{}}
 
-	// TOS, IP_TOS, is the type-of-service octet of sent packets: DSCP in the upper
+	// TOS, IP_TOS, is the type-of-service byte of sent packets: DSCP in the upper
 	// six bits, ECN in the lower two, which TCP keeps for itself. Initially 0. It
 	// sets Priority as well.
 	TOS = Option[int]{"IP_TOS", number[int]{0, 255}}

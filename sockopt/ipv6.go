@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Options of IPv6, level IPPROTO_IPV6. A name ends in 6 where option_ip.go has
+// Options of IPv6, level IPPROTO_IPV6. A name ends in 6 where IPv4 has
 // it without. Multipath TCP sockets have only Freebind6, Transparent6 and V6Only.
 // See ipv6(7) and RFC 3542.
 var (

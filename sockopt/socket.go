@@ -98,7 +98,7 @@ var (
 
 	// BindToDevice, SO_BINDTODEVICE, binds the socket to the network interface
 	// of that name: only its packets are received, and packets leave only there.
-	// At most 15 octets; initially "", which is no interface. Changing it once
+	// At most 15 bytes; initially "", which is no interface. Changing it once
 	// it is set needs CAP_NET_RAW. IP sockets, others ignore it.
 	BindToDevice = Option[string]{"SO_BINDTODEVICE", text{15}}
 
@@ -156,7 +156,7 @@ var (
 	Mark = Option[uint32]{"SO_MARK", number[uint32]{0, math.MaxUint32}}
 
 	// MaxPacingRate, SO_MAX_PACING_RATE, limits the socket's sending rate, in
-	// octets per second. Initially the highest uint64, no limit. TCP paces
+	// bytes per second. Initially the highest uint64, no limit. TCP paces
 	// itself; for UDP the interface needs the fq queueing discipline. See
 	// tc-fq(8).
 	MaxPacingRate = Option[uint64]{"SO_MAX_PACING_RATE", rate{}}
@@ -194,7 +194,7 @@ var (
 	PassSecurity = Option[bool]{"SO_PASSSEC", boolValue{}}
 
 	// PeekOffset, SO_PEEK_OFF, is where receiving with MSG_PEEK starts, in
-	// octets; it then moves forward with each peek and back with each receive.
+	// bytes; it then moves forward with each peek and back with each receive.
 	// Initially -1: a peek starts at the front. Unix, UDP and TCP sockets, TCP
 	// since Linux 6.9.
 	PeekOffset = Option[int]{"SO_PEEK_OFF", number[int]{-1, math.MaxInt32}}
@@ -230,7 +230,7 @@ var (
 	// TOS sets it as well.
 	Priority = Option[int]{"SO_PRIORITY", number[int]{0, math.MaxInt32}}
 
-	// ReceiveBuffer, SO_RCVBUF, is the size of the receive buffer, in octets. Linux
+	// ReceiveBuffer, SO_RCVBUF, is the size of the receive buffer, in bytes. Linux
 	// bounds what is asked by net.core.rmem_max, then doubles it to account for
 	// its own overhead; Get tells what became of it. Setting it ends the automatic
 	// growth of a TCP buffer.
@@ -240,7 +240,7 @@ var (
 	// bound. Get tells the same as ReceiveBuffer's. Needs CAP_NET_ADMIN.
 	ReceiveBufferForce = Option[int]{"SO_RCVBUFFORCE", number[int]{0, math.MaxInt32}}
 
-	// ReceiveLowWater, SO_RCVLOWAT, is how many octets must have come before a
+	// ReceiveLowWater, SO_RCVLOWAT, is how many bytes must have come before a
 	// poll says that a stream socket is readable. Initially 1, and 0 means 1.
 	ReceiveLowWater = Option[int]{"SO_RCVLOWAT", number[int]{0, math.MaxInt32}}
 
@@ -266,7 +266,7 @@ var (
 	// Initially false. IP sockets.
 	ReusePort = Option[bool]{"SO_REUSEPORT", boolValue{}}
 
-	// SendBuffer, SO_SNDBUF, is the size of the send buffer, in octets. It is
+	// SendBuffer, SO_SNDBUF, is the size of the send buffer, in bytes. It is
 	// bounded by net.core.wmem_max and doubled as ReceiveBuffer is.
 	SendBuffer = Option[int]{"SO_SNDBUF", number[int]{0, math.MaxInt32}}
 
@@ -274,7 +274,7 @@ var (
 	// bound. Get tells the same as SendBuffer's. Needs CAP_NET_ADMIN.
 	SendBufferForce = Option[int]{"SO_SNDBUFFORCE", number[int]{0, math.MaxInt32}}
 
-	// SendLowWater, SO_SNDLOWAT, is how many octets must be free before a poll
+	// SendLowWater, SO_SNDLOWAT, is how many bytes must be free before a poll
 	// says that the socket is writable. On Linux it is 1, and Set gives
 	// errors.ErrUnsupported; see NotSentLowWater.
 	SendLowWater = Option[int]{"SO_SNDLOWAT", number[int]{0, math.MaxInt32}}

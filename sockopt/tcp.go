@@ -26,7 +26,7 @@ func (s MD5Signature) String() string { return s.Peer.String() }
 // so, and older kernels fewer of them. See tcp(7) unless another source is given.
 var (
 	// Congestion, TCP_CONGESTION, names the congestion control algorithm. At most
-	// 15 octets; initially the system's, net.ipv4.tcp_congestion_control. Without
+	// 15 bytes; initially the system's, net.ipv4.tcp_congestion_control. Without
 	// CAP_NET_ADMIN only the allowed ones, see
 	// net.ipv4.tcp_allowed_congestion_control. Also MPTCP.
 	Congestion = Option[string]{"TCP_CONGESTION", text{15}}
@@ -80,7 +80,7 @@ var (
 	Linger2 = Option[time.Duration]{"TCP_LINGER2", duration{unit: time.Second, max: 120 * time.Second, none: true}}
 
 	// MaxSegment, TCP_MAXSEG, is the largest segment to be sent and to be asked of
-	// the peer, in octets, from 88 to 32767. Initially 536; once connected, Get
+	// the peer, in bytes, from 88 to 32767. Initially 536; once connected, Get
 	// tells what is in effect. 0 leaves it to the interface's MTU. Also MPTCP.
 	MaxSegment = Option[int]{"TCP_MAXSEG", number[int]{0, 32767}}
 
@@ -93,7 +93,7 @@ var (
 	// algorithm. Initially false, but package net turns it on. Also MPTCP.
 	NoDelay = Option[bool]{"TCP_NODELAY", boolValue{}}
 
-	// NotSentLowWater, TCP_NOTSENT_LOWAT, is below how many unsent octets a poll
+	// NotSentLowWater, TCP_NOTSENT_LOWAT, is below how many unsent bytes a poll
 	// says that the socket is writable. Initially the system's,
 	// net.ipv4.tcp_notsent_lowat, which 0 restores. Also MPTCP.
 	NotSentLowWater = Option[uint32]{"TCP_NOTSENT_LOWAT", number[uint32]{0, math.MaxUint32}}
@@ -132,7 +132,7 @@ var (
 	UserTimeout = Option[time.Duration]{"TCP_USER_TIMEOUT", duration{unit: time.Millisecond}}
 
 	// WindowClamp, TCP_WINDOW_CLAMP, bounds the advertised receive window, in
-	// octets. Linux takes no less than half the smallest receive buffer, and 0
+	// bytes. Linux takes no less than half the smallest receive buffer, and 0
 	// only before connect. Initially 0, no bound.
 	WindowClamp = Option[int]{"TCP_WINDOW_CLAMP", number[int]{0, math.MaxInt32}}
 )
@@ -150,7 +150,7 @@ var (
 	UDPGRO = Option[bool]{"UDP_GRO", boolValue{}}
 
 	// UDPSegment, UDP_SEGMENT, cuts what is written into datagrams of so many
-	// octets, the last may be shorter; at most 128 in one write. Initially 0: one
+	// bytes, the last may be shorter; at most 128 in one write. Initially 0: one
 	// datagram.
 	UDPSegment = Option[int]{"UDP_SEGMENT", number[int]{0, math.MaxUint16}}
 )

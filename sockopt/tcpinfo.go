@@ -38,8 +38,8 @@ func (s TCPState) String() string {
 }
 
 // TCPInfo is the value of [ConnectionInfo]: struct tcp_info of Linux, where its
-// header explains each field. Sizes are in octets, windows and counts of
-// unacknowledged data in segments, rates in octets per second. A field that the
+// header explains each field. Sizes are in bytes, windows and counts of
+// unacknowledged data in segments, rates in bytes per second. A field that the
 // running kernel is too old to know is zero.
 type TCPInfo struct {
 	State            TCPState
@@ -99,8 +99,8 @@ type TCPInfo struct {
 	DuplicateSACKs    uint32
 	ReorderingSeen    uint32
 	OutOfOrder        uint32
-	SendWindow        uint32 // in octets
-	ReceiveWindow     uint32 // in octets
+	SendWindow        uint32 // in bytes
+	ReceiveWindow     uint32 // in bytes
 	Rehashes          uint32
 	RTOs              uint16
 	RTORecoveries     uint16

@@ -44,7 +44,7 @@ func testConnectionInfo(t *testing.T, kind string) {
 		return nil
 	})
 	if info.BytesReceived < 1000 || info.RTT <= 0 || info.RTT > time.Minute {
-		t.Errorf("%d octets received, round trip %v", info.BytesReceived, info.RTT)
+		t.Errorf("%d bytes received, round trip %v", info.BytesReceived, info.RTT)
 	}
 }
 
@@ -109,10 +109,10 @@ func TestParseTCPInfo(t *testing.T) {
 			field := reflect.ValueOf(got).Field(i)
 			if from.unit != 0 {
 				if v := time.Duration(want) * from.unit; field.Int() != int64(v) {
-					t.Errorf("%d octets: %s = %v, want %v", size, name, time.Duration(field.Int()), v)
+					t.Errorf("%d bytes: %s = %v, want %v", size, name, time.Duration(field.Int()), v)
 				}
 			} else if field.Uint() != want {
-				t.Errorf("%d octets: %s = %d, want %d", size, name, field.Uint(), want)
+				t.Errorf("%d bytes: %s = %d, want %d", size, name, field.Uint(), want)
 			}
 		}
 	}

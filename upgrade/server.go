@@ -186,15 +186,16 @@ func (e *CutError) Error() string {
 // Unwrap returns Err.
 func (e *CutError) Unwrap() error { return e.Err }
 
-// Drain ends the server. It stops accepting, lets requests finish, answers what idle
-// clients still send with Connection: close, or GOAWAY for HTTP/2, closes connections
-// that have been idle for IdleTime, and returns when there is none left. If ctx ends
-// first it closes the rest, and the error is a *CutError that counts them.
+// Drain ends the server. It stops accepting and lets requests finish. Requests that
+// idle clients still send are answered with Connection: close, or GOAWAY for HTTP/2.
+// Connections that have been idle for IdleTime are closed. Drain returns when there are
+// no connections left. If ctx ends first it closes the rest, and the error is a
+// *CutError that counts them.
 //
-// Listeners that a successor holds too leave it the connections that nobody has accepted
-// yet. Closing the last descriptor of a listener would reset those, so that Drain
-// accepts and serves them first, of listeners that can tell whether one waits: those of
-// package sockets.
+// Connections that wait in the queue of a listener are left to the successor if that
+// has a copy of the listener. Closing the last descriptor of a listener would reset
+// them, so Drain accepts and serves them first; that works with listeners that can
+// report whether a connection waits: those of package sockets.
 func (s *Server) Drain(ctx context.Context) error {
 	s.init()
 	s.mu.Lock()

@@ -19,8 +19,8 @@ import (
 )
 
 // Supervise keeps a container alive across upgrades. A container ends with its process
-// number 1, which therefore must not be the one that is replaced. Call it first in main,
-// before anything else is started:
+// 1, which therefore must not be the process that is replaced. Call Supervise first in
+// main, before anything else is started:
 //
 //	func main() {
 //		if err := upgrade.Supervise(); err != nil {
@@ -28,14 +28,13 @@ import (
 //		}
 //		...
 //
-// Where the process has another number it returns nil at once. In process 1 it starts
-// the program again, with the same arguments, and does not return: it passes signals on
-// to the process that serves, which it knows from what that tells a service manager,
-// waits for processes that nobody else waits for, and exits with the status of the last
-// process that served. What is told goes on to the real service manager, if there is
-// one.
+// In any process other than process 1 it returns nil at once. In process 1 it starts
+// the program again with the same arguments and does not return: it passes signals on
+// to the process that serves, which it learns from the messages to the service manager,
+// reaps orphaned processes, and exits with the status of the last process that served.
+// The messages are passed on to the real service manager, if there is one.
 //
-// The error tells why the program could not be started.
+// The error is the reason why the program could not be started.
 func Supervise() error {
 	if os.Getpid() != 1 {
 		return nil

@@ -66,8 +66,8 @@ type Config struct {
 	PIDFile string
 
 	// Control, if not empty, is the path of a unix socket where another process
-	// with the same Control gets the sockets, as a successor that somebody else
-	// started. New asks there first.
+	// with the same Control gets the sockets, as a successor that was
+	// started by other means. New asks there first.
 	Control string
 
 	// AllowControl decides whether the process at the other end of Control may

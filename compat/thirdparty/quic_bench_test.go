@@ -71,7 +71,7 @@ func BenchmarkQUIC(b *testing.B) {
 var quicBenchAddr = &stdnet.UDPAddr{IP: stdnet.IPv4(127, 0, 0, 1)}
 
 // quicBenchTransfer connects two sockets by quic-go and returns a function that
-// sends size octets from one to the other, and returns when all have arrived.
+// sends size bytes from one to the other, and returns when all have arrived.
 func quicBenchTransfer(b *testing.B, size int64, listen func() (stdnet.PacketConn, error)) func() error {
 	transport := func() *quic.Transport {
 		c, err := listen()
@@ -123,7 +123,7 @@ func quicBenchTransfer(b *testing.B, size int64, listen func() (stdnet.PacketCon
 		}
 		n, err := io.Copy(io.Discard, s)
 		if err == nil && n != size {
-			err = fmt.Errorf("%d octets arrive of %d", n, size)
+			err = fmt.Errorf("%d bytes arrive of %d", n, size)
 		}
 		return errors.Join(err, <-sent)
 	}

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/netip"
 	"os"
@@ -20,13 +19,17 @@ import (
 	"time"
 
 	net "github.com/iolib-go/sockets/compat"
+	"github.com/iolib-go/sockets/examples/internal/cli"
 )
 
+const about = `
+
+Runs once through what programs do with package net, over the loopback, prints
+what they see, and ends. Built with package net it prints the same.`
+
 func main() {
-	log.SetFlags(0)
-	if err := run(); err != nil {
-		log.Fatal(err)
-	}
+	cli.Parse(about)
+	cli.Check(run())
 }
 
 // run runs the parts in a new folder, where the unix sockets get short names.

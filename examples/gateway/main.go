@@ -2,6 +2,7 @@
 // accepts connections, dials the host for each, and carries text both ways.
 //
 //	gateway -listen localhost:7000 -host mainframe:3270 -format cp1047,nel
+//	gateway -demo
 //
 // What the host sends in a way that its format does not allow is logged with
 // the offset of the byte, and so is a character that the host's encoding lacks
@@ -20,51 +21,62 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/examples/internal/cli"
 )
 
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "gateway:", err)
-		os.Exit(1)
-	}
-}
+const about = `-host address -format format [flags] | -demo [flags]
 
-func run() error {
+Carries text between clients that speak UTF-8 and a host that does not. With
+-demo it has a small host of its own, which speaks EBCDIC; then try
+"nc localhost 7000".`
+
+func main() {
 	g := gateway{log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	address := flag.String("listen", "localhost:7000", "`address` to accept UTF-8 clients at")
 	flag.StringVar(&g.host, "host", "", "`address` of the host")
 	hostFormat := flag.String("format", "", "the host's external `format`, such as cp1047,nel or shift_jis,crlf,strict")
 	clientFormat := flag.String("client", "utf-8", "the clients' external `format`")
 	flag.DurationVar(&g.grace, "grace", 10*time.Second, "how long connections may go on at the end")
-	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: gateway -host address -format format [flags]")
-		flag.PrintDefaults()
-		fmt.Fprintln(flag.CommandLine.Output(), "encodings:", strings.Join(sockets.EncodingNames(), " "))
-	}
-	flag.Parse()
-	if g.host == "" || *hostFormat == "" || flag.NArg() > 0 {
-		flag.Usage()
-		os.Exit(2)
+	demo := flag.Bool("demo", false, "be the host as well")
+	cli.Parse(about)
+	if *demo {
+		if g.host != "" || *hostFormat != "" {
+			cli.Misused(errors.New("-demo goes without -host and -format"))
+		}
+		*hostFormat = demoFormat
+	} else if g.host == "" || *hostFormat == "" {
+		cli.Misused(errors.New("-host and -format are needed, or -demo"))
 	}
 	var err error
 	if g.hostFormat, err = sockets.ParseFormat(*hostFormat); err != nil {
-		return err
+		cli.Misused(err)
 	}
 	if g.clientFormat, err = sockets.ParseFormat(*clientFormat); err != nil {
-		return err
+		cli.Misused(err)
 	}
-	l, err := sockets.Listen("tcp", *address)
+	cli.Check(run(&g, *address, *demo))
+}
+
+// run serves until the process is interrupted.
+func run(g *gateway, address string, demo bool) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if demo {
+		host, err := startDemoHost(ctx)
+		if err != nil {
+			return err
+		}
+		g.host = host.String()
+	}
+	l, err := sockets.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	g.log.Info("listening", "address", l.Addr(), "host", g.host, "format", g.hostFormat)
 	return g.serve(ctx, l)
 }

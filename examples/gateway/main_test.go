@@ -176,3 +176,45 @@ func TestShutdownDoesNotWaitForEver(t *testing.T) {
 		t.Errorf("log:\n%s", log)
 	}
 }
+
+// TestDemo talks to the host of -demo through the gateway.
+func TestDemo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	g := gateway{grace: time.Minute, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	host, err := startDemoHost(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.host = host.String()
+	if g.hostFormat, err = sockets.ParseFormat(demoFormat); err != nil {
+		t.Fatal(err)
+	}
+	l, err := sockets.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- g.serve(ctx, l) }()
+	c, err := sockets.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := io.WriteString(c, "Grüße\nHello\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.(*sockets.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(c)
+	want := "READY. c7 99 dc 59 85 IS GRÜSSE\nREADY. c8 85 93 93 96 IS HELLO\n"
+	if want = strings.ReplaceAll(want, "GRÜSSE", strings.ToUpper("Grüße")); string(got) != want || err != nil {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}

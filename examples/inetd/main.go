@@ -12,25 +12,31 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
-	"log"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/examples/internal/cli"
 )
 
+const about = `
+
+Answers every line with the line in upper case. A super-server starts it for
+each connection, with the connection as its standard input:
+
+	socat TCP-LISTEN:7777,reuseaddr,fork EXEC:./inetd,nofork
+	systemd-socket-activate --inetd -a -l 7777 ./inetd`
+
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("inetd: ")
+	cli.Parse(about)
 	c, err := connection()
-	if err != nil {
-		log.Fatal(err)
+	if errors.Is(err, syscall.ENOTSOCK) {
+		cli.Misused(errors.New("the standard input is no connection, and a super-server is to start this"))
 	}
-	err = sockets.With(c, nil, serve)
-	if err != nil {
-		log.Fatal(err)
-	}
+	cli.Check(sockets.With(c, err, serve))
 }
 
 // connection returns the connection on descriptor 0. Descriptor 1 is the same, and

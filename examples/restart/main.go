@@ -14,13 +14,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/examples/internal/cli"
 	"github.com/iolib-go/sockets/upgrade"
 )
 
@@ -28,37 +28,23 @@ func main() {
 	tcp := flag.String("tcp", "127.0.0.1:8080", "TCP `address` to listen on")
 	unix := flag.String("unix", "", "`path` of a unix socket to listen on as well")
 	control := flag.String("control", "", "`path` of a unix socket where another server may take over")
-	flag.Parse()
-	if err := upgrade.Supervise(); err != nil { // in a container
-		log.Fatal(err)
-	}
-	if err := run(*tcp, *unix, *control); err != nil {
-		log.Fatal(err)
-	}
-}
-
-func run(tcp, unix, control string) error {
+	cli.Parse("[flags]\n\nA web server that SIGHUP replaces by a new process, losing no request.")
+	cli.Check(upgrade.Supervise()) // in a container
 	ctx := context.Background()
-	up, err := upgrade.New(upgrade.Config{Control: control})
-	if err != nil {
-		return err
-	}
-	l, err := up.Listen(ctx, nil, "tcp", "tcp", tcp)
-	if err != nil {
-		return err
-	}
-	ls := []net.Listener{l}
-	if unix != "" {
-		// After kill -9 the file of the last process is still there.
-		lc := &sockets.ListenConfig{ReplaceStale: true}
-		if l, err = up.Listen(ctx, lc, "unix", "unix", unix); err != nil {
-			return err
+	up, err := upgrade.New(upgrade.Config{Control: *control})
+	cli.Check(err)
+	var ls []net.Listener
+	for network, address := range map[string]string{"tcp": *tcp, "unix": *unix} {
+		if address != "" {
+			// After kill -9 the file of the last process is still there.
+			lc := &sockets.ListenConfig{ReplaceStale: network == "unix"}
+			l, err := up.Listen(ctx, lc, network, network, address)
+			cli.Check(err)
+			ls = append(ls, l)
 		}
-		ls = append(ls, l)
 	}
-	if _, err := up.Ready(ctx); err != nil {
-		return err
-	}
+	_, err = up.Ready(ctx)
+	cli.Check(err)
 	s := upgrade.Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "process %d\n", os.Getpid())
 	})}}
@@ -68,5 +54,5 @@ func run(tcp, unix, control string) error {
 	<-up.Done()
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return s.Drain(ctx)
+	cli.Check(s.Drain(ctx))
 }

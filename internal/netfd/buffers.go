@@ -92,7 +92,7 @@ func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 	return n, nil
 }
 
-// consume drops n octets and empty buffers from the front. Buffers are forgotten
+// consume drops n bytes and empty buffers from the front. Buffers are forgotten
 // one by one, as package net does, so that what is sent may be collected.
 func consume(bufs *[][]byte, n int) {
 	for len(*bufs) > 0 {

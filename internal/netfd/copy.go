@@ -34,7 +34,7 @@ func (fd *FD) End() End { return End{Raw: (*rawConn)(fd), Unix: fd.Family == sys
 // Tests set it to learn which way data went.
 var TransferHook func(call string, n int64)
 
-// A transfer moves octets from src to dst. It is kept in a pool together with the
+// A transfer moves bytes from src to dst. It is kept in a pool together with the
 // functions that RawConns call, which would be on the heap for each transfer.
 type transfer struct {
 	dst, src End
@@ -82,13 +82,13 @@ const maxTransfer = math.MaxInt32
 
 func (t *transfer) chunk(max int64) int { return int(min(t.remain, max)) }
 
-// moved counts the n octets of the last call.
+// moved counts the n bytes of the last call.
 func (t *transfer) moved() {
 	t.written += int64(t.n)
 	t.remain -= int64(t.n)
 }
 
-// Sendfile moves up to limit octets from src, a file with an offset, to dst. If it
+// Sendfile moves up to limit bytes from src, a file with an offset, to dst. If it
 // is not handled, the rest has to be copied. Errors are as they come from the two
 // ends, or name the system call.
 func Sendfile(dst, src End, limit int64) (written int64, handled bool, err error) {
@@ -139,7 +139,7 @@ func (t *transfer) sendfileSrc(s uintptr) bool {
 	return true
 }
 
-// SpliceDirect moves up to limit octets from src to dst, one of which must be a
+// SpliceDirect moves up to limit bytes from src to dst, one of which must be a
 // pipe, so that nothing is ever on the way between them. If it is not handled,
 // the rest has to be copied.
 func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err error) {
@@ -211,7 +211,7 @@ var blocks = [2]sync.Pool{
 	{New: func() any { b := make([]byte, longPiece); return &b }},
 }
 
-// Splice moves up to limit octets from src, a stream socket, to dst: long pieces by
+// Splice moves up to limit bytes from src, a stream socket, to dst: long pieces by
 // way of a pipe. If it is not handled, the rest has to be copied.
 //
 // What dst does not take of the last piece, 1 MiB at most, is read from src again

@@ -142,7 +142,7 @@ func TestKeptClosedTwice(t *testing.T) {
 	}
 }
 
-// Pieces come in front of and behind an octet while it is read.
+// Pieces come in front of and behind a byte while it is read.
 func TestKeptBesideReaders(t *testing.T) {
 	for _, tt := range keptReads {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestKeptBesideReaders(t *testing.T) {
 					t.Fatal(err)
 				}
 				if n += len(rest); n != len("frontobacknew") {
-					t.Fatalf("%q and then %q: %d octets of %d", buf, rest, n, len("frontobacknew"))
+					t.Fatalf("%q and then %q: %d bytes of %d", buf, rest, n, len("frontobacknew"))
 				}
 				a.Close()
 			}

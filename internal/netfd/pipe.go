@@ -11,10 +11,10 @@ import (
 // everybody, see /proc/sys/fs/pipe-max-size in proc(5).
 const pipeSize = 1 << 20
 
-// A pipe is where octets are between two sockets, see splice(2).
+// A pipe is where bytes are between two sockets, see splice(2).
 type pipe struct {
 	pipeEnds
-	n       int // octets in it
+	n       int // bytes in it
 	cleanup runtime.Cleanup
 }
 
@@ -42,7 +42,7 @@ func getPipe() *pipe {
 	return p
 }
 
-// put gives the pipe back. One with something in it is closed: octets must never
+// put gives the pipe back. One with something in it is closed: bytes must never
 // show up in another transfer.
 func (p *pipe) put() {
 	if p.n == 0 {
@@ -53,7 +53,7 @@ func (p *pipe) put() {
 	p.close()
 }
 
-// read takes octets out of the pipe; none if it is empty.
+// read takes bytes out of the pipe; none if it is empty.
 func (p *pipe) read(b []byte) int {
 	if p.n <= 0 || len(b) == 0 {
 		return 0

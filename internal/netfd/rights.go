@@ -29,23 +29,23 @@ type Rights struct {
 	Left bool
 	Came int
 
-	fd    *FD
-	conns []syscall.RawConn // whose descriptors are sent
-	raw   []int             // descriptors that are sent besides
-	held  int               // of conns
-	heldE error             // why the next one is not held
-	data  []byte            // of the control message, for the descriptors
-	b     []byte
-	octet [1]byte
-	n     int // octets of b sent, or received
-	errno syscall.Errno
-	done  bool
-	part  bool // counted in fd.parted
-	alone bool // what was kept goes with nothing else
-	s     uintptr
-	oobn  int // of the last receive
-	flags int
-	from  sys.Sockaddr
+	fd     *FD
+	conns  []syscall.RawConn // whose descriptors are sent
+	raw    []int             // descriptors that are sent besides
+	held   int               // of conns
+	heldE  error             // why the next one is not held
+	data   []byte            // of the control message, for the descriptors
+	b      []byte
+	single [1]byte
+	n      int // bytes of b sent, or received
+	errno  syscall.Errno
+	done   bool
+	part   bool // counted in fd.parted
+	alone  bool // what was kept goes with nothing else
+	s      uintptr
+	oobn   int // of the last receive
+	flags  int
+	from   sys.Sockaddr
 
 	oob    []byte // control data to send, part of buffer
 	buffer [controlSize / 8]uint64
@@ -116,8 +116,8 @@ type HeldError struct {
 func (e *HeldError) Error() string { return fmt.Sprintf("descriptor %d: %v", e.Index, e.Err) }
 
 // SendRights sends all of b with the descriptors that were added, in one go as
-// seen by other writers; of a stream, they go with the first octet. Nobody can
-// close them while the system call runs. On other than datagram sockets an octet
+// seen by other writers; of a stream, they go with the first byte. Nobody can
+// close them while the system call runs. On other than datagram sockets a byte
 // of zero carries them if b is empty, and is not counted. The error is a
 // *HeldError if a descriptor was gone.
 func (fd *FD) SendRights(r *Rights, b []byte) (int, error) {
@@ -140,8 +140,8 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 	r.fd, r.b, r.n, r.errno, r.heldE = fd, b, 0, 0, nil
 	uncounted := len(b) == 0 && len(r.oob) > 0 && fd.Type != sys.SOCK_DGRAM
 	if uncounted {
-		r.octet[0] = 0
-		r.b = r.octet[:]
+		r.single[0] = 0
+		r.b = r.single[:]
 	}
 	err := fd.RawWrite(r.send)
 	if r.part {
@@ -167,7 +167,7 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 func (r *Rights) send(s uintptr) bool {
 	r.s, r.done, r.held = s, false, 0
 	if r.n > 0 {
-		// They went with the first octet of a stream.
+		// They went with the first byte of a stream.
 		clear(r.conns)
 		r.conns = r.conns[:0]
 	}
@@ -231,7 +231,7 @@ func (fd *FD) RecvRights(r *Rights, b []byte) (int, error) {
 	return r.recv(fd, b, false)
 }
 
-// RecvCred is RecvRights that does not put octets of several senders together.
+// RecvCred is RecvRights that does not put bytes of several senders together.
 func (fd *FD) RecvCred(r *Rights, b []byte) (int, error) {
 	return r.recv(fd, b, true)
 }
@@ -246,7 +246,7 @@ func (r *Rights) recv(fd *FD, b []byte, alone bool) (int, error) {
 // than a byte, except where the system does not allow to look first: r.Left is set
 // then.
 func (fd *FD) TakeRight(r *Rights) error {
-	r.fd, r.b = fd, r.octet[:]
+	r.fd, r.b = fd, r.single[:]
 	_, err := r.read(r.take)
 	return err
 }

@@ -15,7 +15,7 @@ func TestCmsgs(t *testing.T) {
 		var data []byte
 		all, data = AppendCmsg(all, 1, i, n)
 		if len(data) != n {
-			t.Fatalf("message %d has room for %d octets, want %d", i, len(data), n)
+			t.Fatalf("message %d has room for %d bytes, want %d", i, len(data), n)
 		}
 		for k := range data {
 			data[k] = byte(n)
@@ -34,7 +34,7 @@ func TestCmsgs(t *testing.T) {
 	}
 	to := make([]byte, len(all))
 	if n, complete := CopyCmsgs(to, all); n != len(all) || !complete || !bytes.Equal(to, all) {
-		t.Errorf("copied %d of %d octets, all %v", n, len(all), complete)
+		t.Errorf("copied %d of %d bytes, all %v", n, len(all), complete)
 	}
 	// The padding behind the last one may be missing; without all of its data it is
 	// cut short, and without room for its header it is left out.
@@ -46,7 +46,7 @@ func TestCmsgs(t *testing.T) {
 			want = last
 		}
 		if n != want || complete != (room >= last+cmsgLen(17)) {
-			t.Errorf("with room for %d copied %d of %d octets, all %v", room, n, len(all), complete)
+			t.Errorf("with room for %d copied %d of %d bytes, all %v", room, n, len(all), complete)
 		}
 		if n == last {
 			continue
@@ -162,10 +162,10 @@ func FuzzNextCmsg(f *testing.F) {
 			seen += len(c.Whole)
 		}
 		if seen > len(b) {
-			t.Fatalf("%d octets of messages in %d", seen, len(b))
+			t.Fatalf("%d bytes of messages in %d", seen, len(b))
 		}
 		if _, others := TakeSegmentSize(bytes.Clone(b)); len(others) > len(b) {
-			t.Fatalf("%d octets of messages without the size, %d with it", len(others), len(b))
+			t.Fatalf("%d bytes of messages without the size, %d with it", len(others), len(b))
 		}
 		TakesSegmentSize(b)
 		to := make([]byte, len(b))
@@ -175,7 +175,7 @@ func FuzzNextCmsg(f *testing.F) {
 		// No room is too little for a panic.
 		for room := range len(b) {
 			if n, _ := CopyCmsgs(to[:room], b); n > room {
-				t.Fatalf("copied %d octets into %d", n, room)
+				t.Fatalf("copied %d bytes into %d", n, room)
 			}
 		}
 	})

@@ -12,7 +12,7 @@ import (
 // type follow.
 const cmsgLenSize = unix.SizeofCmsghdr - 8
 
-// CmsgSpace returns the room that a control message with n octets of data takes.
+// CmsgSpace returns the room that a control message with n bytes of data takes.
 func CmsgSpace(n int) int { return unix.CmsgSpace(n) }
 
 // NextCmsg takes the first control message off b. It reports false at the end, or
@@ -37,7 +37,7 @@ func NextCmsg(b []byte) (c Cmsg, rest []byte, ok bool) {
 }
 
 // AppendCmsg appends a control message to b, which is empty or control data, and
-// returns where its n octets of data go.
+// returns where its n bytes of data go.
 func AppendCmsg(b []byte, level, typ, n int) (all, data []byte) {
 	// What stands before may lack the padding behind the last message.
 	for len(b) < alignCmsg(len(b)) {
@@ -52,7 +52,7 @@ func AppendCmsg(b []byte, level, typ, n int) (all, data []byte) {
 	return b, h[unix.CmsgLen(0):unix.CmsgLen(n)]
 }
 
-// cmsgLen returns the length of a control message with n octets of data, without
+// cmsgLen returns the length of a control message with n bytes of data, without
 // the padding behind it.
 func cmsgLen(n int) int { return unix.CmsgLen(n) }
 

@@ -14,7 +14,7 @@ const (
 	HasSplice   = true
 )
 
-// Sendfile moves up to max octets from src's file offset on, which moves along,
+// Sendfile moves up to max bytes from src's file offset on, which moves along,
 // to dst. 0 is the end of src. See sendfile(2).
 func Sendfile(dst, src uintptr, max int) (int, syscall.Errno) {
 	for {
@@ -25,7 +25,7 @@ func Sendfile(dst, src uintptr, max int) (int, syscall.Errno) {
 	}
 }
 
-// Splice moves up to max octets from src to dst, one of which is a pipe. It never
+// Splice moves up to max bytes from src to dst, one of which is a pipe. It never
 // waits for a pipe. 0 is the end of src. See splice(2).
 func Splice(dst, src uintptr, max int) (int, syscall.Errno) {
 	for {
@@ -36,7 +36,7 @@ func Splice(dst, src uintptr, max int) (int, syscall.Errno) {
 	}
 }
 
-// Pipe makes a pipe, non-blocking and close-on-exec, with room for size octets if
+// Pipe makes a pipe, non-blocking and close-on-exec, with room for size bytes if
 // the system grants them. See pipe(2), and F_SETPIPE_SZ in fcntl(2).
 func Pipe(size int) (r, w int, e syscall.Errno) {
 	var p [2]int

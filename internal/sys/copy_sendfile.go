@@ -12,7 +12,7 @@ import (
 // HasSendfile says that there is a sendfile(2).
 const HasSendfile = true
 
-// Sendfile moves up to max octets from src's file offset on, which moves along,
+// Sendfile moves up to max bytes from src's file offset on, which moves along,
 // to dst, a stream socket. 0 is the end of src. See sendfile(2).
 func Sendfile(dst, src uintptr, max int) (int, syscall.Errno) {
 	// These systems take the offset as an argument and leave the file's alone.

@@ -46,7 +46,7 @@ type Received struct {
 	Unknown bool // a control message of another kind, or none at all
 }
 
-// Parse reads control data. What it finds is added to r.Rights. Whatever octets
+// Parse reads control data. What it finds is added to r.Rights. Whatever bytes
 // oob holds, no number is taken for a descriptor unless it is in a message that
 // carries descriptors.
 func (r *Received) Parse(oob []byte) {

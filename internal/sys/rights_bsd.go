@@ -27,7 +27,7 @@ var started = time.Now()
 // MonotonicUsec returns microseconds of a clock that never goes back.
 func MonotonicUsec() int64 { return time.Since(started).Microseconds() }
 
-// Unread returns how many octets of a stream wait to be received, ioctl(2).
+// Unread returns how many bytes of a stream wait to be received, ioctl(2).
 func Unread(fd uintptr) int {
 	const fionread = 0x4004667f // sys/filio.h
 	n, err := unix.IoctlGetInt(int(fd), fionread)

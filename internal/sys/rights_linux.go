@@ -26,7 +26,7 @@ func MonotonicUsec() int64 {
 	return ts.Nano() / 1000
 }
 
-// Unread returns how many octets of a stream wait to be received, tcp(7).
+// Unread returns how many bytes of a stream wait to be received, tcp(7).
 func Unread(fd uintptr) int {
 	n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
 	if err != nil {

@@ -36,7 +36,7 @@ func (sa *Sockaddr) SetBytes(b []byte) syscall.Errno {
 	return 0
 }
 
-// SetFamily makes sa a copy of b, whose first two octets are replaced by the family.
+// SetFamily makes sa a copy of b, whose first two bytes are replaced by the family.
 func (sa *Sockaddr) SetFamily(family int, b []byte) error {
 	if errno := sa.SetBytes(b); errno != 0 {
 		return errno
@@ -118,7 +118,7 @@ func (sa *Sockaddr) IsLinkLocal() bool {
 }
 
 // SetUnix makes sa an AF_UNIX address. Where names may be abstract, a leading
-// '@' or NUL makes it one, and every further octet of it counts, NULs included.
+// '@' or NUL makes it one, and every further byte of it counts, NULs included.
 // It reports EINVAL for a name that is too long, or for a path with a NUL, where
 // the kernel would take the part before it. See unix(7).
 func (sa *Sockaddr) SetUnix(name string) syscall.Errno { return sa.setUnix(name, 1) }

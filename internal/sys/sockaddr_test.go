@@ -44,7 +44,7 @@ func TestSockaddrUnix(t *testing.T) {
 	tests := []struct {
 		name     string
 		want     string // as read back
-		size     int    // octets in use; abstract names only exist on Linux
+		size     int    // bytes in use; abstract names only exist on Linux
 		abstract bool
 	}{
 		{"", "", 2, false},

@@ -107,7 +107,7 @@ func SetMulticastLoop6(fd uintptr, on bool) syscall.Errno {
 
 // SetMulticastLoop4 says whether multicasts reach sockets on this host, ip(7).
 func SetMulticastLoop4(fd uintptr, on bool) syscall.Errno {
-	// An octet, which every system takes; the BSDs refuse an int.
+	// A byte, which every system takes; the BSDs refuse an int.
 	return errno(unix.SetsockoptByte(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, byte(boolint(on))))
 }
 

@@ -72,7 +72,7 @@ func TestAllocs(t *testing.T) {
 				check(t, err)
 			}
 		}},
-		// Exactly one, the octets of the IP: ReadFromUDP is inlined, so that the
+		// Exactly one, the bytes of the IP: ReadFromUDP is inlined, so that the
 		// address need not be on the heap.
 		{"UDP WriteTo, ReadFromUDP", 1, func(t *testing.T) func() {
 			c, b := conntest.ListenUDP(t, "udp4", "127.0.0.1:0"), make([]byte, 64)

@@ -212,7 +212,7 @@ func TestDatagramManyMessages(t *testing.T) {
 			for _, size := range []int{1, 0} { // empty ones are not
 				out = conntest.Numbered(b.LocalAddr(), conntest.EqualSizes(1500, size)...)
 				if n, err := a.WriteBatch(out, 0); n != 1500 || err != nil {
-					t.Fatalf("WriteBatch of %d octets each = %d, %v, want 1500, nil", size, n, err)
+					t.Fatalf("WriteBatch of %d bytes each = %d, %v, want 1500, nil", size, n, err)
 				}
 			}
 		})

@@ -416,7 +416,7 @@ func (p *property) round(t *testing.T) {
 		}
 		for i := range want[k] {
 			if got[i] != want[k][i] {
-				t.Fatalf("receiver %d, datagram %d of %d: %d octets, want %d, or others", k, i, len(want[k]), len(got[i]), len(want[k][i]))
+				t.Fatalf("receiver %d, datagram %d of %d: %d bytes, want %d, or others", k, i, len(want[k]), len(got[i]), len(want[k][i]))
 			}
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// giveBack has ReceiveFD find an octet of plain data at the start of a's stream.
+// giveBack has ReceiveFD find a byte of plain data at the start of a's stream.
 func giveBack(tb testing.TB, b *sockets.UnixConn) {
 	tb.Helper()
 	if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
@@ -95,13 +95,13 @@ func TestReceiveFDForeignControl(t *testing.T) {
 			socktest.SendRaw(t, a, []byte("x"))
 			giveBack(t, b)
 			if n, err := b.Read(make([]byte, 10)); n != 1 || err != nil {
-				t.Errorf("Read: %d, %v, want the octet", n, err)
+				t.Errorf("Read: %d, %v, want the byte", n, err)
 			}
 		})
 	}
 }
 
-// TestGivenBackCredentials checks that an octet that ReceiveFD gives back keeps its
+// TestGivenBackCredentials checks that a byte that ReceiveFD gives back keeps its
 // sender, and does not get another's.
 func TestGivenBackCredentials(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -140,7 +140,7 @@ func TestGivenBackCredentials(t *testing.T) {
 }
 
 // TestGivenBackControl checks that ReadMsgUnix gets the descriptors that come behind
-// an octet that ReceiveFD gives back.
+// a byte that ReceiveFD gives back.
 func TestGivenBackControl(t *testing.T) {
 	socktest.CheckNoLeak(t)
 	a, b := conntest.Pair(t, "unix")
@@ -157,7 +157,7 @@ func TestGivenBackControl(t *testing.T) {
 		data, control = append(data, buf[:n]...), append(control, oob[:oobn]...)
 	}
 	if string(data) != "pfd" || len(control) != unix.CmsgSpace(4) {
-		t.Fatalf("received %q with %d octets of control data", data, len(control))
+		t.Fatalf("received %q with %d bytes of control data", data, len(control))
 	}
 	msgs, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
@@ -171,7 +171,7 @@ func TestGivenBackControl(t *testing.T) {
 }
 
 // TestGivenBackReset checks that a broken connection does not look like the end
-// behind an octet that ReceiveFD gives back.
+// behind a byte that ReceiveFD gives back.
 func TestGivenBackReset(t *testing.T) {
 	tests := []struct {
 		name string
@@ -389,7 +389,7 @@ func TestSendFDOddConn(t *testing.T) {
 	}
 }
 
-// TestFDAfterCopy interrupts a Copy that has taken octets out of the socket, and
+// TestFDAfterCopy interrupts a Copy that has taken bytes out of the socket, and
 // receives them by each of the methods for control data: all, in order, and what is
 // sent behind them.
 func TestFDAfterCopy(t *testing.T) {
@@ -439,12 +439,12 @@ func TestFDAfterCopy(t *testing.T) {
 				b := make([]byte, min(missing, 3000))
 				m, err := tt.read(src, b)
 				if err != nil {
-					t.Fatalf("%d octets missing: %v", missing, err)
+					t.Fatalf("%d bytes missing: %v", missing, err)
 				}
 				got, missing = append(got, b[:m]...), missing-m
 			}
 			if diff := cmp.Diff(want[n:], got); diff != "" {
-				t.Errorf("octets were lost or changed (-want +got):\n%s", diff)
+				t.Errorf("bytes were lost or changed (-want +got):\n%s", diff)
 			}
 			f, err := src.ReceiveFD()
 			if err != nil {
@@ -456,7 +456,7 @@ func TestFDAfterCopy(t *testing.T) {
 }
 
 // TestSendFDsAfterReceiving checks that what is sent has nothing of what was received
-// before: neither the octet nor the address. They share memory, most of the time.
+// before: neither the byte nor the address. They share memory, most of the time.
 func TestSendFDsAfterReceiving(t *testing.T) {
 	socktest.CheckNoLeak(t)
 	f := socktest.Pipes(t, 1)[0]

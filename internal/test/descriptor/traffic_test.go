@@ -303,12 +303,12 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 			got = append(got, buf[:n]...)
 			if fds == nil {
 				if len(starts) > 0 && starts[0] < to {
-					t.Fatalf("octets %d to %d came without the descriptors at %d", from, to, starts[0])
+					t.Fatalf("bytes %d to %d came without the descriptors at %d", from, to, starts[0])
 				}
 				continue
 			}
 			if len(starts) == 0 || starts[0] < from || starts[0] >= to {
-				t.Fatalf("octets %d to %d came with descriptors of others", from, to)
+				t.Fatalf("bytes %d to %d came with descriptors of others", from, to)
 			}
 			if diff := cmp.Diff(groups[0].IDs, socktest.IDsOf(t, fds)); diff != "" {
 				t.Fatalf("descriptors at %d mismatch (-want +got):\n%s", starts[0], diff)
@@ -317,7 +317,7 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 			socktest.CloseFiles(fds)
 		}
 		if !bytes.Equal(want, got) || len(starts) > 0 {
-			t.Errorf("got %d octets of %d, %d messages with descriptors are missing", len(got), len(want), len(starts))
+			t.Errorf("got %d bytes of %d, %d messages with descriptors are missing", len(got), len(want), len(starts))
 		}
 	}
 	if err := <-done; err != nil {

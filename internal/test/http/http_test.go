@@ -143,7 +143,7 @@ func TestHTTPChunkedAndTrailers(t *testing.T) {
 		req.Trailer = http.Header{"X-Client": {"client's trailer"}}
 		resp, got, _ := get(t, c, req)
 		if got != body {
-			t.Errorf("echo of %d octets has %d", len(body), len(got))
+			t.Errorf("echo of %d bytes has %d", len(body), len(got))
 		}
 		if diff := cmp.Diff([]string{"chunked"}, resp.TransferEncoding); diff != "" {
 			t.Errorf("transfer encoding (-want +got):\n%s", diff)
@@ -333,7 +333,7 @@ func TestHTTPServeContent(t *testing.T) {
 			}
 			resp, body, _ := get(t, c, req)
 			if resp.StatusCode != tt.status || !bytes.Equal([]byte(body), tt.want) {
-				t.Errorf("range %q: status %d, %d octets, right: %v", tt.header, resp.StatusCode, len(body), body == string(tt.want))
+				t.Errorf("range %q: status %d, %d bytes, right: %v", tt.header, resp.StatusCode, len(body), body == string(tt.want))
 			}
 		}
 	})

@@ -47,7 +47,7 @@ func benchListener(b *testing.B, im *impl, network string) net.Listener {
 	return l
 }
 
-// BenchmarkPingPong sends 64 octets there and back; both ends wait in the poller.
+// BenchmarkPingPong sends 64 bytes there and back; both ends wait in the poller.
 func BenchmarkPingPong(b *testing.B) {
 	benchmark(b, func(b *testing.B, dialed, accepted net.Conn) {
 		done := make(chan error, 1)
@@ -81,7 +81,7 @@ func BenchmarkPingPong(b *testing.B) {
 	})
 }
 
-// BenchmarkWriteRead sends 64 octets and takes them, without waiting.
+// BenchmarkWriteRead sends 64 bytes and takes them, without waiting.
 func BenchmarkWriteRead(b *testing.B) {
 	benchmark(b, func(b *testing.B, dialed, accepted net.Conn) {
 		buf := make([]byte, 64)

@@ -83,7 +83,7 @@ func TestParityBuffers(t *testing.T) {
 			e.send(s, "x")
 			e.ok(s.CloseWrite())
 			e.see("ReadFrom conn")(c.ReadFrom(other))
-			// Another one: ours still has the octet that net's has lost.
+			// Another one: ours still has the byte that net's has lost.
 			other, s = e.tcpPair("tcp")
 			e.send(s, "x")
 			e.ok(s.CloseWrite())

@@ -361,7 +361,7 @@ func (e *env) describe(v any) any {
 		}
 		return "*os.File " + e.text(v.Name())
 	case int:
-		return max(v, 0) // net counts -1 octets when recvmsg fails, we 0
+		return max(v, 0) // net counts -1 bytes when recvmsg fails, we 0
 	case syscall.RawConn:
 		return "syscall.RawConn"
 	case []byte:

@@ -6,6 +6,10 @@ package readme
 
 import (
 	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -269,6 +273,77 @@ func TestGo(t *testing.T) {
 			if !strings.Contains(p.text, "Go "+string(m[1])) {
 				t.Errorf("%s does not name Go %s", p.name, m[1])
 			}
+		}
+	}
+}
+
+// TestOverviews checks that the overview of each package links all types and values of its
+// errors, and that it has an example.
+func TestOverviews(t *testing.T) {
+	api, err := os.ReadFile(root + "api.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, name := range map[string]string{".": "sockets", "sockopt": "sockopt", "activation": "activation", "upgrade": "upgrade"} {
+		doc, err := os.ReadFile(filepath.Join(root, dir, "doc.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs := regexp.MustCompile(`(?m)^`+name+` (?:method \(\*(\w+)\) Error\(\) string|var (Err\w+) error)$`).FindAllStringSubmatch(string(api), -1)
+		if len(errs) == 0 {
+			t.Errorf("no errors of %s in api.txt", name)
+		}
+		for _, m := range errs {
+			if e := m[1] + m[2]; !strings.Contains(string(doc), "["+e+"]") && !strings.Contains(string(doc), "[*"+e+"]") {
+				t.Errorf("the overview of %s does not name %s", name, e)
+			}
+		}
+		examples, err := filepath.Glob(filepath.Join(root, dir, "example_test.go"))
+		if err != nil || len(examples) != 1 {
+			t.Fatalf("%s: %d files of examples, %v", name, len(examples), err)
+		}
+		source, err := os.ReadFile(examples[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(source), "\nfunc Example() {") {
+			t.Errorf("%s has no example of the package", name)
+		}
+	}
+}
+
+// oldWords are those that the documentation has plainer ones for.
+var oldWords = regexp.MustCompile(`(?i)\b(octets?|somebody|nobody|whoever|connection stands|stands for)\b`)
+
+// TestWords checks doc comments of what is exported, and the pages.
+func TestWords(t *testing.T) {
+	for _, dir := range []string{".", "sockopt", "activation", "upgrade", "compat"} {
+		packages, err := parser.ParseDir(token.NewFileSet(), filepath.Join(root, dir), func(f fs.FileInfo) bool {
+			return !strings.HasSuffix(f.Name(), "_test.go")
+		}, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, p := range packages {
+			if !ast.PackageExports(p) {
+				t.Errorf("%s exports nothing", name)
+			}
+			ast.Inspect(p, func(n ast.Node) bool {
+				if group, ok := n.(*ast.CommentGroup); ok {
+					if m := oldWords.FindString(group.Text()); m != "" {
+						t.Errorf("package %s: %q in %q", name, m, group.Text())
+					}
+					if m := regexp.MustCompile(`\b[a-z_]+\.go\b(?:[^.]|$)`).FindString(group.Text()); m != "" {
+						t.Errorf("package %s: a doc comment sends the reader to %s", name, m)
+					}
+				}
+				return true
+			})
+		}
+	}
+	for _, p := range pages(t) {
+		if m := oldWords.FindString(p.prose()); m != "" {
+			t.Errorf("%s: %q", p.name, m)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func defectServices(t *testing.T) {
 
 func defectUnixNames(t *testing.T) {
 	dir := socktest.ShortDir(t)
-	// As long as sun_path, in octets and with two to a character.
+	// As long as sun_path, in bytes and with two to a character.
 	path := dir + "/" + strings.Repeat("é", (107-len(dir)-1)/2)
 	abstract := "@" + strings.Repeat("x", 100) + "\x00\x00"
 	for _, name := range []string{path, abstract + strings.Repeat("y", 108-len(abstract))} {

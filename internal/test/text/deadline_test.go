@@ -459,6 +459,6 @@ func TestCloseWaitsForAWriteThatSendsTheBuffer(t *testing.T) {
 	}
 	rest, err := io.ReadAll(b)
 	if string(got)+string(rest) != text || err != nil {
-		t.Errorf("%d octets arrived, %v, want %d", 1+len(rest), err, len(text))
+		t.Errorf("%d bytes arrived, %v, want %d", 1+len(rest), err, len(text))
 	}
 }

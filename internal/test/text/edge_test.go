@@ -88,7 +88,7 @@ func TestBufferedBytesBetweenEndTheMemoryOfACR(t *testing.T) {
 }
 
 func TestACharacterIsConsumedAlone(t *testing.T) {
-	// Only the first octet of its text fits. What follows is not decoded with it.
+	// Only the first byte of its text fits. What follows is not decoded with it.
 	for _, tt := range []struct{ format, wire, first, rest string }{
 		{"iso-8859-1", "\xe9x", "é", "x"},
 		{"shift_jis", "\x83ex", "テ", "x"},
@@ -107,7 +107,7 @@ func TestReadAsksForWhatTheBuffersTake(t *testing.T) {
 		t.Helper()
 		wantText(t, c, size, "a", nil)
 		if len(s.last) != want {
-			t.Errorf("Read of %d asked for %d octets, want %d", size, len(s.last), want)
+			t.Errorf("Read of %d asked for %d bytes, want %d", size, len(s.last), want)
 		}
 	}
 	asked(512, 512)
@@ -130,7 +130,7 @@ func TestReadOfMoreThanABlock(t *testing.T) {
 	wire := oneShot(t, "shift_jis", text)
 	c, _ := play(t, "shift_jis", scripted{wire, io.EOF})
 	if got, err := readable(c, 1<<20); got != text || err != io.EOF {
-		t.Errorf("%d octets, %v; want %d", len(got), err, len(text))
+		t.Errorf("%d bytes, %v; want %d", len(got), err, len(text))
 	}
 }
 
@@ -153,7 +153,7 @@ func TestAnyNumberOfBytesMayBeLeft(t *testing.T) {
 		got += string(p[:n])
 		rest, err := readable(c, 512)
 		if got+rest != text || err != io.EOF {
-			t.Fatalf("a Read of %d: %d octets of text in all, %v, want %d", k, len(got+rest), err, len(text))
+			t.Fatalf("a Read of %d: %d bytes of text in all, %v, want %d", k, len(got+rest), err, len(text))
 		}
 	}
 }
@@ -287,7 +287,7 @@ func TestForeignEncodingSurvivesADeadlineAtEveryByte(t *testing.T) {
 		c := sockets.NewTextConn(s, f)
 		n, err := c.Write([]byte(text))
 		if err != nil && (n != len(text) || !errors.Is(err, os.ErrDeadlineExceeded)) {
-			t.Errorf("%d octets taken: %d, %v", k, n, err)
+			t.Errorf("%d bytes taken: %d, %v", k, n, err)
 		}
 		conntest.MustWrite(t, c, text[n:])
 		if err := c.Close(); err != nil {
