@@ -32,7 +32,8 @@ func TestMethodSets(t *testing.T) {
 		extra      []string
 	}{
 		{new(sockets.TCPConn), new(net.TCPConn), slices.Concat(messages, buffers)},
-		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, segments, peer, []string{"ReadErrorQueue", "SetOffload", "JoinGroup", "LeaveGroup", "JoinSourceSpecificGroup", "LeaveSourceSpecificGroup"})},
+		{new(sockets.UDPConn), new(net.UDPConn), slices.Concat(messages, batches, segments, peer, []string{"ReadErrorQueue", "SetOffload", "JoinGroup", "LeaveGroup", "JoinSourceSpecificGroup", "LeaveSourceSpecificGroup",
+			"ExcludeSourceSpecificGroup", "IncludeSourceSpecificGroup", "SendToAddrPort", "ReceiveFromAddrPort"})},
 		{new(sockets.IPConn), new(net.IPConn), slices.Concat(messages, batches, peer)},
 		{new(sockets.UnixConn), new(net.UnixConn), slices.Concat(messages, batches, buffers, descriptors, peer)},
 		{new(sockets.TCPListener), new(net.TCPListener), []string{"AcceptWith"}},
@@ -91,7 +92,7 @@ func TestFields(t *testing.T) {
 		extra      []string
 	}{
 		{sockets.Dialer{}, net.Dialer{}, []string{"Options", "Format", "InputBufferSize", "OutputBufferSize", "Offload", "NetNS"}},
-		{sockets.ListenConfig{}, net.ListenConfig{}, []string{"Backlog", "NetNS", "Options", "PacketInfo", "ReplaceStale", "UnixMode", "UnixOwner", "Format", "InputBufferSize", "OutputBufferSize", "Offload"}},
+		{sockets.ListenConfig{}, net.ListenConfig{}, []string{"Backlog", "GroupOnly", "NetNS", "Options", "PacketInfo", "ReplaceStale", "UnixMode", "UnixOwner", "Format", "InputBufferSize", "OutputBufferSize", "Offload"}},
 	}
 	for _, tt := range tests {
 		ours, nets := reflect.TypeOf(tt.ours), reflect.TypeOf(tt.nets)
