@@ -224,6 +224,9 @@ func (b *bench) address(network string) string {
 	switch network {
 	case "unix", "unixgram", "unixpacket":
 		return filepath.Join(socktest.ShortDir(b), "s")
+	case "udp6":
+		socktest.NeedNetwork(b, "udp6")
+		return "[::1]:0"
 	case "ip4:253":
 		return "127.0.0.1"
 	}
