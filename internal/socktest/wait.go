@@ -34,17 +34,23 @@ func while(tb testing.TB, states []string, op, then func()) {
 		defer close(done)
 		blockedOp(op)
 	}()
-	waits := false
+	// Once does not tell: the runtime has a goroutine wait for a moment, too.
+	const often = 3
+	waits := 0
 	WaitUntil(func() bool {
-		waits = inState(states, blockedOpName)
+		if inState(states, blockedOpName) {
+			waits++
+		} else {
+			waits = 0
+		}
 		select {
 		case <-done:
 			return true
 		default:
-			return waits
+			return waits >= often
 		}
 	})
-	if !waits {
+	if waits < often {
 		tb.Error("the call does not wait")
 	}
 	then()
