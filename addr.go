@@ -161,9 +161,7 @@ func decodeAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 		case sys.SOCK_RAW:
 			return decodeIPAddr(sa)
 		case sys.SOCK_DGRAM:
-			a := new(net.UDPAddr)
-			decodeUDPAddr(sa, a)
-			return a
+			return newUDPAddr(sa)
 		}
 		return decodeTCPAddr(sa)
 	case sys.AF_UNIX:

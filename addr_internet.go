@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -120,20 +119,16 @@ type (
 	}
 )
 
-func (a *tcpAddr4) set(sa *sys.Sockaddr) { setTCPAddr4(&a.TCPAddr, &a.ip, sa) }
-
-func (a *tcpAddr6) set(sa *sys.Sockaddr) { setTCPAddr6(&a.TCPAddr, &a.ip, sa) }
-
-func setTCPAddr4(a *net.TCPAddr, octets *[4]byte, sa *sys.Sockaddr) {
+func (a *tcpAddr4) set(sa *sys.Sockaddr) {
 	ip, port := sa.Inet4()
-	*octets = ip
-	a.IP, a.Port = octets[:], int(port)
+	a.ip = ip
+	a.IP, a.Port = a.ip[:], int(port)
 }
 
-func setTCPAddr6(a *net.TCPAddr, octets *[16]byte, sa *sys.Sockaddr) {
+func (a *tcpAddr6) set(sa *sys.Sockaddr) {
 	ip, port, scope := sa.Inet6()
-	*octets = ip
-	a.IP, a.Port, a.Zone = octets[:], int(port), zoneName(scope)
+	a.ip = ip
+	a.IP, a.Port, a.Zone = a.ip[:], int(port), zoneName(scope)
 }
 
 func decodeTCPAddr(sa *sys.Sockaddr) net.Addr {
@@ -146,6 +141,32 @@ func decodeTCPAddr(sa *sys.Sockaddr) net.Addr {
 		a := new(tcpAddr6)
 		a.set(sa)
 		return &a.TCPAddr
+	}
+	return nil
+}
+
+// newUDPAddr is decodeUDPAddr in one allocation, and returns nil if sa holds no internet
+// address.
+func newUDPAddr(sa *sys.Sockaddr) *net.UDPAddr {
+	switch sa.Family() {
+	case sys.AF_INET:
+		a := new(struct {
+			net.UDPAddr
+			ip [4]byte
+		})
+		ip, port := sa.Inet4()
+		a.ip, a.Port = ip, int(port)
+		a.IP = a.ip[:]
+		return &a.UDPAddr
+	case sys.AF_INET6:
+		a := new(struct {
+			net.UDPAddr
+			ip [16]byte
+		})
+		ip, port, scope := sa.Inet6()
+		a.ip, a.Port, a.Zone = ip, int(port), zoneName(scope)
+		a.IP = a.ip[:]
+		return &a.UDPAddr
 	}
 	return nil
 }
@@ -168,11 +189,22 @@ func decodeUDPAddr(sa *sys.Sockaddr, addr *net.UDPAddr) bool {
 func decodeIPAddr(sa *sys.Sockaddr) *net.IPAddr {
 	switch sa.Family() {
 	case sys.AF_INET:
-		ip, _ := sa.Inet4()
-		return &net.IPAddr{IP: ip[:]}
+		a := new(struct {
+			net.IPAddr
+			ip [4]byte
+		})
+		a.ip, _ = sa.Inet4()
+		a.IP = a.ip[:]
+		return &a.IPAddr
 	case sys.AF_INET6:
-		ip, _, scope := sa.Inet6()
-		return &net.IPAddr{IP: ip[:], Zone: zoneName(scope)}
+		a := new(struct {
+			net.IPAddr
+			ip [16]byte
+		})
+		var scope uint32
+		a.ip, _, scope = sa.Inet6()
+		a.IP, a.Zone = a.ip[:], zoneName(scope)
+		return &a.IPAddr
 	}
 	return nil
 }
@@ -193,68 +225,6 @@ func loopback(family int, addr net.Addr) net.Addr {
 		return &net.IPAddr{IP: ip, Zone: a.Zone}
 	}
 	return addr
-}
-
-// storeDialed records fd's addresses in one allocation, if it is a TCP connection.
-func storeDialed(fd *netfd.FD, peer *sys.Sockaddr) bool {
-	var own sys.Sockaddr
-	if fd.Type != sys.SOCK_STREAM || fd.Sockname(&own) != nil || own.Family() != peer.Family() {
-		return false
-	}
-	switch peer.Family() {
-	case sys.AF_INET:
-		a := new(struct {
-			netfd.Addrs
-			local, remote net.TCPAddr
-			ips           [2][4]byte
-		})
-		setTCPAddr4(&a.local, &a.ips[0], &own)
-		setTCPAddr4(&a.remote, &a.ips[1], peer)
-		a.Addrs = netfd.Addrs{Local: &a.local, Remote: &a.remote, Connected: true}
-		fd.StoreAddrs(&a.Addrs)
-	case sys.AF_INET6:
-		a := new(struct {
-			netfd.Addrs
-			local, remote net.TCPAddr
-			ips           [2][16]byte
-		})
-		setTCPAddr6(&a.local, &a.ips[0], &own)
-		setTCPAddr6(&a.remote, &a.ips[1], peer)
-		a.Addrs = netfd.Addrs{Local: &a.local, Remote: &a.remote, Connected: true}
-		fd.StoreAddrs(&a.Addrs)
-	default:
-		return false
-	}
-	return true
-}
-
-// storeAccepted records fd's addresses in one allocation, if it is a TCP
-// connection.
-func storeAccepted(fd *netfd.FD, local net.Addr, peer *sys.Sockaddr) bool {
-	if fd.Type != sys.SOCK_STREAM {
-		return false
-	}
-	switch peer.Family() {
-	case sys.AF_INET:
-		a := new(struct {
-			netfd.Addrs
-			remote tcpAddr4
-		})
-		a.remote.set(peer)
-		a.Local, a.Remote = local, &a.remote.TCPAddr
-		fd.StoreAddrs(&a.Addrs)
-	case sys.AF_INET6:
-		a := new(struct {
-			netfd.Addrs
-			remote tcpAddr6
-		})
-		a.remote.set(peer)
-		a.Local, a.Remote = local, &a.remote.TCPAddr
-		fd.StoreAddrs(&a.Addrs)
-	default:
-		return false
-	}
-	return true
 }
 
 // zones translates between names and numbers of network interfaces, which IPv6

@@ -15,7 +15,7 @@ import (
 // *UDPConn, *IPConn or *UnixConn, and a TCP connection gets the defaults of a new
 // one: no delay, keep-alive.
 func FileConn(f *os.File) (net.Conn, error) {
-	fd, err := adoptFile(f, func(*netfd.Probed) bool { return true })
+	fd, err := adoptFile(f, func(family, typ int) bool { return true })
 	if err != nil {
 		return nil, fileError(f.Name(), err)
 	}
@@ -29,18 +29,18 @@ func FileConn(f *os.File) (net.Conn, error) {
 // both. The socket becomes non-blocking, for f as well. A *UnixListener does not
 // remove the socket's file unless told to.
 func FileListener(f *os.File) (net.Listener, error) {
-	fd, err := adoptFile(f, func(p *netfd.Probed) bool { return p.Family == sys.AF_UNIX || p.Type == sys.SOCK_STREAM })
+	fd, err := adoptFile(f, func(family, typ int) bool { return family == sys.AF_UNIX || typ == sys.SOCK_STREAM })
 	if err != nil {
 		return nil, fileError(f.Name(), err)
 	}
-	return new(ListenConfig).adopted(fd), nil
+	return noListenConfig.adopted(fd), nil
 }
 
 // FilePacketConn returns a datagram socket on a copy of f's descriptor; the caller
 // closes both. The socket becomes non-blocking, for f as well.
 func FilePacketConn(f *os.File) (net.PacketConn, error) {
-	fd, err := adoptFile(f, func(p *netfd.Probed) bool {
-		return p.Family == sys.AF_UNIX || p.Type == sys.SOCK_DGRAM || p.Type == sys.SOCK_RAW
+	fd, err := adoptFile(f, func(family, typ int) bool {
+		return family == sys.AF_UNIX || typ == sys.SOCK_DGRAM || typ == sys.SOCK_RAW
 	})
 	if err != nil {
 		return nil, fileError(f.Name(), err)
@@ -50,11 +50,11 @@ func FilePacketConn(f *os.File) (net.PacketConn, error) {
 
 // adoptFile duplicates f's descriptor if package net knows such sockets, and if it
 // is of a kind that fits.
-func adoptFile(f *os.File, fits func(*netfd.Probed) bool) (*netfd.FD, error) {
-	fd, p, err := adoptCopy(f, func(p *netfd.Probed) error {
-		switch p.Family {
+func adoptFile(f *os.File, fits func(family, typ int) bool) (*netfd.FD, error) {
+	fd, p, err := adoptCopy(f, func(family, typ int) error {
+		switch family {
 		case sys.AF_INET, sys.AF_INET6, sys.AF_UNIX:
-			if !fits(p) {
+			if !fits(family, typ) {
 				return syscall.EINVAL
 			}
 			return nil
@@ -66,20 +66,22 @@ func adoptFile(f *os.File, fits func(*netfd.Probed) bool) (*netfd.FD, error) {
 	if err != nil {
 		return nil, err
 	}
-	return described(fd, p), nil
+	return described(fd, &p), nil
 }
 
 // adoptCopy returns an FD with a copy of f's descriptor, if check has nothing
 // against the socket.
-func adoptCopy(f *os.File, check func(*netfd.Probed) error) (fd *netfd.FD, p *netfd.Probed, err error) {
+func adoptCopy(f *os.File, check func(family, typ int) error) (fd *netfd.FD, p netfd.Probed, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return nil, nil, os.NewSyscallError("fcntl", syscall.EBADF)
+		return nil, p, os.NewSyscallError("fcntl", syscall.EBADF)
 	}
-	err = os.NewSyscallError("fcntl", syscall.EBADF)
-	// Not f.Fd, which would make the socket blocking for a moment. A closed file
-	// does not call back, and keeps the error.
+	// Not f.Fd, which would make the socket blocking for a moment. A closed file does
+	// not call back.
 	raw.Control(func(s uintptr) { fd, p, err = netfd.AdoptCopy(int(s), check) })
+	if fd == nil && err == nil {
+		err = os.NewSyscallError("fcntl", syscall.EBADF)
+	}
 	return fd, p, err
 }
 
@@ -118,7 +120,7 @@ func FromFD(fd int) (*Socket, error) {
 	if err != nil {
 		return nil, fileError("descriptor "+strconv.Itoa(fd), err)
 	}
-	return adopted(taken, p), nil
+	return adopted(taken, &p), nil
 }
 
 // FromFile makes a Socket of a duplicate of f's descriptor, see FromFD. The caller
@@ -131,11 +133,11 @@ func FromFile(f *os.File) (*Socket, error) {
 	if f == nil {
 		return nil, openError("file", "file+net", nil, nil, os.NewSyscallError("fcntl", syscall.EBADF))
 	}
-	fd, p, err := adoptCopy(f, func(*netfd.Probed) error { return nil })
+	fd, p, err := adoptCopy(f, func(family, typ int) error { return nil })
 	if err != nil {
 		return nil, fileError(f.Name(), err)
 	}
-	return adopted(fd, p), nil
+	return adopted(fd, &p), nil
 }
 
 // adopted returns fd as a Socket. Others made it, so that its peer counts as chosen by

@@ -209,21 +209,10 @@ func senderUDPAddr(_ *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr {
 	if a, ok := m.Addr.(*net.UDPAddr); ok && a != nil && isIPAddr(sa, a.IP, a.Port, a.Zone) {
 		return a
 	}
-	a := new(struct {
-		net.UDPAddr
-		octets [16]byte
-	})
-	switch sa.Family() {
-	case sys.AF_INET:
-		ip, port := sa.Inet4()
-		a.IP, a.Port = append(a.octets[:0:len(ip)], ip[:]...), int(port)
-	case sys.AF_INET6:
-		ip, port, scope := sa.Inet6()
-		a.IP, a.Port, a.Zone = append(a.octets[:0], ip[:]...), int(port), zoneName(scope)
-	default:
-		return nil
+	if a := newUDPAddr(sa); a != nil {
+		return a
 	}
-	return &a.UDPAddr
+	return nil
 }
 
 func senderIPAddr(_ *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr {

@@ -5,6 +5,7 @@ package sockets_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"reflect"
@@ -399,5 +400,29 @@ func TestReadBatchSenderWithoutName(t *testing.T) {
 		if in[0].Addr != nil {
 			t.Errorf("with %#v the sender is %#v, want none", kept, in[0].Addr)
 		}
+	}
+}
+
+func TestBatchUnixConnections(t *testing.T) {
+	a, b := conntest.NamedPair(t, "unixpacket")
+	conntest.LimitTime(t, a, b)
+	conntest.SendBatch(t, a, []Message{conntest.MessageTo([]byte("1"), nil), conntest.MessageTo([]byte("22"), nil)})
+	in := conntest.RoomFor(2, 10)
+	conntest.ReceiveBatch(t, b, in)
+	if diff := cmp.Diff([]string{"1", "22"}, conntest.TextsOf(in)); diff != "" {
+		t.Errorf("received (-want +got):\n%s", diff)
+	}
+	a.Close()
+	var op *net.OpError
+	if n, err := b.ReadBatch(in, 0); n != 0 || !errors.Is(err, io.EOF) || errors.As(err, &op) != WrapsEOF {
+		t.Errorf("ReadBatch at the end = %d, %#v, want EOF, with addresses: %v", n, err, WrapsEOF)
+	}
+
+	a, b = conntest.NamedPair(t, "unix")
+	if _, err := a.WriteBatch(in, 0); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("WriteBatch on a stream: %v", err)
+	}
+	if _, err := b.ReadBatch(in, 0); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("ReadBatch on a stream: %v", err)
 	}
 }

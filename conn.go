@@ -181,28 +181,34 @@ func (c *conn) File() (*os.File, error) {
 	return f, nil
 }
 
-// dupFile returns a file for a copy of fd whose Fd method makes it blocking, as
-// files of package net do: package os gives that only to those.
+// dupFile returns a file for a copy of fd whose Fd method makes it blocking, as that of
+// package net's files does.
 func dupFile(fd *netfd.FD) (*os.File, error) {
 	f, err := fd.Dup(fileName(fd))
 	if err != nil {
 		return nil, err
 	}
+	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 && fd.Family != sys.AF_UNIX || sys.UnblockingFile(f) {
+		return f, nil
+	}
+	return fileByNet(fd, f)
+}
+
+// fileByNet returns f as a file of package net's, and closes f unless net does not know
+// such sockets. It is for a package os that is not known yet.
+func fileByNet(fd *netfd.FD, f *os.File) (*os.File, error) {
 	var source interface {
 		File() (*os.File, error)
 		io.Closer
 	}
-	switch {
-	case fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 && fd.Family != sys.AF_UNIX:
-		return f, nil
-	case isTCP(fd):
+	if isTCP(fd) {
 		// Not FileConn, which would set options of the socket they share.
 		l, err := net.FileListener(f)
 		if err != nil {
 			return f, nil
 		}
 		source = l.(*net.TCPListener)
-	default:
+	} else {
 		c, err := net.FilePacketConn(f)
 		if err != nil {
 			return f, nil
@@ -221,7 +227,7 @@ func dupFile(fd *netfd.FD) (*os.File, error) {
 		}
 		return nil, err
 	}
-	sys.NameFile(g, fileName(fd)) // net has not seen the network that the user named, nor a peer that is gone
+	sys.NameFile(g, f.Name()) // net has not seen the network that the user named, nor a peer that is gone
 	return g, nil
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 type closer struct {
@@ -85,4 +87,42 @@ func TestWith(t *testing.T) {
 			t.Errorf("Close of the listener: %v", err)
 		}
 	})
+}
+
+// Write(nil) on a connection that FastOpenConnect has not begun yet is no error.
+func TestFastOpenWritesNothing(t *testing.T) {
+	netns := socktest.NewNetNS(t)
+	socktest.InNetNS(t, netns, func() {
+		if err := os.WriteFile("/proc/sys/net/ipv4/tcp_fastopen", []byte("3"), 0); err != nil {
+			t.Skip(err)
+		}
+	})
+	lc := sockets.ListenConfig{NetNS: netns, Options: []sockopt.Setting{sockopt.FastOpen.With(16)}}
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	d := sockets.Dialer{NetNS: netns, Options: []sockopt.Setting{sockopt.FastOpenConnect.With(true)}}
+	first, err := d.Dial("tcp4", l.Addr().String()) // gets a cookie
+	socktest.Check(t, err)
+	_, err = first.Write([]byte("cookie"))
+	socktest.Check(t, err)
+	s, err := l.Accept()
+	socktest.Check(t, err)
+	conntest.WantMessage(t, s, "cookie")
+	first.Close()
+	s.Close()
+
+	c, err := d.Dial("tcp4", l.Addr().String())
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	if n, err := c.Write(nil); n != 0 || err != nil {
+		t.Errorf("Write(nil): %d, %v", n, err)
+	}
+	_, err = c.Write([]byte("hello"))
+	socktest.Check(t, err)
+	s, err = l.Accept()
+	socktest.Check(t, err)
+	socktest.CloseLater(t, s)
+	conntest.WantMessage(t, s, "hello")
 }

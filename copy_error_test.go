@@ -6,11 +6,14 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +21,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
@@ -375,6 +379,102 @@ func TestCopyOddRawConn(t *testing.T) {
 			}
 			if !bytes.Equal(data, all()) {
 				t.Errorf("%v: bytes arrived changed", odd)
+			}
+		}
+	}
+}
+
+func init() {
+	socktest.Children["broken stdout"] = func() error {
+		args := flag.Args()
+		return copyToStdout(args[0], args[1], args[2], args[3])
+	}
+}
+
+// copyToStdout copies a connection, which net or this package dialed, to its standard
+// output, which is broken.
+func copyToStdout(who, how, network, amount string) error {
+	address := map[string]string{"tcp4": "127.0.0.1:0", "unix": "@broken" + strconv.Itoa(os.Getpid())}[network]
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		b := make([]byte, 5)
+		if amount == "much" {
+			b = make([]byte, 100000)
+		}
+		for range 50 {
+			if _, err = c.Write(b); err != nil {
+				return
+			}
+		}
+		c.Close()
+	}()
+	dial := net.Dial
+	if who == "ours" {
+		dial = sockets.Dial
+	}
+	c, err := dial(network, l.Addr().String())
+	if err != nil {
+		return err
+	}
+	switch how {
+	case "io.Copy":
+		_, err = io.Copy(os.Stdout, c)
+	case "LimitedReader":
+		_, err = io.Copy(os.Stdout, io.LimitReader(c, 1e6))
+	case "Copy":
+		_, err = sockets.Copy(os.Stdout, c)
+	case "WriteTo":
+		_, err = c.(io.WriterTo).WriteTo(os.Stdout)
+	}
+	fmt.Fprintln(os.Stderr, "goes on:", errors.Is(err, syscall.EPIPE))
+	return nil
+}
+
+// Copying to a standard output that is broken ends as with package net.
+func TestCopyToBrokenStdout(t *testing.T) {
+	run := func(stdout string, args ...string) string {
+		cmd := socktest.ChildCommand(t, "broken stdout", args...)
+		var w *os.File
+		if stdout == "pipe" {
+			r, pipe, err := os.Pipe()
+			socktest.Check(t, err)
+			r.Close()
+			w = pipe
+		} else {
+			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			socktest.Check(t, err)
+			unix.Close(fds[0])
+			w = os.NewFile(uintptr(fds[1]), "socket")
+		}
+		defer w.Close()
+		var stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = w, &stderr
+		err := cmd.Run()
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			return exit.String() + " " + stderr.String()
+		}
+		socktest.Check(t, err)
+		return strings.TrimSpace(stderr.String())
+	}
+	for _, stdout := range []string{"pipe", "socket"} {
+		for _, tt := range []struct{ how, ours, network string }{
+			{"io.Copy", "io.Copy", "tcp4"},
+			{"WriteTo", "WriteTo", "tcp4"},
+			{"LimitedReader", "Copy", "tcp4"},
+			{"io.Copy", "Copy", "unix"}, // package os knows net's own conns, and no others
+		} {
+			for _, amount := range []string{"little", "much"} {
+				want, got := run(stdout, "net", tt.how, tt.network, amount), run(stdout, "ours", tt.ours, tt.network, amount)
+				if got != want {
+					t.Errorf("%s to a %s, %s, %s: %s, with package net's %s %s", tt.ours, stdout, tt.network, amount, got, tt.how, want)
+				}
 			}
 		}
 	}

@@ -125,15 +125,24 @@ func (d *Dialer) MultipathTCP() bool {
 // SetMultipathTCP says whether dials try Multipath TCP first. They fall back to TCP.
 func (d *Dialer) SetMultipathTCP(use bool) { d.mptcp.set(use) }
 
+// noDialer is that of the functions, which have no options. It is never changed.
+var noDialer Dialer
+
 // Dial connects to address on network; see DialContext.
 func Dial(network, address string) (net.Conn, error) {
-	return new(Dialer).Dial(network, address)
+	return noDialer.Dial(network, address)
 }
 
 // DialTimeout is Dial that fails once timeout has passed, name resolution
 // included.
 func DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	return (&Dialer{Timeout: timeout}).Dial(network, address)
+	ctx := context.Background()
+	if timeout != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	return noDialer.DialContext(ctx, network, address)
 }
 
 // Dial connects to address on network; see DialContext.
@@ -205,7 +214,7 @@ func (d *Dialer) dialAny(ctx context.Context, network string, trace *httptrace.C
 	if err != nil {
 		return nil, openError("dial", network, nil, nil, err)
 	}
-	j := &dialing{Dialer: d, kind: k, trace: trace}
+	j := dialing{Dialer: d, kind: k, trace: trace}
 	c, err := j.dial(ctx, addrs)
 	if err != nil {
 		return nil, err
@@ -341,7 +350,7 @@ func (d *Dialer) dialOne(ctx context.Context, network string, among []string, lo
 // DialTCP connects from laddr, nil for any address, to raddr, which must not be
 // nil. The network must be "tcp", "tcp4" or "tcp6".
 func DialTCP(network string, laddr, raddr *net.TCPAddr) (*TCPConn, error) {
-	return new(Dialer).startTCP(context.Background(), network, laddr, raddr)
+	return noDialer.startTCP(context.Background(), network, laddr, raddr)
 }
 
 // DialTCP connects from laddr, the zero AddrPort for any address, to raddr.
@@ -363,7 +372,7 @@ func (d *Dialer) startTCP(ctx context.Context, network string, laddr, raddr *net
 // sends from laddr, nil for any address. The network must be "udp", "udp4" or
 // "udp6".
 func DialUDP(network string, laddr, raddr *net.UDPAddr) (*UDPConn, error) {
-	return new(Dialer).startUDP(context.Background(), network, laddr, raddr)
+	return noDialer.startUDP(context.Background(), network, laddr, raddr)
 }
 
 // DialUDP makes a socket whose peer is raddr, and which sends from laddr, the zero
@@ -386,7 +395,7 @@ func (d *Dialer) startUDP(ctx context.Context, network string, laddr, raddr *net
 // sends from laddr, nil for any address. The network must be "ip", "ip4" or "ip6",
 // a colon and a protocol's number or name.
 func DialIP(network string, laddr, raddr *net.IPAddr) (*IPConn, error) {
-	return new(Dialer).startIP(context.Background(), network, laddr, raddr)
+	return noDialer.startIP(context.Background(), network, laddr, raddr)
 }
 
 // DialIP makes a raw socket whose peer is raddr, and which sends from laddr, the
@@ -416,7 +425,7 @@ func (d *Dialer) startIP(ctx context.Context, network string, laddr, raddr *net.
 // and with network "unixgram" raddr may be nil then. The network must be "unix",
 // "unixgram" or "unixpacket".
 func DialUnix(network string, laddr, raddr *net.UnixAddr) (*UnixConn, error) {
-	return new(Dialer).startUnix(context.Background(), network, laddr, raddr)
+	return noDialer.startUnix(context.Background(), network, laddr, raddr)
 }
 
 // DialUnix is the function DialUnix with the options of d.

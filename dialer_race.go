@@ -46,8 +46,9 @@ func (j *dialing) race(ctx context.Context, primaries, fallbacks []net.Addr) (ne
 	results := make(chan result)
 	returned := make(chan struct{})
 	defer close(returned)
+	shared := *j // j itself may be on the stack
 	start := func(addrs []net.Addr, primary bool) {
-		c, err := j.serial(ctx, addrs)
+		c, err := shared.serial(ctx, addrs)
 		select {
 		case results <- result{c, err, primary}:
 		case <-returned:

@@ -126,15 +126,18 @@ func (lc *ListenConfig) MultipathTCP() bool {
 // TCP.
 func (lc *ListenConfig) SetMultipathTCP(use bool) { lc.mptcp.set(use) }
 
+// noListenConfig is that of the functions, which have no options. It is never changed.
+var noListenConfig ListenConfig
+
 // Listen listens for connections to address on network; see ListenConfig.Listen.
 func Listen(network, address string) (net.Listener, error) {
-	return new(ListenConfig).Listen(context.Background(), network, address)
+	return noListenConfig.Listen(context.Background(), network, address)
 }
 
 // ListenPacket makes a socket that receives messages sent to address on network;
 // see ListenConfig.ListenPacket.
 func ListenPacket(network, address string) (net.PacketConn, error) {
-	return new(ListenConfig).ListenPacket(context.Background(), network, address)
+	return noListenConfig.ListenPacket(context.Background(), network, address)
 }
 
 // Listen listens for connections to address on network: "tcp", "tcp4", "tcp6",
@@ -170,8 +173,8 @@ func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address strin
 
 // listen makes a socket for one of the addresses that address means, if its kind fits.
 // Unix sockets of all kinds do, as in package net.
-func (lc *ListenConfig) listen(ctx context.Context, network, address string, fits func(*kind) bool) (*netfd.FD, *opening, error) {
-	err := checkBacklog(lc.Backlog)
+func (lc *ListenConfig) listen(ctx context.Context, network, address string, fits func(*kind) bool) (fd *netfd.FD, o opening, err error) {
+	err = checkBacklog(lc.Backlog)
 	var k *kind
 	if err == nil {
 		k, err = kindOf(network, nil)
@@ -187,7 +190,7 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 		addrs, err = k.resolve(ctx, net.DefaultResolver, false, address, nil)
 	}
 	if err != nil {
-		return nil, nil, openError("listen", network, nil, nil, err)
+		return nil, o, openError("listen", network, nil, nil, err)
 	}
 	addr := preferIPv4(addrs)
 	if k.family != sys.AF_UNIX && !fits(k) {
@@ -198,36 +201,34 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 	if err == nil && lc.GroupOnly && !isGroup(addr) {
 		err = &ArgumentError{Arg: "address", Value: addr, Why: "must be a multicast group of UDP for GroupOnly"}
 	}
-	var fd *netfd.FD
-	var o *opening
 	if err == nil {
 		fd, o, err = lc.open(ctx, k, addr)
 	}
 	if err != nil {
-		return nil, nil, openError("listen", network, nil, addr, err)
+		return nil, o, openError("listen", network, nil, addr, err)
 	}
 	return fd, o, nil
 }
 
 // open makes a socket of kind k that listens to, or receives at, local, and returns how
 // it was made. Errors come without *net.OpError.
-func (lc *ListenConfig) open(ctx context.Context, k *kind, local net.Addr) (*netfd.FD, *opening, error) {
+func (lc *ListenConfig) open(ctx context.Context, k *kind, local net.Addr) (fd *netfd.FD, o opening, err error) {
 	if k.triesMultipath() && lc.MultipathTCP() {
-		o := lc.opening(k.multipath(), local)
-		fd, err := o.open(ctx)
+		o = lc.opening(k.multipath(), local)
+		fd, err = o.open(ctx)
 		if err == nil {
 			return fd, o, nil
 		}
 		// Whatever the reason was, TCP may do.
 	}
-	o := lc.opening(k, local)
-	fd, err := o.open(ctx)
+	o = lc.opening(k, local)
+	fd, err = o.open(ctx)
 	return fd, o, err
 }
 
 // opening is the part of an opening that all kinds of listening share.
-func (lc *ListenConfig) opening(k *kind, local net.Addr) *opening {
-	o := &opening{
+func (lc *ListenConfig) opening(k *kind, local net.Addr) opening {
+	o := opening{
 		kind: k, local: local, listen: true, backlog: lc.Backlog,
 		options:   lc.Options,
 		offload:   lc.Offload,
@@ -264,14 +265,30 @@ func checkBacklog(n int) error {
 }
 
 // core makes the core of a listener with the options of lc, for which o opened fd.
-func (lc *ListenConfig) core(fd *netfd.FD, o *opening) *listener {
+func (lc *ListenConfig) core(fd *netfd.FD, o opening) *listener {
 	l := newCore(fd, lc.Control != nil || slices.ContainsFunc(lc.Options, changesAddress))
 	l.heirs.options = slices.Clone(lc.Options)
 	if o.refused {
-		l.heirs.defaults = &tcpDefaults{lc.KeepAlive, lc.KeepAliveConfig}
+		l.heirs.defaults = lc.tcpDefaults()
 	}
-	l.format = lc.format()
+	l.format = lc.heldFormat()
 	return l
+}
+
+func (lc *ListenConfig) tcpDefaults() *tcpDefaults {
+	if lc.KeepAlive == 0 && lc.KeepAliveConfig == (net.KeepAliveConfig{}) {
+		return &netDefaults
+	}
+	return &tcpDefaults{lc.KeepAlive, lc.KeepAliveConfig}
+}
+
+// heldFormat returns what a listener keeps of the format, nil if there is none.
+func (lc *ListenConfig) heldFormat() *wireFormat {
+	if lc.format() == (wireFormat{}) {
+		return nil
+	}
+	format := lc.format()
+	return &format
 }
 
 func (lc *ListenConfig) format() wireFormat {
@@ -281,7 +298,7 @@ func (lc *ListenConfig) format() wireFormat {
 // listenOne makes a socket that listens to, or receives at, local for a function that
 // takes the networks among and has no options. wildcard is for a nil local, which is
 // missing if that is nil, too.
-func listenOne(network string, among []string, local, wildcard net.Addr) (fd *netfd.FD, o *opening, err error) {
+func listenOne(network string, among []string, local, wildcard net.Addr) (fd *netfd.FD, o opening, err error) {
 	k, err := kindOf(network, among)
 	local = plain(local)
 	if err == nil && local == nil {
@@ -290,10 +307,10 @@ func listenOne(network string, among []string, local, wildcard net.Addr) (fd *ne
 		}
 	}
 	if err == nil {
-		fd, o, err = new(ListenConfig).open(context.Background(), k, local)
+		fd, o, err = noListenConfig.open(context.Background(), k, local)
 	}
 	if err != nil {
-		return nil, nil, openError("listen", network, nil, local, err)
+		return nil, o, openError("listen", network, nil, local, err)
 	}
 	return fd, o, nil
 }
@@ -305,7 +322,7 @@ func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newListener(new(ListenConfig).core(fd, o), nil).(*TCPListener), nil
+	return newListener(noListenConfig.core(fd, o), nil).(*TCPListener), nil
 }
 
 // ListenUDP makes a socket that receives datagrams sent to laddr; nil, or no IP,
@@ -339,7 +356,7 @@ func ListenUnix(network string, laddr *net.UnixAddr) (*UnixListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newListener(new(ListenConfig).core(fd, o), o.file).(*UnixListener), nil
+	return newListener(noListenConfig.core(fd, o), o.file).(*UnixListener), nil
 }
 
 // ListenUnixgram makes a socket that receives datagrams sent to laddr, which must

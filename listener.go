@@ -19,10 +19,11 @@ import (
 // of a nil or zero TCPListener, UnixListener or StreamListener, return
 // syscall.EINVAL.
 type listener struct {
-	fd *netfd.FD
+	fd   *netfd.FD
+	role TCPListener // or a StreamListener, see newListener
 
 	heirs  inheritance
-	format wireFormat
+	format *wireFormat // nil: none
 
 	// askLocal says that an accepted connection's own address may differ from the
 	// listener's. Besides wildcards it does so for sockets that others had a
@@ -32,19 +33,34 @@ type listener struct {
 	askLocal  atomic.Bool
 	lastLocal atomic.Pointer[localName] // the last answer
 
-	// turn holds one token while a call waits in the kernel. Waiting for the
-	// token instead of the descriptor's lock lets AcceptWith give up.
-	turn chan struct{}
+	mu     sync.Mutex
+	limits *limits // nil until needed: most listeners are never given a deadline
 
-	mu       sync.Mutex
+	turns atomic.Pointer[chan struct{}] // see turn
+}
+
+// limits are the times at which waiting calls fail.
+type limits struct {
 	deadline time.Time // of SetDeadline
 	limit    time.Time // of the AcceptWith call whose turn it is
+}
+
+// turn returns a channel that holds one token while a call waits in the kernel. Waiting
+// for the token instead of the descriptor's lock lets AcceptWith give up.
+func (l *listener) turn() chan struct{} {
+	if c := l.turns.Load(); c != nil {
+		return *c
+	}
+	c := make(chan struct{}, 1)
+	l.turns.CompareAndSwap(nil, &c)
+	return *l.turns.Load()
 }
 
 // newCore returns the core of a listener on fd. touched says that somebody
 // else had access to the descriptor.
 func newCore(fd *netfd.FD, touched bool) *listener {
-	l := &listener{fd: fd, turn: make(chan struct{}, 1)}
+	l := &listener{fd: fd}
+	l.role.l = l
 	local := fd.Local()
 	l.askLocal.Store(touched || local == nil || isWildcard(local) || lacksZone(local))
 	return l
@@ -58,18 +74,18 @@ func newListener(l *listener, file *socketFile) net.Listener {
 		return &UnixListener{l: l, made: file, file: file}
 	case sys.AF_INET, sys.AF_INET6:
 		if l.fd.Type == sys.SOCK_STREAM && isTCPProto(l.fd.Proto) {
-			return &TCPListener{l}
+			return &l.role
 		}
 	}
-	return &StreamListener{l}
+	return (*StreamListener)(&l.role)
 }
 
 // adopted returns the listener of a socket that others made, with the options of lc.
 func (lc *ListenConfig) adopted(fd *netfd.FD) net.Listener {
 	l := newCore(fd, true)
 	l.heirs.options = slices.Clone(lc.Options)
-	l.heirs.defaults = &tcpDefaults{lc.KeepAlive, lc.KeepAliveConfig}
-	l.format = lc.format()
+	l.heirs.defaults = lc.tcpDefaults()
+	l.format = lc.heldFormat()
 	return newListener(l, nil)
 }
 
@@ -81,9 +97,10 @@ func (l *listener) accept() (*netfd.FD, error) {
 		return nil, syscall.EINVAL
 	}
 	var peer sys.Sockaddr
-	l.turn <- struct{}{}
+	turn := l.turn()
+	turn <- struct{}{}
 	fd, err := l.fd.Accept(&peer)
-	<-l.turn
+	<-turn
 	return l.accepted(&peer, fd, err)
 }
 
@@ -101,10 +118,7 @@ func (l *listener) accepted(peer *sys.Sockaddr, fd *netfd.FD, err error) (*netfd
 		fd.Close()
 		return nil, opErrorLocal(l.fd, "accept", err)
 	}
-	local = orNameless(fd, local)
-	if !storeAccepted(fd, local, peer) {
-		fd.SetAddrs(local, orNameless(fd, decodeAddr(fd, peer)), false)
-	}
+	fd.SetAddrs(orNameless(fd, local), orNameless(fd, decodeAddr(fd, peer)), false)
 	return fd, nil
 }
 
@@ -156,6 +170,9 @@ func (l *listener) acceptConn() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.format == nil {
+		return newConn(fd), nil
+	}
 	return l.format.wrap(newConn(fd)), nil
 }
 
@@ -165,8 +182,8 @@ func (l *listener) acceptConnWith(config AcceptConfig) (net.Conn, error) {
 		return nil, syscall.EINVAL
 	}
 	format := wireFormat{config.Format, config.InputBufferSize, config.OutputBufferSize}
-	if format == (wireFormat{}) {
-		format = l.format
+	if format == (wireFormat{}) && l.format != nil {
+		format = *l.format
 	}
 	if err := format.check(l.fd.Type); err != nil {
 		return nil, opErrorLocal(l.fd, "accept", err)
@@ -210,8 +227,9 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		defer timer.Stop()
 		expired = timer.C
 	}
+	turn := l.turn()
 	select {
-	case l.turn <- struct{}{}:
+	case turn <- struct{}{}:
 	case <-expired:
 		return giveUp(os.ErrDeadlineExceeded)
 	case <-ctx.Done():
@@ -228,7 +246,7 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		<-ended // or it would strike the next call
 	}
 	l.setLimit(time.Time{})
-	<-l.turn
+	<-turn
 	if err == os.ErrDeadlineExceeded && ctx.Err() != nil {
 		err = mapErr(ctx.Err())
 	}
@@ -241,8 +259,9 @@ func (l *listener) setDeadline(t time.Time) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.deadline = t
-	return l.fd.SetDeadline(earlier(l.deadline, l.limit))
+	at := l.needLimits()
+	at.deadline = t
+	return l.fd.SetDeadline(earlier(at.deadline, at.limit))
 }
 
 // setLimit restricts the call whose turn it is. A failure means that the listener
@@ -250,8 +269,17 @@ func (l *listener) setDeadline(t time.Time) error {
 func (l *listener) setLimit(t time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.limit = t
-	l.fd.SetDeadline(earlier(l.deadline, l.limit))
+	at := l.needLimits()
+	at.limit = t
+	l.fd.SetDeadline(earlier(at.deadline, at.limit))
+}
+
+// needLimits returns l.limits, and makes it the first time. The caller holds l.mu.
+func (l *listener) needLimits() *limits {
+	if l.limits == nil {
+		l.limits = new(limits)
+	}
+	return l.limits
 }
 
 func (l *listener) close() error {

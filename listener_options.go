@@ -34,6 +34,9 @@ type tcpDefaults struct {
 	keepAliveConfig net.KeepAliveConfig
 }
 
+// netDefaults are those of package net.
+var netDefaults tcpDefaults
+
 // heirloom is an option that a connection does not have from its listener: one of
 // handedDown and its value, or else the setting.
 type heirloom struct {

@@ -3,6 +3,7 @@
 package sockets_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -215,4 +216,44 @@ func TestAcceptWithClosed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// AcceptWith ends with its context, and leaves the listener as it was.
+func TestAcceptContext(t *testing.T) {
+	l := conntest.Listen4(t)
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, config := range map[string]sockets.AcceptConfig{
+		"ended":          {Context: canceled},
+		"ended, no wait": {Context: canceled, NoWait: true},
+		"ended, timeout": {Context: canceled, Timeout: time.Hour},
+	} {
+		if _, err := l.AcceptWith(config); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want context.Canceled", name, err)
+		}
+	}
+	expired, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err := l.AcceptWith(sockets.AcceptConfig{Context: expired})
+	socktest.WantError(t, err, "accept", context.DeadlineExceeded)
+	if op, ok := errors.AsType[*net.OpError](err); !ok || !op.Timeout() {
+		t.Errorf("%v is no timeout", err)
+	}
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		socktest.WhileBlocked(t, func() {
+			_, err := l.AcceptWith(sockets.AcceptConfig{Context: ctx})
+			socktest.WantError(t, err, "accept", context.Canceled)
+		}, cancel)
+	}
+	// The next call is not struck.
+	c := conntest.DialTo(t, l)
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := l.AcceptWith(sockets.AcceptConfig{Context: ctx})
+	socktest.Check(t, err)
+	socktest.CloseLater(t, s)
+	cancel()
+	_, err = c.Write([]byte("hello"))
+	socktest.Check(t, err)
+	conntest.WantMessage(t, s, "hello")
 }

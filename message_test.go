@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -425,4 +426,46 @@ func confirmed(t *testing.T) (ticks []uint32) {
 		}
 	}))
 	return ticks
+}
+
+// SendToAddrPort and ReceiveFromAddrPort are SendTo and ReceiveFrom without allocations.
+func TestAddrPortForms(t *testing.T) {
+	a := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
+	b := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
+	to, from := b.LocalAddr().(*net.UDPAddr).AddrPort(), a.LocalAddr().(*net.UDPAddr).AddrPort()
+	buf, data := make([]byte, 8), []byte("hello")
+	step := func() {
+		if n, err := a.SendToAddrPort(data, to, sockets.MsgDontWait); n != 5 || err != nil {
+			t.Fatal(n, err)
+		}
+		if n, got, err := b.ReceiveFromAddrPort(buf, sockets.MsgPeek); n != 5 || got != from || err != nil {
+			t.Fatal(n, got, err)
+		}
+		if n, got, err := b.ReceiveFromAddrPort(buf, 0); string(buf[:n]) != "hello" || got != from || err != nil {
+			t.Fatal(n, got, err)
+		}
+	}
+	step()
+	if n := testing.AllocsPerRun(100, step); n != 0 && !socktest.Race {
+		t.Errorf("%v allocations", n)
+	}
+	_, err := a.SendToAddrPort([]byte("longer than that"), to, 0)
+	socktest.Check(t, err)
+	if n, got, err := b.ReceiveFromAddrPort(buf, 0); n != 8 || got != from || !errors.Is(err, io.ErrShortBuffer) {
+		t.Errorf("cut: %d from %v, %v", n, got, err)
+	}
+	_, _, err = b.ReceiveFromAddrPort(buf, sockets.MsgDontWait)
+	socktest.WantError(t, err, "read", sockets.ErrWouldBlock)
+	_, err = a.SendToAddrPort(data, netip.MustParseAddrPort("[::1]:9"), 0)
+	if addr, ok := errors.AsType[*net.AddrError](err); !ok {
+		t.Errorf("IPv6: %v, want an *AddrError, not %v", err, addr)
+	}
+	_, err = a.SendToAddrPort(data, netip.AddrPort{}, 0)
+	socktest.WantError(t, err, "write", syscall.EDESTADDRREQ)
+	_, err = a.SendToAddrPort(data, to, 1<<30)
+	socktest.WantError(t, err, "write", syscall.EINVAL)
+	_, err = new(sockets.UDPConn).SendToAddrPort(data, to, 0)
+	if err != syscall.EINVAL {
+		t.Errorf("zero: %v", err)
+	}
 }

@@ -27,7 +27,7 @@ func ListenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) 
 	}
 	var fd *netfd.FD
 	if err == nil {
-		fd, _, err = new(ListenConfig).open(context.Background(), k, gaddr)
+		fd, _, err = noListenConfig.open(context.Background(), k, gaddr)
 	}
 	if err == nil {
 		if err = joinGroup(fd, ifi, gaddr.IP); err != nil {

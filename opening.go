@@ -154,13 +154,11 @@ func (o *opening) active(ctx context.Context, fd *netfd.FD) error {
 	if err != nil {
 		return mapErr(err)
 	}
-	if !storeDialed(fd, &peer) {
-		remote := decodeAddr(fd, &peer)
-		if remote == nil {
-			remote = o.remote
-		}
-		fd.SetAddrs(localAddr(fd), remote, true)
+	remote := decodeAddr(fd, &peer)
+	if remote == nil {
+		remote = o.remote
 	}
+	fd.SetAddrs(localAddr(fd), remote, true)
 	return nil
 }
 

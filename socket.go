@@ -413,7 +413,7 @@ func (s *Socket) PacketConn() (net.PacketConn, error) {
 // Listener gives a socket that listens already the role of a listener: for a
 // descriptor that was handed over. Accepted TCP connections get package net's
 // defaults, and a *UnixListener does not remove the socket's file unless told to.
-func (s *Socket) Listener() (net.Listener, error) { return new(ListenConfig).Adopt(s) }
+func (s *Socket) Listener() (net.Listener, error) { return noListenConfig.Adopt(s) }
 
 // Adopt is [Socket.Listener] with the options of lc. Options are set on the socket and,
 // where the kernel does not hand them down, on accepted connections; KeepAlive,

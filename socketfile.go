@@ -24,7 +24,7 @@ type UnixOwner struct {
 // socketFile is the file of a unix socket.
 type socketFile struct {
 	path string // absolute
-	info fs.FileInfo
+	id   sys.SocketFileID
 }
 
 // socketPath returns the path in addr, "" if that is no address of a file.
@@ -42,14 +42,14 @@ func socketFileAt(addr net.Addr) *socketFile {
 	if path == "" {
 		return nil
 	}
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode().Type() != fs.ModeSocket {
+	id, ok := sys.SocketFile(path)
+	if !ok {
 		return nil
 	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
-	return &socketFile{path, info}
+	return &socketFile{path, id}
 }
 
 // remove removes the file, unless another one has its path by now. The socket must still
@@ -58,7 +58,7 @@ func (f *socketFile) remove() {
 	if f == nil {
 		return
 	}
-	if now, err := os.Lstat(f.path); err == nil && os.SameFile(f.info, now) {
+	if now, ok := sys.SocketFile(f.path); ok && now == f.id {
 		sys.Unlink(f.path)
 	}
 }

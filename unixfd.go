@@ -270,7 +270,7 @@ func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 	if err != nil {
 		return nil, opError(c.fd, "read", err)
 	}
-	return adopted(fd, p), nil
+	return adopted(fd, &p), nil
 }
 
 // ReceiveFDs receives data into b, and up to max descriptors that come with it,

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -249,7 +248,7 @@ func TestPrintResults(t *testing.T) {
 	printHeader(&b)
 	printResults(&b, []result{
 		{Contest: "work", Impl: "sockets", Unit: "ns", Median: 99.6, Allocs: 0.5, Rate: 12, Ratio: 2, RatioLow: 1.5, RatioHigh: 2.25},
-		{Contest: "memory", Impl: "net", Unit: "B", Median: 3000, Allocs: -1, Ratio: 1, RatioLow: 1, RatioHigh: 1},
+		{Contest: "memory", Impl: "net", Base: true, Unit: "B", Median: 3000, Allocs: -1, Ratio: 1, RatioLow: 1, RatioHigh: 1},
 	})
 	var got [][]string
 	for line := range strings.Lines(b.String()) {
@@ -257,7 +256,7 @@ func TestPrintResults(t *testing.T) {
 	}
 	want := [][]string{
 		strings.Fields("contest implementation one costs MB/s allocs times as good starts"),
-		{"work", "sockets", "100", "ns", "12", "0.50", "2.00", "1.50..2.25"},
+		{"work", "sockets", "100", "ns", "12", "0.50", "2.00", "1.50..2.25", "better"},
 		{"memory", "net", "3000", "B", "1.00", "1.00..1.00"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -267,82 +266,166 @@ func TestPrintResults(t *testing.T) {
 
 func TestBars(t *testing.T) {
 	results := []result{
-		{Contest: "a", Impl: "net", Base: true},
-		{Contest: "a", Impl: "net, many"},
-		{Contest: "a", Impl: "sockets"},
-		{Contest: "a", Impl: "sockets, many"},
-		{Contest: "b", Impl: "x/text", Base: true},
-		{Contest: "b", Impl: "sockets"},
-		{Contest: "b", Impl: "netpoll"},
+		{Contest: "a", Impl: "net", Base: true, Ratio: 1},
+		{Contest: "a", Impl: "net, many", Ratio: 2},
+		{Contest: "a", Impl: "x", Ratio: 3},
+		{Contest: "a", Impl: "sockets", Ratio: 3},
+		{Contest: "a", Impl: "sockets, many", Ratio: 3},
+		{Contest: "b", Impl: "x/text", Base: true, Ratio: 1},
+		{Contest: "b", Impl: "sockets", Ratio: 3},
+		{Contest: "b", Impl: "netpoll", Ratio: 0.5},
+		{Contest: "c", Impl: "net", Base: true, Ratio: 1},
+		{Contest: "c", Impl: "net, again", Ratio: 1},
+		{Contest: "d", Impl: "sockets", Base: true, Ratio: 1},
 	}
-	var got [][]string
+	type row struct{ Contest, Impl, Best string }
+	var got []row
 	for _, b := range barsOf(results) {
-		row := []string{b.label, b.Impl}
-		for _, p := range b.peers {
-			row = append(row, p.Impl)
-		}
-		got = append(got, row)
+		got = append(got, row{b.Contest, b.Impl, b.best.Impl})
 	}
-	want := [][]string{{"b", "sockets", "netpoll"}, {"a, many", "sockets, many", "net, many"}, {"a", "sockets"}}
+	want := []row{{"a", "sockets", "x"}, {"a", "sockets, many", "net, many"}, {"b", "sockets", "x/text"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// The chart is well-formed, has every label and number, and a mark of its own for
-// every implementation.
-func TestChart(t *testing.T) {
-	known := map[string]bool{}
-	for _, s := range shapes {
-		known[s.impl] = true
+func TestVerdict(t *testing.T) {
+	for _, tt := range []struct {
+		ours, best [2]float64
+		want       string
+	}{
+		{[2]float64{0.9, 1.1}, [2]float64{1, 1}, "same"},
+		{[2]float64{1.1, 1.2}, [2]float64{1, 1}, "better"},
+		{[2]float64{1.1, 1.2}, [2]float64{1.15, 2}, "same"},
+		{[2]float64{1.1, 1.2}, [2]float64{1.3, 2}, "worse"},
+	} {
+		b := bar{result{RatioLow: tt.ours[0], RatioHigh: tt.ours[1]}, result{RatioLow: tt.best[0], RatioHigh: tt.best[1]}}
+		if got := b.verdict(); got != tt.want {
+			t.Errorf("%v against %v: %s, want %s", tt.ours, tt.best, got, tt.want)
+		}
 	}
+}
+
+// The chart is well-formed, every result of this package is in it, and no two texts
+// overlap, nor does one leave the picture.
+func TestChart(t *testing.T) {
 	var results []result
 	for i, c := range contests() {
 		for k, s := range c.sides {
-			name, _, _ := strings.Cut(s.name, ", ")
-			if k > 0 && name != ours && !known[name] {
-				t.Errorf("the chart has no mark for %q", name)
-			}
-			ratio := 1 + float64(i*k)/10
+			ratio := 1 + float64(i*k)/40
 			results = append(results, result{Contest: c.name, Impl: s.name, Base: k == 0, Ratio: ratio, RatioLow: ratio * 0.9, RatioHigh: ratio * 1.1})
 		}
 	}
+	c := newChart(results)
+	drawn := 0
+	for _, bars := range c.areas {
+		drawn += len(bars)
+	}
+	for _, b := range barsOf(results) {
+		for _, f := range features {
+			if f.impl == b.Impl && strings.HasPrefix(b.Contest, f.contest) {
+				drawn++
+			}
+		}
+	}
+	if all := len(barsOf(results)); drawn != all {
+		t.Errorf("%d of %d results drawn", drawn, all)
+	}
+	if len(c.features) != len(features) {
+		t.Errorf("%d of %d features drawn", len(c.features), len(features))
+	}
+	if len(c.areas["others"]) > 0 {
+		t.Errorf("no area for %v", c.areas["others"])
+	}
+	if len(c.noise) == 0 {
+		t.Error("no noise")
+	}
+
 	name := filepath.Join(t.TempDir(), "chart.svg")
 	if err := writeChart(name, results); err != nil {
 		t.Fatal(err)
 	}
-	svg, err := os.ReadFile(name)
+	picture, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(svg) > 100_000 {
-		t.Errorf("%d bytes", len(svg))
-	}
-	var text strings.Builder
-	for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
-		token, err := d.Token()
-		if err == io.EOF {
-			break
+	checkTexts(t, picture)
+	for _, want := range []string{"sans-serif", "prefers-color-scheme: dark"} {
+		if !strings.Contains(string(picture), want) {
+			t.Errorf("no %q", want)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if chars, ok := token.(xml.CharData); ok {
-			text.Write(chars)
-			text.WriteByte('\n')
-		}
-	}
-	for _, b := range barsOf(results) {
-		for _, want := range []string{b.label, strconv.FormatFloat(b.Ratio, 'f', 2, 64)} {
-			if !strings.Contains(text.String(), want+"\n") {
-				t.Errorf("the chart does not say %q", want)
-			}
-		}
-	}
-	if !strings.Contains(string(svg), "sans-serif") {
-		t.Error("the font has no other for those who lack it")
 	}
 	if err := writeChart(name, nil); err == nil {
 		t.Error("a chart of nothing")
+	}
+}
+
+// The chart that is committed shows the results that are.
+func TestCommittedChart(t *testing.T) {
+	r, err := readReport("ratios.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "chart.svg")
+	if err := writeChart(name, r.Results); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("ratios.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, got) {
+		t.Error("ratios.svg is not that of ratios.json: go -C bench run . -from ratios.json -svg ratios.svg")
+	}
+	checkTexts(t, got)
+}
+
+func checkTexts(t *testing.T, picture []byte) {
+	t.Helper()
+	var doc struct {
+		Text []struct {
+			Class string  `xml:"class,attr"`
+			X     float64 `xml:"x,attr"`
+			Y     float64 `xml:"y,attr"`
+			Text  string  `xml:",chardata"`
+		} `xml:"text"`
+	}
+	if err := xml.Unmarshal(picture, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if len(doc.Text) < len(features) {
+		t.Fatalf("only %d texts", len(doc.Text))
+	}
+	type box struct{ left, right, y float64 }
+	var boxes []box
+	for _, text := range doc.Text {
+		width := 7.1 // of a character, in wide fonts
+		switch {
+		case strings.Contains(text.Class, "title"):
+			width = 9.5
+		case strings.Contains(text.Class, "note"), strings.Contains(text.Class, "tick"):
+			width = 6.4
+		}
+		width *= float64(len([]rune(text.Text)))
+		b := box{text.X, text.X + width, text.Y}
+		switch {
+		case strings.Contains(text.Class, "end"):
+			b.left, b.right = text.X-width, text.X
+		case strings.Contains(text.Class, "middle"):
+			b.left, b.right = text.X-width/2, text.X+width/2
+		}
+		if b.left < 0 || b.right > chartWidth {
+			t.Errorf("%q from %.0f to %.0f is outside", text.Text, b.left, b.right)
+		}
+		for i, o := range boxes {
+			if b.left < o.right && o.left < b.right && math.Abs(b.y-o.y) < 12 {
+				t.Errorf("%q and %q overlap", doc.Text[i].Text, text.Text)
+			}
+		}
+		boxes = append(boxes, b)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,10 +31,10 @@ func init() {
 	}})
 }
 
-// passing sends a file so many times through a unix socket, and receives as many
-// files or numbers of descriptors, which the caller closes.
+// passing sends files through a unix socket, and receives as many files or numbers of
+// descriptors, which the caller closes.
 type passing[T any] struct {
-	send    func(f *os.File, n int) error
+	send    func(files []*os.File) error
 	receive func(n int) ([]T, error)
 	close   func(T) error
 	finish  func()
@@ -41,19 +42,29 @@ type passing[T any] struct {
 
 func pass[T any](open func() (passing[T], error), each int) func() (func(int) (int, error), func(), error) {
 	return func() (func(int) (int, error), func(), error) {
-		f, err := os.Open(os.DevNull)
-		if err != nil {
-			return nil, nil, err
+		files := make([]*os.File, 0, each)
+		closeFiles := func() {
+			for _, f := range files {
+				f.Close()
+			}
+		}
+		for range each {
+			f, err := os.Open(os.DevNull)
+			if err != nil {
+				closeFiles()
+				return nil, nil, err
+			}
+			files = append(files, f)
 		}
 		p, err := open()
 		if err != nil {
-			f.Close()
+			closeFiles()
 			return nil, nil, err
 		}
 		return func(n int) (int, error) {
 			done := 0
 			for done < n {
-				if err := p.send(f, each); err != nil {
+				if err := p.send(files); err != nil {
 					return 0, err
 				}
 				got, err := p.receive(each)
@@ -70,7 +81,7 @@ func pass[T any](open func() (passing[T], error), each int) func() (func(int) (i
 				}
 			}
 			return done, nil
-		}, func() { p.finish(); f.Close() }, nil
+		}, func() { p.finish(); closeFiles() }, nil
 	}
 }
 
@@ -83,11 +94,10 @@ func netNumbers() (passing[int], error) {
 	a, b := dialed.(*net.UnixConn), accepted.(*net.UnixConn)
 	buf, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4*perMessage))
 	fds := make([]int, perMessage)
-	return passing[int]{func(f *os.File, n int) error {
-		return numbers(f, fds[:n], func() error {
-			_, _, err := a.WriteMsgUnix(buf, unix.UnixRights(fds[:n]...), nil)
-			return err
-		})
+	return passing[int]{func(files []*os.File) error {
+		_, _, err := a.WriteMsgUnix(buf, unix.UnixRights(numbers(fds, files)...), nil)
+		runtime.KeepAlive(files)
+		return err
 	}, func(int) ([]int, error) {
 		_, oobn, flags, _, err := b.ReadMsgUnix(buf, oob)
 		if err != nil {
@@ -112,20 +122,13 @@ func netNumbers() (passing[int], error) {
 	}, unix.Close, func() { a.Close(); b.Close() }}, nil
 }
 
-// numbers calls send with f's descriptor in all of fds, which stays open meanwhile.
-func numbers(f *os.File, fds []int, send func() error) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
+// numbers returns the descriptors of files, in fds. They stay valid as long as no
+// goroutine closes a file, which the SendFDs of this package prevents and this does not.
+func numbers(fds []int, files []*os.File) []int {
+	for i, f := range files {
+		fds[i] = int(f.Fd())
 	}
-	var sendErr error
-	err = raw.Control(func(fd uintptr) {
-		for i := range fds {
-			fds[i] = int(fd)
-		}
-		sendErr = send()
-	})
-	return errors.Join(err, sendErr)
+	return fds[:len(files)]
 }
 
 func netFiles() (passing[*os.File], error) {
@@ -151,8 +154,8 @@ func ourUnixConns() (a, b *sockets.UnixConn, err error) {
 func ourFile() (passing[*os.File], error) {
 	a, b, err := ourUnixConns()
 	one := make([]*os.File, 1)
-	return passing[*os.File]{func(f *os.File, _ int) error {
-		return a.SendFD(f)
+	return passing[*os.File]{func(files []*os.File) error {
+		return a.SendFD(files[0])
 	}, func(int) (_ []*os.File, err error) {
 		one[0], err = b.ReceiveFD()
 		return one, err
@@ -162,11 +165,11 @@ func ourFile() (passing[*os.File], error) {
 func ourFiles() (passing[*os.File], error) {
 	a, b, err := ourUnixConns()
 	buf, fds := make([]byte, 1), make([]syscall.Conn, perMessage)
-	return passing[*os.File]{func(f *os.File, n int) error {
-		for i := range fds[:n] {
+	return passing[*os.File]{func(files []*os.File) error {
+		for i, f := range files {
 			fds[i] = f
 		}
-		_, err := a.SendFDs(buf, fds[:n]...)
+		_, err := a.SendFDs(buf, fds[:len(files)]...)
 		return err
 	}, func(n int) ([]*os.File, error) {
 		_, files, err := b.ReceiveFDs(buf, n)
@@ -177,11 +180,10 @@ func ourFiles() (passing[*os.File], error) {
 func ourNumbers() (passing[int], error) {
 	a, b, err := ourUnixConns()
 	buf, fds, got := make([]byte, 1), make([]int, perMessage), make([]int, perMessage)
-	return passing[int]{func(f *os.File, n int) error {
-		return numbers(f, fds[:n], func() error {
-			_, err := a.SendRawFDs(buf, fds[:n]...)
-			return err
-		})
+	return passing[int]{func(files []*os.File) error {
+		_, err := a.SendRawFDs(buf, numbers(fds, files)...)
+		runtime.KeepAlive(files)
+		return err
 	}, func(n int) ([]int, error) {
 		_, n, err := b.ReceiveRawFDs(buf, got[:n])
 		return got[:n], err

@@ -37,6 +37,15 @@ func init() {
 			return pingpong(nw, family, 64)
 		})
 	}
+	// What differs here is chance.
+	same := []network{networks[0], networks[0]}
+	same[1].name = again
+	addStream("noise/tcp/ping-pong/size=64", 2*64, same, func(nw network) (func(int) (int, error), func(), error) {
+		return pingpong(nw, "tcp", 64)
+	})
+	addStream("noise/tcp/bulk/size=64K", 64<<10, same, func(nw network) (func(int) (int, error), func(), error) {
+		return bulkStream(nw, 64<<10)
+	})
 	addStream("tcp/turnabout/size=64", 2*64, networks, turnabout)
 	addStream("tcp/bulk/size=64K", 64<<10, networks, func(nw network) (func(int) (int, error), func(), error) {
 		return bulkStream(nw, 64<<10)

@@ -17,17 +17,18 @@ func init() {
 	for _, size := range []int{64, 1200} {
 		window := windowOf(size)
 		workloads = append(workloads,
-			workload{fmt.Sprintf("udp/bulk/size=%d", size), size, []impl{
+			workload{fmt.Sprintf("udp/bulk/size=%d", size), size, append(append([]impl{
 				{"net", bulkNet(size, window)},
 				{"x/net", bulkXNet(size, window, false)},
+			}, segmentsByHand("net, offload", size, window)...), []impl{
 				{"sockets", bulk(size, window, false, false)},
 				{"sockets, offload", bulk(size, window, true, false)},
-			}},
+			}...)},
 			workload{fmt.Sprintf("udp/connected/size=%d", size), size, []impl{
 				{"x/net", bulkXNet(size, window, true)},
 				{"sockets", bulk(size, window, false, true)},
 			}},
-			workload{fmt.Sprintf("udp/offload/size=%d", size), size, append(segmentsByHand(size, window),
+			workload{fmt.Sprintf("udp/offload/size=%d", size), size, append(segmentsByHand("net, by hand", size, window),
 				impl{"sockets, segments", segments(size, window)},
 				impl{"sockets, batches", bulk(size, window, true, false)},
 			)},
@@ -35,6 +36,10 @@ func init() {
 	}
 	for _, size := range []int{64, 1200} {
 		workloads = append(workloads,
+			workload{fmt.Sprintf("noise/udp/single/AddrPort/size=%d", size), size, []impl{
+				{"net", singleAddrPort(size, listenNet)},
+				{again, singleAddrPort(size, listenNet)},
+			}},
 			workload{fmt.Sprintf("udp/single/AddrPort/size=%d", size), size, []impl{
 				{"net", singleAddrPort(size, listenNet)},
 				{"sockets", singleAddrPort(size, listenSockets)},

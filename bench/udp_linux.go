@@ -11,8 +11,8 @@ import (
 // segmentsByHand moves windows of datagrams with package net and what udp(7) offers, as
 // quic-go does it: the datagrams lie one after the other in one buffer, which one
 // sendmsg takes with UDP_SEGMENT, and which one recvmsg fills with UDP_GRO.
-var segmentsByHand = func(size, window int) []impl {
-	return []impl{{"net, by hand", func() (func(int) (int, error), func(), error) {
+var segmentsByHand = func(name string, size, window int) []impl {
+	return []impl{{name, func() (func(int) (int, error), func(), error) {
 		a, b, err := bulkPair(listenNet)
 		if err != nil {
 			return nil, nil, err

@@ -13,7 +13,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # Which packages to test; files to leave alone, as they pass a Dialer on to
-# crypto/tls, which takes net's only; and tests that are left out.
+# crypto/tls, which takes net's only, or as package sockets imports them itself; and
+# tests that are left out.
 declare -A packages=(
 	[github.com/coder/websocket]=.
 	[github.com/hashicorp/yamux]=.
@@ -21,14 +22,17 @@ declare -A packages=(
 	[github.com/pires/go-proxyproto]=./...
 	[github.com/soheilhy/cmux]=.
 	[golang.org/x/crypto]=./ssh/...
-	[golang.org/x/net]="./http2/... ./icmp ./internal/socket ./ipv4 ./ipv6 ./nettest"
+	[golang.org/x/net]="./http2/... ./icmp ./nettest"
 )
 declare -A keep=(
 	[github.com/miekg/dns]='/client(_test)?\.go$'
+	[golang.org/x/net]='/(bpf|internal|ipv4|ipv6)/[^/]'
 )
 declare -A skip=(
 	# Gives the machine 250 ms for each write while 16 GB pass, net or not.
-	[github.com/hashicorp/yamux]='^TestSendData_VeryLarge$'
+	# The other fails now and then with net, too.
+	[github.com/hashicorp/yamux]='^(TestSendData_VeryLarge|TestHalfCloseSessionShutdown)$'
+	[github.com/soheilhy/cmux]='^TestTimeout$' # as the one above
 )
 
 if [ $# -eq 0 ]; then

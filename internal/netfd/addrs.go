@@ -2,6 +2,7 @@ package netfd
 
 import (
 	"net"
+	"sync/atomic"
 )
 
 // Addrs are the addresses of the two ends, nil where there is none.
@@ -10,6 +11,8 @@ type Addrs struct {
 
 	// Connected says that connect chose the peer.
 	Connected bool
+
+	taken uint32 // of FD.first: it holds addresses, or will
 }
 
 // noAddrs serves sockets before anything is known about them.
@@ -18,12 +21,13 @@ var noAddrs Addrs
 // SetAddrs records the addresses of the two ends, nil where there is none, and
 // whether a peer was chosen by connect.
 func (fd *FD) SetAddrs(local, remote net.Addr, connected bool) {
-	fd.StoreAddrs(&Addrs{local, remote, connected})
+	a := &fd.first
+	if !atomic.CompareAndSwapUint32(&a.taken, 0, 1) {
+		a = new(Addrs)
+	}
+	a.Local, a.Remote, a.Connected = local, remote, connected
+	fd.addrs.Store(a)
 }
-
-// StoreAddrs is SetAddrs for addresses that are part of a larger allocation. a
-// must not change any more.
-func (fd *FD) StoreAddrs(a *Addrs) { fd.addrs.Store(a) }
 
 // Local returns the local address, also after Close.
 func (fd *FD) Local() net.Addr { return fd.addrs.Load().Local }
@@ -47,7 +51,7 @@ func (fd *FD) LockPeer() (unlock func()) {
 func (fd *FD) SetLocal(local net.Addr) {
 	for {
 		old := fd.addrs.Load()
-		if fd.addrs.CompareAndSwap(old, &Addrs{local, old.Remote, old.Connected}) {
+		if fd.addrs.CompareAndSwap(old, &Addrs{Local: local, Remote: old.Remote, Connected: old.Connected}) {
 			return
 		}
 	}

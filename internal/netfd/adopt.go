@@ -17,23 +17,23 @@ type Probed struct {
 // AdoptCopy returns an FD with a copy of sysfd, in the poller, if check has nothing
 // against the socket. sysfd stays the caller's. The socket becomes non-blocking, unless
 // it fails. The FD has neither addresses nor the name of a network.
-func AdoptCopy(sysfd int, check func(*Probed) error) (*FD, *Probed, error) {
+func AdoptCopy(sysfd int, check func(family, typ int) error) (*FD, Probed, error) {
 	p, err := probe(sysfd)
 	if err != nil {
 		// Without a copy, whose close would give up the locks of a file, fcntl(2).
-		return nil, nil, err
+		return nil, p, err
 	}
 	nfd, errno := sys.Dup(uintptr(sysfd))
 	if errno != 0 {
-		return nil, nil, os.NewSyscallError("fcntl", errno)
+		return nil, p, os.NewSyscallError("fcntl", errno)
 	}
-	if err := check(p); err != nil {
+	if err := check(p.Family, p.Type); err != nil {
 		sys.Close(nfd)
-		return nil, nil, err
+		return nil, p, err
 	}
 	nonblocking, err := setNonblock(nfd)
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	fd, err := p.own(nfd)
 	if err != nil && !nonblocking {
@@ -44,14 +44,14 @@ func AdoptCopy(sysfd int, check func(*Probed) error) (*FD, *Probed, error) {
 
 // Adopt is AdoptCopy for a descriptor that becomes the FD's, or is closed if that fails.
 // It needs no other one, of which there may be none.
-func Adopt(sysfd int) (*FD, *Probed, error) {
+func Adopt(sysfd int) (*FD, Probed, error) {
 	p, err := probe(sysfd)
 	if err != nil {
 		sys.Close(sysfd)
-		return nil, nil, err
+		return nil, p, err
 	}
 	if _, err := setNonblock(sysfd); err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	fd, err := p.own(sysfd)
 	return fd, p, err
@@ -59,20 +59,20 @@ func Adopt(sysfd int) (*FD, *Probed, error) {
 
 // Take is AdoptCopy that closes sysfd once there is the copy. In the place of 0, 1 and 2
 // it leaves the null device.
-func Take(sysfd int) (*FD, *Probed, error) {
+func Take(sysfd int) (*FD, Probed, error) {
 	if sysfd < 0 || sysfd > math.MaxInt32 {
 		// The kernel would take the low 32 bits.
-		return nil, nil, os.NewSyscallError("getsockopt", syscall.EBADF)
+		return nil, Probed{}, os.NewSyscallError("getsockopt", syscall.EBADF)
 	}
 	if sysfd > 2 {
-		fd, p, err := AdoptCopy(sysfd, func(*Probed) error { return nil })
+		fd, p, err := AdoptCopy(sysfd, func(family, typ int) error { return nil })
 		if err == nil {
 			sys.Close(sysfd)
 		}
 		return fd, p, err
 	}
 	null := -1
-	fd, p, err := AdoptCopy(sysfd, func(*Probed) (err error) {
+	fd, p, err := AdoptCopy(sysfd, func(family, typ int) (err error) {
 		// Not before it is known that sysfd is open, or null might be that.
 		var errno syscall.Errno
 		if null, errno = sys.OpenNull(); errno != 0 {
@@ -105,18 +105,17 @@ func setNonblock(sysfd int) (was bool, err error) {
 }
 
 // probe finds out what kind of socket sysfd is, and changes nothing.
-func probe(sysfd int) (*Probed, error) {
+func probe(sysfd int) (p Probed, err error) {
 	s := uintptr(sysfd)
-	p := new(Probed)
 	var errno syscall.Errno
 	if p.Type, errno = sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_TYPE); errno != 0 {
-		return nil, os.NewSyscallError("getsockopt", errno)
+		return p, os.NewSyscallError("getsockopt", errno)
 	}
 	nameErrno := sys.Getsockname(s, &p.Local)
 	if p.Family, errno = sys.GetsockoptInt(s, sys.SOL_SOCKET, sys.SO_DOMAIN); errno != 0 {
 		// Only the address tells.
 		if nameErrno != 0 {
-			return nil, os.NewSyscallError("getsockname", nameErrno)
+			return p, os.NewSyscallError("getsockname", nameErrno)
 		}
 		p.Family = p.Local.Family()
 	}

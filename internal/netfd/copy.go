@@ -274,7 +274,7 @@ func (t *transfer) take(s uintptr) bool {
 		done = t.drain(s)
 	}
 	if t.n > 0 && fd != nil {
-		t.piece.turn = fd.nextTurn()
+		t.piece.turn = nextTurn()
 	}
 	return done
 }

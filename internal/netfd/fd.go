@@ -26,10 +26,12 @@ import (
 // FD is a socket's descriptor.
 type FD struct {
 	file  *os.File // nil while bare
-	sysfd int      // while bare, otherwise -1
 	addrs atomic.Pointer[Addrs]
 	more  atomic.Pointer[more] // nil until needed: most connections never do
 	*Kind
+	first Addrs // memory for addrs, see SetAddrs
+
+	sysfd int32 // while bare, otherwise -1
 
 	// parted counts writers of a stream that have sent a part of their data and wait
 	// for room. Calls that do not wait stay out of the middle.
@@ -40,8 +42,7 @@ type FD struct {
 type more struct {
 	// unread is what was taken from the socket and could not be delivered.
 	unread  atomic.Pointer[kept]
-	keeping sync.Mutex    // guards changes of unread, and all of what is in it
-	turns   atomic.Uint64 // see nextTurn
+	keeping sync.Mutex // guards changes of unread, and all of what is in it
 
 	offload             atomic.Pointer[offload] // nil unless turned on
 	refusals            refusals                // of joined datagrams
@@ -95,7 +96,7 @@ func New(sysfd int, k Kind) (*FD, error) {
 		}
 		sysfd = up
 	}
-	fd := &FD{sysfd: sysfd, Kind: k.shared()}
+	fd := &FD{sysfd: int32(sysfd), Kind: k.shared()}
 	fd.addrs.Store(&noAddrs)
 	return fd, nil
 }
@@ -112,7 +113,7 @@ func (fd *FD) Init() error {
 	}
 	// NewFile says nothing if epoll_ctl fails; deadlines do.
 	if f.SetDeadline(time.Time{}) != nil {
-		errno := sys.PollErrno(fd.sysfd)
+		errno := sys.PollErrno(int(fd.sysfd))
 		// f owns the descriptor, and would close its number once more when it is
 		// collected.
 		f.Close()
@@ -144,7 +145,7 @@ func (fd *FD) Close() error {
 		if fd.sysfd < 0 {
 			return net.ErrClosed
 		}
-		errno := sys.Close(fd.sysfd)
+		errno := sys.Close(int(fd.sysfd))
 		fd.sysfd = -1
 		if errno != 0 {
 			return errno

@@ -1,6 +1,8 @@
 package netfd
 
 import (
+	"sync/atomic"
+
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -93,9 +95,12 @@ func (k *kept) drop() {
 	k.data, k.pipe, k.message = nil, nil, nil
 }
 
+// turns counts pieces of all sockets.
+var turns atomic.Uint64
+
 // nextTurn returns the place in the order of pieces of what is taken next. The
 // caller holds the read lock.
-func (fd *FD) nextTurn() uint64 { return fd.need().turns.Add(1) }
+func nextTurn() uint64 { return turns.Add(1) }
 
 // keep has k read from fd again. It reports false if fd is closed.
 func (fd *FD) keep(k *kept) bool {
@@ -128,7 +133,7 @@ func (fd *FD) keepMessage(data, oob []byte, flags int, from *sys.Sockaddr) {
 	if len(oob) > 0 {
 		m.oob = append(m.oob, oob...)
 	}
-	k := &kept{turn: fd.nextTurn(), data: append([]byte(nil), data...), message: m}
+	k := &kept{turn: nextTurn(), data: append([]byte(nil), data...), message: m}
 	if !fd.keep(k) {
 		k.drop()
 	}

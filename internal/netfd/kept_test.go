@@ -91,7 +91,7 @@ func TestKeptWhileReaderWaits(t *testing.T) {
 				done <- result{string(buf[:max(n, 0)]), err}
 			}()
 			awaitReader(t)
-			if !a.keep(&kept{turn: a.nextTurn(), data: []byte("kept")}) {
+			if !a.keep(&kept{turn: nextTurn(), data: []byte("kept")}) {
 				t.Fatal("nothing was kept")
 			}
 			if _, err := b.Write([]byte(" new")); err != nil {
@@ -113,7 +113,7 @@ func TestKeptWhileReaderWaits(t *testing.T) {
 // A second Close returns before the first, while callbacks still use what is kept.
 func TestKeptClosedTwice(t *testing.T) {
 	a, _ := socketPair(t, sys.SOCK_STREAM)
-	if !a.keep(&kept{turn: a.nextTurn(), data: []byte("kept")}) {
+	if !a.keep(&kept{turn: nextTurn(), data: []byte("kept")}) {
 		t.Fatal("nothing was kept")
 	}
 	closed := make(chan error)
@@ -148,9 +148,9 @@ func TestKeptBesideReaders(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for range 300 {
 				a, b := socketPair(t, sys.SOCK_STREAM)
-				front := &kept{turn: a.nextTurn(), data: []byte("front")}
+				front := &kept{turn: nextTurn(), data: []byte("front")}
 				a.keepMessage([]byte("o"), nil, 0, new(sys.Sockaddr))
-				back := &kept{turn: a.nextTurn(), data: []byte("back")}
+				back := &kept{turn: nextTurn(), data: []byte("back")}
 				if _, err := b.Write([]byte("new")); err != nil {
 					t.Fatal(err)
 				}
@@ -191,7 +191,7 @@ func TestKeptPeekWithoutDescriptors(t *testing.T) {
 		t.Fatal(errno)
 	}
 	p.n = n
-	if !a.keep(&kept{turn: a.nextTurn(), data: []byte("before "), pipe: p}) {
+	if !a.keep(&kept{turn: nextTurn(), data: []byte("before "), pipe: p}) {
 		t.Fatal("nothing was kept")
 	}
 	var had syscall.Rlimit
@@ -228,7 +228,7 @@ func TestKeptClosedWhileRead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for range 100 {
 				a, _ := socketPair(t, sys.SOCK_STREAM)
-				if !a.keep(&kept{turn: a.nextTurn(), data: bytes.Repeat([]byte("kept"), 3)}) {
+				if !a.keep(&kept{turn: nextTurn(), data: bytes.Repeat([]byte("kept"), 3)}) {
 					t.Fatal("nothing was kept")
 				}
 				var wg sync.WaitGroup

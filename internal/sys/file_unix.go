@@ -8,6 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// SocketFileID tells files of sockets that exist at the same time apart.
+type SocketFileID struct{ Device, Inode uint64 }
+
+// SocketFile returns the ID of the file of a unix socket at path, and reports whether
+// there is one. See lstat(2).
+func SocketFile(path string) (id SocketFileID, ok bool) {
+	var st unix.Stat_t
+	err := unix.Lstat(path, &st)
+	for err == unix.EINTR {
+		err = unix.Lstat(path, &st)
+	}
+	return SocketFileID{uint64(st.Dev), uint64(st.Ino)}, err == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK
+}
+
 // Unlink removes the file of a unix socket. See unlink(2).
 func Unlink(path string) syscall.Errno { return errno(unix.Unlink(path)) }
 

@@ -6,16 +6,31 @@ import (
 	"unsafe"
 )
 
-// NameFile gives f a name. Package net makes files that behave as no other package
-// can make them, and names them after what the kernel tells. If an os.File looks
-// different from what is known here, it keeps the name it has.
-func NameFile(f *os.File, name string) {
+// fileField returns a field of f, the zero Value if an os.File looks different from what
+// is known here.
+func fileField(f *os.File, name string, kind reflect.Kind) (field reflect.Value, ok bool) {
 	inner := reflect.ValueOf(f).Elem().FieldByName("file")
 	if inner.Kind() != reflect.Pointer || inner.Type().Elem().Kind() != reflect.Struct {
-		return
+		return field, false
 	}
-	field := inner.Elem().FieldByName("name")
-	if field.Kind() == reflect.String && field.Type() == reflect.TypeFor[string]() {
+	field = inner.Elem().FieldByName(name)
+	return field, field.Kind() == kind && field.Type().PkgPath() == ""
+}
+
+// NameFile gives f a name, or leaves it the one it has.
+func NameFile(f *os.File, name string) {
+	if field, ok := fileField(f, "name", reflect.String); ok {
 		*(*string)(unsafe.Pointer(field.UnsafeAddr())) = name
 	}
+}
+
+// UnblockingFile has the Fd method of f, whose descriptor is non-blocking, make it
+// blocking, as package os has it of the files of package net alone. It reports whether
+// it could.
+func UnblockingFile(f *os.File) bool {
+	field, ok := fileField(f, "nonblock", reflect.Bool)
+	if ok {
+		*(*bool)(unsafe.Pointer(field.UnsafeAddr())) = true
+	}
+	return ok
 }

@@ -82,10 +82,14 @@ func SetMulticastLoop4(fd uintptr, on bool) syscall.Errno                    { r
 func SetMulticastLoop6(fd uintptr, on bool) syscall.Errno                    { return none }
 func JoinGroup4(fd uintptr, group, ip [4]byte, index int) syscall.Errno      { return none }
 func JoinGroup6(fd uintptr, group [16]byte, index int) syscall.Errno         { return none }
-func Unlink(path string) syscall.Errno                                       { return none }
-func LockFile(path string) (int, syscall.Errno)                              { return -1, none }
-func Setmode(fd uintptr, mode uint32) syscall.Errno                          { return none }
-func ChangeSocketFile(path string, uid, gid int, mode uint32) syscall.Errno  { return none }
+
+type SocketFileID struct{ Device, Inode uint64 }
+
+func SocketFile(path string) (id SocketFileID, ok bool)                     { return id, false }
+func Unlink(path string) syscall.Errno                                      { return none }
+func LockFile(path string) (int, syscall.Errno)                             { return -1, none }
+func Setmode(fd uintptr, mode uint32) syscall.Errno                         { return none }
+func ChangeSocketFile(path string, uid, gid int, mode uint32) syscall.Errno { return none }
 
 func Recv(fd uintptr, p []byte) (int, syscall.Errno)                              { return -1, none }
 func Send(fd uintptr, p []byte) (int, syscall.Errno)                              { return -1, none }

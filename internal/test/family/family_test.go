@@ -367,3 +367,18 @@ func TestRawAddr(t *testing.T) {
 		t.Errorf("connected to %s, want %s", got, want)
 	}
 }
+
+// Port 0 of a vsock listener is one that the kernel chooses.
+func TestVsockPortZero(t *testing.T) {
+	for _, address := range []string{":0", "*:0", "1:0"} {
+		l, err := sockets.Listen("vsock", address)
+		if errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+			t.Skip("no vsock: ", err)
+		}
+		socktest.Check(t, err)
+		if port := l.Addr().(*sockets.VsockAddr).Port; port == 0 || port == sockets.VsockAny {
+			t.Errorf("%s: port %d", address, port)
+		}
+		l.Close()
+	}
+}

@@ -1,4 +1,6 @@
-package sockets_test
+//go:build linux
+
+package cost
 
 import (
 	"bytes"
