@@ -82,7 +82,7 @@ func layoutFaults(tree fs.FS) (faults []string) {
 		if err != nil {
 			return err
 		}
-		if file != "." && path.Dir(file) == "." && !strings.HasPrefix(file, ".git") {
+		if file != "." && path.Dir(file) == "." && !strings.HasPrefix(file, ".") {
 			names++
 		}
 		if d.IsDir() {

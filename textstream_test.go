@@ -102,14 +102,10 @@ func TestReadStringStopsBehindDelimiter(t *testing.T) {
 			f := conntest.Format(t, tt.format)
 			lines := strings.SplitAfter(tt.text, "\n")
 			const rest = "\x00\x0d\x0araw"
-			head, err := f.AppendEncode(nil, []byte(lines[0]))
-			if err != nil {
-				t.Fatal(err)
-			}
 			for _, long := range []int{1, 40, 3000} {
 				// A long line, and what is behind it in another format.
 				line := strings.Repeat(strings.TrimSuffix(lines[0], "\n"), long) + "\n"
-				head, err = f.AppendEncode(nil, []byte(line))
+				head, err := f.AppendEncode(nil, []byte(line))
 				if err != nil {
 					t.Fatal(err)
 				}

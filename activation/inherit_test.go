@@ -361,6 +361,7 @@ func TestPassToErrors(t *testing.T) {
 		}
 	})
 	t.Run("no such program", func(t *testing.T) {
+		//lint:ignore SA1005 the name has spaces on purpose
 		if err := activation.PassToService(exec.Command("no such program"), ok); !errors.Is(err, exec.ErrNotFound) {
 			t.Errorf("%v, want ErrNotFound", err)
 		}

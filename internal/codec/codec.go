@@ -111,7 +111,6 @@ type state struct {
 	mode   uint8 // iso-2022-jp, hz: the set in force
 	mark   bool  // a byte order mark may come next, or is to be written
 	little bool  // utf-16, utf-32: the byte order in force
-	tmp    [8]byte
 }
 
 // initial reports whether a mark has been dealt with and no shift is in force.

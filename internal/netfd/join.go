@@ -189,6 +189,8 @@ func sameAddr(a, b net.Addr) bool {
 	if ua == ub {
 		return true
 	}
+	// Not Equal: the two forms of an IPv4 address make different names.
+	//lint:ignore SA1021 see above
 	return ua != nil && ub != nil && ua.Port == ub.Port && ua.Zone == ub.Zone && bytes.Equal(ua.IP, ub.IP)
 }
 

@@ -24,6 +24,7 @@ import (
 //
 // and <!--table NAME-->, up to an empty line, is made from them.
 func TestNumbers(t *testing.T) {
+	needCheckout(t)
 	bench, upgrades := readBench(t), readUpgrades(t)
 	numbers := 0
 	for _, p := range pages(t) {

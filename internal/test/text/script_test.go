@@ -149,7 +149,6 @@ type wire struct {
 	net.Conn // nil: what is not here is not called
 	r        *rand.Rand
 	data     []byte
-	reading  bool
 }
 
 func (w *wire) Read(b []byte) (int, error) {
