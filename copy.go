@@ -28,6 +28,11 @@ import (
 // next call that reads; of what comes from a connection of package net up to
 // 1 MiB is lost, where io.Copy loses up to its buffer.
 //
+// Several goroutines may read from src while a Copy does, by another Copy too. Each byte
+// goes to one of them. What an interrupted Copy gives back is read before everything that
+// was not read until then; a reader that was waiting meanwhile may have got bytes that
+// came behind it.
+//
 // The errors are those of dst.ReadFrom, or of src.WriteTo if dst is no connection
 // of this package.
 func Copy(dst io.Writer, src io.Reader) (int64, error) {

@@ -95,6 +95,15 @@ func TestCopyErrors(t *testing.T) {
 			}
 		})
 	}
+	t.Run("net's to a file, deadline", func(t *testing.T) {
+		other, _ := conntest.StreamPair(t, "net", "tcp")
+		other.SetReadDeadline(past)
+		_, err := sockets.Copy(socktest.TempFile(t, nil, os.O_WRONLY), other)
+		op, ok := err.(*net.OpError)
+		if !ok || op.Op != "writeto" || op.Source != other.LocalAddr() || op.Err != os.ErrDeadlineExceeded {
+			t.Errorf("Copy: %#v, want a deadline in an OpError of writeto", err)
+		}
+	})
 	t.Run("closed file", func(t *testing.T) {
 		c, _ := conntest.StreamPair(t, "", "tcp")
 		f := socktest.TempFile(t, nil, os.O_RDONLY)

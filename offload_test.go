@@ -312,7 +312,13 @@ func TestOffloadMore(t *testing.T) {
 
 // A socket whose datagrams the kernel merges is known when it is adopted.
 func TestOffloadAdopted(t *testing.T) {
-	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
+	for _, network := range []string{"udp4", "udp6"} {
+		t.Run(network, func(t *testing.T) { offloadAdopted(t, network) })
+	}
+}
+
+func offloadAdopted(t *testing.T, network string) {
+	a, b := conntest.Offloading(t, network), conntest.Offloading(t, network)
 	f, err := b.File()
 	if err != nil {
 		t.Fatal(err)

@@ -105,8 +105,13 @@ func connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (peer sys.Sockadd
 		return peer, os.NewSyscallError("connect", sys.EISCONN)
 	}
 	fd.Sockname(&local)
+	during := ctx
+	if !fd.IsStream() {
+		// It does not wait, and Linux would not let go of an IPv6 peer.
+		during = context.WithoutCancel(ctx)
+	}
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		peer, err := fd.Connect(ctx, &sa)
+		peer, err := fd.Connect(during, &sa)
 		if err == nil {
 			return peer, nil
 		}

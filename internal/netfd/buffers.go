@@ -35,7 +35,9 @@ func (fd *FD) Readv(bufs [][]byte) (int64, error) {
 					return true
 				}
 			}
-			n, errno = sys.Readv(s, v, bufs[i:])
+			if errno = fd.takeReadError(); errno == 0 {
+				n, errno = sys.Readv(s, v, bufs[i:])
+			}
 			return fd.settled(&errno, 0)
 		})
 	}
@@ -62,6 +64,9 @@ func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Write(func(s uintptr) bool {
+			if errno = fd.takeWriteError(); errno != 0 {
+				return true
+			}
 			for consume(bufs, 0); len(*bufs) > 0; {
 				var k int
 				if k, errno = sys.Writev(s, v, *bufs, flags); errno != 0 {

@@ -184,6 +184,9 @@ func (fd *FD) SetPeer(to *sys.Sockaddr) error {
 	hadPeer := (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && fd.Peername(&old) == nil
 	if !hadPeer || old.IsMapped() == to.IsMapped() {
 		if err := fd.StartConnect(to); err == nil || !hadPeer {
+			if err == nil {
+				fd.forgetErrors()
+			}
 			return err
 		}
 	}
@@ -236,6 +239,7 @@ func (fd *FD) removePeer() error {
 	if err := fd.disconnect(); err != nil {
 		return err
 	}
+	fd.forgetErrors()
 	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 {
 		return nil
 	}

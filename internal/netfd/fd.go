@@ -84,6 +84,22 @@ func (fd *FD) takeWriteError() syscall.Errno {
 	return 0
 }
 
+// takeReadError is takeWriteError for a batch that was received in part.
+func (fd *FD) takeReadError() syscall.Errno {
+	if m := fd.more.Load(); m != nil {
+		return take(&m.heldRead)
+	}
+	return 0
+}
+
+// forgetErrors drops what was held back: it was about a peer that is no more.
+func (fd *FD) forgetErrors() {
+	if m := fd.more.Load(); m != nil {
+		m.heldRead.Store(0)
+		m.heldWrite.Store(0)
+	}
+}
+
 // New returns a bare FD that owns sysfd, which must be non-blocking, and closes it if
 // that fails. It moves a descriptor below 3 out of the way, because os.File raises
 // SIGPIPE for 1 and 2.

@@ -26,7 +26,7 @@ func (fd *FD) RecvFrom(b []byte, flags int, from *sys.Sockaddr) (n int, err erro
 			}
 			if fd.offloads() != nil {
 				n, _, _, errno = fd.splitOne(s, b, nil, flags, from)
-			} else {
+			} else if errno = fd.takeReadError(); errno == 0 {
 				n, errno = sys.Recvfrom(s, b, flags, from)
 			}
 			return fd.settled(&errno, flags)
@@ -95,7 +95,7 @@ func (fd *FD) RecvMsg(b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rf
 			}
 			if fd.offloads() != nil {
 				n, oobn, rflags, errno = fd.splitOne(s, b, oob, flags, from)
-			} else {
+			} else if errno = fd.takeReadError(); errno == 0 {
 				n, oobn, rflags, errno = sys.Recvmsg(s, b, oob, flags, from)
 			}
 			return fd.settled(&errno, flags)

@@ -29,7 +29,7 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 			}
 			if fd.offloads() != nil {
 				n, _, _, errno = fd.splitOne(s, b, nil, 0, nil)
-			} else {
+			} else if errno = fd.takeReadError(); errno == 0 {
 				n, errno = sys.Recv(s, b)
 			}
 			return fd.settled(&errno, 0)

@@ -204,7 +204,10 @@ func (r *Rights) holdNext() {
 
 func (r *Rights) sendmsg() {
 	for {
-		n, errno := sys.Sendmsg(r.s, r.b[r.n:], r.oob, sys.MSG_NOSIGNAL, nil)
+		n, errno := 0, r.fd.takeWriteError()
+		if errno == 0 {
+			n, errno = sys.Sendmsg(r.s, r.b[r.n:], r.oob, sys.MSG_NOSIGNAL, nil)
+		}
 		switch errno {
 		case 0:
 			r.n += n
@@ -390,7 +393,10 @@ func (r *Rights) clear() {
 
 // recvmsg receives into b and reports whether the matter is settled.
 func (r *Rights) recvmsg(s uintptr, b []byte, flags int) bool {
-	n, oobn, rflags, errno := sys.Recvmsg(s, b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, &r.from)
+	n, oobn, rflags, errno := 0, 0, 0, r.fd.takeReadError()
+	if errno == 0 {
+		n, oobn, rflags, errno = sys.Recvmsg(s, b, r.control(), flags|sys.MSG_CMSG_CLOEXEC, &r.from)
+	}
 	if errno == sys.EAGAIN {
 		return false
 	}

@@ -80,7 +80,9 @@ func (fd *FD) RecvSegments(b, oob []byte, from *sys.Sockaddr) (n, oobn, rflags, 
 	if err == nil {
 		err = raw.Read(func(s uintptr) bool {
 			if fd.offloads() == nil {
-				n, oobn, rflags, errno = sys.Recvmsg(s, b, oob, 0, from)
+				if errno = fd.takeReadError(); errno == 0 {
+					n, oobn, rflags, errno = sys.Recvmsg(s, b, oob, 0, from)
+				}
 				size = n
 			} else {
 				n, oobn, rflags, size, errno = fd.splitSegments(s, b, oob, oobs[:], from)
