@@ -255,7 +255,7 @@ func (c *Charset) machine() machine {
 		case kindUTF16:
 			c.built = utf16Machine{mark: c.mark, little: c.little, short: shortUnits()}
 		case kindUTF32:
-			c.built = utf32Machine{mark: c.mark, little: c.little}
+			c.built = utf32Machine{mark: c.mark, little: c.little, short: shortUnits()}
 		case kindSingle:
 			c.built = newSingle(c)
 		case kindDouble:

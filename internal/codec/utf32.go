@@ -10,6 +10,7 @@ import (
 type utf32Machine struct {
 	mark   markPolicy
 	little bool
+	short  *[0x800]uint64 // see utf16Machine
 }
 
 func (m utf32Machine) start(st *state) {
@@ -44,7 +45,7 @@ func (m utf32Machine) decodeChar(st *state, src []byte) char {
 	return char{r: rune(u), size: 4}
 }
 
-func (utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
+func (m utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
@@ -60,6 +61,38 @@ func (utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			}
 			le.PutUint32(dst[nDst:], uint32(w0|w0>>24)&0xffff|uint32(w1|w1>>24)<<16)
 			nDst += 4
+			nSrc += 16
+		}
+		for nSrc+16 <= len(src) && nDst+16 <= len(dst) {
+			s, d := src[nSrc:nSrc+16:nSrc+16], dst[nDst:nDst+16:nDst+16]
+			w0, w1 := le.Uint64(s), le.Uint64(s[8:])
+			if !st.little {
+				w0, w1 = swapLong(w0), swapLong(w1)
+			}
+			if (w0|w1)&0xfffff800fffff800 == 0 {
+				if (w0|w1)&0xffffff80ffffff80 == 0 {
+					break
+				}
+				// Words of most alphabets: no branch depends on which.
+				t := m.short
+				e0, e1, e2, e3 := t[w0&0x7ff], t[w0>>32&0x7ff], t[w1&0x7ff], t[w1>>32&0x7ff]
+				le.PutUint64(d, e0|e1<<(e0>>56&63))
+				n := int((e0>>56+e1>>56)>>3) & 7
+				le.PutUint64(d[n:], e2|e3<<(e2>>56&63))
+				nDst += n + int((e2>>56+e3>>56)>>3)
+				nSrc += 16
+				continue
+			}
+			u0, u1, u2, u3 := uint32(w0), uint32(w0>>32), uint32(w1), uint32(w1>>32)
+			const threes = surrogates - 0x800 // and those above the surrogates, which are rare
+			if u0-0x800 >= threes || u1-0x800 >= threes || u2-0x800 >= threes || u3-0x800 >= threes {
+				break
+			}
+			le.PutUint32(d, utf8Three(u0))
+			le.PutUint32(d[3:], utf8Three(u1))
+			le.PutUint32(d[6:], utf8Three(u2))
+			le.PutUint32(d[9:], utf8Three(u3))
+			nDst += 12
 			nSrc += 16
 		}
 		if nSrc+4 > len(src) || nDst+4 > len(dst) {
@@ -96,6 +129,7 @@ func (m utf32Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
+	retry := 0
 	for nSrc < len(src) && nDst+4 <= len(dst) {
 		for nSrc+4 <= len(src) && nDst+16 <= len(dst) {
 			w := le.Uint32(src[nSrc:])
@@ -116,6 +150,13 @@ func (m utf32Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			break
 		}
 		r, size := rune(src[nSrc]), 1
+		if src[nSrc]-0xc2 < 0x1e && nSrc >= retry && nSrc+shortBlock <= len(src) && src[nSrc+2]-0xc2 < 0x1e {
+			nd, ns := m.encodeShort(dst[nDst:], src[nSrc:])
+			nDst += nd
+			nSrc += ns
+			retry = nSrc + shortBlock
+			continue
+		}
 		if r >= 0xc2 && r < 0xe0 && nSrc+1 < len(src) && src[nSrc+1]&0xc0 == 0x80 {
 			r, size = r&0x1f<<6|rune(src[nSrc+1]&0x3f), 2
 		} else if r >= 0x80 {
@@ -126,6 +167,33 @@ func (m utf32Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		}
 		nDst += m.put(dst[nDst:], uint32(r))
 		nSrc += size
+	}
+	return nDst, nSrc
+}
+
+// encodeShort is utf16Machine's.
+func (m utf32Machine) encodeShort(dst, src []byte) (nDst, nSrc int) {
+	var units [2 * shortBlock]byte
+	for nSrc+shortBlock <= len(src) && nDst+4*shortBlock <= len(dst) {
+		s := (*[shortBlock]byte)(src[nSrc:])
+		conts, ok := shortConts(s)
+		if !ok || bits.OnesCount64(conts) < shortBlock/8 {
+			break
+		}
+		n, ns := shortUnits16(&units, s, conts, false)
+		d := dst[nDst : nDst+4*shortBlock]
+		for i := 0; i < n; i += 8 {
+			w := le.Uint64(units[i&127&^7:])
+			w0 := w&0xffff | w<<16&0xffff00000000
+			w1 := w>>32&0xffff | w>>16&0xffff00000000
+			if !m.little {
+				w0, w1 = swapLong(w0), swapLong(w1)
+			}
+			le.PutUint64(d[2*i&255:], w0)
+			le.PutUint64(d[(2*i+8)&255:], w1)
+		}
+		nDst += 2 * n
+		nSrc += ns
 	}
 	return nDst, nSrc
 }
