@@ -359,7 +359,7 @@ var receiveReaders = map[string]receiveReader{
 	"ReceiveTOS":           {"udp4", sockopt.ReceiveTOS, hasTOS},
 	"ReceiveTrafficClass":  {"udp6", sockopt.ReceiveTrafficClass, hasTOS},
 	"ReceiveTTL":           {"udp4", sockopt.ReceiveTTL, hasTTL},
-	"ReceiveQueueOverflow": {"udp4", sockopt.ReceiveQueueOverflow, nil}, // TestPacketInfoDropped
+	"ReceiveQueueOverflow": {"udp4", sockopt.ReceiveQueueOverflow, nil}, // TestOffloadLossIsCounted
 	"ReceiveError":         {"udp4", sockopt.ReceiveError, nil},         // TestReadErrorQueue
 	"ReceiveError6":        {"udp6", sockopt.ReceiveError6, nil},
 	"Timestamp":            {"udp4", sockopt.Timestamp, hasTime},

@@ -12,6 +12,7 @@ need python3 python3
 need iconv libc-bin
 need uconv icu-devtools
 [ -e /usr/share/javascript/text-encoding/encoding-indexes.js ] || missing="$missing libjs-text-encoding"
+need iptables iptables
 need socat socat
 need systemd-socket-activate systemd
 

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
@@ -136,22 +134,8 @@ var twins = [...][2]string{
 // closedError turns the ways in which a conn says that it is closed into
 // net.ErrClosed; other errors pass through.
 func closedError(err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) || errors.Is(err, fileClosed()) {
+	if errors.Is(err, net.ErrClosed) || sys.IsFileClosed(err) {
 		return net.ErrClosed
 	}
 	return err
 }
-
-// fileClosed returns what the RawConn of a closed os.File answers: an error of
-// package os's own that matches no exported one.
-var fileClosed = sync.OnceValue(func() error {
-	// No system numbers its descriptors this high, so none is opened here and
-	// none is closed.
-	f := os.NewFile(1<<31-1, "")
-	rc, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	f.Close()
-	return rc.Control(func(uintptr) {})
-})

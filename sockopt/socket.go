@@ -179,8 +179,10 @@ var (
 	PassCred = Option[bool]{"SO_PASSCRED", boolValue{}}
 
 	// PassPIDFD, SO_PASSPIDFD, adds a pidfd of the sender to every received
-	// message, as control data SCM_PIDFD. The receiver must close each of them.
-	// Initially false. Unix sockets. Since Linux 6.5.
+	// message, as control data SCM_PIDFD, which UnixConn.ReadMsgUnix returns: no
+	// method reads it for you, and the receiver must close each of them. The
+	// methods that receive descriptors close it. Initially false. Unix sockets.
+	// Since Linux 6.5.
 	PassPIDFD = Option[bool]{"SO_PASSPIDFD", boolValue{}}
 
 	// PassRights, SO_PASSRIGHTS, allows peers to send descriptors to the socket;
@@ -189,8 +191,9 @@ var (
 	PassRights = Option[bool]{"SO_PASSRIGHTS", boolValue{}}
 
 	// PassSecurity, SO_PASSSEC, adds the sender's security label to every
-	// received message, as control data SCM_SECURITY. Initially false. Unix and
-	// netlink sockets. See unix(7).
+	// received message, as control data SCM_SECURITY, which UnixConn.ReadMsgUnix
+	// returns: no method reads it for you. Initially false. Unix and netlink
+	// sockets. See unix(7).
 	PassSecurity = Option[bool]{"SO_PASSSEC", boolValue{}}
 
 	// PeekOffset, SO_PEEK_OFF, is where receiving with MSG_PEEK starts, in
@@ -318,8 +321,10 @@ var (
 	// tc-etf(8).
 	TxTime = Option[TxTimeConfig]{"SO_TXTIME", txTimeValue{}}
 
-	// ZeroCopy, SO_ZEROCOPY, allows MSG_ZEROCOPY on the socket's sends. Initially
-	// false. TCP and UDP sockets. See Documentation/networking/msg_zerocopy.rst
-	// in the kernel.
+	// ZeroCopy, SO_ZEROCOPY, allows MSG_ZEROCOPY on the socket's sends, which no
+	// method of package sockets makes: they are the program's own, by way of
+	// SyscallConn. UDPConn.ReadErrorQueue tells when a buffer is free again; of a
+	// TCP socket the program reads the error queue itself. Initially false. TCP and
+	// UDP sockets. See Documentation/networking/msg_zerocopy.rst in the kernel.
 	ZeroCopy = Option[bool]{"SO_ZEROCOPY", boolValue{}}
 )

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync"
 	"syscall"
+
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // Control calls f with the descriptor of c, of whatever package it is. If there is none
@@ -33,7 +34,7 @@ func ConnError(err error) error {
 		return nil
 	case errors.Is(err, net.ErrClosed):
 		return net.ErrClosed
-	case errors.Is(err, os.ErrClosed), errors.Is(err, fileClosed()):
+	case sys.IsFileClosed(err):
 		return fileClosedError{}
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
@@ -51,17 +52,3 @@ func (fileClosedError) Error() string { return os.ErrClosed.Error() }
 func (fileClosedError) Is(target error) bool {
 	return target == os.ErrClosed || target == net.ErrClosed
 }
-
-// fileClosed returns what the RawConn of a closed os.File answers: an error of
-// package os's own that matches no exported one.
-var fileClosed = sync.OnceValue(func() error {
-	// No system numbers its descriptors this high, so none is opened here and
-	// none is closed.
-	f := os.NewFile(1<<31-1, "")
-	rc, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	f.Close()
-	return rc.Control(func(uintptr) {})
-})
