@@ -31,7 +31,11 @@ func TestSuccessorThatFails(t *testing.T) {
 		t.Run(tt.behaviour, func(t *testing.T) {
 			m := newManager(t)
 			log := m.logTo()
-			m.start("UPGRADE_TEST_IMPATIENT=1")
+			if tt.behaviour == "hang" {
+				m.start("UPGRADE_TEST_IMPATIENT=1")
+			} else {
+				m.start()
+			}
 			l := m.load(1)
 			m.behaviour(tt.behaviour)
 			old := m.pid

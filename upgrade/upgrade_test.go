@@ -274,11 +274,13 @@ func (m *manager) descriptors() int {
 	return len(entries)
 }
 
-// load begins to load the server.
+// load begins to load the server, until the test ends.
 func (m *manager) load(clients int) *requests.Load {
-	return requests.Start(requests.Targets{
+	l := requests.Start(requests.Targets{
 		HTTP: m.addr(0), Unix: m.path("http"), HTTPS: m.addr(1), Roots: m.roots, Lines: m.addr(2), UDP: m.addr(3),
 	}, clients, func(what string, err error) { m.t.Errorf("%s: %v", what, err) })
+	m.t.Cleanup(func() { l.End() })
+	return l
 }
 
 // behaviour says how the next successor behaves.

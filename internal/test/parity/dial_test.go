@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"strconv"
 	"net/netip"
 	"os"
 	"strings"
@@ -172,6 +173,31 @@ func TestParityDialTyped(t *testing.T) {
 	runParity(t, rows)
 }
 
+// listenAndDial listens at an address and dials a host at its port. Another process may
+// listen at the same port of an address that l does not have; then it tries another port.
+func (e *env) listenAndDial(listenNetwork, address, dialNetwork, host string) (l net.Listener, c net.Conn, err error) {
+	for {
+		l, err = e.listen(listenNetwork, address)
+		e.ok(err)
+		local := l.Addr().(*net.TCPAddr)
+		c, err = e.dial(dialNetwork, net.JoinHostPort(host, strconv.Itoa(local.Port)))
+		if err != nil {
+			return l, c, err
+		}
+		remote := c.RemoteAddr().(*net.TCPAddr)
+		mine := local.IP.Equal(remote.IP)
+		if local.IP.IsUnspecified() {
+			four := remote.IP.To4() != nil
+			mine = four && listenNetwork != "tcp6" || !four && listenNetwork != "tcp4" && local.IP.To4() == nil
+		}
+		if mine {
+			return l, c, nil
+		}
+		c.Close()
+		l.Close()
+	}
+}
+
 func TestParityDialResult(t *testing.T) {
 	var rows []parityRow
 	add := func(name string, do func(e *env)) { rows = append(rows, parityRow{name, do}) }
@@ -182,12 +208,8 @@ func TestParityDialResult(t *testing.T) {
 		for _, network := range []string{"tcp", "tcp4", "tcp6"} {
 			for _, host := range []string{"", "127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "localhost"} {
 				add(fmt.Sprintf("listen %s %s, dial %s %s", listen.network, listen.address, network, host), func(e *env) {
-					l, err := e.listen(listen.network, listen.address)
-					e.see("Listen")(l, err)
-					e.ok(err)
-					_, port, err := net.SplitHostPort(l.Addr().String())
-					e.ok(err)
-					c, err := e.dial(network, net.JoinHostPort(host, port))
+					l, c, err := e.listenAndDial(listen.network, listen.address, network, host)
+					e.see("Listen")(l, nil)
 					e.see("Dial")(c, err)
 					if err == nil {
 						e.see("Accept")(l.Accept())

@@ -36,6 +36,7 @@ type Load struct {
 	failed  func(what string, err error)
 	targets Targets
 	ended   chan struct{}
+	end     sync.Once
 	wg      sync.WaitGroup
 }
 
@@ -106,7 +107,7 @@ func (l *Load) Reach(n int64) {
 
 // End stops the load and returns what was sent and what was lost.
 func (l *Load) End() (sent, lost int64) {
-	close(l.ended)
+	l.end.Do(func() { close(l.ended) })
 	l.wg.Wait()
 	return l.Sent.Load(), l.Lost.Load()
 }
