@@ -6,6 +6,10 @@ import (
 	"net"
 	"strings"
 
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 
 	"github.com/iolib-go/sockets"
@@ -18,6 +22,14 @@ var texts = []struct{ format, name, line string }{
 	{"utf-16le", "dense", "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。\n"},
 }
 
+// xtext are the encodings of the formats as package golang.org/x/text has them: those of
+// an ExternalFormat are of this package.
+var xtext = map[string]encoding.Encoding{
+	"iso-8859-1": charmap.ISO8859_1,
+	"shift_jis":  japanese.ShiftJIS,
+	"utf-16le":   unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM),
+}
+
 // A textWay wraps a connection for a format, in both directions.
 type textWay struct {
 	name  string
@@ -28,15 +40,15 @@ type textWay struct {
 // The first has its own buffers of 4 KiB; the second has larger ones below them.
 var textWays = []textWay{
 	{"x/text", func(c net.Conn, f sockets.ExternalFormat) io.Reader {
-		return transform.NewReader(c, f.Encoding.NewDecoder())
+		return transform.NewReader(c, xtext[f.String()].NewDecoder())
 	}, func(c net.Conn, f sockets.ExternalFormat) io.Writer {
-		return transform.NewWriter(c, f.Encoding.NewEncoder())
+		return transform.NewWriter(c, xtext[f.String()].NewEncoder())
 	}},
 	{"x/text over bufio", func(c net.Conn, f sockets.ExternalFormat) io.Reader {
-		return transform.NewReader(bufio.NewReaderSize(c, 64<<10), f.Encoding.NewDecoder())
+		return transform.NewReader(bufio.NewReaderSize(c, 64<<10), xtext[f.String()].NewDecoder())
 	}, func(c net.Conn, f sockets.ExternalFormat) io.Writer {
 		buf := bufio.NewWriterSize(c, 64<<10)
-		return flushingWriter{transform.NewWriter(buf, f.Encoding.NewEncoder()), buf}
+		return flushingWriter{transform.NewWriter(buf, xtext[f.String()].NewEncoder()), buf}
 	}},
 	{"sockets", func(c net.Conn, f sockets.ExternalFormat) io.Reader {
 		return sockets.WithFormat(c, f)
