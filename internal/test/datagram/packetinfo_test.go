@@ -3,11 +3,14 @@
 package datagram
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -121,9 +124,18 @@ func TestWriteBatchZones(t *testing.T) {
 			}
 			conntest.SendBatch(t, a, out)
 			got := make(map[string]int)
-			for range out {
+			for tries := 0; len(got) < len(out); {
 				buf, oob := make([]byte, 100), make([]byte, PacketInfoLen)
+				if err := b.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+					t.Fatal(err)
+				}
 				n, oobn, _, _, err := b.ReadMsgUDP(buf, oob)
+				if errors.Is(err, os.ErrDeadlineExceeded) && tries < 60 {
+					// Busy machines lose some while neighbors are not known yet.
+					tries++
+					conntest.SendBatch(t, a, out)
+					continue
+				}
 				if err != nil {
 					t.Fatal(err)
 				}
