@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/iolib-go/sockets"
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
@@ -152,13 +151,13 @@ func (c *cables) waitOpen(t *testing.T, cable int) {
 }
 
 // sender returns a socket at the near end of a cable, whose multicasts leave there.
-func (c *cables) sender(t *testing.T, cable int) *sockets.UDPConn {
+func (c *cables) sender(t *testing.T, cable int) *UDPConn {
 	t.Helper()
-	lc := sockets.ListenConfig{NetNS: c.here}
+	lc := ListenConfig{NetNS: c.here}
 	p, err := lc.ListenPacket(t.Context(), c.network, c.from[cable].String())
 	socktest.Check(t, err)
 	socktest.CloseLater(t, p)
-	s := p.(*sockets.UDPConn)
+	s := p.(*UDPConn)
 	if c.network == "udp6" {
 		err = sockopt.MulticastInterface6.Set(s, c.near[cable].Index)
 	} else {
@@ -170,14 +169,14 @@ func (c *cables) sender(t *testing.T, cable int) *sockets.UDPConn {
 }
 
 // listener returns a socket at the far ends.
-func (c *cables) listener(t *testing.T, addr *net.UDPAddr, groupOnly bool) *sockets.UDPConn {
+func (c *cables) listener(t *testing.T, addr *net.UDPAddr, groupOnly bool) *UDPConn {
 	t.Helper()
-	lc := sockets.ListenConfig{NetNS: c.there, GroupOnly: groupOnly}
+	lc := ListenConfig{NetNS: c.there, GroupOnly: groupOnly}
 	p, err := lc.ListenPacket(t.Context(), c.network, addr.String())
 	socktest.Check(t, err)
 	socktest.CloseLater(t, p)
 	conntest.LimitTime(t, p)
-	return p.(*sockets.UDPConn)
+	return p.(*UDPConn)
 }
 
 // A socket for one group receives nothing that is for another one on the same port, for
@@ -207,7 +206,7 @@ func TestGroupOnly(t *testing.T) {
 				t.Errorf("local address %s, want %v", got, one)
 			}
 			send0, send1 := cables.sender(t, 0), cables.sender(t, 1)
-			receives := func(c *sockets.UDPConn, want string) {
+			receives := func(c *UDPConn, want string) {
 				t.Helper()
 				b := make([]byte, 40)
 				n, err := c.Read(b)
@@ -217,7 +216,7 @@ func TestGroupOnly(t *testing.T) {
 			}
 			// What is sent has come to every socket that is to have it once the witness
 			// has it.
-			send := func(from *sockets.UDPConn, to *net.UDPAddr, text string) {
+			send := func(from *UDPConn, to *net.UDPAddr, text string) {
 				t.Helper()
 				_, err := from.WriteTo([]byte(text), to)
 				socktest.Check(t, err)
@@ -286,7 +285,7 @@ func TestGroupOnlyAddress(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	lc := sockets.ListenConfig{GroupOnly: true}
+	lc := ListenConfig{GroupOnly: true}
 	for _, tt := range []struct {
 		network, address string
 		ok               bool
@@ -310,7 +309,7 @@ func TestGroupOnlyAddress(t *testing.T) {
 		if err == nil {
 			c.Close()
 		}
-		var arg *sockets.ArgumentError
+		var arg *ArgumentError
 		if tt.ok && err != nil || !tt.ok && (!errors.As(err, &arg) || !errors.Is(err, syscall.EINVAL)) {
 			t.Errorf("%s %s: %v", tt.network, tt.address, err)
 		}
@@ -318,7 +317,7 @@ func TestGroupOnlyAddress(t *testing.T) {
 	if _, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0"); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("tcp: %v, want EINVAL", err)
 	}
-	if err := new(sockets.UDPConn).ExcludeSourceSpecificGroup(lo, nil, nil); !errors.Is(err, syscall.EINVAL) {
+	if err := new(UDPConn).ExcludeSourceSpecificGroup(lo, nil, nil); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("zero: %v, want EINVAL", err)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"github.com/iolib-go/sockets"
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
@@ -396,13 +395,13 @@ func TestReadBatchLeavesAddresses(t *testing.T) {
 	for network, address := range map[string]string{"udp4": "127.0.0.1:0", "udp6": "[::1]:0"} {
 		t.Run(network, func(t *testing.T) {
 			socktest.NeedNetwork(t, network)
-			pc, err := sockets.ListenPacket(network, address)
+			pc, err := ListenPacket(network, address)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer pc.Close()
-			c := pc.(*sockets.UDPConn)
-			ms := []sockets.Message{{Buffers: [][]byte{make([]byte, 8)}}}
+			c := pc.(*UDPConn)
+			ms := []Message{{Buffers: [][]byte{make([]byte, 8)}}}
 			var kept []net.Addr
 			var want []string
 			for i := range 4 {

@@ -22,7 +22,6 @@ import (
 
 // An impl is package net, or a package with the same functions.
 type impl struct {
-	name           string
 	dial           func(d *net.Dialer, network, address string) (net.Conn, error)
 	listen         func(network, address string) (net.Listener, error)
 	listenPacket   func(network, address string) (net.PacketConn, error)
@@ -32,8 +31,8 @@ type impl struct {
 }
 
 var impls = [2]*impl{
-	{"net", (*net.Dialer).Dial, net.Listen, net.ListenPacket, net.FileConn, net.FileListener, net.FilePacketConn},
-	{"sockets", func(d *net.Dialer, network, address string) (net.Conn, error) {
+	{(*net.Dialer).Dial, net.Listen, net.ListenPacket, net.FileConn, net.FileListener, net.FilePacketConn},
+	{func(d *net.Dialer, network, address string) (net.Conn, error) {
 		return (&sockets.Dialer{LocalAddr: d.LocalAddr, Timeout: d.Timeout}).Dial(network, address)
 	}, sockets.Listen, sockets.ListenPacket, sockets.FileConn, sockets.FileListener, sockets.FilePacketConn},
 }

@@ -422,11 +422,11 @@ func TestAByteOrderMarkIsNoTextWhereTheFormatHasOne(t *testing.T) {
 			t.Errorf("%s % x: %q, %v; want %q", tt.format, tt.wire, got, err, tt.text)
 		}
 	}
-	c, s := play(t, "utf-16-expect-bom", data("\x00a")...)
+	c, _ := play(t, "utf-16-expect-bom", data("\x00a")...)
 	_, err := c.Read(make([]byte, 10))
 	conntest.WantFormatError(t, err, "read", 0, "\x00a", unicode.ErrMissingBOM)
 
-	c, s = play(t, "utf-16", data("\xff\xfea\x00")...)
+	c, s := play(t, "utf-16", data("\xff\xfea\x00")...)
 	wantRead(t, c, "a")
 	if err := c.SetReadFormat(conntest.Format(t, "utf-16")); err != nil {
 		t.Fatal(err)
