@@ -171,15 +171,9 @@ func checkSend(descriptors int) error {
 }
 
 func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
-	if f == nil {
-		return &DescriptorError{i, syscall.EINVAL}
-	}
-	raw, err := f.SyscallConn()
-	if err == nil && raw == nil {
-		err = syscall.EINVAL
-	}
+	raw, err := netfd.Raw(f)
 	if err != nil {
-		return &DescriptorError{i, netfd.ConnError(err)}
+		return &DescriptorError{i, err}
 	}
 	r.Add(raw)
 	return nil

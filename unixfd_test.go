@@ -408,3 +408,30 @@ func TestCredentials(t *testing.T) {
 		})
 	}
 }
+
+// TestDescriptorOfNil takes descriptors from what has none.
+func TestDescriptorOfNil(t *testing.T) {
+	a, b, err := sockets.Pair("unix")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, a)
+	socktest.CloseLater(t, b)
+	for name, c := range map[string]syscall.Conn{
+		"nil": nil, "nil conn": (*sockets.TCPConn)(nil), "nil Socket": (*sockets.Socket)(nil),
+		"zero listener": new(sockets.TCPListener),
+	} {
+		_, blocking := sockets.Blocking(c)
+		_, several := a.SendFDs(nil, b, c)
+		for call, err := range map[string]error{
+			"Blocking": blocking, "SetBlocking": sockets.SetBlocking(c, false), "SendFD": a.SendFD(c), "SendFDs": several,
+		} {
+			if !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("%s of %s: %v, want EINVAL", call, name, err)
+			}
+		}
+	}
+}
+
+func TestLeavePathOfNil(t *testing.T) {
+	(*sockets.UnixListener)(nil).LeavePath()()
+	new(sockets.UnixListener).LeavePath()()
+}
