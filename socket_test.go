@@ -266,7 +266,8 @@ func TestNewRawBeyond32Bits(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("an int has 32 bits")
 	}
-	big := int(int64(1) << 32)
+	low32 := int64(1) << 32
+	big := int(low32)
 	for _, tt := range []struct {
 		arg              string
 		domain, typ, num int

@@ -388,6 +388,9 @@ func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 	if cred == (sockopt.Ucred{}) {
 		cred = sockopt.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	}
+	if cred.PID != int(int32(cred.PID)) { // the kernel would take its low 32 bits
+		return 0, opError(c.fd, "write", &ArgumentError{Arg: "process ID", Value: cred.PID, Why: "does not fit in 32 bits"})
+	}
 	r := netfd.GetRights()
 	defer r.Free()
 	n, err = c.fd.SendCred(r, b, sys.Ucred{PID: cred.PID, UID: cred.UID, GID: cred.GID})

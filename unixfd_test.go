@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -400,6 +401,13 @@ func TestCredentials(t *testing.T) {
 			}
 			if _, err := a.SendCred([]byte("x"), sockopt.Ucred{PID: 1 << 30}); err == nil {
 				t.Error("SendCred of a process that does not exist succeeded")
+			}
+			low32, arg := int64(1)<<32, new(sockets.ArgumentError)
+			if pid := os.Getpid() + int(low32); strconv.IntSize > 32 {
+				_, err := a.SendCred([]byte("x"), sockopt.Ucred{PID: pid, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())})
+				if !errors.As(err, &arg) {
+					t.Errorf("SendCred of process %d: %v, want an ArgumentError", pid, err)
+				}
 			}
 			a.Close()
 			if network != "unixgram" {
