@@ -327,7 +327,7 @@ func (s *Socket) move(fd *netfd.FD) error {
 	return nil
 }
 
-// moveConn is move for a connection, to which somebody may have given a peer by
+// moveConn is move for a connection, which may have got a peer by
 // SyscallConn.
 func (s *Socket) moveConn(fd *netfd.FD) error {
 	if err := s.move(fd); err != nil {
