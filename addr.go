@@ -322,7 +322,12 @@ type RawAddr struct {
 }
 
 // Network returns the family's number, "af38".
-func (a *RawAddr) Network() string { return "af" + strconv.Itoa(a.Family) }
+func (a *RawAddr) Network() string {
+	if a == nil {
+		return familyName(sys.AF_UNSPEC)
+	}
+	return "af" + strconv.Itoa(a.Family)
+}
 
 // String returns the bytes in hexadecimal.
 func (a *RawAddr) String() string {

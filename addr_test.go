@@ -78,6 +78,11 @@ func TestAddrsOfNil(t *testing.T) {
 		if got := addr.String(); got != "<nil>" {
 			t.Errorf("nil %T prints as %q", addr, got)
 		}
+		// Neither does a dial from one panic.
+		if c, err := (&sockets.Dialer{LocalAddr: addr}).Dial("tcp", "127.0.0.1:1"); err == nil {
+			t.Errorf("a connection from a nil %T", addr)
+			c.Close()
+		}
 	}
 }
 

@@ -116,17 +116,6 @@ func networkOf(addr net.Addr) string {
 	return addr.Network()
 }
 
-// addrOf returns c's local address, nil if c has none.
-func addrOf(c syscall.Conn) net.Addr {
-	switch c := c.(type) {
-	case interface{ LocalAddr() net.Addr }:
-		return c.LocalAddr()
-	case interface{ Addr() net.Addr }:
-		return c.Addr()
-	}
-	return nil
-}
-
 // fileError is openError for a file, or whatever it is called, that is to become a
 // socket.
 func fileError(name string, err error) error {

@@ -2,11 +2,13 @@ package sockets
 
 import (
 	"context"
+	"math"
 	"net"
 	"syscall"
 
 	"golang.org/x/net/bpf"
 
+	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -73,9 +75,16 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 // Systems without it return errors.ErrUnsupported. See SO_ATTACH_REUSEPORT_CBPF in
 // socket(7).
 func SteerByCPU(member syscall.Conn, size int) error {
-	if size < 1 {
-		addr := addrOf(member)
-		return openError("set", networkOf(addr), nil, addr, &ArgumentError{Arg: "group size", Value: size, Why: "must be positive"})
+	why := ""
+	switch {
+	case size < 1:
+		why = "must be positive"
+	case size > math.MaxInt32:
+		why = "does not fit in 32 bits"
+	}
+	if why != "" {
+		addr := sys.ConnAddr(member)
+		return openError("set", networkOf(addr), nil, addr, &ArgumentError{Arg: "group size", Value: size, Why: why})
 	}
 	program, err := bpf.Assemble([]bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtCPUID},

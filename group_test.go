@@ -5,6 +5,7 @@ package sockets_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"reflect"
@@ -248,6 +249,9 @@ func TestSteerByCPUErrors(t *testing.T) {
 		{"fewer", c, -1, syscall.EINVAL, "udp"},
 		{"no group", c, 2, syscall.EINVAL, "udp"},
 		{"closed, of package net", foreign, 2, net.ErrClosed, "udp"},
+		{"no members, a nil conn", (*UDPConn)(nil), 0, syscall.EINVAL, ""},
+		{"no members, a zero listener", new(TCPListener), 0, syscall.EINVAL, ""},
+		{"more than 32 bits", c, math.MaxInt, syscall.EINVAL, "udp"},
 		{"closed file", file, 2, net.ErrClosed, ""},
 		{"zero value", new(UDPConn), 2, syscall.EINVAL, ""},
 		{"closed, of another make", steerClosed{}, 2, net.ErrClosed, ""},
@@ -261,7 +265,7 @@ func TestSteerByCPUErrors(t *testing.T) {
 		if !errors.Is(err, tt.err) || !errors.As(err, &op) || op.Op != "set" || op.Net != tt.net {
 			t.Errorf("%s: %#v, want %v of %q", tt.name, err, tt.err, tt.net)
 		}
-		if arg := new(ArgumentError); errors.As(err, &arg) != (tt.size < 1) {
+		if arg := new(ArgumentError); errors.As(err, &arg) != (tt.size < 1 || tt.size == math.MaxInt) {
 			t.Errorf("%s: %#v", tt.name, err)
 		}
 	}

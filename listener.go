@@ -56,8 +56,8 @@ func (l *listener) turn() chan struct{} {
 	return *l.turns.Load()
 }
 
-// newCore returns the core of a listener on fd. touched says that somebody
-// else had access to the descriptor.
+// newCore returns the core of a listener on fd. touched says that other
+// code had access to the descriptor.
 func newCore(fd *netfd.FD, touched bool) *listener {
 	l := &listener{fd: fd}
 	l.role.l = l
@@ -129,7 +129,7 @@ type localName struct {
 }
 
 // askedLocal asks the kernel for fd's own address. Most connections have the same
-// one as the last, so they share it: nobody may modify it.
+// one as the last, so they share it: it must not be modified.
 func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 	var sa sys.Sockaddr
 	if fd.Sockname(&sa) != nil {

@@ -396,3 +396,12 @@ func TestAdoptFails(t *testing.T) {
 		t.Errorf("Adopt of a socket that does not listen: %v, want a *RoleError", err)
 	}
 }
+
+func TestAdoptNil(t *testing.T) {
+	_, err := new(sockets.ListenConfig).Adopt(nil)
+	var arg *sockets.ArgumentError
+	if !errors.As(err, &arg) {
+		t.Errorf("%v, want an ArgumentError", err)
+	}
+	socktest.WantError(t, err, "listener", syscall.EINVAL)
+}

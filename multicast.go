@@ -193,7 +193,11 @@ func (c *UDPConn) setGroup(o sockopt.WriteOnlyOption[sockopt.Membership], ifi *n
 	}
 	// What is no address of IP stays the zero Addr, which the option refuses.
 	m.Group, m.Source = ipOf(group), ipOf(source)
-	return opErrorLocal(c.fd, "set", o.With(m).Apply((*rawConn)(c.fd)))
+	err := o.With(m).Apply((*rawConn)(c.fd))
+	if bad, ok := errors.AsType[*sockopt.ValueError](err); ok {
+		err = &ArgumentError{Arg: "membership", Value: m, Why: bad.Why}
+	}
+	return opErrorLocal(c.fd, "set", err)
 }
 
 // ipOf returns the address of an IP address with or without a port.

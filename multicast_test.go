@@ -321,3 +321,25 @@ func TestGroupOnlyAddress(t *testing.T) {
 		t.Errorf("zero: %v, want EINVAL", err)
 	}
 }
+
+func TestJoinNoGroup(t *testing.T) {
+	c := conntest.OpenUDP(t, "udp4")
+	group := &net.UDPAddr{IP: net.IPv4(232, 1, 1, 1)}
+	for name, err := range map[string]error{
+		"nil":            c.JoinGroup(nil, nil),
+		"nil address":    c.LeaveGroup(nil, (*net.UDPAddr)(nil)),
+		"unicast":        c.JoinGroup(nil, &net.IPAddr{IP: net.IPv4(192, 0, 2, 1)}),
+		"no source":      c.JoinSourceSpecificGroup(nil, group, nil),
+		"another family": c.ExcludeSourceSpecificGroup(nil, group, &net.UDPAddr{IP: net.IPv6loopback}),
+		"no IP":          c.JoinGroup(nil, &net.UnixAddr{Name: "/x", Net: "unixgram"}),
+	} {
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		}
+		var arg *sockets.ArgumentError
+		if !errors.As(err, &arg) {
+			t.Errorf("%s: %v, want an ArgumentError", name, err)
+		}
+		socktest.WantError(t, err, "set", syscall.EINVAL)
+	}
+}

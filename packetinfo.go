@@ -161,7 +161,10 @@ func (p *PacketInfo) readOriginalDst(b []byte) (ok bool) {
 // and no Local, such a socket needs ::ffff:0.0.0.0 as Local; otherwise the kernel
 // refuses the data with syscall.EINVAL.
 func (p PacketInfo) Append(oob []byte) []byte {
-	local, asks := p.Local, p.Local.IsValid() || p.Interface != 0
+	local, asks, index := p.Local, p.Local.IsValid() || p.Interface != 0, p.Interface
+	if index != int(int32(index)) {
+		index = -1 // the kernel has no such interface either, instead of one with these low 32 bits
+	}
 	if local.IsMulticast() || local.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
 		// An IPv6 socket that sends over IPv4 refuses a source that is not of it,
 		// the unspecified one included.
@@ -172,14 +175,14 @@ func (p PacketInfo) Append(oob []byte) []byte {
 		if local.Is4() {
 			addr = local.As4()
 		}
-		oob = sys.AppendPktinfo4(oob, p.Interface, addr)
+		oob = sys.AppendPktinfo4(oob, index, addr)
 	}
 	if asks && !local.Is4() {
 		var addr [16]byte
 		if local.Is6() {
 			addr = local.As16()
 		}
-		oob = sys.AppendPktinfo6(oob, p.Interface, addr)
+		oob = sys.AppendPktinfo6(oob, index, addr)
 	}
 	if p.HasTOS {
 		// The kernel looks at the one for the family of the destination.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -515,5 +516,34 @@ func TestListenConfigPacketInfo(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.Close()
+	}
+}
+
+// An index of more than 32 bits names no interface, and not the one of its low bits.
+func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("an int has 32 bits")
+	}
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	low32 := int64(1) << 32
+	for _, network := range []string{"udp4", "udp6"} {
+		a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
+		to := b.LocalAddr().(*net.UDPAddr)
+		for _, tt := range []struct {
+			index int
+			sent  bool
+		}{{lo.Index, true}, {lo.Index + int(low32), false}} {
+			info := PacketInfo{Interface: tt.index}
+			if network == "udp6" {
+				info.Local = netip.IPv6Unspecified()
+			}
+			_, _, err := a.WriteMsgUDP([]byte("x"), info.Append(nil), to)
+			if (err == nil) != tt.sent {
+				t.Errorf("%s by interface %#x: %v", network, tt.index, err)
+			}
+		}
 	}
 }

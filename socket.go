@@ -68,6 +68,12 @@ func NewRaw(domain, typ, proto int) (*Socket, error) { return newRawSocket(nil, 
 
 func newRawSocket(netns *os.File, domain, typ, proto int) (*Socket, error) {
 	network := networkName(domain, typ, proto)
+	for i, n := range [...]int{domain, typ, proto} {
+		if n != int(int32(n)) { // the kernel would take its low 32 bits
+			err := &ArgumentError{Arg: [...]string{"domain", "type", "protocol"}[i], Value: n, Why: "does not fit in 32 bits"}
+			return nil, openError("socket", network, nil, nil, err)
+		}
+	}
 	fd, err := netfd.Socket(netfd.Kind{Family: domain, Type: typ, Proto: proto, Network: network}, netns)
 	if err == nil {
 		// The kernel takes the flags out of typ, and makes a datagram socket of a
@@ -321,7 +327,7 @@ func (s *Socket) move(fd *netfd.FD) error {
 	return nil
 }
 
-// moveConn is move for a connection, to which somebody may have given a peer by
+// moveConn is move for a connection, which may have got a peer by
 // SyscallConn.
 func (s *Socket) moveConn(fd *netfd.FD) error {
 	if err := s.move(fd); err != nil {
@@ -423,6 +429,9 @@ func (s *Socket) Listener() (net.Listener, error) { return noListenConfig.Adopt(
 //
 // After an error s is as before, except for options that were set until then.
 func (lc *ListenConfig) Adopt(s *Socket) (net.Listener, error) {
+	if s == nil {
+		return nil, socketError("listener", nil, nil, &ArgumentError{Arg: "socket", Value: nil, Why: "must not be nil"})
+	}
 	fd, err := s.lock()
 	defer s.unlock()
 	if err == nil && !listening(fd) && (fd.KnowsListening() || !fd.IsStream()) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -258,6 +259,33 @@ func TestSocketUnknownNetworks(t *testing.T) {
 		t.Errorf("NewRaw of type 77: %v", s)
 	}
 	socktest.WantError(t, err, "socket", syscall.EINVAL)
+}
+
+// TestNewRawBeyond32Bits passes numbers whose low 32 bits are those of a socket.
+func TestNewRawBeyond32Bits(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("an int has 32 bits")
+	}
+	low32 := int64(1) << 32
+	big := int(low32)
+	for _, tt := range []struct {
+		arg              string
+		domain, typ, num int
+	}{
+		{"domain", big + syscall.AF_INET, syscall.SOCK_STREAM, 0},
+		{"type", syscall.AF_INET, big + syscall.SOCK_STREAM, 0},
+		{"protocol", syscall.AF_INET, syscall.SOCK_STREAM, big},
+	} {
+		s, err := sockets.NewRaw(tt.domain, tt.typ, tt.num)
+		if s != nil {
+			s.Close()
+		}
+		var arg *sockets.ArgumentError
+		if !errors.As(err, &arg) || arg.Arg != tt.arg {
+			t.Errorf("%v, want an ArgumentError about the %s", err, tt.arg)
+		}
+		socktest.WantError(t, err, "socket", syscall.EINVAL)
+	}
 }
 
 // TestNewRawType passes what the kernel turns into another type.

@@ -117,7 +117,7 @@ func (o *opening) bindPassive(fd *netfd.FD, sa *sys.Sockaddr, local net.Addr) er
 //
 // They must wait until the new socket listens: before that, connecting to it fails like
 // connecting to a stale one. The lock is a file beside the socket, because another
-// file does not exist that every starter knows and nobody else can lock. Binding to a
+// file does not exist that every starter knows and no other process can lock. Binding to a
 // temporary name and renaming that would replace a socket in one step; but of two that
 // start at once, the second would replace the first's, and every peer would be told the
 // temporary name.

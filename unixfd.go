@@ -171,15 +171,9 @@ func checkSend(descriptors int) error {
 }
 
 func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
-	if f == nil {
-		return &DescriptorError{i, syscall.EINVAL}
-	}
-	raw, err := f.SyscallConn()
-	if err == nil && raw == nil {
-		err = syscall.EINVAL
-	}
+	raw, err := netfd.Raw(f)
 	if err != nil {
-		return &DescriptorError{i, netfd.ConnError(err)}
+		return &DescriptorError{i, err}
 	}
 	r.Add(raw)
 	return nil
@@ -393,6 +387,9 @@ func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 	}
 	if cred == (sockopt.Ucred{}) {
 		cred = sockopt.Ucred{PID: os.Getpid(), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	}
+	if cred.PID != int(int32(cred.PID)) { // the kernel would take its low 32 bits
+		return 0, opError(c.fd, "write", &ArgumentError{Arg: "process ID", Value: cred.PID, Why: "does not fit in 32 bits"})
 	}
 	r := netfd.GetRights()
 	defer r.Free()

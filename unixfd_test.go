@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -401,10 +402,44 @@ func TestCredentials(t *testing.T) {
 			if _, err := a.SendCred([]byte("x"), sockopt.Ucred{PID: 1 << 30}); err == nil {
 				t.Error("SendCred of a process that does not exist succeeded")
 			}
+			low32, arg := int64(1)<<32, new(sockets.ArgumentError)
+			if pid := os.Getpid() + int(low32); strconv.IntSize > 32 {
+				_, err := a.SendCred([]byte("x"), sockopt.Ucred{PID: pid, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())})
+				if !errors.As(err, &arg) {
+					t.Errorf("SendCred of process %d: %v, want an ArgumentError", pid, err)
+				}
+			}
 			a.Close()
 			if network != "unixgram" {
 				check("", sockopt.Ucred{}, io.EOF)
 			}
 		})
 	}
+}
+
+// TestDescriptorOfNil takes descriptors from what has none.
+func TestDescriptorOfNil(t *testing.T) {
+	a, b, err := sockets.Pair("unix")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, a)
+	socktest.CloseLater(t, b)
+	for name, c := range map[string]syscall.Conn{
+		"nil": nil, "nil conn": (*sockets.TCPConn)(nil), "nil Socket": (*sockets.Socket)(nil),
+		"zero listener": new(sockets.TCPListener),
+	} {
+		_, blocking := sockets.Blocking(c)
+		_, several := a.SendFDs(nil, b, c)
+		for call, err := range map[string]error{
+			"Blocking": blocking, "SetBlocking": sockets.SetBlocking(c, false), "SendFD": a.SendFD(c), "SendFDs": several,
+		} {
+			if !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("%s of %s: %v, want EINVAL", call, name, err)
+			}
+		}
+	}
+}
+
+func TestLeavePathOfNil(t *testing.T) {
+	(*sockets.UnixListener)(nil).LeavePath()()
+	new(sockets.UnixListener).LeavePath()()
 }

@@ -98,6 +98,9 @@ func (l *UnixListener) SetUnlinkOnClose(unlink bool) {
 // The other process can take the file over by SetUnlinkOnClose. activation.PassTo calls
 // LeavePath by itself.
 func (l *UnixListener) LeavePath() (takeBack func()) {
+	if l == nil {
+		return func() {} // it has no path
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.left == nil {

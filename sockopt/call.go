@@ -3,7 +3,6 @@ package sockopt
 import (
 	"errors"
 	"os"
-	"reflect"
 	"sync"
 	"syscall"
 
@@ -115,7 +114,7 @@ func (k *call) read(fd uintptr) error {
 
 // control makes the call on c.
 func (k *call) control(c syscall.Conn) error {
-	if isNil(c) {
+	if sys.IsNil(c) {
 		return &Error{Option: k.name, Err: errNil}
 	}
 	rc, err := c.SyscallConn()
@@ -127,7 +126,7 @@ func (k *call) control(c syscall.Conn) error {
 
 // apply makes the call on c.
 func (k *call) apply(c syscall.RawConn) error {
-	if isNil(c) {
+	if sys.IsNil(c) {
 		return &Error{Option: k.name, Err: errNil}
 	}
 	if err := c.Control(k.do); err != nil {
@@ -137,15 +136,6 @@ func (k *call) apply(c syscall.RawConn) error {
 		return &Error{Option: k.name, Socket: k.socket, Hint: k.hint(), Err: k.err}
 	}
 	return nil
-}
-
-// isNil reports whether c is nothing, or a nil pointer.
-func isNil(c any) bool {
-	if c == nil {
-		return true
-	}
-	v := reflect.ValueOf(c)
-	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // callError adds the system call to an errno; what was refused or missing before any

@@ -359,6 +359,7 @@ func TestOptionRefusesValues(t *testing.T) {
 		{"udp4", MulticastInterface.With(netip.Addr{})},
 		{"udp4", MulticastInterface.With(netip.IPv6Loopback())},
 		{"tcp4", LocalPortRange.With(PortRange{Low: 2, High: 1})},
+		{"tcp4", MD5Sig.With(MD5Signature{Peer: netip.MustParsePrefix("192.0.2.1/32"), Interface: -1})},
 	}
 	if math.MaxInt > math.MaxInt32 {
 		over := math.MaxInt32 // a constant would not compile where int is too small
@@ -370,6 +371,10 @@ func TestOptionRefusesValues(t *testing.T) {
 			{"tcp4", ReceiveBuffer.With(over)},
 			{"tcp4", Priority.With(2*over + 1)},
 			{"tcp4", FastOpen.With(over)},
+			{"tcp4", MD5Sig.With(MD5Signature{Peer: netip.MustParsePrefix("192.0.2.1/32"), Interface: 2*over + 1})},
+			{"udp4", TxTime.With(TxTimeConfig{Clock: 2*over + 1})},
+			{"udp4", JoinGroup.With(Membership{Group: netip.MustParseAddr("232.1.1.1"), Interface: 2*over + 1})},
+			{"udp4", PacketAddMembership.With(PacketMembership{Interface: 2*over + 1})},
 		}...)
 	}
 	for _, tt := range tests {

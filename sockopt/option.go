@@ -6,6 +6,8 @@ import (
 	"net"
 	"slices"
 	"syscall"
+
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // An Option is a socket option whose value is a T.
@@ -180,23 +182,9 @@ func opError(op string, c syscall.Conn, err error) error {
 	if err == nil {
 		return nil
 	}
-	wrapped := &net.OpError{Op: op, Addr: addrOf(c), Err: err}
+	wrapped := &net.OpError{Op: op, Addr: sys.ConnAddr(c), Err: err}
 	if wrapped.Addr != nil {
 		wrapped.Net = wrapped.Addr.Network()
 	}
 	return wrapped
-}
-
-// addrOf returns c's local address, nil if c has none.
-func addrOf(c syscall.Conn) net.Addr {
-	if isNil(c) {
-		return nil
-	}
-	switch c := c.(type) {
-	case interface{ LocalAddr() net.Addr }:
-		return c.LocalAddr()
-	case interface{ Addr() net.Addr }:
-		return c.Addr()
-	}
-	return nil
 }

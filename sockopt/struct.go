@@ -85,6 +85,9 @@ func (md5Value) put(k *call, v MD5Signature) error {
 	if len(v.Key) > maxKey {
 		return invalid(fmt.Sprintf("with a key of %d bytes", len(v.Key)), "longer than 80 bytes")
 	}
+	if v.Interface < 0 || v.Interface > math.MaxInt32 {
+		return invalid(v.Interface, "no interface")
+	}
 	flags := uint8(prefixed)
 	if v.Interface != 0 {
 		flags |= byInterface

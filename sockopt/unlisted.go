@@ -11,25 +11,25 @@ import (
 // Int returns an option that this package does not list and whose value is an int of
 // 32 bits. Level and number are those of the running system; the name is for errors.
 func Int(name string, level, num int) Option[int] {
-	return unlist[int](name, level, num, number[int]{math.MinInt32, math.MaxInt32})
+	return Option[int]{name, unlist[int](name, level, num, 0, number[int]{math.MinInt32, math.MaxInt32})}
 }
 
 // Bool returns an option that this package does not list and whose value is an int
 // that is 0 or something else.
 func Bool(name string, level, num int) Option[bool] {
-	return unlist[bool](name, level, num, boolValue{})
+	return Option[bool]{name, unlist[bool](name, level, num, 0, boolValue{})}
 }
 
 // String returns an option that this package does not list and whose value is text of
 // at most max bytes, without the terminating NUL.
 func String(name string, level, num, max int) Option[string] {
-	return unlist[string](name, level, num, text{max})
+	return Option[string]{name, unlist[string](name, level, num, max, text{max})}
 }
 
 // Bytes returns an option that this package does not list and whose value is at most
 // max bytes, in whatever form the kernel has it.
 func Bytes(name string, level, num, max int) Option[[]byte] {
-	return unlist[[]byte](name, level, num, blob{max})
+	return Option[[]byte]{name, unlist[[]byte](name, level, num, max, blob{max})}
 }
 
 // Struct returns an option that this package does not list and whose value is laid
@@ -39,15 +39,26 @@ func Bytes(name string, level, num, max int) Option[[]byte] {
 // A T with pointers, which strings and slices are as well, or with bools is refused:
 // Get and Set give a [*ValueError].
 func Struct[T any](name string, level, num int) Option[T] {
-	u := unlisted[T]{memory[T]{}, sys.Opt{Name: name, Level: level, Num: num}, nil}
+	u := unlist[T](name, level, num, 0, memory[T]{})
 	if t := reflect.TypeFor[T](); !fixed(t) {
 		u.err = invalid(fmt.Sprintf("of type %v", t), "may hold pointers or bools")
 	}
 	return Option[T]{name, u}
 }
 
-func unlist[T any](name string, level, num int, v value[T]) Option[T] {
-	return Option[T]{name, unlisted[T]{v, sys.Opt{Name: name, Level: level, Num: num}, nil}}
+// unlist returns what an option by number has for a value. A max other than 0 is how
+// many bytes that is at most.
+func unlist[T any](name string, level, num, max int, v value[T]) unlisted[T] {
+	u := unlisted[T]{v, sys.Opt{Name: name, Level: level, Num: num}, nil}
+	switch {
+	case level != int(int32(level)):
+		u.err = invalid(fmt.Sprintf("at level %d", level), "beyond 32 bits")
+	case num != int(int32(num)):
+		u.err = invalid(fmt.Sprintf("of number %d", num), "beyond 32 bits")
+	case max < 0 || max > math.MaxInt32:
+		u.err = invalid(fmt.Sprintf("of at most %d bytes", max), "is not possible")
+	}
+	return u
 }
 
 // unlisted is the value of an option that is in no table, or why there is none.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,18 +87,31 @@ func TestUnlisted(t *testing.T) {
 func TestUnlistedRefuses(t *testing.T) {
 	c := newSocket(t, "tcp4")
 	for name, err := range map[string]error{
-		"pointer":       Struct[*int]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).Set(c, new(int)),
-		"string inside": Struct[struct{ s string }]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).Set(c, struct{ s string }{}),
-		"slice":         second(Struct[[1][]byte]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).Get(c)),
-		"bool":          second(Struct[struct{ on bool }]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).Get(c)),
-		"interface":     apply(t, Struct[any]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).With(1), c),
-		"long string":   String("SO_X", unix.IPPROTO_TCP, unix.TCP_CONGESTION, 3).Set(c, "reno"),
-		"long bytes":    Bytes("SO_X", unix.IPPROTO_TCP, unix.TCP_CONGESTION, 3).Set(c, []byte("reno")),
+		"pointer":                  Struct[*int]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).Set(c, new(int)),
+		"string inside":            Struct[struct{ s string }]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).Set(c, struct{ s string }{}),
+		"slice":                    second(Struct[[1][]byte]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).Get(c)),
+		"bool":                     second(Struct[struct{ on bool }]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).Get(c)),
+		"interface":                apply(t, Struct[any]("SO_X", unix.SOL_SOCKET, unix.SO_LINGER).With(1), c),
+		"long string":              String("SO_X", unix.IPPROTO_TCP, unix.TCP_CONGESTION, 3).Set(c, "reno"),
+		"negative max":             second(Bytes("SO_X", unix.SOL_SOCKET, unix.SO_LINGER, -1).Get(c)),
+		"negative max of a string": second(String("SO_X", unix.SOL_SOCKET, unix.SO_LINGER, -1).Get(c)),
+		"long bytes":               Bytes("SO_X", unix.IPPROTO_TCP, unix.TCP_CONGESTION, 3).Set(c, []byte("reno")),
 	} {
 		if _, ok := errors.AsType[*ValueError](err); !ok || !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%s: error %v, want a ValueError", name, err)
 		}
 		checkOptionError(t, err, "SO_X", "tcp4")
+	}
+	if big := uint64(1) << 32; strconv.IntSize > 32 {
+		for name, err := range map[string]error{
+			"level":   second(Int("SO_X", int(big)+unix.SOL_SOCKET, unix.SO_TYPE).Get(c)),
+			"number":  second(Struct[int32]("SO_X", unix.SOL_SOCKET, int(big)+unix.SO_TYPE).Get(c)),
+			"maximum": second(Bytes("SO_X", unix.SOL_SOCKET, unix.SO_TYPE, int(big<<20)).Get(c)),
+		} {
+			if _, ok := errors.AsType[*ValueError](err); !ok {
+				t.Errorf("%s of more than 32 bits: error %v, want a ValueError", name, err)
+			}
+		}
 	}
 	missing := Int("NO_SUCH", unix.IPPROTO_TCP, 9999)
 	if err := missing.Set(c, 1); !errors.Is(err, errors.ErrUnsupported) {
@@ -109,6 +123,7 @@ func TestOptionOfNil(t *testing.T) {
 	var conn syscall.Conn
 	for name, c := range map[string]syscall.Conn{
 		"nil": conn, "nil *net.TCPConn": (*net.TCPConn)(nil), "nil *os.File": (*os.File)(nil), "no RawConn": brokenConn{},
+		"zero net.TCPListener": new(net.TCPListener), "zero net.UnixListener": new(net.UnixListener),
 	} {
 		for op, err := range map[string]error{
 			"set": NoDelay.Set(c, true), "get": second(NoDelay.Get(c)), "set only": JoinGroup.Set(c, Membership{}), "get only": second(Cookie.Get(c)),

@@ -12,17 +12,24 @@ import (
 // Control calls f with the descriptor of c, of whatever package it is. If there is none
 // to be had, the error is that of ConnError.
 func Control(c syscall.Conn, f func(sysfd uintptr)) error {
-	if c == nil {
-		return syscall.EINVAL
+	raw, err := Raw(c)
+	if err == nil {
+		err = ConnError(raw.Control(f))
+	}
+	return err
+}
+
+// Raw returns the RawConn of c, of whatever package it is. If there is none to be had,
+// the error is that of ConnError; that of a nil c is EINVAL.
+func Raw(c syscall.Conn) (syscall.RawConn, error) {
+	if _, ok := c.(*os.File); !ok && sys.IsNil(c) { // a nil file has an answer of its own
+		return nil, syscall.EINVAL
 	}
 	raw, err := c.SyscallConn()
-	if err == nil && raw == nil {
+	if err == nil && sys.IsNil(raw) {
 		err = syscall.EINVAL
 	}
-	if err == nil {
-		err = raw.Control(f)
-	}
-	return ConnError(err)
+	return raw, ConnError(err)
 }
 
 // ConnError returns the error of a file or connection of any package that does not give

@@ -9,7 +9,7 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// aLongTimeAgo is a deadline that wakes whoever waits.
+// aLongTimeAgo is a deadline that wakes all calls that wait.
 var aLongTimeAgo = time.Unix(1, 0)
 
 // Connect gives the socket a peer and waits until the kernel has found out whether

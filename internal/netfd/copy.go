@@ -115,11 +115,11 @@ func Sendfile(dst, src End, limit int64) (written int64, handled bool, err error
 }
 
 // sendfileDst runs with dst locked, but holds src during each system call alone:
-// whoever closes src must not wait until dst has room.
+// a Close of src must not wait until dst has room.
 func (t *transfer) sendfileDst(d uintptr) bool {
 	t.d = d
 	for t.remain > 0 {
-		t.n, t.errno = 0, 0 // a RawConn of somebody else's may not call sendSrc
+		t.n, t.errno = 0, 0 // a RawConn of another package may not call sendSrc
 		if t.err = t.src.Raw.Read(t.sendSrc); t.err != nil {
 			return true
 		}

@@ -4,7 +4,7 @@
 // An FD starts bare: one goroutine owns it and prepares it (options, bind, listen,
 // connect). Init hands the descriptor to an os.File, which registers it with the
 // runtime's poller; from then on every method is safe for concurrent use, and
-// Close wakes whoever waits.
+// Close wakes all calls that wait.
 //
 // Errors are *os.SyscallError around a syscall.Errno, net.ErrClosed,
 // os.ErrDeadlineExceeded or io.EOF, ready to be put into a *net.OpError.
@@ -154,7 +154,7 @@ func (fd *FD) KnowsListening() bool {
 	return false
 }
 
-// Close closes the descriptor and wakes whoever waits for it. It returns once no
+// Close closes the descriptor and wakes all calls that wait for it. It returns once no
 // call uses the descriptor any more.
 func (fd *FD) Close() error {
 	if fd.file == nil {

@@ -36,7 +36,7 @@ func (fd *FD) control(call string, f func(sysfd uintptr) syscall.Errno) error {
 // return false only after the system call said EAGAIN.
 //
 // f and what it refers to may stay on the caller's stack, for the compiler sees
-// through SyscallConn that nobody keeps it: a field with the RawConn would cost
+// through SyscallConn that it is not kept: a field with the RawConn would cost
 // every call its closure and its variables on the heap.
 func (fd *FD) RawRead(f func(sysfd uintptr) bool) error {
 	if fd.file == nil {

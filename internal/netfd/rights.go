@@ -178,7 +178,7 @@ func (r *Rights) send(s uintptr) bool {
 // hold is called with a descriptor that stays open until it returns.
 func (r *Rights) hold(sysfd uintptr) {
 	if r.held == len(r.conns) || r.heldE != nil {
-		return // a RawConn of somebody else's make calls more than once
+		return // a RawConn of another package calls more than once
 	}
 	sys.PutRight(r.data, r.held, sysfd)
 	r.held++

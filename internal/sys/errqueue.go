@@ -9,7 +9,7 @@ type ExtendedErr struct {
 	Origin     uint8
 	Type, Code uint8
 	Info, Data uint32
-	Offender   Sockaddr // no address if nobody reported
+	Offender   Sockaddr // no address if there is no reporter
 }
 
 // Origins of a report, linux/errqueue.h.
