@@ -178,6 +178,9 @@ func TestHeirRows(t *testing.T) {
 	var want []string
 	files, err := filepath.Glob("sockopt/*.go")
 	socktest.Check(t, err)
+	if len(files) == 0 {
+		t.Skip("the source is not here")
+	}
 	declared := regexp.MustCompile(`(?m)^\t\w+ += (?:WriteOnly)?Option\[.*\]\{"(\w+)"`)
 	for _, file := range files {
 		text, err := os.ReadFile(file)

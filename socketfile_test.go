@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -378,6 +379,52 @@ func TestReplaceStaleAtOnce(t *testing.T) {
 			t.Fatalf("%v are left", got)
 		}
 	}
+}
+
+func init() {
+	socktest.Children["starts again and again"] = func() error {
+		for {
+			l, err := (&sockets.ListenConfig{ReplaceStale: true, UnixMode: 0o600}).Listen(context.Background(), "unix", "l")
+			switch {
+			case err == nil:
+				l.Close()
+			case !errors.Is(err, syscall.EADDRINUSE):
+				return err
+			}
+		}
+	}
+}
+
+// TestReplaceStaleKilled kills processes that start at once, wherever they are. One that
+// starts afterwards listens, and cleans up.
+func TestReplaceStaleKilled(t *testing.T) {
+	t.Chdir(socktest.ShortDir(t))
+	left := make(map[string]int)
+	for range 15 {
+		var children []*exec.Cmd
+		for range 4 {
+			cmd := socktest.ChildCommand(t, "starts again and again")
+			cmd.Stderr = os.Stderr
+			socktest.Check(t, cmd.Start())
+			children = append(children, cmd)
+		}
+		socktest.WaitUntil(func() bool { return lstat("l") == "socket" })
+		for _, cmd := range children {
+			cmd.Process.Kill()
+			cmd.Wait()
+			if status := cmd.ProcessState.String(); status != "signal: killed" {
+				t.Fatal(status)
+			}
+		}
+		left[fmt.Sprint(names(t))]++
+		l, err := (&sockets.ListenConfig{ReplaceStale: true, UnixMode: 0o600}).Listen(t.Context(), "unix", "l")
+		socktest.Check(t, err)
+		if diff := cmp.Diff([]string{"l S---------"}, names(t)); diff != "" {
+			t.Errorf("files (-want +got):\n%s", diff)
+		}
+		l.Close()
+	}
+	t.Log("left by the kills: ", left)
 }
 
 // TestReplaceStaleLeavesFiles starts beside files whose names are those of locks.

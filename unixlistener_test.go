@@ -12,9 +12,10 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
-	"golang.org/x/sys/unix"
 )
 
 // fileOwners make listeners that own their files, in every way there is.
