@@ -353,7 +353,7 @@ func TestReplaceStaleAtOnce(t *testing.T) {
 		var l net.Listener
 		start := make(chan struct{})
 		var wg sync.WaitGroup
-		for range 8 {
+		for range 20 {
 			wg.Go(func() {
 				<-start
 				one, err := (&sockets.ListenConfig{ReplaceStale: true, UnixMode: 0o600}).Listen(t.Context(), "unix", "l")

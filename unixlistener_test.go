@@ -112,6 +112,15 @@ func TestCloseRemovesOwnFile(t *testing.T) {
 			socktest.Check(t, l.Close())
 			back()
 		}, "nothing"},
+		{"taken back long after Close", func(t *testing.T, l *sockets.UnixListener) {
+			// The name of a file that has the same inode, as another may get.
+			socktest.Check(t, os.Link("l", "m"))
+			socktest.Check(t, l.Close())
+			socktest.Check(t, os.Rename("m", "l"))
+			l.LeavePath()()
+			l.SetUnlinkOnClose(true)
+			l.LeavePath()()
+		}, "socket"},
 		{"second Close", func(t *testing.T, l *sockets.UnixListener) {
 			socktest.Check(t, l.Close())
 			makeStale(t, "l", unix.SOCK_STREAM)
