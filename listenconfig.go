@@ -104,9 +104,10 @@ type ListenConfig struct {
 	//
 	// Of several processes that start with ReplaceStale at once, one listens. For
 	// that there is, until it does, a locked file beside the socket, whose name is the
-	// path and ".lock"; the end of ctx gives up waiting for it. Other programs that
-	// bind to the path do not know the lock. On the BSDs and Darwin, a server whose
-	// accept queue is full cannot be told from a stale socket.
+	// path and ".starting"; the end of ctx gives up waiting for it, and another file of
+	// that name stays and is an error, fs.ErrExist. Other programs that bind to the path
+	// do not know the lock. On the BSDs and Darwin, a server whose accept queue is full
+	// cannot be told from a stale socket.
 	ReplaceStale bool
 
 	mptcp mptcpUse

@@ -123,12 +123,13 @@ func inherit(s sockopt.Setting, listener, conn *rawConn) bool {
 }
 
 // checkEffect returns an error if a Multipath TCP socket has taken options and not done
-// anything about them, as Linux has it do with some.
-func checkEffect(fd *netfd.FD, options []sockopt.Setting) error {
+// anything about them, as Linux has it do with some. netns is where the socket was made,
+// which the value of an option may be a name in.
+func checkEffect(fd *netfd.FD, netns *os.File, options []sockopt.Setting) error {
 	if fd.Proto != sys.IPPROTO_MPTCP || len(options) == 0 {
 		return nil
 	}
-	plain, err := netfd.Socket(netfd.Kind{Family: fd.Family, Type: fd.Type, Network: fd.Network}, nil)
+	plain, err := netfd.Socket(netfd.Kind{Family: fd.Family, Type: fd.Type, Network: fd.Network}, netns)
 	if err != nil {
 		return err
 	}

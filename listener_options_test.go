@@ -7,9 +7,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"net/netip"
 	"os"
+	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -50,8 +56,10 @@ var heirRows = []heirRow{
 	heir(sockopt.Congestion, "reno"),
 	heir(sockopt.Cork, true),
 	heir(sockopt.Debug, true),
+	heir(sockopt.DontFragment, true),
 	heir(sockopt.FastOpenConnect, true),
 	heir(sockopt.Freebind, true),
+	heir(sockopt.Freebind6, true),
 	heir(sockopt.KeepAlive, false),
 	heir(sockopt.KeepCount, 3),
 	heir(sockopt.KeepIdle, 30*time.Second),
@@ -61,12 +69,16 @@ var heirRows = []heirRow{
 	heir(sockopt.LocalPortRange, sockopt.PortRange{Low: 20000, High: 20999}),
 	heir(sockopt.LockFilter, true),
 	heir(sockopt.MTUDiscover, sockopt.MTUDiscoveryDo),
+	heir(sockopt.MTUDiscover6, sockopt.MTUDiscoveryDo),
 	heir(sockopt.Mark, 0x80000001),
 	heir(sockopt.MaxPacingRate, 1_000_000),
 	heirAs(sockopt.MaxSegment, 1000, 988), // without the option for timestamps
+	heir(sockopt.MinHopCount, 20),
 	heir(sockopt.MinTTL, 20),
 	heir(sockopt.MulticastAll, false),
+	heir(sockopt.MulticastAll6, false),
 	heir(sockopt.MulticastLoop, false),
+	heir(sockopt.MulticastLoop6, false),
 	heir(sockopt.NoCheck, true),
 	heir(sockopt.NoDelay, false),
 	heir(sockopt.NotSentLowWater, 5000),
@@ -77,13 +89,18 @@ var heirRows = []heirRow{
 	heirAs(sockopt.ReceiveBuffer, 20000, 40000),
 	heirAs(sockopt.ReceiveBufferForce, 30000, 60000),
 	heir(sockopt.ReceiveError, true),
+	heir(sockopt.ReceiveError6, true),
+	heir(sockopt.ReceiveHopLimit, true),
 	heir(sockopt.ReceiveLowWater, 100),
 	heir(sockopt.ReceiveOriginalDst, true),
+	heir(sockopt.ReceiveOriginalDst6, true),
 	heir(sockopt.ReceivePacketInfo, true),
+	heir(sockopt.ReceivePacketInfo6, true),
 	heir(sockopt.ReceiveQueueOverflow, true),
 	heir(sockopt.ReceiveTOS, true),
 	heir(sockopt.ReceiveTTL, true),
 	heir(sockopt.ReceiveTimeout, 2*time.Second),
+	heir(sockopt.ReceiveTrafficClass, true),
 	heir(sockopt.ReuseAddr, true),
 	heir(sockopt.ReusePort, true),
 	heir(sockopt.SYNCount, 3),
@@ -97,74 +114,194 @@ var heirRows = []heirRow{
 	heir(sockopt.Timestamp, true),
 	heir(sockopt.TimestampNS, true),
 	heir(sockopt.Timestamping, sockopt.TimestampRxSoftware|sockopt.TimestampSoftware),
+	heir(sockopt.TrafficClass, 0x28),
 	heir(sockopt.Transparent, true),
+	heir(sockopt.Transparent6, true),
 	heir(sockopt.TxTime, sockopt.TxTimeConfig{Clock: unix.CLOCK_MONOTONIC, Errors: true}),
+	heir(sockopt.UnicastHops, 50),
 	heir(sockopt.UserTimeout, 1500*time.Millisecond),
+	heir(sockopt.V6Only, true),
 	heir(sockopt.WindowClamp, 65536),
 	heir(sockopt.ZeroCopy, true),
+}
+
+// notHandedDown are the options of listeners that mean nothing on their connections, and
+// why.
+var notHandedDown = map[string]string{
+	sockopt.AttachReusePortCBPF.String(): "is of a group of listeners",
+	sockopt.DeferAccept.String():         "is of listeners only",
+	sockopt.FastOpen.String():            "is of listeners only",
+	sockopt.JoinGroup.String():           "is for datagrams, although TCP takes it",
+	sockopt.JoinSourceGroup.String():     "is for datagrams, although TCP takes it",
+	sockopt.IncomingCPU.String():         "of a connection it tells where its packets come in",
+	sockopt.MD5Sig.String():              "no system call reads it; a connection without it is none",
+	sockopt.QuickAck.String():            "changes by itself, tcp(7)",
+}
+
+// refusedRows are options that no TCP listener has: it fails, rather than lose them.
+func refusedRows() []sockopt.Setting {
+	group := sockopt.Membership{Group: netip.MustParseAddr("239.1.2.3"), Interface: 1}
+	source := sockopt.Membership{Group: group.Group, Interface: 1, Source: netip.MustParseAddr("127.0.0.1")}
+	return []sockopt.Setting{
+		sockopt.BlockSource.With(source),
+		sockopt.HeaderInclude.With(true),
+		sockopt.HeaderInclude6.With(true),
+		sockopt.ICMPFilter.With(1),
+		sockopt.LeaveGroup.With(group),
+		sockopt.LeaveSourceGroup.With(source),
+		sockopt.MulticastHops.With(32),
+		sockopt.MulticastInterface.With(source.Source),
+		sockopt.MulticastInterface6.With(1),
+		sockopt.MulticastTTL.With(32),
+		sockopt.NetlinkAddMembership.With(1),
+		sockopt.NetlinkBroadcastError.With(true),
+		sockopt.NetlinkCapAck.With(true),
+		sockopt.NetlinkDropMembership.With(1),
+		sockopt.NetlinkExtAck.With(true),
+		sockopt.NetlinkGetStrictChk.With(true),
+		sockopt.NetlinkNoENOBUFS.With(true),
+		sockopt.PacketAddMembership.With(sockopt.PacketMembership{Interface: 1, Type: sockopt.PacketPromiscuous}),
+		sockopt.PacketDropMembership.With(sockopt.PacketMembership{Interface: 1, Type: sockopt.PacketPromiscuous}),
+		sockopt.PacketFanout.With(sockopt.PacketFanoutConfig{Group: 7}),
+		sockopt.PacketIgnoreOutgoing.With(true),
+		sockopt.SendLowWater.With(2),
+		sockopt.UDPCork.With(true),
+		sockopt.UDPGRO.With(true),
+		sockopt.UDPSegment.With(1000),
+		sockopt.ULP.With("tls"),
+		sockopt.UnblockSource.With(source),
+	}
+}
+
+// TestHeirRows wants every option of package sockopt to be in one of the tables here.
+func TestHeirRows(t *testing.T) {
+	var want []string
+	files, err := filepath.Glob("sockopt/*.go")
+	socktest.Check(t, err)
+	if len(files) == 0 {
+		t.Skip("the source is not here")
+	}
+	declared := regexp.MustCompile(`(?m)^\t\w+ += (?:WriteOnly)?Option\[.*\]\{"(\w+)"`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		socktest.Check(t, err)
+		for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
+			want = append(want, m[1])
+		}
+	}
+	var got []string
+	for _, row := range slices.Concat(heirRows, unixHeirRows) {
+		got = append(got, row.setting.Option())
+	}
+	for _, s := range refusedRows() {
+		got = append(got, s.Option())
+	}
+	got = slices.AppendSeq(got, maps.Keys(notHandedDown))
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, slices.Compact(got)); diff != "" || len(want) < 100 {
+		t.Errorf("%d options (-) and rows (+):\n%s", len(want), diff)
+	}
 }
 
 // TestOptionsHandedDown compares accepted connections with what was set on the listener,
 // whatever kinds of TCP the two ends have and the clients before had.
 func TestOptionsHandedDown(t *testing.T) {
-	const tcp, mptcp = "tcp4", "mptcp4"
 	for _, row := range heirRows {
-		for _, multipath := range []bool{false, true} {
-			for _, clients := range [][]string{{tcp, tcp, mptcp}, {mptcp, mptcp, tcp, tcp}} {
-				t.Run(fmt.Sprint(row.setting, " multipath=", multipath, " ", clients), func(t *testing.T) {
-					lc := &sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}
-					lc.SetMultipathTCP(multipath)
-					l, err := lc.Listen(t.Context(), "tcp4", "127.0.0.1:0")
-					skipUnavailable(t, err)
-					defer l.Close()
-					for i, network := range clients {
-						var d sockets.Dialer
-						d.SetMultipathTCP(false)
-						c, err := d.Dial(network, l.Addr().String())
-						if err != nil && network == mptcp {
-							t.Skip(err)
-						}
-						socktest.Check(t, err)
-						a, err := l.Accept()
-						if err == nil {
-							var got any
-							got, err = row.get(a.(syscall.Conn))
-							if diff := cmp.Diff(row.want, got); diff != "" && err == nil {
-								t.Errorf("connection %d, %s (-want +got):\n%s", i, network, diff)
-							}
-							a.Close()
-						}
-						c.Close()
-						socktest.Check(t, err)
-					}
-				})
+		for _, at := range []struct{ network, address, family string }{
+			{"tcp4", "127.0.0.1:0", "4"},
+			{"tcp6", "[::1]:0", "6"},
+			{"tcp", ":0", "4"}, // IPv4 on a socket for both
+		} {
+			if at.network == "tcp" && row.setting.Option() == sockopt.V6Only.String() {
+				continue
+			}
+			tcp, mptcp := "tcp"+at.family, "mptcp"+at.family
+			for _, multipath := range []bool{false, true} {
+				for _, clients := range [][]string{{tcp, tcp, mptcp}, {mptcp, mptcp, tcp, tcp}} {
+					t.Run(fmt.Sprint(row.setting, " ", at.network, " multipath=", multipath, " ", clients), func(t *testing.T) {
+						lc := &sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}
+						lc.SetMultipathTCP(multipath)
+						l, err := lc.Listen(t.Context(), at.network, at.address)
+						skipUnavailable(t, err)
+						defer l.Close()
+						testHandedDown(t, row, l, clients)
+					})
+				}
 			}
 		}
 	}
 }
 
-// skipUnavailable skips the test if err is for want of a privilege or of an option.
+func testHandedDown(t *testing.T, row heirRow, l net.Listener, clients []string) {
+	for i, network := range clients {
+		var d sockets.Dialer
+		d.SetMultipathTCP(false)
+		host := map[byte]string{'4': "127.0.0.1", '6': "::1"}[network[len(network)-1]]
+		c, err := d.Dial(network, net.JoinHostPort(host, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)))
+		skipUnavailable(t, err)
+		a, err := l.Accept()
+		if err == nil {
+			var got any
+			got, err = row.get(a.(syscall.Conn))
+			if diff := cmp.Diff(row.want, got); diff != "" && err == nil {
+				t.Errorf("connection %d, %s (-want +got):\n%s", i, network, diff)
+			}
+			a.Close()
+		}
+		c.Close()
+		socktest.Check(t, err)
+	}
+}
+
+// TestOptionsRefused sets options that a TCP listener cannot have.
+func TestOptionsRefused(t *testing.T) {
+	for _, s := range refusedRows() {
+		for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+			for _, multipath := range []bool{false, true} {
+				lc := &sockets.ListenConfig{Options: []sockopt.Setting{s}}
+				lc.SetMultipathTCP(multipath)
+				l, err := lc.Listen(t.Context(), "tcp", address)
+				var option *sockopt.Error
+				if err == nil {
+					l.Close()
+					t.Errorf("%v, %s, multipath=%t: no error", s, address, multipath)
+				} else if !errors.As(err, &option) || option.Option != s.Option() {
+					t.Errorf("%v, %s, multipath=%t: %v, want a *sockopt.Error about it", s, address, multipath, err)
+				}
+			}
+		}
+	}
+}
+
+// skipUnavailable skips the test if err is for want of a privilege, an option or a protocol.
 func skipUnavailable(t *testing.T, err error) {
 	t.Helper()
-	if errors.Is(err, os.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOPROTOOPT) {
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOPROTOOPT) ||
+		errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Skip(err)
 	}
 	socktest.Check(t, err)
 }
 
-// TestOptionsHandedDownUnix is about unix sockets, which get less from their listeners.
+// unixHeirRows are for unix sockets, which get less from their listeners.
+var unixHeirRows = []heirRow{
+	heir(sockopt.PassCred, true),
+	heir(sockopt.PassPIDFD, true),
+	heir(sockopt.PassRights, false),
+	heir(sockopt.PassSecurity, true),
+	heirAs(sockopt.SendBuffer, 20000, 40000),
+	heirAs(sockopt.ReceiveBuffer, 20000, 40000),
+	heir(sockopt.SendTimeout, 2*time.Second),
+}
+
 func TestOptionsHandedDownUnix(t *testing.T) {
-	for _, row := range []heirRow{
-		heir(sockopt.PassCred, true),
-		heirAs(sockopt.SendBuffer, 20000, 40000),
-		heirAs(sockopt.ReceiveBuffer, 20000, 40000),
-		heir(sockopt.SendTimeout, 2*time.Second),
-	} {
+	for _, row := range unixHeirRows {
 		for _, network := range []string{"unix", "unixpacket"} {
 			t.Run(fmt.Sprint(network, " ", row.setting), func(t *testing.T) {
 				lc := &sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}
 				l, err := lc.Listen(t.Context(), network, socktest.ShortDir(t)+"/l")
-				socktest.Check(t, err)
+				skipUnavailable(t, err)
 				defer l.Close()
 				for range 2 {
 					c, err := sockets.Dial(network, l.Addr().String())

@@ -3,10 +3,13 @@
 package sockets_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
 	"os"
+	"os/exec"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -256,4 +259,19 @@ func TestAcceptContext(t *testing.T) {
 	_, err = c.Write([]byte("hello"))
 	socktest.Check(t, err)
 	conntest.WantMessage(t, s, "hello")
+}
+
+// TestMultipathDefault runs the tests that listen again, where Multipath TCP is not the
+// default of listeners and where it is that of dialers as well.
+func TestMultipathDefault(t *testing.T) {
+	for _, setting := range []string{"multipathtcp=0", "multipathtcp=1"} {
+		t.Run(setting, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), socktest.Executable(t),
+				"-test.run", "Listen|Accept|Steer|Group|Option|Adopt|NetNS|Defaults|Format", "-test.skip", "^TestMultipathDefault$")
+			cmd.Env = append(os.Environ(), "GODEBUG="+strings.TrimPrefix(os.Getenv("GODEBUG")+","+setting, ","))
+			if out, err := cmd.CombinedOutput(); err != nil || bytes.Contains(out, []byte("no tests to run")) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
 }

@@ -210,6 +210,23 @@ func TestNetNSCable(t *testing.T) {
 	wantNoThread(t, a, b)
 }
 
+// Values of options are looked up in the namespace, also to tell whether Multipath TCP has
+// the option.
+func TestNetNSOptions(t *testing.T) {
+	netns := socktest.NewNetNS(t)
+	var v *net.Interface
+	socktest.InNetNS(t, netns, func() { v, _ = socktest.VethPairOf(t, "inside0", "inside1") })
+	for _, s := range []sockopt.Setting{sockopt.BindToDevice.With(v.Name), sockopt.BindToIfIndex.With(v.Index)} {
+		lc := &sockets.ListenConfig{NetNS: netns, Options: []sockopt.Setting{s}}
+		l, err := lc.Listen(t.Context(), "mptcp4", "127.0.0.1:0")
+		if errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.ENOPROTOOPT) {
+			t.Skip(err)
+		}
+		socktest.Check(t, err)
+		l.Close()
+	}
+}
+
 // Goroutines that use different namespaces at the same time do not disturb each other.
 func TestNetNSConcurrent(t *testing.T) {
 	namespaces := []*os.File{nil, socktest.NewNetNS(t), socktest.NewNetNS(t)}

@@ -46,8 +46,12 @@ func socketFileAt(addr net.Addr) *socketFile {
 	if !ok {
 		return nil
 	}
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
+	if !filepath.IsAbs(path) {
+		// Not filepath.Abs: "link/.." is another directory than it makes of it, and the
+		// links in $PWD may change.
+		if dir, err := syscall.Getwd(); err == nil {
+			path = dir + "/" + path
+		}
 	}
 	return &socketFile{path, id}
 }
@@ -93,8 +97,10 @@ func (o *opening) bindPassive(fd *netfd.FD, sa *sys.Sockaddr, local net.Addr) er
 		}
 		return err
 	}
-	// Nobody can connect to a stream socket before listen(2), but to others after bind.
-	if err := fd.Setmode(0); err != nil && !o.stream() {
+	// No process can connect to a stream socket before listen(2), but to others after
+	// bind. The owner may write all along, so that what a process leaves that is killed
+	// here can be told to be stale without privileges.
+	if err := fd.Setmode(uint32(o.unixMode & 0o200)); err != nil && !o.stream() {
 		return err
 	}
 	if err := bind(fd, sa, local); err != nil {
@@ -154,13 +160,18 @@ func lstatSocket(path string) (there bool, err error) {
 	return err == nil, err
 }
 
+// lockSuffix is what the name of a lock file ends in. It is not ".lock", which programs
+// use for locks that they keep while they run, or write into: flock(1) scripts, Wayland
+// and PostgreSQL among them.
+const lockSuffix = ".starting"
+
 // lockPoll is how often it is tried to get a lock that another process has, for the
 // few system calls that listening takes.
 const lockPoll = 2 * time.Millisecond
 
 // lockBeside locks the file beside path, and unlock removes it.
 func lockBeside(ctx context.Context, path string) (unlock func(), err error) {
-	path += ".lock"
+	path += lockSuffix
 	for {
 		unlock, errno := netfd.LockFile(path)
 		switch errno {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -23,50 +24,6 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 )
-
-// fileOwners make listeners that own their files, in every way there is.
-var fileOwners = []struct {
-	name   string
-	listen func(network, path string) (net.Listener, error)
-}{
-	{"Listen", sockets.Listen},
-	{"ListenUnix", func(network, path string) (net.Listener, error) {
-		return sockets.ListenUnix(network, &net.UnixAddr{Name: path, Net: network})
-	}},
-	{"ReplaceStale, UnixMode", func(network, path string) (net.Listener, error) {
-		lc := &sockets.ListenConfig{ReplaceStale: true, UnixMode: 0o600}
-		return lc.Listen(context.Background(), network, path)
-	}},
-	{"Socket", func(network, path string) (net.Listener, error) {
-		s, err := sockets.New(network)
-		if err != nil {
-			return nil, err
-		}
-		defer s.Close()
-		if err := s.Bind(&net.UnixAddr{Name: path, Net: network}); err != nil {
-			return nil, err
-		}
-		return s.Listen(0)
-	}},
-	{"adopted, told to own", func(network, path string) (net.Listener, error) {
-		fd, err := bindUnix(path, map[string]int{"unix": unix.SOCK_STREAM, "unixpacket": unix.SOCK_SEQPACKET}[network])
-		if err != nil {
-			return nil, err
-		}
-		if err := unix.Listen(fd, 1); err != nil {
-			return nil, err
-		}
-		s, err := sockets.FromFD(fd)
-		if err != nil {
-			return nil, err
-		}
-		l, err := s.Listener()
-		if err == nil {
-			l.(*sockets.UnixListener).SetUnlinkOnClose(true)
-		}
-		return l, err
-	}},
-}
 
 // bindUnix returns a descriptor that is bound to path. Closing it leaves a stale socket.
 func bindUnix(path string, typ int) (int, error) {
@@ -96,131 +53,6 @@ func lstat(path string) string {
 		return "nothing"
 	}
 	return map[fs.FileMode]string{0: "file", fs.ModeDir: "directory", fs.ModeSocket: "socket", fs.ModeSymlink: "link"}[info.Mode().Type()]
-}
-
-func TestCloseRemovesOwnFile(t *testing.T) {
-	for _, tt := range []struct {
-		name      string
-		meanwhile func(t *testing.T, l *sockets.UnixListener)
-		want      string // left at "l"
-	}{
-		{"nothing happens", func(*testing.T, *sockets.UnixListener) {}, "nothing"},
-		{"a successor binds", func(t *testing.T, _ *sockets.UnixListener) {
-			socktest.Check(t, os.Remove("l"))
-			makeStale(t, "l", unix.SOCK_STREAM)
-		}, "socket"},
-		{"a successor renames", func(t *testing.T, _ *sockets.UnixListener) {
-			makeStale(t, "m", unix.SOCK_STREAM)
-			socktest.Check(t, os.Rename("m", "l"))
-		}, "socket"},
-		{"a file takes its place", func(t *testing.T, _ *sockets.UnixListener) {
-			socktest.Check(t, os.Remove("l"))
-			socktest.Check(t, os.WriteFile("l", nil, 0o600))
-		}, "file"},
-		{"it is removed", func(t *testing.T, _ *sockets.UnixListener) { socktest.Check(t, os.Remove("l")) }, "nothing"},
-		{"a chdir to such a file", func(t *testing.T, _ *sockets.UnixListener) {
-			t.Chdir(socktest.ShortDir(t))
-			socktest.Check(t, os.WriteFile("l", nil, 0o600))
-		}, "file"},
-		{"not to own", func(_ *testing.T, l *sockets.UnixListener) { l.SetUnlinkOnClose(false) }, "socket"},
-		{"not to own, and again", func(_ *testing.T, l *sockets.UnixListener) {
-			l.SetUnlinkOnClose(false)
-			l.SetUnlinkOnClose(true)
-		}, "nothing"},
-		{"left", func(_ *testing.T, l *sockets.UnixListener) { l.LeavePath() }, "socket"},
-		{"left and taken back", func(_ *testing.T, l *sockets.UnixListener) { l.LeavePath()() }, "nothing"},
-		{"left to two, one taken back", func(_ *testing.T, l *sockets.UnixListener) {
-			back := l.LeavePath()
-			l.LeavePath()
-			back()
-			back()
-		}, "socket"},
-		{"left, to own all the same", func(_ *testing.T, l *sockets.UnixListener) {
-			back := l.LeavePath()
-			l.SetUnlinkOnClose(true)
-			back()
-		}, "nothing"},
-		{"taken back after Close", func(t *testing.T, l *sockets.UnixListener) {
-			back := l.LeavePath()
-			f, err := l.File()
-			socktest.Check(t, err)
-			defer f.Close()
-			socktest.Check(t, l.Close())
-			back()
-		}, "nothing"},
-		{"second Close", func(t *testing.T, l *sockets.UnixListener) {
-			socktest.Check(t, l.Close())
-			makeStale(t, "l", unix.SOCK_STREAM)
-			l.SetUnlinkOnClose(true)
-		}, "socket"},
-	} {
-		for _, owner := range fileOwners {
-			for _, network := range []string{"unix", "unixpacket"} {
-				t.Run(tt.name+"/"+owner.name+"/"+network, func(t *testing.T) {
-					dir := socktest.ShortDir(t)
-					t.Chdir(dir)
-					l, err := owner.listen(network, "l")
-					socktest.Check(t, err)
-					if addr := l.Addr().String(); addr != "l" {
-						t.Errorf("address %q, want l", addr)
-					}
-					tt.meanwhile(t, l.(*sockets.UnixListener))
-					if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-						t.Error(err)
-					}
-					if got := lstat("l"); got != tt.want {
-						t.Errorf("%s is left, want %s", got, tt.want)
-					}
-					if now, _ := os.Getwd(); now != dir && lstat(filepath.Join(dir, "l")) != "nothing" {
-						t.Error("its own file is left")
-					}
-				})
-			}
-		}
-	}
-}
-
-// TestAdoptedOwnsNothing closes listeners and datagram sockets that have no file of their
-// own.
-func TestAdoptedOwnsNothing(t *testing.T) {
-	path := filepath.Join(socktest.ShortDir(t), "l")
-	l, err := net.Listen("unix", path)
-	socktest.Check(t, err)
-	defer l.Close()
-	f, err := l.(*net.UnixListener).File()
-	socktest.Check(t, err)
-	defer f.Close()
-	m, err := sockets.FileListener(f)
-	socktest.Check(t, err)
-	socktest.Check(t, m.Close())
-	if got := lstat(path); got != "socket" {
-		t.Errorf("%s is left, want the socket", got)
-	}
-	// What is at the path when it is told to own is no socket.
-	if m, err = sockets.FileListener(f); err == nil {
-		socktest.Check(t, os.Remove(path))
-		socktest.Check(t, os.WriteFile(path, nil, 0o600))
-		m.(*sockets.UnixListener).SetUnlinkOnClose(true)
-		err = m.Close()
-	}
-	socktest.Check(t, err)
-	if got := lstat(path); got != "file" {
-		t.Errorf("%s is left, want the file", got)
-	}
-}
-
-func TestSetUnlinkOnCloseBesideClose(t *testing.T) {
-	dir := socktest.ShortDir(t)
-	for i := range 50 {
-		l, err := sockets.ListenUnix("unix", &net.UnixAddr{Name: fmt.Sprintf("%s/%d", dir, i), Net: "unix"})
-		socktest.Check(t, err)
-		var wg sync.WaitGroup
-		wg.Go(func() { l.SetUnlinkOnClose(i%2 == 0) })
-		wg.Go(func() { l.LeavePath()() })
-		wg.Go(func() { l.Close() })
-		wg.Wait()
-	}
-	new(sockets.UnixListener).SetUnlinkOnClose(true) // as with package net
 }
 
 func TestUnixMode(t *testing.T) {
@@ -332,6 +164,37 @@ func TestUnixModeRace(t *testing.T) {
 	}
 }
 
+// TestUnixModeMeanwhile looks at files while they are made. At no time may the owner lack
+// the permission that it takes to tell a stale socket, should the process be killed.
+func TestUnixModeMeanwhile(t *testing.T) {
+	path := filepath.Join(socktest.ShortDir(t), "l")
+	for _, network := range []string{"unix", "unixpacket", "unixgram"} {
+		var stop atomic.Bool
+		seen := make(map[fs.FileMode]bool)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for !stop.Load() {
+				if info, err := os.Lstat(path); err == nil {
+					seen[info.Mode().Perm()] = true
+				}
+			}
+		})
+		for range 500 {
+			c, err := listenAny(&sockets.ListenConfig{UnixMode: 0o660}, network, path)
+			socktest.Check(t, err)
+			c.Close()
+			os.Remove(path)
+		}
+		stop.Store(true)
+		wg.Wait()
+		for mode := range seen {
+			if mode != 0o200 && mode != 0o660 {
+				t.Errorf("%s: the file has mode %v for a moment", network, mode)
+			}
+		}
+	}
+}
+
 func TestUnixFileErrors(t *testing.T) {
 	beyond := int64(1<<32 - 1) // -1 where an int has 32 bits
 	owner := &sockets.UnixOwner{UID: -1, GID: -1}
@@ -415,7 +278,7 @@ func TestReplaceStale(t *testing.T) {
 		{"stale, of another type", func(t *testing.T, typ int) { makeStale(t, "l", typ%unix.SOCK_DGRAM+1) }, nil},
 		{"a lock of a process that was killed", func(t *testing.T, typ int) {
 			makeStale(t, "l", typ)
-			socktest.Check(t, os.WriteFile("l.lock", nil, 0o600))
+			socktest.Check(t, os.WriteFile("l.starting", nil, 0o600))
 		}, nil},
 		{"listening", func(t *testing.T, _ int) {
 			l, err := net.Listen("unix", "l")
@@ -490,7 +353,7 @@ func TestReplaceStaleAtOnce(t *testing.T) {
 		var l net.Listener
 		start := make(chan struct{})
 		var wg sync.WaitGroup
-		for range 8 {
+		for range 20 {
 			wg.Go(func() {
 				<-start
 				one, err := (&sockets.ListenConfig{ReplaceStale: true, UnixMode: 0o600}).Listen(t.Context(), "unix", "l")
@@ -518,11 +381,92 @@ func TestReplaceStaleAtOnce(t *testing.T) {
 	}
 }
 
+func init() {
+	socktest.Children["starts again and again"] = func() error {
+		for {
+			l, err := (&sockets.ListenConfig{ReplaceStale: true, UnixMode: 0o600}).Listen(context.Background(), "unix", "l")
+			switch {
+			case err == nil:
+				l.Close()
+			case !errors.Is(err, syscall.EADDRINUSE):
+				return err
+			}
+		}
+	}
+}
+
+// TestReplaceStaleKilled kills processes that start at once, wherever they are. One that
+// starts afterwards listens, and cleans up.
+func TestReplaceStaleKilled(t *testing.T) {
+	t.Chdir(socktest.ShortDir(t))
+	left := make(map[string]int)
+	for range 15 {
+		var children []*exec.Cmd
+		for range 4 {
+			cmd := socktest.ChildCommand(t, "starts again and again")
+			cmd.Stderr = os.Stderr
+			socktest.Check(t, cmd.Start())
+			children = append(children, cmd)
+		}
+		socktest.WaitUntil(func() bool { return lstat("l") == "socket" })
+		for _, cmd := range children {
+			cmd.Process.Kill()
+			cmd.Wait()
+			if status := cmd.ProcessState.String(); status != "signal: killed" {
+				t.Fatal(status)
+			}
+		}
+		left[fmt.Sprint(names(t))]++
+		l, err := (&sockets.ListenConfig{ReplaceStale: true, UnixMode: 0o600}).Listen(t.Context(), "unix", "l")
+		socktest.Check(t, err)
+		if diff := cmp.Diff([]string{"l S---------"}, names(t)); diff != "" {
+			t.Errorf("files (-want +got):\n%s", diff)
+		}
+		l.Close()
+	}
+	t.Log("left by the kills: ", left)
+}
+
+// TestReplaceStaleLeavesFiles starts beside files whose names are those of locks.
+func TestReplaceStaleLeavesFiles(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		make func(name string) error
+		want error // if the name is the lock's
+	}{
+		{"file", func(name string) error { return os.WriteFile(name, []byte("42"), 0o600) }, fs.ErrExist},
+		{"pipe", func(name string) error { return unix.Mkfifo(name, 0o600) }, fs.ErrExist},
+		{"directory", func(name string) error { return os.Mkdir(name, 0o700) }, syscall.EISDIR},
+		{"link", func(name string) error { return os.Symlink("target", name) }, syscall.ELOOP},
+	} {
+		for _, name := range []string{"l.lock", "l.starting"} {
+			t.Run(tt.name+" "+name, func(t *testing.T) {
+				t.Chdir(socktest.ShortDir(t))
+				makeStale(t, "l", unix.SOCK_STREAM)
+				socktest.Check(t, tt.make(name))
+				before := names(t)
+				l, err := (&sockets.ListenConfig{ReplaceStale: true}).Listen(t.Context(), "unix", "l")
+				if diff := cmp.Diff(before, names(t)); diff != "" {
+					t.Errorf("files (-before +after):\n%s", diff)
+				}
+				if err == nil {
+					l.Close()
+				}
+				if name == "l.lock" {
+					socktest.Check(t, err)
+				} else {
+					socktest.WantError(t, err, "listen", tt.want)
+				}
+			})
+		}
+	}
+}
+
 // TestReplaceStaleGivesUp waits for the lock of a process that is stuck.
 func TestReplaceStaleGivesUp(t *testing.T) {
 	t.Chdir(socktest.ShortDir(t))
 	makeStale(t, "l", unix.SOCK_STREAM)
-	lock, err := os.Create("l.lock")
+	lock, err := os.Create("l.starting")
 	socktest.Check(t, err)
 	defer lock.Close()
 	socktest.Check(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
@@ -531,7 +475,7 @@ func TestReplaceStaleGivesUp(t *testing.T) {
 	lc := &sockets.ListenConfig{ReplaceStale: true}
 	_, err = lc.Listen(ctx, "unix", "l")
 	socktest.WantError(t, err, "listen", context.DeadlineExceeded)
-	if diff := cmp.Diff([]string{"l S---------", "l.lock ----------"}, names(t)); diff != "" {
+	if diff := cmp.Diff([]string{"l S---------", "l.starting ----------"}, names(t)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	// Once the lock is free, it goes on.

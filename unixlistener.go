@@ -62,10 +62,12 @@ func (l *UnixListener) Close() error {
 	return l.core().close()
 }
 
-// unlink removes the file unless it was left to another process.
+// unlink removes the file unless it was left to another process. It does so once: later,
+// another file may have got its inode number.
 func (l *UnixListener) unlink() {
 	if l.left == nil || *l.left == 0 {
 		l.file.remove()
+		l.file = nil
 	}
 }
 
@@ -86,7 +88,9 @@ func (l *UnixListener) SetUnlinkOnClose(unlink bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.file, l.left = file, nil
+	if !l.closed {
+		l.file, l.left = file, nil
+	}
 }
 
 // LeavePath leaves the socket's file to another process, which was given a copy of the

@@ -27,7 +27,8 @@ func Unlink(path string) syscall.Errno { return errno(unix.Unlink(path)) }
 
 // LockFile opens the file at path, makes it if there is none, and locks it until it is
 // closed. The holder removes the file first. The error is EAGAIN if another holds the
-// lock, or has just removed the file. See flock(2).
+// lock, or has just removed the file, and EEXIST if the file is no empty regular one, as
+// locks are. See flock(2).
 func LockFile(path string) (int, syscall.Errno) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err == unix.EINTR {
@@ -37,8 +38,11 @@ func LockFile(path string) (int, syscall.Errno) {
 		return -1, errno(err)
 	}
 	var opened, now unix.Stat_t
-	if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == nil {
-		err = unix.Fstat(fd, &opened)
+	if err = unix.Fstat(fd, &opened); err == nil && (opened.Mode&unix.S_IFMT != unix.S_IFREG || opened.Size != 0) {
+		err = unix.EEXIST
+	}
+	if err == nil {
+		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if err == nil {
 		if err = unix.Lstat(path, &now); err == unix.ENOENT || err == nil && (now.Dev != opened.Dev || now.Ino != opened.Ino) {
