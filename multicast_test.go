@@ -336,7 +336,7 @@ func TestJoinNoGroup(t *testing.T) {
 		if errors.Is(err, errors.ErrUnsupported) {
 			t.Skip(err)
 		}
-		var arg *sockets.ArgumentError
+		var arg *ArgumentError
 		if !errors.As(err, &arg) {
 			t.Errorf("%s: %v, want an ArgumentError", name, err)
 		}
