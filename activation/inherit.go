@@ -101,7 +101,7 @@ func Inherited() (Descriptors, error) {
 			return nil, &InheritError{listenFDs, env[listenFDs], fmt.Errorf("descriptor %d: %w", first+i, err)}
 		}
 	}
-	// At once, before a program is started.
+	// At once, before the process starts a program.
 	for i := range names {
 		sys.SetCloseOnExec(first + i)
 	}
@@ -119,7 +119,7 @@ func Inherited() (Descriptors, error) {
 	return socks, nil
 }
 
-// checkInherited reports whether fd came from the process that started this one. What
+// checkInherited returns an error unless fd came from what started this process. What
 // the process opened itself does not survive exec, the poller's descriptors least
 // of all.
 func checkInherited(fd int) error {

@@ -3,9 +3,13 @@ package upgrade
 import (
 	"context"
 	"crypto/tls"
+	"iter"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +17,10 @@ import (
 type connections struct {
 	mu      sync.Mutex
 	m       map[net.Conn]connection
-	changed chan struct{}
+	changed chan struct{} // for Drain, which alone waits for it
+
+	handlers atomic.Int64 // calls of an HTTP handler
+	hijacked atomic.Int64 // connections in m, until their handlers return
 }
 
 type connection struct {
@@ -30,12 +37,42 @@ func (cs *connections) init() {
 func (cs *connections) set(c net.Conn, st http.ConnState) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if st == http.StateClosed || st == http.StateHijacked {
+	switch st {
+	case http.StateClosed:
 		delete(cs.m, c)
-	} else {
+	case http.StateHijacked:
+		cs.hijacked.Add(1)
+		cs.m[c] = connection{state: st}
+	default:
 		cs.m[c] = connection{st, time.Now(), cs.m[c].h2 || isHTTP2(c)}
 	}
 	cs.signal()
+}
+
+// handled records that a handler of c has returned.
+func (cs *connections) handled(c net.Conn) {
+	if cs.hijacked.Load() > 0 {
+		cs.mu.Lock()
+		if cs.m[c].state == http.StateHijacked {
+			cs.hijacked.Add(-1)
+			delete(cs.m, c)
+		}
+		cs.mu.Unlock()
+	}
+	if cs.handlers.Add(-1) == 0 {
+		cs.signal()
+	}
+}
+
+// awaitHandlers waits until no handler is under way, or ctx ends.
+func (cs *connections) awaitHandlers(ctx context.Context) {
+	for cs.handlers.Load() > 0 {
+		select {
+		case <-cs.changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // setHTTP2 records that c, if it is known, speaks HTTP/2.
@@ -62,7 +99,7 @@ func isHTTP2(c net.Conn) bool {
 	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// drain waits until there is no connection but those of HTTP/2, and closes those that
+// drain waits until there is no connection but those of HTTP/2 and hijacked ones, and closes those that
 // have been idle for idleTime since it was called. It returns early when ctx ends.
 func (cs *connections) drain(ctx context.Context, idleTime time.Duration) {
 	began := time.Now()
@@ -93,7 +130,7 @@ func (cs *connections) closeIdle(began time.Time, idleTime time.Duration) (next 
 	var old []net.Conn
 	cs.mu.Lock()
 	for c, conn := range cs.m {
-		if conn.h2 {
+		if conn.h2 || conn.state == http.StateHijacked {
 			continue
 		}
 		left++
@@ -114,25 +151,38 @@ func (cs *connections) closeIdle(began time.Time, idleTime time.Duration) (next 
 		}
 	}
 	cs.mu.Unlock()
-	for _, c := range old {
-		c.Close()
-	}
+	closeAll(slices.Values(old))
 	return next, left
 }
 
 // cut counts the connections that there are, and closes them.
-func (cs *connections) cut() (active, idle int) {
+func (cs *connections) cut() *CutError {
 	cs.mu.Lock()
 	conns := cs.m
 	cs.m = make(map[net.Conn]connection)
+	cs.signal()
 	cs.mu.Unlock()
-	for c, conn := range conns {
-		if conn.state == http.StateActive {
-			active++
-		} else {
-			idle++
+	e := new(CutError)
+	for _, conn := range conns {
+		switch conn.state {
+		case http.StateActive:
+			e.Active++
+		case http.StateHijacked:
+			e.Hijacked++
+		default:
+			e.Idle++
 		}
-		c.Close()
 	}
-	return active, idle
+	closeAll(maps.Keys(conns))
+	return e
+}
+
+// closeAll closes connections at the same time: with TLS each may take seconds, if the
+// client does not read.
+func closeAll(conns iter.Seq[net.Conn]) {
+	var wg sync.WaitGroup
+	for c := range conns {
+		wg.Go(func() { c.Close() })
+	}
+	wg.Wait()
 }

@@ -210,7 +210,7 @@ func (u *Upgrader) prepareControl() (*control, error) {
 }
 
 // serve takes the path from the predecessor in one step, so that there is always
-// somebody to connect to, and gives the sockets to processes that connect.
+// a process to connect to, and gives the sockets to processes that connect.
 func (c *control) serve(u *Upgrader) error {
 	if err := os.Rename(c.temporary, c.path); err != nil {
 		c.close(true)
@@ -220,8 +220,14 @@ func (c *control) serve(u *Upgrader) error {
 	go func() {
 		for {
 			conn, err := c.l.AcceptUnix()
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil {
+				// Such as a lack of descriptors.
+				u.config.Logf("upgrade: %v", err)
+				time.Sleep(maxAcceptDelay)
+				continue
 			}
 			if err := u.checkPeer(conn); err != nil {
 				u.config.Logf("upgrade: refused at %s: %v", c.path, err)

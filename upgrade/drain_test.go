@@ -236,3 +236,153 @@ func TestServeNothing(t *testing.T) {
 		t.Errorf("the listener is not closed: %v", err)
 	}
 }
+
+// TestDrainTwice drains again while the first call waits, with less time.
+func TestDrainTwice(t *testing.T) {
+	began, hold := make(chan bool), make(chan bool)
+	s := &upgrade.Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		began <- true
+		<-hold
+	})}}
+	addr, _ := served(t, s)
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+	<-began
+	first := make(chan error, 1)
+	go func() { first <- s.Drain(context.Background()) }()
+	<-s.Draining()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	var cut *upgrade.CutError
+	if err := s.Drain(ctx); !errors.As(err, &cut) || cut.Active != 1 {
+		t.Errorf("the second: got %v, want a *CutError with one active", err)
+	}
+	c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := c.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is not closed")
+	}
+	close(hold)
+	if err := <-first; err != cut {
+		t.Errorf("the first: got %v, want %v", err, cut)
+	}
+	if err := s.Drain(context.Background()); err != cut {
+		t.Errorf("the third: got %v, want %v", err, cut)
+	}
+}
+
+// TestDrainCutsHijacked has a hijacked connection go on until Drain's time is over.
+func TestDrainCutsHijacked(t *testing.T) {
+	hijacked := make(chan bool)
+	s := &upgrade.Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		close(hijacked)
+		io.ReadAll(c)
+	})}}
+	addr, _ := served(t, s)
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+	<-hijacked
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	want := &upgrade.CutError{Hijacked: 1, Err: context.DeadlineExceeded}
+	var got *upgrade.CutError
+	if err := s.Drain(ctx); !errors.As(err, &got) || *got != *want {
+		t.Errorf("Drain: got %v, want %v", err, want)
+	}
+	c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("Read: got %v, want EOF", err)
+	}
+}
+
+// TestDrainingBeforeHandler asks for Draining before there is a Handler.
+func TestDrainingBeforeHandler(t *testing.T) {
+	s := &upgrade.Server{HTTP: new(http.Server), IdleTime: time.Minute}
+	draining := s.Draining()
+	began := make(chan bool)
+	s.HTTP.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case began <- true:
+			<-draining
+		case <-draining:
+		}
+	})
+	addr, _ := served(t, s)
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := bufio.NewReader(c)
+	drained := make(chan error, 1)
+	go func() {
+		<-began
+		drained <- s.Drain(context.Background())
+	}()
+	if _, _, err := request(c, r); err != nil {
+		t.Fatal(err)
+	}
+	if status, close, err := request(c, r); err != nil || status != http.StatusOK || !close {
+		t.Errorf("while draining: status %d, close %v, %v", status, close, err)
+	}
+	if err := <-drained; err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+}
+
+// TestDrainOutOfTime drains with a context that has ended, while requests come.
+func TestDrainOutOfTime(t *testing.T) {
+	s := &upgrade.Server{HTTP: &http.Server{Handler: http.NotFoundHandler()}}
+	addr, ended := served(t, s)
+	for range 10 {
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		r := bufio.NewReader(c)
+		if _, _, err := request(c, r); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for {
+				if _, _, err := request(c, r); err != nil {
+					return
+				}
+			}
+		}()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var cut *upgrade.CutError
+	if err := s.Drain(ctx); !errors.As(err, &cut) || cut.Active+cut.Idle != 10 {
+		t.Errorf("Drain: got %v, want a *CutError with ten", err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+// TestDrainWithoutServe calls Serve too late.
+func TestDrainWithoutServe(t *testing.T) {
+	s := &upgrade.Server{HTTP: new(http.Server)}
+	if err := s.Drain(context.Background()); err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	_, ended := served(t, s)
+	if err := <-ended; err != nil {
+		t.Errorf("Serve after Drain: %v", err)
+	}
+}

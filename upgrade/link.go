@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
+	"syscall"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/sys"
@@ -39,16 +41,21 @@ const (
 
 // predecessor is the link of a successor.
 type predecessor struct {
-	conn   net.Conn
+	conn   *sockets.UnixConn
 	stdio  *stdio
-	answer chan string // what the predecessor says; closed at its end
+	answer chan error // what it says, once: nil if this process is to serve
 }
 
 func newPredecessor(s *sockets.Socket) (*predecessor, error) {
-	c, err := s.Conn()
+	conn, err := s.Conn()
 	if err != nil {
 		s.Close()
 		return nil, err
+	}
+	c, ok := conn.(*sockets.UnixConn)
+	if !ok {
+		conn.Close()
+		return nil, &NameError{linkName, "is no unix connection"}
 	}
 	io, err := takeStdio()
 	if err != nil {
@@ -59,40 +66,50 @@ func newPredecessor(s *sockets.Socket) (*predecessor, error) {
 }
 
 // watchPredecessor returns the link over c, of which r may have read a part.
-func watchPredecessor(c net.Conn, r *bufio.Reader, io *stdio) *predecessor {
-	p := &predecessor{conn: c, stdio: io, answer: make(chan string, 1)}
+func watchPredecessor(c *sockets.UnixConn, r *bufio.Reader, io *stdio) *predecessor {
+	p := &predecessor{conn: c, stdio: io, answer: make(chan error, 1)}
 	go func() {
-		defer close(p.answer)
-		line, err := r.ReadString('\n')
-		if err == nil {
-			p.answer <- strings.TrimSuffix(line, "\n")
-		}
-		// A predecessor that has died reads our output no more, and writing there
-		// would raise SIGPIPE.
+		answer := readAnswer(r)
+		// A predecessor that has died does not read the output any more.
 		p.stdio.restore()
+		p.answer <- answer
 	}()
 	return p
+}
+
+// errGone is the answer of a predecessor that has died.
+var errGone = errors.New("sockets: the predecessor has ended")
+
+func readAnswer(r *bufio.Reader) error {
+	line, err := r.ReadSlice('\n')
+	switch {
+	case string(line) == sayGo+"\n":
+		return nil
+	case string(line) == sayRefuse+"\n":
+		return ErrRefused
+	case err != nil && err != bufio.ErrBufferFull:
+		return errGone
+	}
+	return &protocolError{string(line)}
 }
 
 // ready tells the predecessor that it may stop accepting, and waits until it does. A
 // predecessor that has died does not serve either.
 func (p *predecessor) ready(ctx context.Context) error {
 	defer p.close()
-	defer context.AfterFunc(ctx, func() { p.conn.SetDeadline(time.Unix(1, 0)) })()
+	// Unlike a deadline, this does not lose an answer that is there already; after it
+	// the predecessor cannot give one any more, and serves on.
+	defer context.AfterFunc(ctx, func() { p.conn.CloseRead() })()
+	// All of the output so far is in the pipes, which the predecessor reads to their
+	// end before it answers.
+	p.stdio.restore()
 	// An error means that the predecessor has ended, as the answer tells.
 	io.WriteString(p.conn, sayReady+"\n")
-	switch answer := <-p.answer; {
-	case answer == sayGo:
-		return nil
-	case answer == sayRefuse:
-		return ErrRefused
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case answer == "":
-		return nil
-	default:
-		return &protocolError{answer}
+	err := <-p.answer
+	if err == errGone {
+		return context.Cause(ctx) // nil if it is not the end of ctx
 	}
+	return err
 }
 
 func (p *predecessor) close() { p.conn.Close() }
@@ -106,13 +123,14 @@ func (e *protocolError) Error() string {
 
 // stdio holds the descriptors that standard output and standard error are to become.
 type stdio struct {
-	restored chan struct{} // holds one token until restore
-	out, err int           // -1 if it stays
+	once     sync.Once
+	out, err int            // -1 if it stays
+	broken   chan os.Signal // never read; see takeStdio
 }
 
 // takeStdio reads and removes stdioVar.
 func takeStdio() (*stdio, error) {
-	s := &stdio{restored: make(chan struct{}, 1), out: -1, err: -1}
+	s := &stdio{out: -1, err: -1, broken: make(chan os.Signal, 1)}
 	v, ok := os.LookupEnv(stdioVar)
 	if !ok {
 		return s, nil
@@ -124,7 +142,9 @@ func takeStdio() (*stdio, error) {
 		return nil, err
 	}
 	s.out, s.err = out, errs
-	s.restored <- struct{}{}
+	// If the predecessor dies, writing is an error until restore, and not the end of
+	// this process.
+	signal.Notify(s.broken, syscall.SIGPIPE)
 	return s, nil
 }
 
@@ -150,15 +170,13 @@ func parseStdio(v string, i int) (int, error) {
 
 // restore gives the process its own output, once.
 func (s *stdio) restore() {
-	select {
-	case <-s.restored:
-	default:
-		return
-	}
-	for std, fd := range map[int]int{1: s.out, 2: s.err} {
-		if fd >= 0 {
-			sys.Dup2(fd, std)
-			sys.Close(fd)
+	s.once.Do(func() {
+		for std, fd := range map[int]int{1: s.out, 2: s.err} {
+			if fd >= 0 {
+				sys.Dup2(fd, std)
+				sys.Close(fd)
+			}
 		}
-	}
+		signal.Stop(s.broken)
+	})
 }

@@ -33,6 +33,8 @@ func (u *Upgrader) Ready(ctx context.Context) (unused []string, err error) {
 		return nil, ErrStopped
 	case u.state != starting:
 		return nil, nil
+	case u.refused != nil:
+		return nil, u.refused
 	}
 	// Whatever can fail comes before the predecessor is told.
 	pid, err := u.preparePIDFile()
@@ -52,6 +54,7 @@ func (u *Upgrader) Ready(ctx context.Context) (unused []string, err error) {
 		u.mu.Lock()
 		stopped()
 		if err != nil {
+			u.refused = err // the predecessor is not asked twice
 			control.close(true)
 			return nil, err
 		}

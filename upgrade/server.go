@@ -37,18 +37,22 @@ type Server struct {
 	// OnDrain, if not nil, is called when Drain begins, and Drain waits for it to
 	// return. Connections that handlers have hijacked, such as websockets, are
 	// theirs; tell them to end here, or let them select on Draining. Drain waits
-	// until those handlers return. ctx is that of Drain.
+	// until those handlers return, and closes the connections of those that have not
+	// when ctx ends. ctx is that of Drain.
 	OnDrain func(ctx context.Context)
 
 	once      sync.Once
+	wrapOnce  sync.Once
 	base      context.Context // of Handler; ends when draining begins
 	stop      context.CancelFunc
 	mu        sync.Mutex
 	listeners map[*acceptor]bool
 	serving   sync.WaitGroup // calls of Serve
-	handlers  sync.WaitGroup // calls of HTTP.Handler
 	conns     connections
 	draining  atomic.Bool
+	drained   chan struct{} // closed when the first Drain returns
+	result    error         // of the first Drain
+	forced    atomic.Pointer[CutError]
 }
 
 // connKey is the key of a request's connection in its context.
@@ -58,7 +62,14 @@ func (s *Server) init() {
 	s.once.Do(func() {
 		s.base, s.stop = context.WithCancel(context.Background())
 		s.listeners = make(map[*acceptor]bool)
+		s.drained = make(chan struct{})
 		s.conns.init()
+	})
+}
+
+// wrap puts what Drain needs around the fields of HTTP.
+func (s *Server) wrap() {
+	s.wrapOnce.Do(func() {
 		if s.HTTP == nil {
 			return
 		}
@@ -67,12 +78,11 @@ func (s *Server) init() {
 			handler = http.DefaultServeMux
 		}
 		s.HTTP.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.handlers.Add(1)
-			defer s.handlers.Done()
+			c, _ := r.Context().Value(connKey{}).(net.Conn)
+			s.conns.handlers.Add(1)
+			defer s.conns.handled(c)
 			if r.ProtoMajor == 2 {
-				if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-					s.conns.setHTTP2(c)
-				}
+				s.conns.setHTTP2(c)
 			}
 			if s.draining.Load() {
 				// HTTP/2 sends GOAWAY for it.
@@ -121,6 +131,7 @@ func (s *Server) serveHTTP(l net.Listener) error {
 
 func (s *Server) serve(l net.Listener, serve func(net.Listener) error) error {
 	s.init()
+	s.wrap()
 	defer l.Close()
 	if s.HTTP == nil && s.Handler == nil {
 		return &sockets.ArgumentError{Arg: "server", Value: s, Why: "needs HTTP or Handler"}
@@ -174,13 +185,14 @@ func (s *Server) accept(l net.Listener) error {
 
 // CutError reports connections that Drain closed before they were done.
 type CutError struct {
-	Active int   // with a request, or a handler, under way
-	Idle   int   // between requests, before IdleTime was over
-	Err    error // why: the cause of Drain's context
+	Active   int   // with a request, or a Handler, under way
+	Idle     int   // between requests, before IdleTime was over
+	Hijacked int   // by an HTTP handler that has not returned
+	Err      error // why: the cause of Drain's context
 }
 
 func (e *CutError) Error() string {
-	return fmt.Sprintf("sockets: %d active and %d idle connections closed: %v", e.Active, e.Idle, e.Err)
+	return fmt.Sprintf("sockets: %d active, %d idle and %d hijacked connections closed: %v", e.Active, e.Idle, e.Hijacked, e.Err)
 }
 
 // Unwrap returns Err.
@@ -196,14 +208,28 @@ func (e *CutError) Unwrap() error { return e.Err }
 // has a copy of the listener. Closing the last descriptor of a listener would reset
 // them, so Drain accepts and serves them first; that works with listeners that can
 // report whether a connection waits: those of package sockets.
+//
+// A second call waits for the first one and returns the same. If its ctx ends earlier,
+// the connections that are left are closed then.
 func (s *Server) Drain(ctx context.Context) error {
 	s.init()
 	s.mu.Lock()
-	if s.draining.Swap(true) {
-		s.mu.Unlock()
-		return nil
-	}
+	second := s.draining.Swap(true)
 	s.mu.Unlock()
+	if !second {
+		defer close(s.drained)
+		s.result = s.drain(ctx)
+		return s.result
+	}
+	select {
+	case <-s.drained:
+		return s.result
+	case <-ctx.Done():
+		return s.cut(ctx)
+	}
+}
+
+func (s *Server) drain(ctx context.Context) error {
 	s.stop()
 	hooked := make(chan struct{})
 	go func() {
@@ -213,8 +239,12 @@ func (s *Server) Drain(ctx context.Context) error {
 		}
 	}()
 	idleTime := s.idleTime()
+	limit := max(idleTime, time.Millisecond)
+	if ctx.Err() != nil {
+		limit = 0 // what it accepted now would be closed; a successor may have it
+	}
 	for l := range s.listeners {
-		l.stop(max(idleTime, time.Millisecond))
+		l.stop(limit)
 	}
 	s.serving.Wait()
 	s.conns.drain(ctx, idleTime)
@@ -222,24 +252,29 @@ func (s *Server) Drain(ctx context.Context) error {
 		s.HTTP.Shutdown(ctx) // the rest is HTTP/2
 	}
 	// The last connection may have been hijacked long after OnDrain was called.
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		<-hooked
-		s.handlers.Wait()
-	}()
 	select {
-	case <-ended:
+	case <-hooked:
+		s.conns.awaitHandlers(ctx)
 	case <-ctx.Done():
+	}
+	if e := s.forced.Load(); e != nil {
+		return e // a second call has closed them
 	}
 	if ctx.Err() == nil {
 		return nil
 	}
-	active, idle := s.conns.cut()
+	return s.cut(ctx)
+}
+
+// cut closes all connections, and counts them.
+func (s *Server) cut(ctx context.Context) error {
+	e := s.conns.cut()
+	e.Err = context.Cause(ctx)
+	s.forced.CompareAndSwap(nil, e)
 	if s.HTTP != nil {
 		s.HTTP.Close()
 	}
-	return &CutError{active, idle, context.Cause(ctx)}
+	return e
 }
 
 func (s *Server) idleTime() time.Duration {

@@ -44,6 +44,14 @@ func serve() error {
 			return err
 		}
 	}
+	if os.Getenv("UPGRADE_TEST_STDOUT") == "closed" {
+		os.Stdout.Close()
+	}
+	if dir := os.Getenv("UPGRADE_TEST_CHDIR"); dir != "" {
+		if err := os.Chdir(dir); err != nil {
+			return err
+		}
+	}
 	ctx := context.Background()
 	dir := os.Getenv(dirVar)
 	if os.Getenv(behaviourVar) == "crash" {
@@ -90,6 +98,11 @@ func serve() error {
 	datagrams, err := up.ListenPacket(ctx, nil, "datagrams", "udp", addr(3))
 	if err != nil {
 		return err
+	}
+	if os.Getenv(behaviourVar) == "talk" {
+		for _, err := os.Lstat(filepath.Join(dir, "enough")); err != nil; _, err = os.Lstat(filepath.Join(dir, "enough")) {
+			fmt.Println("I talk")
+		}
 	}
 	if os.Getenv(behaviourVar) == "hang" {
 		fmt.Fprintln(os.Stderr, "I hang")

@@ -20,6 +20,7 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // SuccessorError reports a successor that was started and did not become ready.
@@ -143,6 +144,9 @@ func (u *Upgrader) await(ctx context.Context, s *successor) error {
 		// It may have become ready before, which is what then counts no more.
 	}
 	if err == nil {
+		if s.output != nil {
+			s.output() // which it has written until now
+		}
 		if err = u.handOver(ctx, s); err == nil {
 			return nil
 		}
@@ -152,14 +156,14 @@ func (u *Upgrader) await(ctx context.Context, s *successor) error {
 
 // expectReady waits for the successor's word.
 func expectReady(c net.Conn) error {
-	line, err := bufio.NewReaderSize(c, 64).ReadString('\n')
+	line, err := bufio.NewReaderSize(c, 64).ReadSlice('\n')
 	switch {
-	case line == sayReady+"\n":
+	case string(line) == sayReady+"\n":
 		return nil
-	case err != nil:
+	case err != nil && err != bufio.ErrBufferFull:
 		return errHungUp
 	}
-	return &protocolError{line}
+	return &protocolError{string(line)}
 }
 
 // handOver makes s, which is ready, the service.
@@ -237,7 +241,9 @@ func (u *Upgrader) start(held []holding) (s *successor, err error) {
 	}
 	cmd := exec.Command(path, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
+	cmd.Dir = startDir()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.WaitDelay = exitTime
 	if u.config.Command != nil {
 		if err := u.config.Command(cmd); err != nil {
 			return nil, err
@@ -262,7 +268,7 @@ func (u *Upgrader) start(held []holding) (s *successor, err error) {
 			owned = append(owned, h.Name)
 		}
 	}
-	cmd.Env = append(cmd.Environ(), ownedVar+"="+strings.Join(owned, ":"))
+	cmd.Env = append(watched(cmd.Environ()), ownedVar+"="+strings.Join(owned, ":"))
 	err = activation.PassTo(cmd, named...)
 	if err == nil {
 		err = cmd.Start()
@@ -297,6 +303,22 @@ func workingDir() string {
 		return ""
 	}
 	return dir
+}
+
+// startDir returns the directory for a successor, which has the same arguments: the one
+// that this process was started in. It is "" if that is gone.
+func startDir() string {
+	if info, err := os.Stat(started.dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	return started.dir
+}
+
+// watched returns env for a process that takes the place of this one: if the service
+// manager watches this process, it watches that one as well, see activation.Watchdog.
+func watched(env []string) []string {
+	own := "WATCHDOG_PID=" + strconv.Itoa(os.Getpid())
+	return slices.DeleteFunc(env, func(kv string) bool { return kv == own })
 }
 
 // program returns the path of the executable, which may have been replaced on disk.
@@ -342,12 +364,21 @@ func (t *tail) capture(cmd *exec.Cmd) (closeEnds func(), err error) {
 	var numbers [2]string
 	extra := cmd.ExtraFiles
 	for i, out := range []*io.Writer{&cmd.Stdout, &cmd.Stderr} {
-		own := []*os.File{os.Stdout, os.Stderr}[i]
-		if *out != own {
+		std := []*os.File{os.Stdout, os.Stderr}[i]
+		if *out != std {
 			continue
+		}
+		own, err := duplicate(std)
+		if err == os.ErrClosed {
+			continue
+		}
+		if err != nil {
+			closeEnds()
+			return nil, err
 		}
 		r, w, err := os.Pipe()
 		if err != nil {
+			own.Close()
 			closeEnds()
 			return nil, err
 		}
@@ -355,13 +386,33 @@ func (t *tail) capture(cmd *exec.Cmd) (closeEnds func(), err error) {
 		*out = w
 		extra = append(extra[:len(extra):len(extra)], own)
 		numbers[i] = strconv.Itoa(2 + len(extra))
-		t.readers.Go(func() { t.copy(own, r) })
+		t.readers.Go(func() {
+			defer own.Close()
+			t.copy(own, r)
+		})
 	}
 	if len(ends) > 0 {
 		cmd.ExtraFiles = extra
 		cmd.Env = append(cmd.Environ(), stdioVar+"="+strings.Join(numbers[:], ","))
 	}
 	return closeEnds, nil
+}
+
+// duplicate returns a copy of f, which is standard output or standard error. If nothing
+// reads that any more, writing to the copy is an error, and not the end of the process.
+func duplicate(f *os.File) (*os.File, error) {
+	var (
+		fd    int
+		errno syscall.Errno
+	)
+	raw, err := f.SyscallConn()
+	if err != nil || raw.Control(func(own uintptr) { fd, errno = sys.Dup(own) }) != nil {
+		return nil, os.ErrClosed
+	}
+	if errno != 0 {
+		return nil, os.NewSyscallError("fcntl", errno)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 func (t *tail) copy(to io.Writer, r *os.File) {

@@ -72,7 +72,7 @@ func supervise() (status int, err error) {
 	cmd := exec.Command(path, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+s.notify.LocalAddr().String())
+	cmd.Env = append(watched(os.Environ()), "NOTIFY_SOCKET="+s.notify.LocalAddr().String())
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("sockets: starting the program: %w", err)
 	}
@@ -104,8 +104,9 @@ func (s *supervisor) listen() error {
 	if errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	// A process of another container has no number here.
-	if err != nil || cred.PID <= 0 || int(cred.UID) != os.Geteuid() {
+	// A process of another container has no number here. The one that serves may have
+	// given up privileges.
+	if err != nil || cred.PID <= 0 || int(cred.UID) != os.Geteuid() && int64(cred.PID) != s.main.Load() {
 		return nil
 	}
 	if int(cred.PID) == os.Getpid() {
@@ -124,7 +125,9 @@ func (s *supervisor) listen() error {
 		states = append(states, activation.NotifyState(line))
 	}
 	if len(states) > 0 {
-		activation.Notify(context.Background(), states...)
+		ctx, cancel := context.WithTimeout(context.Background(), notifyTimeout)
+		defer cancel()
+		activation.Notify(ctx, states...)
 	}
 	return nil
 }

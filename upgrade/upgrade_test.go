@@ -249,19 +249,28 @@ func (m *manager) end() {
 
 // kill ends what is left, so that it does not disturb other tests.
 func (m *manager) kill() {
-	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", os.Getpid()))
+	for _, pid := range m.children() {
+		syscall.Kill(pid, syscall.SIGKILL)
+		syscall.Wait4(pid, nil, 0, nil)
+	}
+}
+
+// children returns the processes that are children of this one.
+func (m *manager) children() (pids []int) {
+	m.t.Helper()
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", os.Getpid()))
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	for _, path := range children {
+	for _, path := range paths {
 		b, _ := os.ReadFile(path)
 		for _, field := range strings.Fields(string(b)) {
 			if pid, err := strconv.Atoi(field); err == nil {
-				syscall.Kill(pid, syscall.SIGKILL)
-				syscall.Wait4(pid, nil, 0, nil)
+				pids = append(pids, pid)
 			}
 		}
 	}
+	return pids
 }
 
 // descriptors counts the open descriptors of the process that serves.
@@ -307,8 +316,11 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	if m.pid == first {
 		t.Error("the first process still serves")
 	}
-	if after := m.descriptors(); after > before+10 {
-		t.Errorf("%d descriptors after %d upgrades, %d before", after, *upgrades, before)
+	m.awaitAlone()
+	for end := time.Now().Add(time.Minute); m.descriptors() > before; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) { // connections that the clients have closed
+			t.Fatalf("%d descriptors after %d upgrades, %d before", m.descriptors(), *upgrades, before)
+		}
 	}
 	if b, err := os.ReadFile(m.path("pid")); err != nil || strings.TrimSpace(string(b)) != strconv.Itoa(m.pid) {
 		t.Errorf("PID file: got %q, %v, want %d", b, err, m.pid)
@@ -320,11 +332,33 @@ func TestStorm(t *testing.T) {
 	m := newManager(t)
 	m.start()
 	l := m.load(1)
-	for range 5 {
+	for range max(5, *upgrades) {
 		m.upgrade()
 	}
 	sent, lost := l.End()
 	t.Logf("%d requests, %d lost", sent, lost)
+	m.awaitAlone()
+}
+
+// awaitAlone waits until the process that serves is the only one.
+func (m *manager) awaitAlone() {
+	m.t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		left := m.children()
+		if len(left) == 1 && left[0] == m.pid {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("processes %v are left, want %d alone", left, m.pid)
+		}
+		for _, pid := range left {
+			if pid != m.pid {
+				syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // logTo has what servers write go to a file.

@@ -42,8 +42,9 @@ const DefaultReadyTimeout = time.Minute
 type Config struct {
 	// Command may change how a successor is started: arguments, environment,
 	// working directory, credentials, output. It is called with the program's own
-	// path and arguments and this process's environment, before descriptors are
-	// added; do not call Start. An error ends the upgrade.
+	// path and arguments, the working directory that this process was started in,
+	// and its environment, before descriptors are added; do not call Start. An error
+	// ends the upgrade.
 	//
 	// Unless Command changes them, Stdout and Stderr are this process's. What the
 	// successor writes there until it is ready comes through this process, so that
@@ -54,11 +55,14 @@ type Config struct {
 	// it is killed. Zero means DefaultReadyTimeout, negative means no limit.
 	ReadyTimeout time.Duration
 
-	// UpgradeSignals start an upgrade. Nil means SIGHUP, an empty slice none.
+	// UpgradeSignals start an upgrade. Nil means SIGHUP, an empty slice none. Once
+	// Done is closed they have no effect.
 	UpgradeSignals []os.Signal
 
 	// StopSignals end the process as Stop does. Nil means SIGINT and SIGTERM, an
-	// empty slice none. While an upgrade is under way they end that as well.
+	// empty slice none. While an upgrade is under way they end that as well. The
+	// second such signal has its usual effect, which is to kill the process at
+	// once, even if it still drains.
 	StopSignals []os.Signal
 
 	// PIDFile, if not empty, is where Ready writes the process ID. A predecessor's
@@ -85,14 +89,16 @@ type Config struct {
 type Upgrader struct {
 	config    Config
 	done      chan struct{} // closed once the process is to end
-	signals   chan os.Signal
-	inherited map[string]activation.Descriptor
-	owned     map[string]bool // names of inherited listeners whose paths are ours
+	upgrades  chan os.Signal
+	stops     chan os.Signal
+	inherited map[string]activation.Descriptor // nil once ready
+	owned     map[string]bool                  // names of inherited listeners whose paths are ours
 
 	readying sync.Mutex // held by Ready
 
 	mu      sync.Mutex
 	pre     *predecessor // until ready, nil if there is none
+	refused error        // what Ready has returned because of pre
 	held    []holding    // in the order of their making
 	state   state
 	ended   bool               // done is closed, or about to be
@@ -184,7 +190,8 @@ func (u *Upgrader) addInherited(s activation.Descriptor) error {
 
 // release gives back what New took, after an error.
 func (u *Upgrader) release() {
-	signal.Stop(u.signals)
+	signal.Stop(u.upgrades)
+	signal.Stop(u.stops)
 	for _, s := range u.inherited {
 		s.Close()
 	}
@@ -252,17 +259,33 @@ func (u *Upgrader) end() *control {
 	if u.cancel != nil {
 		u.cancel()
 	}
-	signal.Stop(u.signals)
 	c := u.control
 	u.control = nil
 	return c
 }
 
-// hold records that a successor gets c under name.
-func (u *Upgrader) hold(name string, c syscall.Conn, owned *sockets.UnixListener) {
+// hold records that a successor gets c under name. After an error it has closed c.
+func (u *Upgrader) hold(name string, c interface{ Close() error }, owned *sockets.UnixListener) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.held = append(u.held, holding{activation.Named{Name: name, Conn: descriptor{c}}, owned})
+	raw, ok := c.(syscall.Conn)
+	var err error
+	switch {
+	case !ok:
+		err = &NameError{name, "has no descriptor"}
+	case u.isHeld(name): // by a call at the same time
+		err = &NameError{name, "is in use"}
+	}
+	if err != nil {
+		c.Close()
+		return err
+	}
+	u.held = append(u.held, holding{activation.Named{Name: name, Conn: descriptor{raw}}, owned})
+	return nil
+}
+
+func (u *Upgrader) isHeld(name string) bool {
+	return slices.ContainsFunc(u.held, func(h holding) bool { return h.Name == name })
 }
 
 // take returns the inherited descriptor of that name and whether there is one. It
@@ -271,11 +294,11 @@ func (u *Upgrader) take(name string) (s activation.Descriptor, ok bool, err erro
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
-	case name == "" || name == linkName:
+	case name == linkName || !validName(name):
 		return s, false, &NameError{name, "is no name for a socket"}
 	case u.state != starting:
 		return s, false, &NameError{name, "cannot be added once the process is ready"}
-	case slices.ContainsFunc(u.held, func(h holding) bool { return h.Name == name }):
+	case u.isHeld(name):
 		return s, false, &NameError{name, "is in use"}
 	}
 	s, ok = u.inherited[name]
@@ -283,6 +306,12 @@ func (u *Upgrader) take(name string) (s activation.Descriptor, ok bool, err erro
 		delete(u.inherited, name)
 	}
 	return s, ok, nil
+}
+
+// validName reports whether a name can be passed on, see activation.Named.
+func validName(name string) bool {
+	bad := func(r rune) bool { return r < ' ' || r > '~' || r == ':' }
+	return name != "" && len(name) <= 255 && !strings.ContainsFunc(name, bad)
 }
 
 // Listen returns the inherited listener of that name, or a new one, with the options of
@@ -305,11 +334,6 @@ func (u *Upgrader) Listen(ctx context.Context, lc *sockets.ListenConfig, name, n
 	if err != nil {
 		return nil, err
 	}
-	c, ok := l.(syscall.Conn)
-	if !ok {
-		l.Close()
-		return nil, &NameError{name, "has no descriptor"}
-	}
 	owned, _ := l.(*sockets.UnixListener)
 	if owned != nil && inherited {
 		if u.owned[name] {
@@ -318,7 +342,9 @@ func (u *Upgrader) Listen(ctx context.Context, lc *sockets.ListenConfig, name, n
 			owned = nil
 		}
 	}
-	u.hold(name, c, owned)
+	if err := u.hold(name, l, owned); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -352,6 +378,10 @@ const replacedSuffix = "\x00"
 func (u *Upgrader) putBack(s activation.Descriptor, name string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.inherited == nil { // Ready was called at the same time
+		s.Close()
+		return
+	}
 	u.inherited[name] = s
 }
 
@@ -365,7 +395,9 @@ func (u *Upgrader) ListenPacket(ctx context.Context, lc *sockets.ListenConfig, n
 	if err != nil {
 		return nil, err
 	}
-	u.hold(name, c.(syscall.Conn), nil)
+	if err := u.hold(name, c, nil); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -414,12 +446,9 @@ func (u *Upgrader) Conn(name string, dial func() (net.Conn, error)) (net.Conn, e
 		}
 		return nil, err
 	}
-	raw, ok := c.(syscall.Conn)
-	if !ok {
-		c.Close()
-		return nil, &NameError{name, "has no descriptor"}
+	if err := u.hold(name, c, nil); err != nil {
+		return nil, err
 	}
-	u.hold(name, raw, nil)
 	return c, nil
 }
 
@@ -441,7 +470,9 @@ func (u *Upgrader) File(name string, open func() (*os.File, error)) (*os.File, e
 	if err != nil {
 		return nil, err
 	}
-	u.hold(name, f, nil)
+	if err := u.hold(name, f, nil); err != nil {
+		return nil, err
+	}
 	return f, nil
 }
 
@@ -455,21 +486,28 @@ func (u *Upgrader) startSignals() {
 	}
 	u.config.UpgradeSignals, u.config.StopSignals = up, stop
 	// Notify takes an empty list for all signals.
-	u.signals = make(chan os.Signal, 1)
-	if all := slices.Concat(up, stop); len(all) > 0 {
-		signal.Notify(u.signals, all...)
+	u.upgrades, u.stops = make(chan os.Signal, 1), make(chan os.Signal, 1)
+	if len(up) > 0 {
+		signal.Notify(u.upgrades, up...)
+	}
+	if len(stop) > 0 {
+		signal.Notify(u.stops, stop...)
 	}
 }
 
+// handleSignals goes on when the process is to end: it drains then, and a signal that
+// comes late must not kill it.
 func (u *Upgrader) handleSignals() {
 	for {
 		select {
-		case <-u.done:
-			return
-		case sig := <-u.signals:
-			if slices.Contains(u.config.StopSignals, sig) {
-				u.Stop()
-				return
+		case <-u.stops:
+			signal.Stop(u.stops)
+			u.Stop()
+		case <-u.upgrades:
+			select {
+			case <-u.done:
+				continue
+			default:
 			}
 			// In a goroutine, so that a signal to stop is heard meanwhile.
 			go func() {

@@ -1,0 +1,151 @@
+//go:build linux
+
+package upgrade
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/activation"
+)
+
+// linked returns an Upgrader with a predecessor, and what the predecessor has of the link.
+func linked(t *testing.T) (u *Upgrader, theirs *sockets.UnixConn) {
+	t.Helper()
+	ours, theirs, err := sockets.Pair("unix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ours.Close(); theirs.Close() })
+	io, err := takeStdio()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Upgrader{
+		config:    Config{Logf: t.Logf},
+		done:      make(chan struct{}),
+		inherited: make(map[string]activation.Descriptor),
+		pre:       watchPredecessor(ours, bufio.NewReader(ours), io),
+	}, theirs
+}
+
+// TestAnswers has a predecessor say something, and hang up.
+func TestAnswers(t *testing.T) {
+	var garbage *protocolError
+	for _, tt := range []struct {
+		say  string
+		want any // an error, or a type of one
+	}{
+		{"go\n", nil},
+		{"no\n", ErrRefused},
+		{"", nil}, // it has died
+		{"g", nil},
+		{"\n", &garbage},
+		{"gone\n", &garbage},
+		{strings.Repeat("go", 10000), &garbage},
+	} {
+		u, theirs := linked(t)
+		go func() {
+			io.WriteString(theirs, tt.say)
+			theirs.CloseWrite()
+		}()
+		for i := range 2 {
+			_, err := u.Ready(context.Background())
+			ok := err == nil
+			switch want := tt.want.(type) {
+			case error:
+				ok = errors.Is(err, want)
+			case **protocolError:
+				ok = errors.As(err, want)
+			}
+			if !ok {
+				t.Errorf("%.20q: Ready %d: got %v, want %T", tt.say, i, err, tt.want)
+			}
+		}
+	}
+}
+
+// TestReadyGivesUp ends the context of Ready while the predecessor answers: either both
+// know that this process is to serve, or none.
+func TestReadyGivesUp(t *testing.T) {
+	for range 2000 {
+		u, theirs := linked(t)
+		ctx, cancel := context.WithCancel(context.Background())
+		answered := make(chan error, 1)
+		go func() {
+			err := expectReady(theirs)
+			go cancel()
+			if err == nil {
+				_, err = io.WriteString(theirs, sayGo+"\n")
+			}
+			answered <- err
+		}()
+		_, err := u.Ready(ctx)
+		if sent := <-answered; (sent == nil) != (err == nil) {
+			t.Fatalf("Ready: %v, while the predecessor's answer: %v", err, sent)
+		}
+		theirs.Close()
+	}
+}
+
+// TestExpectReady has a successor say garbage.
+func TestExpectReady(t *testing.T) {
+	var garbage *protocolError
+	for _, say := range []string{"\n", "set\n", strings.Repeat("ready", 1000)} {
+		ours, theirs := net.Pipe()
+		go io.WriteString(theirs, say)
+		if err := expectReady(ours); !errors.As(err, &garbage) {
+			t.Errorf("%.20q: got %v, want a *protocolError", say, err)
+		}
+		ours.Close()
+		theirs.Close()
+	}
+}
+
+// TestListenBesideListen has two calls with one name get as far as a socket.
+func TestListenBesideListen(t *testing.T) {
+	u := &Upgrader{inherited: make(map[string]activation.Descriptor)}
+	var ls [2]net.Listener
+	for i := range ls {
+		l, err := sockets.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ls[i] = l
+	}
+	if err := u.hold("a", ls[0], nil); err != nil {
+		t.Fatal(err)
+	}
+	var bad *NameError
+	if err := u.hold("a", ls[1], nil); !errors.As(err, &bad) {
+		t.Errorf("the second: got %v, want a *NameError", err)
+	}
+	if err := ls[1].Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the second is not closed: %v", err)
+	}
+}
+
+// TestListenBesideReady has Listen find out that a socket is of another kind after Ready.
+func TestListenBesideReady(t *testing.T) {
+	u := &Upgrader{config: Config{Logf: t.Logf}, inherited: make(map[string]activation.Descriptor)}
+	if _, err := u.Ready(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.putBack(activation.Descriptor{Name: "a", File: f}, "a")
+	if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("the descriptor is not closed: %v", err)
+	}
+}
