@@ -356,9 +356,11 @@ type tail struct {
 // been started, or starting it has failed.
 func (t *tail) capture(cmd *exec.Cmd) (closeEnds func(), err error) {
 	var ends []*os.File
+	var copies []func() // not before the start, which uses what they use
 	closeEnds = func() {
-		for _, f := range ends {
+		for i, f := range ends {
 			f.Close()
+			t.readers.Go(copies[i])
 		}
 	}
 	var numbers [2]string
@@ -386,7 +388,7 @@ func (t *tail) capture(cmd *exec.Cmd) (closeEnds func(), err error) {
 		*out = w
 		extra = append(extra[:len(extra):len(extra)], own)
 		numbers[i] = strconv.Itoa(2 + len(extra))
-		t.readers.Go(func() {
+		copies = append(copies, func() {
 			defer own.Close()
 			t.copy(own, r)
 		})
