@@ -123,22 +123,23 @@ func inherit(s sockopt.Setting, listener, conn *rawConn) bool {
 }
 
 // checkEffect returns an error if a Multipath TCP socket has taken options and not done
-// anything about them, as Linux has it do with some. netns is where the socket was made,
-// which the value of an option may be a name in.
-func checkEffect(fd *netfd.FD, netns *os.File, options []sockopt.Setting) error {
+// anything about them, as Linux has it do with some.
+func checkEffect(fd *netfd.FD, options []sockopt.Setting) error {
 	if fd.Proto != sys.IPPROTO_MPTCP || len(options) == 0 {
 		return nil
 	}
-	plain, err := netfd.Socket(netfd.Kind{Family: fd.Family, Type: fd.Type, Network: fd.Network}, netns)
+	plain, err := netfd.Socket(netfd.Kind{Family: fd.Family, Type: fd.Type, Network: fd.Network}, nil)
 	if err != nil {
 		return err
 	}
 	defer plain.Close()
-	for _, s := range options {
-		s.Apply((*rawConn)(plain))
+	// TCP may refuse what is the name of an interface in the network namespace of fd.
+	taken := make([]bool, len(options))
+	for i, s := range options {
+		taken[i] = s.Apply((*rawConn)(plain)) == nil
 	}
-	for _, s := range options {
-		if s.Same((*rawConn)(plain), (*rawConn)(plain)) && !s.Same((*rawConn)(plain), (*rawConn)(fd)) {
+	for i, s := range options {
+		if taken[i] && s.Same((*rawConn)(plain), (*rawConn)(plain)) && !s.Same((*rawConn)(plain), (*rawConn)(fd)) {
 			return &sockopt.Error{Option: s.Option(), Err: os.NewSyscallError("setsockopt", syscall.EOPNOTSUPP)}
 		}
 	}

@@ -233,6 +233,33 @@ func TestOptionsHandedDown(t *testing.T) {
 	}
 }
 
+// TestOptionsAdopted is about Multipath TCP listeners that others made, which cannot become
+// TCP listeners: they have the option, or adopting them is an error.
+func TestOptionsAdopted(t *testing.T) {
+	for _, row := range heirRows {
+		t.Run(fmt.Sprint(row.setting), func(t *testing.T) {
+			made, err := sockets.Listen("mptcp4", "127.0.0.1:0")
+			skipUnavailable(t, err)
+			defer made.Close()
+			f, err := made.(*sockets.TCPListener).File()
+			socktest.Check(t, err)
+			defer f.Close()
+			s, err := sockets.FromFile(f)
+			socktest.Check(t, err)
+			defer s.Close()
+			l, err := (&sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}).Adopt(s)
+			if err != nil {
+				if _, ok := errors.AsType[*sockopt.Error](err); !ok {
+					t.Error(err)
+				}
+				return
+			}
+			defer l.Close()
+			testHandedDown(t, row, l, []string{"tcp4", "mptcp4", "tcp4"})
+		})
+	}
+}
+
 func testHandedDown(t *testing.T, row heirRow, l net.Listener, clients []string) {
 	for i, network := range clients {
 		var d sockets.Dialer

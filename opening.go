@@ -117,7 +117,7 @@ func (o *opening) prepare(ctx context.Context, fd *netfd.FD, addr net.Addr) erro
 		}
 	}
 	if o.listen {
-		return checkEffect(fd, o.netns, o.options)
+		return checkEffect(fd, o.options)
 	}
 	return nil
 }

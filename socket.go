@@ -424,7 +424,8 @@ func (s *Socket) Listener() (net.Listener, error) { return noListenConfig.Adopt(
 // Adopt is [Socket.Listener] with the options of lc. Options are set on the socket and,
 // where the kernel does not hand them down, on accepted connections; KeepAlive,
 // KeepAliveConfig, Format and the buffer sizes are those of accepted connections. A
-// Backlog other than zero replaces the socket's. The other fields are about making a
+// Backlog other than zero replaces the socket's. Options that a Multipath TCP socket takes
+// without effect are an error. The other fields are about making a
 // socket and have no effect.
 //
 // After an error s is as before, except for options that were set until then.
@@ -461,6 +462,9 @@ func (lc *ListenConfig) prepareAdopted(fd *netfd.FD) error {
 		if err := o.Apply((*rawConn)(fd)); err != nil {
 			return err
 		}
+	}
+	if err := checkEffect(fd, lc.Options); err != nil {
+		return err
 	}
 	if lc.Backlog != 0 {
 		return fd.Listen(lc.Backlog)
