@@ -37,15 +37,14 @@ func (c *IPConn) ReadFromIP(b []byte) (int, *net.IPAddr, error) {
 // stripIPv4Header moves the payload of a packet to the front of b, RFC 791
 // section 3.1.
 func stripIPv4Header(n int, b []byte) int {
-	if len(b) < 20 || b[0]>>4 != 4 {
+	if n < 20 || b[0]>>4 != 4 {
 		return n
 	}
 	header := int(b[0]&0x0f) << 2
-	if header < 20 || header > len(b) {
+	if header < 20 || header > n {
 		return n
 	}
-	copy(b, b[header:])
-	return n - header
+	return copy(b, b[header:n])
 }
 
 // ReadFrom is ReadFromIP in the form of net.PacketConn.

@@ -86,11 +86,8 @@ func (b *Batch) Recv() (int, error) {
 			b.vec.Control(b.ms[i].OOB)
 		}
 	}
-	if err := b.await(); err != nil {
-		return 0, err
-	}
-	if b.errno != 0 {
-		return 0, os.NewSyscallError("recvmmsg", b.errno)
+	if err := b.await(); err != nil || b.errno != 0 {
+		return 0, b.fd.failed("recvmmsg", b.errno, err)
 	}
 	if len(b.senders) == 0 {
 		for i := range b.ms[:b.n] {
@@ -136,12 +133,12 @@ func (b *Batch) recv(s uintptr) bool {
 		return b.split(s)
 	}
 	if b.flags&sys.MSG_ERRQUEUE == 0 { // whose reader receives no datagrams
-		if b.errno = take(&b.fd.need().heldRead); b.errno != 0 {
+		if b.errno = b.fd.takeReadError(); b.errno != 0 {
 			return true
 		}
 	}
 	b.n, b.errno = sys.Recvmmsg(s, &b.vec, b.flags)
-	if b.n > 0 {
+	if b.n > 0 && b.errno != 0 {
 		hold(&b.fd.need().heldRead, b.errno)
 		b.errno = 0
 	}

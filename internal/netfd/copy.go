@@ -343,8 +343,9 @@ func (t *transfer) give(d uintptr) bool {
 		} else if t.noPipes {
 			// Too late to say that dst takes nothing from pipes, as files opened
 			// to append do: this piece has left src.
-			b := make([]byte, min(p.n, 32<<10))
-			t.piece.data = b[:p.read(b)]
+			if t.errno = t.piece.spill(min(p.n, 32<<10)); t.errno != 0 {
+				return true
+			}
 			continue
 		} else {
 			t.n, t.errno = sys.Splice(d, uintptr(p.r), t.chunk(int64(p.n)))
@@ -391,7 +392,8 @@ func (t *transfer) keep() {
 		*left = t.piece
 		left.data = bytes.Clone(left.data)
 		if t.src.FD.keep(left) {
-			t.piece.pipe = nil
+			// The next reader may have them already.
+			t.piece.pipe, t.piece.message = nil, nil
 		}
 	}
 	t.piece.drop()

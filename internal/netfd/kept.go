@@ -2,6 +2,7 @@ package netfd
 
 import (
 	"sync/atomic"
+	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -30,32 +31,41 @@ type message struct {
 func (k *kept) len() int {
 	n := len(k.data)
 	if k.pipe != nil {
-		n += max(k.pipe.n, 0)
+		n += k.pipe.n
 	}
 	return n
 }
 
 // read takes bytes out of k; none if it is empty.
-func (k *kept) read(b []byte) int {
+func (k *kept) read(b []byte) (int, syscall.Errno) {
 	if len(k.data) > 0 {
 		n := copy(b, k.data)
 		k.data = k.data[n:]
-		return n
+		return n, 0
 	}
 	if k.pipe != nil {
 		return k.pipe.read(b)
 	}
-	return 0
+	return 0, 0
 }
 
 // peek is read, and leaves the bytes to the next read.
-func (k *kept) peek(b []byte) int {
+func (k *kept) peek(b []byte) (int, syscall.Errno) {
 	if len(k.data) == 0 && k.pipe != nil {
 		// There is tee(2), but it takes another pipe, which may not be had.
-		data := make([]byte, min(len(b), k.len()))
-		k.data = data[:k.pipe.read(data)]
+		if errno := k.spill(min(len(b), k.len())); errno != 0 {
+			return 0, errno
+		}
 	}
-	return copy(b, k.data)
+	return copy(b, k.data), 0
+}
+
+// spill moves up to n bytes from the pipe to data, which must be empty.
+func (k *kept) spill(n int) syscall.Errno {
+	b := make([]byte, n)
+	n, errno := k.pipe.read(b)
+	k.data = b[:n]
+	return errno
 }
 
 // control moves the control data to oob. The kernel cuts off descriptors that do not
@@ -169,7 +179,8 @@ func (m *more) pop() *kept {
 
 // recvKept is recvmsg(2) for what was kept, of a stream at least a byte. It is not ok
 // if there is nothing any more. oob and from may be nil. Bytes of a stream that came
-// with control data come alone if the caller asks for those.
+// with control data come alone if the caller asks for those. What cannot be read stays,
+// and the reason is held for takeReadError.
 func (fd *FD) recvKept(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) (n, oobn, rflags int, ok bool) {
 	m := fd.more.Load()
 	m.keeping.Lock()
@@ -185,10 +196,20 @@ func (fd *FD) recvKept(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) 
 			// No reader expects a part of what came as a whole.
 			n = readMore(s, b[k.len():], peek)
 		}
+		var got int
+		var errno syscall.Errno
 		if peek {
-			return n + k.peek(b), oobn, rflags, true
+			got, errno = k.peek(b)
+		} else {
+			got, errno = k.read(b)
 		}
-		n += k.read(b)
+		if errno != 0 {
+			hold(&m.heldRead, errno)
+			return 0, 0, 0, false
+		}
+		if n += got; peek {
+			return n, oobn, rflags, true
+		}
 		if k.len() == 0 {
 			m.pop().drop()
 		}

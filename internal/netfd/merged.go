@@ -149,7 +149,9 @@ func (b *Batch) receive(s uintptr, o *offload) (more bool, errno syscall.Errno) 
 		r.free()
 		return false, errno
 	}
-	hold(&b.fd.need().heldRead, errno)
+	if errno != 0 {
+		hold(&b.fd.need().heldRead, errno)
+	}
 	longest, most := 0, 0
 	for i := range n {
 		g, a := &r.merged[i], &aims[i]

@@ -92,8 +92,4 @@ func take(held *atomic.Uintptr) syscall.Errno {
 
 // hold keeps an errno for the next call, because the kernel will not report it
 // again and this call has something to return.
-func hold(held *atomic.Uintptr, errno syscall.Errno) {
-	if errno != 0 {
-		held.Store(uintptr(errno))
-	}
-}
+func hold(held *atomic.Uintptr, errno syscall.Errno) { held.Store(uintptr(errno)) }

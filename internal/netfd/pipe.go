@@ -3,6 +3,7 @@ package netfd
 import (
 	"runtime"
 	"sync"
+	"syscall"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -53,16 +54,19 @@ func (p *pipe) put() {
 	p.close()
 }
 
-// read takes bytes out of the pipe; none if it is empty.
-func (p *pipe) read(b []byte) int {
-	if p.n <= 0 || len(b) == 0 {
-		return 0
+// read takes bytes out of the pipe; none if it is empty. What it cannot read now, a
+// sandbox may refuse that, stays in it.
+func (p *pipe) read(b []byte) (int, syscall.Errno) {
+	if p.n == 0 || len(b) == 0 {
+		return 0, 0
 	}
 	n, errno := sys.Read(uintptr(p.r), b)
-	if errno != 0 || n == 0 {
-		p.n = -1 // cannot be; the pipe is of no use any more
-		return 0
+	if errno == 0 && n == 0 {
+		errno = syscall.EIO // cannot be: bytes are missing
+	}
+	if errno != 0 {
+		return 0, errno
 	}
 	p.n -= n
-	return n
+	return n, 0
 }

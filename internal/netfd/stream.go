@@ -51,6 +51,7 @@ func (fd *FD) sendNow(b []byte, flags int) (done int, err error) {
 			rest, flags := urgentLast(b[done:], flags)
 			var n int
 			if n, errno = sys.Sendto(s, rest, flags, nil); errno != 0 {
+				fd.failedFor(&errno, flags)
 				return
 			}
 			if done += n; done == len(b) {
@@ -92,7 +93,10 @@ func (fd *FD) RecvStream(b []byte, flags int, all, urgent bool) (done int, err e
 			}
 			if n > 0 {
 				errno = 0
-			} else if n, errno = sys.Recvfrom(s, b[done:], flags, nil); errno != 0 {
+			} else if errno = fd.takeReadError(); errno == 0 {
+				n, errno = sys.Recvfrom(s, b[done:], flags, nil)
+			}
+			if errno != 0 {
 				return urgent || fd.settled(&errno, flags)
 			}
 			done += n

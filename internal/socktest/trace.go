@@ -86,7 +86,9 @@ func TraceChild(tb testing.TB, stop func(tid int, info SyscallInfo), name string
 		case s == unix.SIGTRAP|0x80:
 			var info SyscallInfo
 			if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, ptraceGetSyscallInfo, uintptr(tid),
-				unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0); errno != 0 {
+				unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0); errno == unix.ESRCH {
+				continue // another thread has ended the process
+			} else if errno != 0 {
 				tb.Fatalf("PTRACE_GET_SYSCALL_INFO: %v", errno)
 			}
 			stop(tid, info)

@@ -119,7 +119,7 @@ func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 		case ECONNABORTED:
 			return acceptNameless(fd, sa)
 		default:
-			return -1, errno
+			return -1, sa.failed(errno)
 		}
 	}
 }
@@ -140,8 +140,7 @@ func acceptNameless(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 				continue
 			}
 		}
-		sa.len = 0
-		return -1, errno
+		return -1, sa.failed(errno)
 	}
 }
 
