@@ -281,8 +281,24 @@ func TestDatagramUnixFullQueue(t *testing.T) {
 			for i := range out {
 				out[i] = conntest.MessageTo(fmt.Appendf(nil, "%d", i), to)
 			}
+			// A connected socket, which sends nothing, can be asked whether the queue is
+			// full. The call does not wait steadily: each try that the kernel refuses
+			// makes a socket without a peer look writable for a moment.
+			probe, err := Dial("unixgram", b.LocalAddr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer probe.Close()
 			var n int
-			socktest.WhileBlocked(t, func() { n, err = a.WriteBatch(out, 0) }, func() { a.SetWriteDeadline(time.Now()) })
+			written := make(chan error, 1)
+			go func() {
+				var err error
+				n, err = a.WriteBatch(out, 0)
+				written <- err
+			}()
+			socktest.WaitFull(t, probe)
+			a.SetWriteDeadline(time.Now())
+			err = <-written
 			if n == 0 || n >= len(out) || err != nil {
 				t.Fatalf("WriteBatch = %d, %v", n, err)
 			}
