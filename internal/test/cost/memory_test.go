@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -122,12 +123,17 @@ func TestMemoryOfAnIdleTextConn(t *testing.T) {
 		}
 		return best
 	}
+	// With Go 1.27 a goroutine that waits in Read needs the next size of stack.
+	limit := 3200
+	if strings.HasPrefix(runtime.Version(), "go1.26") {
+		limit = 1200
+	}
 	plain := measure()
 	for _, format := range []string{"utf-8,strict,crlf", "windows-1252,crlf", "utf-16le,crlf", "iso-8859-1,nvt", "shift_jis,any"} {
 		more := measure(format) - plain
 		t.Logf("%s: %d bytes more than %d", format, more, plain)
-		if more > 1200 {
-			t.Errorf("%s: an idle TextConn costs %d bytes more than its connection, want at most 1200", format, more)
+		if more > limit {
+			t.Errorf("%s: an idle TextConn costs %d bytes more than its connection, want at most %d", format, more, limit)
 		}
 	}
 }

@@ -316,11 +316,12 @@ var more = map[string]struct{ allocs, size uint64 }{
 	"ListenTCP":            {0, 88},
 	"ListenUDP":            {0, 24},
 
-	// A unix listener removes its own file alone, by its number.
-	"Listen unix":        {3, 0},
-	"ListenUnix":         {3, 0},
-	"ListenUnixgram":     {2, 0},
-	"UnixListener.Close": {1, 24},
+	// A unix listener removes its own file alone, by its number and its path, which is
+	// as long as the directory for temporary files has it.
+	"Listen unix":        {3, 128},
+	"ListenUnix":         {3, 128},
+	"ListenUnixgram":     {2, 128},
+	"UnixListener.Close": {1, 128},
 
 	// The reader that io.Copy gets.
 	"TCPConn.WriteTo memory": {1, 16},
