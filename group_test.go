@@ -265,7 +265,7 @@ func TestSteerByCPUErrors(t *testing.T) {
 		if !errors.Is(err, tt.err) || !errors.As(err, &op) || op.Op != "set" || op.Net != tt.net {
 			t.Errorf("%s: %#v, want %v of %q", tt.name, err, tt.err, tt.net)
 		}
-		if arg := new(ArgumentError); errors.As(err, &arg) != (tt.size < 1 || tt.size == math.MaxInt) {
+		if arg := new(ArgumentError); errors.As(err, &arg) != (tt.size < 1 || int64(tt.size) > math.MaxUint32) {
 			t.Errorf("%s: %#v", tt.name, err)
 		}
 	}
