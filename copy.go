@@ -112,7 +112,7 @@ func transfer(w io.Writer, r io.Reader) (written int64, handled bool, err error)
 		return 0, false, nil
 	}
 
-	// Nobody knows what a file is. The kernel refuses what it is not made for
+	// What a file is cannot be known. The kernel refuses what it is not made for
 	// before anything has moved, and a refusal costs less than to ask.
 	if from != socketEnd && to == socketEnd {
 		written, handled, err = netfd.Sendfile(dst, src, limit)

@@ -358,7 +358,7 @@ func (c *TextConn) Close() error {
 
 func (c *TextConn) endForClose() error {
 	if c.w.size.Load() > 0 {
-		// Whoever holds the lock may be sending what must not be lost, and
+		// The holder of the lock may be sending what must not be lost, and
 		// the deadline bounds that.
 		defer c.limitWrites()()
 		c.w.mu.Lock()

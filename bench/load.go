@@ -214,7 +214,7 @@ func connected(addr string, clients int, prepare func(c net.Conn) (func() error,
 	return func(n int) error { return together(n, ops) }, nil
 }
 
-// together does n operations, by turns of whoever is ready.
+// together does n operations, by turns, the one that is ready first.
 func together(n int, ops []func() error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(ops))

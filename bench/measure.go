@@ -187,7 +187,7 @@ func (c contest) play(first, end int, length time.Duration, add func(i int, cost
 	}
 	for round := first; round < end; round++ {
 		for k := range turns {
-			i := (k + round) % len(turns) // nobody is always behind the same one
+			i := (k + round) % len(turns) // no contestant is always behind the same one
 			cost, allocs, err := turns[i]()
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.sides[i].name, err)

@@ -138,7 +138,7 @@ func idle(args []string, in *bufio.Scanner) error {
 	}
 	time.Sleep(50 * time.Millisecond) // now all wait
 	fmt.Println(float64(used()-before) / float64(n))
-	in.Scan() // until nobody needs the connections any more
+	in.Scan() // until the connections are not needed any more
 	return in.Err()
 }
 

@@ -204,7 +204,7 @@ func (d *Decoder) decodeTelnet(dst, src []byte, eof bool) (nDst, nSrc int, statu
 }
 
 // maxCommands bounds the bytes of commands between those of one character.
-// With more of them the character is malformed, so that nobody has to keep any
+// With more of them the character is malformed, so that no part of the program has to keep any
 // number of them.
 const maxCommands = 24
 

@@ -9,8 +9,8 @@ import (
 )
 
 // xtextRows are the encodings of golang.org/x/text by what they call themselves.
-// The values themselves are not here: whoever has one links its table anyway,
-// and whoever has none shall not.
+// The values themselves are not here: a program that has one links its table anyway,
+// and one that has none shall not.
 var xtextRows = []struct {
 	says string
 	name string

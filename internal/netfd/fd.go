@@ -173,7 +173,7 @@ func (fd *FD) Close() error {
 		err = pe.Err
 	}
 	if err == os.ErrClosed {
-		// Whoever closed it may still be waiting for calls that use it.
+		// The call that closed it may still be waiting for calls that use it.
 		return net.ErrClosed
 	}
 	fd.dropUnread()

@@ -40,5 +40,5 @@ func (k Kind) shared() *Kind {
 	return one
 }
 
-// SetKind changes what is known of the kind. Nobody else may use fd yet.
+// SetKind changes what is known of the kind. No other goroutine may use fd yet.
 func (fd *FD) SetKind(k Kind) { fd.Kind = k.shared() }

@@ -32,7 +32,7 @@ func StopWhenFull(tb testing.TB, c net.Conn) {
 	})
 }
 
-// WaitFull waits until c does not take more, which whoever writes to it finds out.
+// WaitFull waits until c does not take more, which the writer finds out.
 func WaitFull(tb testing.TB, c net.Conn) {
 	tb.Helper()
 	Check(tb, waitFull(c))

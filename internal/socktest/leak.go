@@ -77,7 +77,7 @@ func openForGood() {
 // reportLeaks compares with the state before the tests, and waits for what is
 // on its way out.
 func reportLeaks(files map[string]string, routines int) int {
-	// A collected os.File closes itself, which would hide that nobody did.
+	// A collected os.File closes itself, which would hide that the test did not.
 	debug.SetGCPercent(-1)
 	var left []string
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
