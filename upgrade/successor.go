@@ -116,7 +116,7 @@ type successor struct {
 	link   net.Conn
 	pid    int           // 0 if unknown
 	kill   func()        // ends it
-	exited chan struct{} // closed when it has ended; nil if that cannot be known
+	exited chan struct{} // closed when it has ended without having taken over; nil if that cannot be known
 	state  func() *os.ProcessState
 	output func() string
 }
@@ -287,6 +287,12 @@ func (u *Upgrader) start(held []holding) (s *successor, err error) {
 		output: tail.String,
 	}
 	go func() {
+		sys.AwaitExit(s.pid)
+		if u.Replaced() {
+			// What serves is not this process's to wait for: the one that adopts orphans,
+			// the service manager or Supervise, wants its status.
+			return
+		}
 		cmd.Wait() // its error is ProcessState
 		close(s.exited)
 	}()
