@@ -1,6 +1,7 @@
 package sockets_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -11,6 +12,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +22,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/codec"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
@@ -299,4 +305,170 @@ func TestLoneCRWaits(t *testing.T) {
 		c.Close()
 		far.Close()
 	}
+}
+
+// textSource is a connection of which Read repeats data for ever, and which
+// throws away what is written.
+type textSource struct {
+	net.Conn
+	data []byte
+}
+
+func (s textSource) Read(p []byte) (int, error)  { return copy(p, s.data), nil }
+func (s textSource) Write(p []byte) (int, error) { return len(p), nil }
+
+func TestAnIdleConnCostsItsStruct(t *testing.T) {
+	// Two characters and the beginning of a third, which stays behind.
+	s := textSource{data: []byte("\x83e\x83X\x83")}
+	for _, size := range []int{1, 3, 100, 512, 4096} {
+		c := sockets.NewTextConn(s, conntest.Format(t, "shift_jis"))
+		p := make([]byte, size)
+		for range 10 {
+			if _, err := c.Read(p); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Write([]byte("テスト")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sockets.HoldsMemory(c) {
+			t.Errorf("reading %d bytes at a time leaves memory behind", size)
+		}
+	}
+	// What is too much for p stays in a block, and that goes back.
+	c := sockets.NewTextConn(textSource{data: bytes.Repeat([]byte("\x83e"), 2000)}, conntest.Format(t, "shift_jis"))
+	p := make([]byte, 4096)
+	if _, err := c.Read(p); err != nil {
+		t.Fatal(err)
+	}
+	if !sockets.HoldsMemory(c) {
+		t.Error("there must be something left")
+	}
+	if _, err := c.Read(p); err != nil {
+		t.Fatal(err)
+	}
+	if sockets.HoldsMemory(c) {
+		t.Error("an empty block must go back")
+	}
+}
+
+func TestReadAndWriteDoNotAllocate(t *testing.T) {
+	if socktest.Race {
+		t.Skip("sync.Pool drops values at random under the race detector")
+	}
+	text := strings.Repeat("plain text, é Ж 日本語 한국어 テスト😀\r\n", 100)
+	for _, name := range sockets.EncodingNames() {
+		if name == "replacement" || strings.Contains(name, "rot") {
+			continue
+		}
+		for _, style := range []string{"", ",crlf", ",strict"} {
+			f := conntest.Format(t, name+style)
+			var e codec.Encoder
+			lax := sockets.CodecOf(f)
+			lax.Strict = false
+			e.Init(lax)
+			wire := make([]byte, 1<<16)
+			n, _, _ := e.Encode(wire, []byte(text))
+			var src []byte
+			for _, r := range text {
+				if codec.Of(f.Encoding).Encodes(r) {
+					src = append(src, string(r)...)
+				}
+			}
+			if style == ",strict" {
+				e.Init(lax)
+				n, _, _ = e.Encode(wire, src)
+			} else {
+				src = []byte(text)
+			}
+			c := sockets.NewTextConn(textSource{data: wire[:n]}, f)
+			p := make([]byte, 1<<16) // all of wire, which textSource begins anew each time
+			if allocs := testing.AllocsPerRun(50, func() {
+				for range 4 {
+					if _, err := c.Read(p); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := c.Write(src); err != nil {
+					t.Fatal(err)
+				}
+			}); allocs > 0 {
+				t.Errorf("%s%s: %v allocations", name, style, allocs)
+			}
+		}
+	}
+	c := sockets.NewTextConn(textSource{}, conntest.Format(t, "utf-16"))
+	if allocs := testing.AllocsPerRun(50, func() { c.WriteString(text) }); allocs > 0 {
+		t.Errorf("WriteString: %v allocations", allocs)
+	}
+}
+
+func TestBuffersAreMadeOnce(t *testing.T) {
+	c := sockets.NewTextConn(textSource{data: []byte("x")}, conntest.Format(t, "iso-8859-1"))
+	if err := c.SetBufferSizes(4096, 4096); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 10)
+	if allocs := testing.AllocsPerRun(50, func() {
+		if _, err := c.Read(p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write(p); err != nil {
+			t.Fatal(err)
+		}
+	}); allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func TestTablesAreMadeOnce(t *testing.T) {
+	grow := func() uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 50 {
+			c := sockets.NewTextConn(textSource{data: []byte("x")}, conntest.Format(t, "big5,strict"))
+			if _, err := io.ReadFull(c, make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	grow()
+	if n := grow(); n > 50*4096 {
+		t.Errorf("%d bytes for 50 connections", n)
+	}
+}
+
+// TestFormatOfDial has only what converts or buffers something be a TextConn.
+func TestFormatOfDial(t *testing.T) {
+	l := conntest.Listen4(t)
+	tests := []struct {
+		format  string
+		in, out int
+		text    bool
+		reason  error
+	}{
+		{"bytes", 0, 0, false, nil},
+		{"utf-8", 0, 0, false, nil},
+		{"utf-8,crlf", 0, 0, true, nil},
+		{"bytes", 64, 0, true, nil},
+		{"utf-8", 0, 4096, true, nil},
+		{"utf-16", -1, 0, false, syscall.EINVAL},
+		{"utf-16", 0, 63, false, syscall.EINVAL},
+		{"bytes", 1, 0, false, syscall.EINVAL},
+	}
+	for _, tt := range tests {
+		d := sockets.Dialer{Format: conntest.Format(t, tt.format), InputBufferSize: tt.in, OutputBufferSize: tt.out}
+		c, err := d.Dial("tcp4", l.Addr().String())
+		if err == nil {
+			defer c.Close()
+		}
+		if _, text := c.(*sockets.TextConn); text != tt.text || !errors.Is(err, tt.reason) || (c == nil) != (err != nil) {
+			t.Errorf("%s, %d, %d: a %T, %v", tt.format, tt.in, tt.out, c, err)
+		}
+	}
+	d := sockets.Dialer{Format: sockets.ExternalFormat{Newline: 77}}
+	_, err := d.Dial("tcp4", l.Addr().String())
+	socktest.WantError(t, err, "dial", sockets.ErrFormatOption)
 }
