@@ -37,10 +37,10 @@ func (a *LinkAddr) isNil() bool { return a == nil }
 // encode makes a struct sockaddr_ll.
 func (a *LinkAddr) encode() (sa sys.Sockaddr, err error) {
 	if len(a.HardwareAddr) > sys.MaxHardwareAddr {
-		return sa, &net.AddrError{Err: "hardware address longer than 32 bytes", Addr: a.String()}
+		return sa, &ArgumentError{Arg: "hardware address", Value: a.HardwareAddr, Why: "is longer than 32 bytes"}
 	}
 	if a.Interface < 0 || a.Interface > math.MaxInt32 {
-		return sa, &net.AddrError{Err: "interface index out of range", Addr: a.String()}
+		return sa, &ArgumentError{Arg: "interface index", Value: a.Interface, Why: "is not between 0 and 2147483647"}
 	}
 	err = sa.SetLink(sys.Link{
 		Protocol: a.Protocol, Index: a.Interface, HardwareType: a.HardwareType, PacketType: a.PacketType, Addr: a.HardwareAddr,

@@ -161,7 +161,7 @@ func encodeUDPAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	case addr == nil || ok && a == nil:
 		return nil
 	case !ok:
-		return syscall.EINVAL
+		return unexpectedAddr(fd, addr)
 	}
 	return netfd.CallError("sendmmsg", encodeIP(sa, fd.Family, a.IP, a.Port, a.Zone))
 }
@@ -172,7 +172,7 @@ func encodeIPAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	case addr == nil || ok && a == nil:
 		return nil
 	case !ok:
-		return syscall.EINVAL
+		return unexpectedAddr(fd, addr)
 	}
 	return netfd.CallError("sendmmsg", encodeIP(sa, fd.Family, a.IP, 0, a.Zone))
 }
@@ -183,7 +183,7 @@ func encodeUnixAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	case addr == nil || ok && a == nil:
 		return nil
 	case !ok:
-		return syscall.EINVAL
+		return unexpectedAddr(fd, addr)
 	case a.Net != unixNet(fd.Type):
 		return errOtherUnixNet
 	}

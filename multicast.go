@@ -48,24 +48,19 @@ func joinGroup(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
 }
 
 func joinGroup4(fd *netfd.FD, ifi *net.Interface, group [4]byte) error {
-	var ip [4]byte
-	index := 0
+	to, err := sys.Interface4Of(ifi)
+	if err != nil {
+		return err
+	}
 	if ifi != nil {
-		index = ifi.Index
-		if !sys.InterfaceIndex4 {
-			var err error
-			if ip, err = interfaceIPv4(ifi); err != nil {
-				return err
-			}
-		}
-		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface4(s, ip, index) }); err != nil {
+		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface4(s, to) }); err != nil {
 			return err
 		}
 	}
 	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop4(s, false) }); err != nil {
 		return err
 	}
-	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup4(s, group, ip, index) })
+	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup4(s, group, to) })
 }
 
 func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
@@ -84,21 +79,6 @@ func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
 	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup6(s, g, index) })
 }
 
-func interfaceIPv4(ifi *net.Interface) (ip [4]byte, err error) {
-	addrs, err := ifi.Addrs()
-	if err != nil {
-		return ip, err
-	}
-	for _, addr := range addrs {
-		if n, ok := addr.(*net.IPNet); ok {
-			if ip4 := n.IP.To4(); ip4 != nil {
-				return [4]byte(ip4), nil
-			}
-		}
-	}
-	return ip, &net.AddrError{Err: "no IPv4 address on interface", Addr: ifi.Name}
-}
-
 // isGroup reports whether addr is a multicast group of UDP.
 func isGroup(addr net.Addr) bool {
 	a, ok := addr.(*net.UDPAddr)
@@ -115,7 +95,7 @@ func lacksLink(addr net.Addr) bool {
 // that is to be received, otherwise the wildcard, as sockets on one port may join several
 // groups.
 func groupAddr(fd *netfd.FD, group *net.UDPAddr, only bool) (net.Addr, error) {
-	if err := setMulticastReuse(fd); err != nil {
+	if err := fd.Setsockopt(sys.SetMulticastReuse); err != nil {
 		return nil, err
 	}
 	if !only {
@@ -135,16 +115,6 @@ func groupAddr(fd *netfd.FD, group *net.UDPAddr, only bool) (net.Addr, error) {
 		return nil, err
 	}
 	return group, nil
-}
-
-func setMulticastReuse(fd *netfd.FD) error {
-	if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
-		return err
-	}
-	if sys.ReusePortForMulticast {
-		return fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEPORT, 1)
-	}
-	return nil
 }
 
 // JoinGroup receives datagrams that are sent to a multicast group on interface ifi,
