@@ -59,13 +59,17 @@ type play func(s *script) error
 // do plays the script that data are.
 func (p play) do(data []byte) (err error, log []string) {
 	s := &script{data: data}
-	defer func() {
-		for _, f := range slices.Backward(s.undo) {
-			f()
-		}
-	}()
+	defer s.end()
 	err = p(s)
 	return err, s.log
+}
+
+// end undoes what is to be undone when the script is over.
+func (s *script) end() {
+	for _, f := range slices.Backward(s.undo) {
+		f()
+	}
+	s.undo = nil
 }
 
 // check fails the test if the script that data are fails. It tries to find a shorter one.
