@@ -306,7 +306,7 @@ func (t *transfer) receive(s uintptr) bool {
 		return !t.again()
 	}
 	t.block, t.piece.data = block, b[:t.n]
-	t.short = t.n < shortPiece
+	t.short = t.n < shortPiece && !t.dst.File
 	return true
 }
 
@@ -319,13 +319,16 @@ func (t *transfer) drain(s uintptr) bool {
 	}
 	if t.n, t.errno = sys.Splice(uintptr(p.w), s, t.chunk(pipeSize)); t.n <= 0 {
 		p.put()
-		if t.n == 0 {
-			// The end, or TCP's urgent mark, which receiving goes beyond.
-			t.short = true
-			return t.receive(s)
+		if t.n < 0 && !t.again() {
+			t.n = 0
+			return true
 		}
-		t.n = 0
-		return !t.again()
+		// The end, or nothing there, or TCP's urgent mark, before which splice(2) says
+		// the one or the other: only receiving tells, and goes beyond it.
+		t.short = true
+		done := t.receive(s)
+		t.short = t.short && t.n > 0
+		return done
 	}
 	p.n, t.piece.pipe = t.n, p
 	t.short = t.n < shortPiece && !t.dst.File
