@@ -115,11 +115,7 @@ func (c *PacketConn) WriteBatch(ms []Message, flags int) (int, error) {
 	})
 }
 
-// A senderFunc returns the address in sa for m, which may still hold that of an
-// earlier message.
-type senderFunc func(fd *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr
-
-func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error) {
+func readBatch(c *conn, ms []Message, flags int, decode netfd.DecodeFunc) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
@@ -127,14 +123,7 @@ func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error)
 		return 0, nil
 	}
 	b := netfd.GetBatch(c.fd, ms, flags)
-	n, err := b.Recv()
-	for i := 0; i < n; {
-		from, end := b.Sender(i)
-		addr := sender(c.fd, from, &ms[i])
-		for ; i < end; i++ {
-			ms[i].Addr = addr
-		}
-	}
+	n, err := b.Recv(decode)
 	b.Free()
 	return n, readError(c.fd, err)
 }
