@@ -98,7 +98,7 @@ func TestLinkAddrRefused(t *testing.T) {
 	for addr, want := range map[net.Addr]string{
 		&sockets.LinkAddr{HardwareAddr: make(net.HardwareAddr, 33)}: "hardware address",
 		&sockets.LinkAddr{Interface: -1}:                            "interface index",
-		&sockets.LinkAddr{Interface: int(tooBig)}:             "interface index",
+		&sockets.LinkAddr{Interface: int(tooBig)}:                   "interface index",
 	} {
 		got, ok := errors.AsType[*sockets.ArgumentError](s.Bind(addr))
 		if !ok || got.Arg != want {
