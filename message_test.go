@@ -449,8 +449,8 @@ func confirmed(t *testing.T) (ticks []uint32) {
 
 // SendToAddrPort and ReceiveFromAddrPort are SendTo and ReceiveFrom without allocations.
 func TestAddrPortForms(t *testing.T) {
-	a := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
-	b := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
+	a := conntest.OpenUDP(t, "udp4")
+	b := conntest.OpenUDP(t, "udp4")
 	to, from := b.LocalAddr().(*net.UDPAddr).AddrPort(), a.LocalAddr().(*net.UDPAddr).AddrPort()
 	buf, data := make([]byte, 8), []byte("hello")
 	step := func() {
