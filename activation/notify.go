@@ -69,8 +69,16 @@ func NotifyReloading() NotifyState {
 }
 
 // NotifyMainPID says which process is the main one of the service, for a service that
-// is replaced by a new process.
-func NotifyMainPID(pid int) NotifyState { return NotifyState("MAINPID=" + strconv.Itoa(pid)) }
+// is replaced by a new process: this process, or a child that has not been waited for. A
+// process ID may be another process's later, so that, on Linux 6.9 and later, the state has
+// the number that no other process gets as well, MAINPIDFDID.
+func NotifyMainPID(pid int) NotifyState {
+	s := "MAINPID=" + strconv.Itoa(pid)
+	if id, ok := sys.PIDFDID(pid); ok {
+		s += "\nMAINPIDFDID=" + strconv.FormatUint(id, 10)
+	}
+	return NotifyState(s)
+}
 
 // NotifyStatus tells in one line of text how the service is doing.
 func NotifyStatus(text string) NotifyState {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
 )
 
@@ -81,5 +82,39 @@ func TestSuperviseStatus(t *testing.T) {
 	err := cmd.Run()
 	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 {
 		t.Errorf("process 1: got %v, want the program's exit status 2", err)
+	}
+}
+
+// TestSuperviseStatusOfSuccessor has process 1 exit with the status of the last process,
+// which ends before its predecessor does.
+func TestSuperviseStatusOfSuccessor(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs a PID name space")
+	}
+	m := newManager(t)
+	cmd := m.command("UPGRADE_TEST_SUPERVISE=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if err := cmd.Start(); err != nil {
+		t.Skipf("no PID name space: %v", err)
+	}
+	m.await("READY=1")
+	bye := m.keepDraining()
+	m.behaviour("crash after ready")
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	old := m.child(cmd.Process.Pid)
+	ended := func() bool {
+		successors := m.childrenOf(old)
+		return len(successors) == 0 || m.state(successors[0]) == "Z"
+	}
+	m.await("READY=1")
+	if !socktest.WaitUntil(ended) {
+		t.Error("the successor lives")
+	}
+	bye()
+	err := cmd.Wait()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 3 {
+		t.Errorf("process 1: got %v, want the successor's exit status 3", err)
 	}
 }

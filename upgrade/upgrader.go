@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,7 +72,8 @@ type Config struct {
 
 	// Control, if not empty, is the path of a unix socket where another process
 	// with the same Control gets the sockets, as a successor that was
-	// started by other means. New asks there first.
+	// started by other means. New asks there first. It cannot be an abstract address, which a
+	// successor could not take over in one step.
 	Control string
 
 	// AllowControl decides whether the process at the other end of Control may
@@ -129,8 +131,12 @@ type descriptor struct{ syscall.Conn }
 // config.Control or by a service manager, and begins to listen for signals. At most one
 // Upgrader works in a process, because the environment tells the sockets only once.
 //
-// An error means that what was given is unusable, or that the predecessor refuses.
+// An error means that what was given is unusable, which for config is a
+// *sockets.ArgumentError, or that the predecessor refuses.
 func New(config Config) (*Upgrader, error) {
+	if strings.HasPrefix(config.Control, "@") || strings.Contains(config.Control, "\x00") {
+		return nil, &sockets.ArgumentError{Arg: "Control", Value: strconv.Quote(config.Control), Why: "is not the path of a file"}
+	}
 	u := &Upgrader{
 		config:    config,
 		done:      make(chan struct{}),
