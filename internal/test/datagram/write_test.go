@@ -201,6 +201,7 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 				if !offload {
 					return
 				}
+				conntest.NeedMerging(t)
 				conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 10, 10))
 				if n, size := conntest.RawReceive(t, b); n != 20 || size != 10 {
 					t.Errorf("afterwards sent %d octets in parts of %d, want 20 in parts of 10", n, size)
