@@ -111,7 +111,7 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 		if e.expands != oneByOne && !e.afterCR && e.st.initial() {
 			var nd, ns int
 			if e.expands == intoWire {
-				nd, ns = expandLF(dst[nDst:], src[nSrc:], 0)
+				nd, ns = expandLF(dst[nDst:], src[nSrc:])
 			} else {
 				nd, ns = e.encodeLines(dst[nDst:], src[nSrc:])
 			}
