@@ -33,7 +33,7 @@ var kernelSeeds = []string{
 // malformed are sequences that UTF-8 does not have, and their neighbors.
 var malformed = []string{
 	"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\xc2", "\xdf\x7f", "\xe0\x9f\xbf", "\xe0\xa0", "\xe0\xa0\x80",
-	"\xed\x9f\xbf", "\xed\xa0\x80", "\xee\x80", "\xef\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf0\x90\x80\x80",
+	"\xed\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xee\x80", "\xef\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf0\x90\x80\x80",
 	"\xf4\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe\xff", "\xe3\x81", "\xe3\xe3\x81\x82",
 }
 
@@ -57,6 +57,22 @@ func TestValidLen(t *testing.T) {
 							}
 						}
 					}
+				}
+			}
+		}
+	}
+}
+
+// Something malformed between characters of all kinds stops what encodes many at a time.
+func TestEncodersStop(t *testing.T) {
+	for _, seed := range kernelSeeds {
+		for _, bad := range malformed {
+			for at := 0; at <= len(seed); at++ {
+				if at%(5*sparse) != 0 || at < len(seed) && !utf8.RuneStart(seed[at]) {
+					continue
+				}
+				for _, name := range []string{"utf-16be", "utf-32le", "windows-1251", "euc-kr"} {
+					checkEncoder(t, Format{Charset: Lookup(name), Strict: true}, []byte(seed+seed[:at]+bad+seed[at:]))
 				}
 			}
 		}
