@@ -323,7 +323,7 @@ func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newListener(noListenConfig.core(fd, o), nil).(*TCPListener), nil
+	return newListener(noListenConfig.core(fd, o), o.file).(*TCPListener), nil
 }
 
 // ListenUDP makes a socket that receives datagrams sent to laddr; nil, or no IP,

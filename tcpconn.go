@@ -17,11 +17,11 @@ type TCPConn struct {
 
 // ReadFrom sends what r gives until io.EOF, without copying it where Copy can do
 // without.
-func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(c, r) }
+func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(r) }
 
 // WriteTo gives w what is received until the peer ends it, without copying it
 // where Copy can do without.
-func (c *TCPConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(c, w) }
+func (c *TCPConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(w) }
 
 var (
 	_ net.Conn      = (*TCPConn)(nil)
