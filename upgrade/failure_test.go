@@ -63,7 +63,7 @@ func TestSuccessorIsKilled(t *testing.T) {
 	m.signal(syscall.SIGHUP)
 	m.awaitLog(log, "I hang")
 	m.signal(syscall.SIGHUP)
-	m.awaitLog(log, "an upgrade is under way")
+	m.awaitLog(log, "an upgrade is in progress")
 	child := m.child(old)
 	if err := syscall.Kill(child, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
