@@ -229,11 +229,11 @@ func (f ExternalFormat) check() error {
 	var err error
 	switch {
 	case !codec.Newline(f.Newline).Valid():
-		err = fmt.Errorf("%w: unknown style of line ends %d", ErrFormatOption, uint8(f.Newline))
+		err = fmt.Errorf("%w: unknown newline style %d", ErrFormatOption, uint8(f.Newline))
 	case !charset.Usable():
-		err = fmt.Errorf("%w: the encoding has no decoder or no encoder", ErrFormatOption)
+		err = fmt.Errorf("%w: the encoding lacks a decoder or an encoder", ErrFormatOption)
 	case f.Newline == NewlineNEL && !charset.EncodesNEL():
-		err = fmt.Errorf("%w: line ends are U+0085, which the encoding lacks", ErrFormatOption)
+		err = fmt.Errorf("%w: the newline is U+0085, which the encoding lacks", ErrFormatOption)
 	default:
 		return nil
 	}

@@ -63,7 +63,7 @@ func TestSuccessorIsKilled(t *testing.T) {
 	m.signal(syscall.SIGHUP)
 	m.awaitLog(log, "I hang")
 	m.signal(syscall.SIGHUP)
-	m.awaitLog(log, "an upgrade is under way")
+	m.awaitLog(log, "an upgrade is in progress")
 	child := m.process(m.child(old))
 	if again := m.child(old); again != child.Pid {
 		t.Fatalf("process %d has ended, %d is the child", child.Pid, again)

@@ -112,7 +112,7 @@ func TestInherited(t *testing.T) {
 			[]string{"a *sockets.TCPListener", "a is in use", "[] <nil>"}},
 		{"no names", nil,
 			[]string{"listen a:b tcp 127.0.0.1:0", "packet \u00e4 udp 127.0.0.1:0", "listen sockets-upgrade tcp 127.0.0.1:0"},
-			[]string{"a:b is no name for a socket", "\u00e4 is no name for a socket", "sockets-upgrade is no name for a socket", "[] <nil>"}},
+			[]string{"a:b is not a valid name for a socket", "\u00e4 is not a valid name for a socket", "sockets-upgrade is not a valid name for a socket", "[] <nil>"}},
 		{"another type", all,
 			[]string{"listen udp tcp :0", "packet tcp udp :0", "listen peer unix x", "conn file", "file peer", "listen file tcp :0"},
 			[]string{
