@@ -34,6 +34,7 @@ func TestParityAdoption(t *testing.T) {
 		{"unix seqpacket", rawSocket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)},
 		{"netlink", rawSocket(unix.AF_NETLINK, unix.SOCK_RAW, 0)},
 		{"packet", rawSocket(unix.AF_PACKET, unix.SOCK_RAW, 0)},
+		{"vsock", rawSocket(unix.AF_VSOCK, unix.SOCK_STREAM, 0)},
 		{"unix pair", socketPair(unix.SOCK_STREAM)},
 		{"unixgram pair", socketPair(unix.SOCK_DGRAM)},
 		{"unixpacket pair", socketPair(unix.SOCK_SEQPACKET)},
