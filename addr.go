@@ -232,9 +232,9 @@ func orNameless(fd *netfd.FD, addr net.Addr) net.Addr {
 	return addr
 }
 
-// ParseAddr is the inverse of an address's String method, network being what its
-// Network method returns: internet and unix addresses as package net prints them,
-// without looking up names, and the addresses of this package.
+// ParseAddr is the inverse of an address's String method; network is what its Network
+// method returns. It parses internet and unix addresses as package net prints them, and
+// the address types of this package. It does not look up names.
 func ParseAddr(network, s string) (net.Addr, error) {
 	addr, err := parseAddr(network, s)
 	if err != nil {
@@ -313,10 +313,10 @@ func checkZone(ip netip.Addr) error {
 // RawAddr is an address of a family that this package does not know.
 type RawAddr struct {
 	Family int
-	Data   []byte // of struct sockaddr, what follows the family: at most 126 bytes
+	Data   []byte // what follows the family in struct sockaddr; at most 126 bytes
 }
 
-// Network returns the family's number, "af38".
+// Network returns the number of the family, as in "af38".
 func (a *RawAddr) Network() string {
 	if a == nil {
 		return familyName(sys.AF_UNSPEC)

@@ -94,10 +94,11 @@ func TestLinkAddrRefused(t *testing.T) {
 	s, err := sockets.NewRaw(unix.AF_PACKET, unix.SOCK_DGRAM, 0)
 	socktest.Check(t, err)
 	socktest.CloseLater(t, s)
+	tooBig := int64(math.MaxInt32) + 1 // as an int of 32 bits it is negative
 	for addr, want := range map[net.Addr]string{
 		&sockets.LinkAddr{HardwareAddr: make(net.HardwareAddr, 33)}: "hardware address",
 		&sockets.LinkAddr{Interface: -1}:                            "interface index",
-		&sockets.LinkAddr{Interface: math.MaxInt32 + 1}:             "interface index",
+		&sockets.LinkAddr{Interface: int(tooBig)}:                   "interface index",
 	} {
 		got, ok := errors.AsType[*sockets.ArgumentError](s.Bind(addr))
 		if !ok || got.Arg != want {

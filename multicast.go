@@ -12,14 +12,14 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// ListenMulticastUDP makes a socket that receives datagrams sent to the group
-// gaddr on interface ifi, nil for the system's choice. The network must be "udp",
-// "udp4" or "udp6".
+// ListenMulticastUDP makes a UDP socket that receives datagrams sent to the multicast
+// group gaddr on the interface ifi. A nil ifi lets the system choose. The network must
+// be "udp", "udp4" or "udp6".
 //
-// It also receives everything else that is sent to the port, because it is bound to the wildcard
-// address, and what it sends to the group does not come back to this host.
-// ListenConfig.GroupOnly and UDPConn.JoinGroup receive the group alone, on several
-// interfaces or from chosen sources.
+// The socket is bound to the wildcard address, so it also receives everything else that
+// is sent to the port. Datagrams that it sends to the group are not delivered to this
+// host. To receive only the group, or to join it on several interfaces or for chosen
+// sources, use [ListenConfig.GroupOnly] and [UDPConn.JoinGroup].
 func ListenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
 	k, err := kindOf(network, udpNetworks)
 	if err == nil && (gaddr == nil || gaddr.IP == nil) {
@@ -117,22 +117,23 @@ func groupAddr(fd *netfd.FD, group *net.UDPAddr, only bool) (net.Addr, error) {
 	return group, nil
 }
 
-// JoinGroup receives datagrams that are sent to a multicast group on interface ifi,
-// nil for the system's choice, besides what is received already. The group is a
-// *net.UDPAddr or *net.IPAddr, of which only the address counts.
+// JoinGroup starts receiving datagrams that are sent to a multicast group on the
+// interface ifi, in addition to what the socket already receives. A nil ifi lets the
+// system choose. group must be a [*net.UDPAddr] or [*net.IPAddr]; only its address is
+// used.
 //
-// Systems without MCAST_JOIN_GROUP return errors.ErrUnsupported. See RFC 3678.
+// Systems without MCAST_JOIN_GROUP return [errors.ErrUnsupported]. See RFC 3678.
 func (c *UDPConn) JoinGroup(ifi *net.Interface, group net.Addr) error {
 	return c.setGroup(sockopt.JoinGroup, ifi, group, nil)
 }
 
-// LeaveGroup undoes JoinGroup, and JoinSourceSpecificGroup for every source.
+// LeaveGroup undoes JoinGroup, and JoinSourceSpecificGroup for all sources.
 func (c *UDPConn) LeaveGroup(ifi *net.Interface, group net.Addr) error {
 	return c.setGroup(sockopt.LeaveGroup, ifi, group, nil)
 }
 
-// JoinSourceSpecificGroup is JoinGroup for what one source sends. It may be called for
-// several sources. See RFC 4607.
+// JoinSourceSpecificGroup is like JoinGroup, but receives only what source sends to the
+// group. It may be called for several sources. See RFC 4607.
 func (c *UDPConn) JoinSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.JoinSourceGroup, ifi, group, source)
 }
@@ -142,8 +143,8 @@ func (c *UDPConn) LeaveSourceSpecificGroup(ifi *net.Interface, group, source net
 	return c.setGroup(sockopt.LeaveSourceGroup, ifi, group, source)
 }
 
-// ExcludeSourceSpecificGroup drops what one source sends to a group that JoinGroup
-// joined. It may be called for several sources. See RFC 3678.
+// ExcludeSourceSpecificGroup stops receiving what source sends to a group that
+// JoinGroup has joined. It may be called for several sources. See RFC 3678.
 func (c *UDPConn) ExcludeSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.BlockSource, ifi, group, source)
 }

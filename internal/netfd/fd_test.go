@@ -183,7 +183,8 @@ func TestHeldErrors(t *testing.T) {
 		n, err := f(b)
 		return one(err, n)
 	}
-	noAddr := func(*sys.Sockaddr, *FD, net.Addr) error { return nil }
+	noName := func(*sys.Sockaddr, *FD, net.Addr) error { return nil }
+	noAddr := func(*FD, *sys.Sockaddr, *Message) net.Addr { return nil }
 	calls := []struct {
 		name  string
 		reads bool
@@ -201,7 +202,9 @@ func TestHeldErrors(t *testing.T) {
 			n, err := rights(func(r *Rights) (int, error) { return fd.RecvRights(r, b) })
 			return one(err, n)
 		}},
-		{"Recv", true, func(fd *FD, b []byte) error { return batch(fd, (*Batch).Recv) }},
+		{"Recv", true, func(fd *FD, b []byte) error {
+			return batch(fd, func(b *Batch) (int, error) { return b.Recv(noAddr) })
+		}},
 		{"Write", false, func(fd *FD, b []byte) error { n, err := fd.Write(b); return one(err, n) }},
 		{"SendTo", false, func(fd *FD, b []byte) error { n, err := fd.SendTo(b, 0, nil); return one(err, n) }},
 		{"SendMsg", false, func(fd *FD, b []byte) error { n, err := fd.SendMsg(b, nil, 0, nil); return one(err, n) }},
@@ -214,7 +217,7 @@ func TestHeldErrors(t *testing.T) {
 			return one(err, n)
 		}},
 		{"Send", false, func(fd *FD, b []byte) error {
-			return batch(fd, func(b *Batch) (int, error) { return b.Send(noAddr) })
+			return batch(fd, func(b *Batch) (int, error) { return b.Send(noName) })
 		}},
 	}
 	for _, tt := range calls {

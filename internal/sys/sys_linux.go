@@ -224,8 +224,13 @@ func (sa *Sockaddr) failed(errno syscall.Errno) syscall.Errno {
 func Recv(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
-		if errno != EINTR {
-			return result(n, errno)
+		switch {
+		case errno == 0:
+			return int(n), 0
+		case filtered(errno):
+			return Read(fd, p)
+		case errno != EINTR:
+			return -1, errno
 		}
 	}
 }
@@ -234,10 +239,22 @@ func Recv(fd uintptr, p []byte) (int, syscall.Errno) {
 func Send(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
-		if errno != EINTR {
-			return result(n, errno)
+		switch {
+		case errno == 0:
+			return int(n), 0
+		case filtered(errno):
+			return Write(fd, p)
+		case errno != EINTR:
+			return -1, errno
 		}
 	}
+}
+
+// filtered reports whether errno may come from a sandbox that knows read and write, but
+// not the calls of sockets that do the same, see seccomp(2). If it does not, reading or
+// writing gives it again: no error that a socket keeps for one call is among these.
+func filtered(errno syscall.Errno) bool {
+	return errno == ENOSYS || errno == EPERM || errno == EINVAL || errno == EOPNOTSUPP
 }
 
 // Recvfrom receives into p and stores the sender's address in sa unless that is nil,

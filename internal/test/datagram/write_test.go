@@ -201,6 +201,7 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 				if !offload {
 					return
 				}
+				conntest.NeedMerging(t)
 				conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 10, 10))
 				if n, size := conntest.RawReceive(t, b); n != 20 || size != 10 {
 					t.Errorf("afterwards sent %d bytes in parts of %d, want 20 in parts of 10", n, size)
@@ -430,4 +431,45 @@ func TestReadBatchLeavesAddresses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFullQueueRests sends to a socket that is not the peer and takes nothing, of which no
+// event tells: waiting for it costs next to no time of a processor.
+func TestFullQueueRests(t *testing.T) {
+	a, b := conntest.NamedPair(t, "unixgram")
+	to := b.LocalAddr().(*net.UnixAddr)
+	for {
+		if _, err := a.SendTo([]byte("x"), to, MsgDontWait); errors.Is(err, ErrWouldBlock) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, write := range map[string]func() error{
+		"WriteTo":      func() error { _, err := a.WriteTo([]byte("x"), to); return err },
+		"WriteMsgUnix": func() error { _, _, err := a.WriteMsgUnix([]byte("x"), nil, to); return err },
+		"WriteBatch":   func() error { _, err := a.WriteBatch([]Message{conntest.MessageTo([]byte("x"), to)}, 0); return err },
+	} {
+		const wait = 400 * time.Millisecond
+		if err := a.SetWriteDeadline(time.Now().Add(wait)); err != nil {
+			t.Fatal(err)
+		}
+		before := processorTime(t)
+		if err := write(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v, want a timeout", name, err)
+		}
+		if used := processorTime(t) - before; used > wait/2 {
+			t.Errorf("%s: waiting for %v took %v of a processor", name, wait, used)
+		}
+	}
+}
+
+// processorTime returns what the process has used.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
