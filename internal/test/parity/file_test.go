@@ -260,7 +260,9 @@ func TestParityFile(t *testing.T) {
 			e.see("Close")(c.Close())
 			_, err = unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
 			e.see("file outlives it")(err)
-			g, err := k.make(&env{TB: e.TB, impl: e.impl}).(interface {
+			again := &env{TB: e.TB, impl: e.impl} // with paths of its own
+			defer again.cleanup()
+			g, err := k.make(again).(interface {
 				File() (*os.File, error)
 			}).File()
 			e.ok(err)
