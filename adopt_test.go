@@ -327,6 +327,7 @@ func TestStandardInput(t *testing.T) {
 			if err := cmd.Run(); err != nil {
 				t.Errorf("%v\n%s", err, &errs)
 			}
+			f.Close() // reading ends then
 			if mode == "sigpipe" {
 				return
 			}

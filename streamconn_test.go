@@ -275,9 +275,12 @@ func TestSCTP(t *testing.T) {
 	conntest.WantReceive(t, a.(*sockets.StreamConn), 1, 0, "x")
 }
 
+func init() { socktest.Examples["ExampleNewRaw"] = socktest.Netlink }
+
 // TestPacketConnWriteTo gives wrong destinations in every state: which error comes
 // first is as for the types of package net.
 func TestPacketConnWriteTo(t *testing.T) {
+	socktest.NeedNetlink(t)
 	open := func() *sockets.PacketConn {
 		s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
 		socktest.Check(t, err)

@@ -89,6 +89,7 @@ func TestPython(t *testing.T) {
 	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
+			socktest.NeedFiles(t, 3*253)
 			a, b := conntest.Pair(t, network)
 			var errs strings.Builder
 			cmd := exec.CommandContext(t.Context(), python, "-c", exchange)
@@ -107,6 +108,7 @@ func TestPython(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() {
+				a.Close() // it waits no more if the test has failed
 				if err := cmd.Wait(); err != nil {
 					t.Errorf("python: %v\n%s", err, &errs)
 				}

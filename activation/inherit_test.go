@@ -164,6 +164,9 @@ func TestInherited(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "another's pidfd" {
+				socktest.NeedPIDFD(t) // otherwise it is not looked at
+			}
 			cmd := socktest.ChildCommand(t, "inherited")
 			if !tt.noPID {
 				cmd = socktest.ChildCommand(t, "inherited", "pid")
@@ -275,6 +278,7 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	t.Run("service of systemd's", func(t *testing.T) {
+		socktest.NeedPIDFD(t)
 		cmd := socktest.ChildCommand(t, "inherited", "pid", "pidfd")
 		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)

@@ -8,13 +8,14 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/sys"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -89,6 +90,7 @@ func testAttachFilter(t *testing.T, kind string) {
 }
 
 func testAttachReusePortCBPF(t *testing.T, kind string) {
+	socktest.NeedNetwork(t, kind)
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return ReusePort.With(true).Apply(c) }}
 	address := map[string]string{"udp4": "127.0.0.1:0", "udp6": "[::1]:0"}[kind]
 	var members []*net.UDPConn
@@ -151,6 +153,7 @@ func testOriginalDst(t *testing.T, kind string) {
 }
 
 func testMD5Sig(t *testing.T, kind string) {
+	socktest.NeedNetwork(t, kind)
 	peer, address := netip.MustParsePrefix("127.0.0.0/8"), "127.0.0.1:0"
 	if kind == "tcp6" {
 		peer, address = netip.MustParsePrefix("::1/128"), "[::1]:0"
@@ -233,22 +236,36 @@ func packetSocket(t *testing.T) *os.File {
 
 func loopback(t *testing.T) int {
 	t.Helper()
-	ifi, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
-	return ifi.Index
+	return socktest.Loopback(t).Index
 }
 
 func testPacketMembership(t *testing.T, kind string) {
 	promiscuous := func() bool {
-		b, err := os.ReadFile("/sys/class/net/lo/flags")
+		rib, err := syscall.NetlinkRIB(syscall.RTM_GETLINK, syscall.AF_UNSPEC)
 		if err != nil {
-			t.Skip(err)
+			t.Skip("no list of interfaces: ", err)
 		}
-		flags, err := strconv.ParseUint(strings.TrimSpace(string(b)), 0, 32)
+		messages, err := syscall.ParseNetlinkMessage(rib)
 		must(t, err)
-		return flags&unix.IFF_PROMISC != 0
+		for _, m := range messages {
+			if m.Header.Type != syscall.RTM_NEWLINK {
+				continue
+			}
+			info := sys.Reader(m.Data[4:]) // struct ifinfomsg, rtnetlink(7)
+			if info.Int() != loopback(t) {
+				continue
+			}
+			attributes, err := syscall.ParseNetlinkRouteAttr(&m)
+			must(t, err)
+			for _, a := range attributes {
+				if a.Attr.Type == unix.IFLA_PROMISCUITY {
+					count := sys.Reader(a.Value)
+					return count.Uint32() > 0
+				}
+			}
+		}
+		t.Skip("the kernel does not tell whether lo is promiscuous")
+		return false
 	}
 	c := newSocket(t, kind)
 	if promiscuous() {

@@ -61,10 +61,7 @@ func TestXNetConnOptions(t *testing.T) {
 }
 
 func TestXNetPacketConnOptions(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := socktest.Loopback(t)
 	p4 := ipv4.NewPacketConn(conntest.ListenUDP(t, "udp4", "127.0.0.1:0"))
 	for _, step := range []struct {
 		name string
