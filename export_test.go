@@ -1,6 +1,9 @@
 package sockets
 
-import "github.com/iolib-go/sockets/internal/sys"
+import (
+	"github.com/iolib-go/sockets/internal/codec"
+	"github.com/iolib-go/sockets/internal/sys"
+)
 
 // StreamConnOf and StreamListenerOf turn what every system has into the types of
 // families that need a virtual machine or a kernel module.
@@ -16,3 +19,17 @@ func StreamListenerOf(l *UnixListener) *StreamListener {
 
 // WrapsEOF is how this release's package net reports the end of a stream.
 const WrapsEOF = wrapsEOF
+
+// Functions that take what a peer or the kernel sent, for fuzzing.
+var (
+	ParseQueuedError = parseQueuedError
+	StripIPv4Header  = stripIPv4Header
+)
+
+// CodecOf returns what f is to package codec.
+func CodecOf(f ExternalFormat) codec.Format { return f.codec() }
+
+// HoldsMemory reports whether c holds more than its struct.
+func HoldsMemory(c *TextConn) bool {
+	return c.r.block != nil || c.w.block != nil || c.r.own != nil || c.w.own != nil
+}

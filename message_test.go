@@ -148,6 +148,7 @@ func TestMessageAddresses(t *testing.T) {
 	tcp, _ := conntest.Dialed(t, "tcp4")
 	packet, _ := conntest.Dialed(t, "unixpacket")
 	var addrError *net.AddrError
+	var argument *sockets.ArgumentError
 	tests := []struct {
 		name string
 		c    conntest.Messenger
@@ -156,16 +157,16 @@ func TestMessageAddresses(t *testing.T) {
 	}{
 		{"none", udp, nil, syscall.EDESTADDRREQ},
 		{"typed nil", udp, (*net.UDPAddr)(nil), syscall.EDESTADDRREQ},
-		{"TCP address", udp, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &addrError},
-		{"unix address", udp, &net.UnixAddr{Name: "@x", Net: "unixgram"}, &addrError},
+		{"TCP address", udp, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &argument},
+		{"unix address", udp, &net.UnixAddr{Name: "@x", Net: "unixgram"}, &argument},
 		{"IPv6 address", udp, &net.UDPAddr{IP: net.IPv6loopback, Port: 1}, &addrError},
 		{"malformed IP address", udp, &net.UDPAddr{IP: net.IP{1, 2, 3}, Port: 1}, &addrError},
 		{"port 65536", udp, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 65536}, syscall.EINVAL},
 		{"IPv4 address of an IPv6 socket", udp6, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, syscall.ENETUNREACH},
-		{"UDP address", gram, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &addrError},
+		{"UDP address", gram, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &argument},
 		{"stream's unix address", gram, &net.UnixAddr{Name: "@x", Net: "unix"}, syscall.EAFNOSUPPORT},
 		{"unix address of nobody", gram, &net.UnixAddr{Name: "@nobody", Net: "unixgram"}, syscall.ECONNREFUSED},
-		{"path with a NUL", gram, &net.UnixAddr{Name: "a\x00b", Net: "unixgram"}, &addrError},
+		{"path with a NUL", gram, &net.UnixAddr{Name: "a\x00b", Net: "unixgram"}, &argument},
 		{"name too long", gram, &net.UnixAddr{Name: strings.Repeat("x", 109), Net: "unixgram"}, syscall.EINVAL},
 		{"stream", tcp, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, net.ErrWriteToConnected},
 		{"sequenced packets", packet, &net.UnixAddr{Name: "@x", Net: "unixpacket"}, net.ErrWriteToConnected},

@@ -247,6 +247,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(PacketInfo{Local: netip.MustParseAddr("127.0.0.1"), Interface: 7}.Append(nil))
 	f.Add(PacketInfo{Local: netip.MustParseAddr("::1"), Interface: 7, TOS: 3, HasTOS: true}.Append(nil))
+	f.Add(sys.AppendPktinfo6(nil, 0, netip.MustParseAddr("::ffff:255.255.255.255").As16()))
 	for _, level := range []int{-1, sys.IPPROTO_IP, sys.IPPROTO_IPV6, sys.SOL_SOCKET} {
 		oob, data := sys.AppendCmsg(nil, level, -1, 20)
 		copy(data, "\xc0\x00\x02\x01 and the rest")
@@ -257,8 +258,8 @@ func FuzzParsePacketInfo(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.Local.IsMulticast() {
-			p.Local = netip.Addr{}
+		if p.Local.IsMulticast() || p.Local.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+			p.Local = netip.Addr{} // which nothing is sent from
 		}
 		p.Local = p.Local.WithZone("") // zones come and go with interfaces
 		p.Destination, p.Time, p.Dropped = netip.Addr{}, time.Time{}, 0

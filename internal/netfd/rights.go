@@ -3,7 +3,6 @@ package netfd
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -151,13 +150,10 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 	if uncounted {
 		r.n = 0
 	}
-	switch {
-	case err != nil:
-	case r.heldE != nil:
-		err = r.heldE
-	case r.errno != 0:
-		err = os.NewSyscallError("sendmsg", r.errno)
-	case r.n < len(b):
+	if err == nil && r.heldE != nil {
+		return r.n, r.heldE
+	}
+	if err = fd.failed("sendmsg", r.errno, err); err == nil && r.n < len(b) {
 		err = io.ErrUnexpectedEOF
 	}
 	return r.n, err
@@ -258,11 +254,7 @@ func (r *Rights) read(f func(uintptr) bool) (int, error) {
 	r.n, r.errno = 0, 0
 	err := r.fd.RawRead(f)
 	r.closePIDFD()
-	switch {
-	case err != nil:
-	case r.errno != 0:
-		err = os.NewSyscallError("recvmsg", r.errno)
-	case r.ended():
+	if err = r.fd.failed("recvmsg", r.errno, err); err == nil && r.ended() {
 		err = io.EOF
 	}
 	if err != nil {
