@@ -184,11 +184,11 @@ func encodeUnixAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 func isIPAddr(sa *sys.Sockaddr, ip net.IP, port int, zone string) bool {
 	switch sa.Family() {
 	case sys.AF_INET:
-		octets, p := sa.Inet4()
-		return len(ip) == len(octets) && [4]byte(ip) == octets && port == int(p) && zone == ""
+		from, p := sa.Inet4()
+		return len(ip) == len(from) && [4]byte(ip) == from && port == int(p) && zone == ""
 	case sys.AF_INET6:
-		octets, p, scope := sa.Inet6()
-		return len(ip) == len(octets) && [16]byte(ip) == octets && port == int(p) && zone == zoneName(scope)
+		from, p, scope := sa.Inet6()
+		return len(ip) == len(from) && [16]byte(ip) == from && port == int(p) && zone == zoneName(scope)
 	}
 	return false
 }

@@ -281,6 +281,33 @@ func TestReadErrorQueueOfRouter(t *testing.T) {
 	}
 }
 
+// TestQueuedErrorText tells each kind of report by its text.
+func TestQueuedErrorText(t *testing.T) {
+	to := netip.MustParseAddrPort("192.0.2.7:53")
+	sent := time.Date(2024, 5, 1, 10, 20, 30, 0, time.UTC)
+	for _, tt := range []struct {
+		e    QueuedError
+		want string
+	}{
+		{QueuedError{Addr: to, Err: syscall.ECONNREFUSED, Origin: QueuedLocal}, "datagram to 192.0.2.7:53: connection refused"},
+		{QueuedError{Err: syscall.EMSGSIZE, Origin: QueuedICMP, Reporter: netip.MustParseAddr("192.0.2.1")},
+			"datagram: message too long (reported by 192.0.2.1)"},
+		{QueuedError{Addr: to, Err: syscall.ENOMSG, Origin: QueuedTimestamp, Time: sent},
+			"datagram to 192.0.2.7:53: time stamp 2024-05-01 10:20:30 +0000 UTC"},
+		{QueuedError{Err: syscall.ENOMSG, Origin: QueuedTimestamp, HardwareTime: sent}, "datagram: time stamp 2024-05-01 10:20:30 +0000 UTC"},
+		{QueuedError{Origin: QueuedZeroCopy, Info: 3, Data: 5}, "buffers of sends 3 to 5 are free"},
+		{QueuedError{Addr: to, Err: syscall.ECANCELED, Origin: QueuedTxTime, Info: 2, Data: 1},
+			"datagram to 192.0.2.7:53: time 4294967298: operation canceled"},
+	} {
+		if got := tt.e.Error(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+		if tt.e.Err == 0 && tt.e.Unwrap() != nil || tt.e.Err != 0 && !errors.Is(&tt.e, tt.e.Err) {
+			t.Errorf("%v unwraps as %v", &tt.e, tt.e.Unwrap())
+		}
+	}
+}
+
 // Only what has the right level, type and length is a report.
 func TestParseQueuedError(t *testing.T) {
 	// What the kernel tells of a port that is closed, with the reporter.

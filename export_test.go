@@ -1,7 +1,11 @@
 package sockets
 
 import (
+	"net"
+	"os"
+
 	"github.com/iolib-go/sockets/internal/codec"
+	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -25,6 +29,26 @@ var (
 	ParseQueuedError = parseQueuedError
 	StripIPv4Header  = stripIPv4Header
 )
+
+// FileByNet is the File method of c where package os is one that is not known yet.
+func FileByNet(c net.Conn) (*os.File, error) {
+	var fd *netfd.FD
+	switch c := c.(type) {
+	case *TCPConn:
+		fd = c.fd
+	case *UDPConn:
+		fd = c.fd
+	case *UnixConn:
+		fd = c.fd
+	case *PacketConn:
+		fd = c.fd
+	}
+	f, err := fd.Dup(fileName(fd))
+	if err != nil {
+		return nil, err
+	}
+	return fileByNet(fd, f)
+}
 
 // CodecOf returns what f is to package codec.
 func CodecOf(f ExternalFormat) codec.Format { return f.codec() }

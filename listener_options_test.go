@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -531,6 +533,37 @@ func TestAdoptFails(t *testing.T) {
 	var role *sockets.RoleError
 	if _, err := new(sockets.ListenConfig).Adopt(s); !errors.As(err, &role) {
 		t.Errorf("Adopt of a socket that does not listen: %v, want a *RoleError", err)
+	}
+}
+
+// TestAdoptBacklog gives a listener that was made elsewhere another queue.
+func TestAdoptBacklog(t *testing.T) {
+	s := conntest.NewSocket(t, "unix")
+	socktest.Check(t, s.Bind(&net.UnixAddr{}))
+	socktest.WithFD(t, s, func(fd int) error { return unix.Listen(fd, 64) })
+	l, err := (&sockets.ListenConfig{Backlog: 2}).Adopt(s)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	conntest.WantBacklog(t, l, 2)
+}
+
+// TestBacklogRefused asks for queues of lengths that the kernel would take for others.
+func TestBacklogRefused(t *testing.T) {
+	for _, backlog := range []int{-1, wide(math.MaxInt32 + 1)} {
+		lc := sockets.ListenConfig{Backlog: backlog}
+		s := conntest.NewSocket(t, "tcp4")
+		for call, err := range map[string]error{
+			"ListenConfig.Listen": socktest.ErrOf(lc.Listen(t.Context(), "tcp4", "127.0.0.1:0")),
+			"Socket.Listen":       socktest.ErrOf(s.Listen(backlog)),
+		} {
+			socktest.WantError(t, err, "listen", syscall.EINVAL)
+			if arg, ok := errors.AsType[*sockets.ArgumentError](err); !ok || arg.Arg != "backlog" || arg.Value != backlog {
+				t.Errorf("%s: %v, want a bad backlog %d", call, err, backlog)
+			}
+		}
+		if s.Listening() {
+			t.Errorf("the socket listens with a backlog of %d", backlog)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func TestMsgFlagsString(t *testing.T) {
@@ -74,6 +75,8 @@ func TestMsgFlagsMisused(t *testing.T) {
 		_, _, err := b.ReceiveFrom(make([]byte, 1), flags)
 		socktest.WantError(t, err, "read", syscall.EINVAL)
 	}
+	_, _, err := conntest.OpenUDP(t, "udp4").ReceiveFromAddrPort(make([]byte, 1), sockets.MsgMore)
+	socktest.WantError(t, err, "read", syscall.EINVAL)
 	socktest.Check(t, a.Close())
 	if n, _, err := b.ReceiveFrom(make([]byte, 1), 0); n != 0 || err != io.EOF {
 		t.Errorf("received %d, %v; want nothing to have been sent", n, err)
@@ -309,6 +312,21 @@ func TestZeroConns(t *testing.T) {
 			_, _, calls["ReadFrom"] = p.ReadFrom(nil)
 			calls["WriteTo"] = socktest.ErrOf(p.WriteTo(nil, nil))
 		}
+		switch c := c.(type) {
+		case *sockets.UDPConn:
+			_, _, calls["ReceiveFromAddrPort"] = c.ReceiveFromAddrPort(nil, 0)
+			_, _, calls["ReadErrorQueue"] = c.ReadErrorQueue(nil)
+			calls["JoinGroup"] = c.JoinGroup(nil, nil)
+		case *sockets.UnixConn:
+			calls["SendFD"] = c.SendFD(os.Stdin)
+			calls["SendFDs"] = socktest.ErrOf(c.SendFDs(nil))
+			calls["SendRawFDs"] = socktest.ErrOf(c.SendRawFDs(nil))
+			calls["SendCred"] = socktest.ErrOf(c.SendCred(nil, sockopt.Ucred{}))
+			calls["ReceiveFD"] = socktest.ErrOf(c.ReceiveFD())
+			_, _, calls["ReceiveFDs"] = c.ReceiveFDs(nil, 0)
+			_, _, calls["ReceiveRawFDs"] = c.ReceiveRawFDs(nil, nil)
+			_, _, calls["ReceiveCred"] = c.ReceiveCred(nil)
+		}
 		for name, err := range calls {
 			if !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%T.%s: %v, want EINVAL", c, name, err)
@@ -431,8 +449,8 @@ func confirmed(t *testing.T) (ticks []uint32) {
 
 // SendToAddrPort and ReceiveFromAddrPort are SendTo and ReceiveFrom without allocations.
 func TestAddrPortForms(t *testing.T) {
-	a := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
-	b := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
+	a := conntest.OpenUDP(t, "udp4")
+	b := conntest.OpenUDP(t, "udp4")
 	to, from := b.LocalAddr().(*net.UDPAddr).AddrPort(), a.LocalAddr().(*net.UDPAddr).AddrPort()
 	buf, data := make([]byte, 8), []byte("hello")
 	step := func() {

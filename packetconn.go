@@ -53,7 +53,7 @@ func (c *PacketConn) writeTo(b []byte, addr net.Addr) (int, error) {
 	}
 	var to sys.Sockaddr
 	if err := encodePeerFor(&to, c.fd, addr); err != nil {
-		return 0, c.destError("sendto", err)
+		return 0, err
 	}
 	return c.fd.SendTo(b, 0, &to)
 }

@@ -3,6 +3,7 @@
 package sockets_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -40,7 +41,7 @@ func TestPacketInfoReply(t *testing.T) {
 		{"mapped", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo6}, "::ffff:127.0.0.2"},
 		{"mapped, of IPv4", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo}, "127.0.0.2"},
 	}
-	lo := socktest.Loopback(t)
+	lo := socktest.LoopbackInterface(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			network := "udp"
@@ -161,6 +162,51 @@ func TestPacketInfoTimeUnits(t *testing.T) {
 	}
 }
 
+// A device's time and the kernel's are two fields, and come in one message or in two.
+func TestPacketInfoBothTimes(t *testing.T) {
+	times := func(software, hardware int64) []byte {
+		oob := make([]byte, unix.CmsgSpace(3*int(unsafe.Sizeof(unix.Timespec{}))))
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+		h.Level, h.Type = unix.SOL_SOCKET, unix.SO_TIMESTAMPING
+		h.SetLen(unix.CmsgLen(3 * int(unsafe.Sizeof(unix.Timespec{}))))
+		*(*[3]unix.Timespec)(unsafe.Pointer(&oob[unix.CmsgLen(0)])) = [3]unix.Timespec{unix.NsecToTimespec(software), {}, unix.NsecToTimespec(hardware)}
+		return oob
+	}
+	for name, oob := range map[string][]byte{
+		"one message": times(5e9, 7e9),
+		"two":         append(times(5e9, 0), times(0, 7e9)...),
+		"two, turned": append(times(0, 7e9), times(5e9, 0)...),
+	} {
+		p, err := ParsePacketInfo(oob)
+		if err != nil || !p.Time.Equal(time.Unix(5, 0)) || !p.HardwareTime.Equal(time.Unix(7, 0)) {
+			t.Errorf("%s: %v, %v, %v, want 5 and 7 seconds", name, p.Time, p.HardwareTime, err)
+		}
+	}
+}
+
+// TestPacketInfoTxTime has the kernel take the time at which a datagram is to leave, and
+// refuse it from a socket without a clock.
+func TestPacketInfoTxTime(t *testing.T) {
+	c := conntest.OpenUDP(t, "udp4")
+	to := c.LocalAddr().(*net.UDPAddr)
+	if err := sockopt.TxTime.Set(c, sockopt.TxTimeConfig{Clock: unix.CLOCK_MONOTONIC}); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	var now unix.Timespec
+	socktest.Check(t, unix.ClockGettime(unix.CLOCK_MONOTONIC, &now))
+	oob := PacketInfo{TxTime: uint64(now.Nano())}.Append(nil)
+	if _, _, err := c.WriteMsgUDP([]byte("now"), oob, to); err != nil {
+		t.Fatal(err)
+	}
+	conntest.LimitTime(t, c)
+	conntest.WantMessage(t, c, "now")
+	if _, _, err := conntest.OpenUDP(t, "udp4").WriteMsgUDP([]byte("x"), oob, to); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a time for a socket without a clock: %v, want EINVAL", err)
+	}
+}
+
 func TestPacketInfoAppendLeavesGroupsAlone(t *testing.T) {
 	p := PacketInfo{Local: netip.MustParseAddr("ff02::1")}
 	if oob := p.Append(nil); len(oob) != 0 {
@@ -205,6 +251,8 @@ func TestParsePacketInfoLengths(t *testing.T) {
 		{"IP_TTL", unix.SOL_IP, unix.IP_TTL, 1, false},
 		{"IPV6_HOPLIMIT", unix.SOL_IPV6, unix.IPV6_HOPLIMIT, 4, false},
 		{"SO_RXQ_OVFL", unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 4, false},
+		{"IP_ORIGDSTADDR", unix.SOL_IP, unix.IP_ORIGDSTADDR, 16, false},
+		{"IPV6_ORIGDSTADDR", unix.SOL_IPV6, unix.IPV6_ORIGDSTADDR, 28, false},
 		{"SCM_TIMESTAMP", unix.SOL_SOCKET, unix.SCM_TIMESTAMP, 2 * word, true},
 		{"SCM_TIMESTAMPNS", unix.SOL_SOCKET, unix.SCM_TIMESTAMPNS, 2 * word, true},
 		{"SCM_TIMESTAMPING", unix.SOL_SOCKET, unix.SO_TIMESTAMPING, 6 * word, true},
@@ -214,6 +262,9 @@ func TestParsePacketInfoLengths(t *testing.T) {
 			h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
 			h.Level, h.Type = tt.level, tt.typ
 			h.SetLen(unix.CmsgLen(n))
+			if family := oob[unix.CmsgLen(0):]; n >= 2 && (tt.typ == unix.IP_ORIGDSTADDR || tt.typ == unix.IPV6_ORIGDSTADDR) {
+				binary.NativeEndian.PutUint16(family, map[int32]uint16{unix.SOL_IP: unix.AF_INET, unix.SOL_IPV6: unix.AF_INET6}[tt.level])
+			}
 			bad := n < tt.length || tt.fixed && n > tt.length
 			if tt.fixed && n == tt.length/word*4 {
 				bad = false // of a 32-bit system
@@ -280,7 +331,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 
 // A dual-stack socket asks for an interface alone in the family that it sends over.
 func TestPacketInfoInterfaceAlone(t *testing.T) {
-	lo := socktest.Loopback(t)
+	lo := socktest.LoopbackInterface(t)
 	c := conntest.OpenUDP(t, "udp")
 	tests := []struct{ network, local string }{
 		{"udp4", "::ffff:0.0.0.0"},
@@ -520,7 +571,7 @@ func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("an int has 32 bits")
 	}
-	lo := socktest.Loopback(t)
+	lo := socktest.LoopbackInterface(t)
 	low32 := int64(1) << 32
 	for _, network := range []string{"udp4", "udp6"} {
 		a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)

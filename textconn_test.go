@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -29,30 +28,10 @@ import (
 // connPairs makes both ends of each kind of connection.
 var connPairs = map[string]func(t *testing.T) (near, far net.Conn){
 	"pipe": func(t *testing.T) (net.Conn, net.Conn) { return net.Pipe() },
-	"tcp":  func(t *testing.T) (net.Conn, net.Conn) { return conntest.TCPEnds(t) },
-	"unix": func(t *testing.T) (net.Conn, net.Conn) {
-		dir, err := os.MkdirTemp("", "text")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
-		l, err := net.Listen("unix", filepath.Join(dir, "s"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		near, err := net.Dial("unix", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		far, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return near, far
-	},
+	"tcp":  func(t *testing.T) (net.Conn, net.Conn) { return conntest.StreamPair(t, "net", "tcp") },
+	"unix": func(t *testing.T) (net.Conn, net.Conn) { return conntest.StreamPair(t, "net", "unix") },
 	"tls": func(t *testing.T) (net.Conn, net.Conn) {
-		near, far := conntest.TCPEnds(t)
+		near, far := conntest.StreamPair(t, "net", "tcp")
 		srv := httptest.NewTLSServer(nil) // has a certificate
 		defer srv.Close()
 		roots := x509.NewCertPool()

@@ -70,8 +70,16 @@ func NotifyReloading() NotifyState {
 }
 
 // NotifyMainPID returns the message that tells which process is the main process of the
-// service, for a service that is replaced by a new process.
-func NotifyMainPID(pid int) NotifyState { return NotifyState("MAINPID=" + strconv.Itoa(pid)) }
+// service, for a service that is replaced by a new process. pid must be this process or a
+// child that has not been waited for, because another process may get its number later:
+// on Linux 6.9 and later the message also has MAINPIDFDID, a number that is never reused.
+func NotifyMainPID(pid int) NotifyState {
+	s := "MAINPID=" + strconv.Itoa(pid)
+	if id, ok := sys.PIDFDID(pid); ok {
+		s += "\nMAINPIDFDID=" + strconv.FormatUint(id, 10)
+	}
+	return NotifyState(s)
+}
 
 // NotifyStatus returns the message that describes the state of the service in one line
 // of text.

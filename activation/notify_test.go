@@ -196,6 +196,27 @@ func TestNotifyAddress(t *testing.T) {
 	})
 }
 
+// noPID is more than Linux gives to a process, proc_pid_max(5).
+const noPID = 1<<22 + 1
+
+// TestNotifyMainPID has the number of the process that no other gets, where there is one.
+func TestNotifyMainPID(t *testing.T) {
+	want := fmt.Sprintf("MAINPID=%d", os.Getpid())
+	if fd, err := unix.PidfdOpen(os.Getpid(), 0); err == nil {
+		defer unix.Close(fd)
+		var fs unix.Statfs_t
+		var st unix.Stat_t
+		socktest.Check(t, unix.Fstatfs(fd, &fs))
+		socktest.Check(t, unix.Fstat(fd, &st))
+		if fs.Type == unix.PID_FS_MAGIC {
+			want += fmt.Sprintf("\nMAINPIDFDID=%d", st.Ino)
+		}
+	}
+	if diff := cmp.Diff(want, string(activation.NotifyMainPID(os.Getpid()))); diff != "" {
+		t.Errorf("state mismatch (-want +got):\n%s", diff)
+	}
+}
+
 func TestNotify(t *testing.T) {
 	ctx := context.Background()
 	for _, name := range []string{socktest.ShortDir(t) + "/notify", "@sockets test " + strconv.Itoa(os.Getpid())} {
@@ -215,11 +236,11 @@ func TestNotify(t *testing.T) {
 				}
 				return string(buf[:n])
 			}
-			sent, err := activation.Notify(ctx, activation.NotifyReady, activation.NotifyMainPID(123), activation.NotifyStatus("two\nlines"))
+			sent, err := activation.Notify(ctx, activation.NotifyReady, activation.NotifyMainPID(noPID), activation.NotifyStatus("two\nlines"))
 			if !sent || err != nil {
 				t.Fatalf("Notify: %t, %v", sent, err)
 			}
-			if diff := cmp.Diff("READY=1\nMAINPID=123\nSTATUS=two lines\n", received()); diff != "" {
+			if diff := cmp.Diff(fmt.Sprintf("READY=1\nMAINPID=%d\nSTATUS=two lines\n", noPID), received()); diff != "" {
 				t.Errorf("message mismatch (-want +got):\n%s", diff)
 			}
 			var before, after unix.Timespec

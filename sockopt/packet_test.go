@@ -37,7 +37,7 @@ func packetSocket(t *testing.T) *os.File {
 
 func loopback(t *testing.T) int {
 	t.Helper()
-	return socktest.Loopback(t).Index
+	return socktest.LoopbackInterface(t).Index
 }
 
 func testPacketMembership(t *testing.T, kind string) {

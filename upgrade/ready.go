@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
 )
 
@@ -96,6 +97,9 @@ func (u *Upgrader) preparePIDFile() (*pidFile, error) {
 	path := u.config.PIDFile
 	if path == "" {
 		return nil, nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &sockets.ArgumentError{Arg: "PIDFile", Value: path, Why: "is not a regular file"}
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {

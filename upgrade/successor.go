@@ -113,12 +113,12 @@ func isOpen(c syscall.Conn) bool {
 
 // successor is a process that is to become ready.
 type successor struct {
-	link   net.Conn
-	pid    int           // 0 if unknown
-	kill   func()        // ends it
-	exited chan struct{} // closed when it has ended without having taken over; nil if that cannot be known
-	state  func() *os.ProcessState
-	output func() string
+	link    net.Conn
+	process *os.Process   // nil if it is unknown
+	kill    func()        // ends it
+	exited  chan struct{} // closed when it has ended; nil if that cannot be known
+	reap    func() *os.ProcessState
+	output  func() string
 }
 
 // await waits until s is ready, and makes it the service.
@@ -173,9 +173,9 @@ func (u *Upgrader) handOver(ctx context.Context, s *successor) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if s.pid > 0 {
+	if s.process != nil && exists(s.process) {
 		// Said by this process, because it is the one that the manager listens to.
-		u.notify(activation.NotifyMainPID(s.pid))
+		u.notify(activation.NotifyMainPID(s.process.Pid))
 	}
 	u.keepPaths()
 	s.link.SetWriteDeadline(time.Now().Add(notifyTimeout))
@@ -222,7 +222,7 @@ func (s *successor) fail(err error) error {
 	e := &SuccessorError{Err: err}
 	if s.exited != nil {
 		<-s.exited
-		e.State = s.state()
+		e.State = s.reap()
 	}
 	if s.output != nil {
 		e.Output = s.output()
@@ -279,21 +279,23 @@ func (u *Upgrader) start(held []holding) (s *successor, err error) {
 		return nil, fmt.Errorf("sockets: starting the successor: %w", err)
 	}
 	s = &successor{
-		link:   ours,
-		pid:    cmd.Process.Pid,
-		kill:   func() { cmd.Process.Kill() },
-		exited: make(chan struct{}),
-		state:  func() *os.ProcessState { return cmd.ProcessState },
+		link:    ours,
+		process: cmd.Process,
+		kill:    func() { cmd.Process.Kill() },
+		exited:  make(chan struct{}),
+		reap: func() *os.ProcessState {
+			cmd.Wait() // its error is ProcessState
+			return cmd.ProcessState
+		},
 		output: tail.String,
 	}
 	go func() {
-		sys.AwaitExit(s.pid)
-		if u.Replaced() {
-			// What serves is not this process's to wait for: the one that adopts orphans,
-			// the service manager or Supervise, wants its status.
-			return
+		// One that has become the service is left to the service manager, which is its
+		// parent once this process has ended: as a zombie it keeps its number, and its
+		// status for the manager.
+		if !sys.AwaitExit(cmd.Process.Pid) {
+			cmd.Wait()
 		}
-		cmd.Wait() // its error is ProcessState
 		close(s.exited)
 	}()
 	return s, nil

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,7 +72,8 @@ type Config struct {
 
 	// Control, if not empty, is the path of a unix socket on which this process hands over
 	// its sockets to another process with the same Control, as to a successor that was
-	// started by other means. New first tries to take over sockets there.
+	// started by other means. New first tries to take over sockets there. It cannot be an
+	// abstract address, which a successor could not take over in one step.
 	Control string
 
 	// AllowControl decides whether the process at the other end of Control may have the
@@ -129,8 +131,12 @@ type descriptor struct{ syscall.Conn }
 // gave to this process, and starts to handle signals. A process can have only one
 // Upgrader, because the environment describes the sockets only once.
 //
-// An error means that what was given cannot be used, or that the predecessor refuses.
+// An error means that what was given cannot be used, which for config is a
+// [*sockets.ArgumentError], or that the predecessor refuses.
 func New(config Config) (*Upgrader, error) {
+	if strings.HasPrefix(config.Control, "@") || strings.Contains(config.Control, "\x00") {
+		return nil, &sockets.ArgumentError{Arg: "Control", Value: strconv.Quote(config.Control), Why: "is not the path of a file"}
+	}
 	u := &Upgrader{
 		config:    config,
 		done:      make(chan struct{}),

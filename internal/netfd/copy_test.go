@@ -8,6 +8,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // TestEndErrors has an end that is open not be called closed, whatever it is.
@@ -40,12 +42,12 @@ func TestEndErrors(t *testing.T) {
 			return e, e.Raw.Read(never)
 		}, nil},
 		{"ours, closed", func() (End, error) {
-			a, _ := datagrams(t)
+			a, _ := socketPair(t, sys.SOCK_DGRAM)
 			a.Close()
 			return a.End(), a.End().Raw.Read(never)
 		}, net.ErrClosed},
 		{"ours, too late", func() (End, error) {
-			a, _ := datagrams(t)
+			a, _ := socketPair(t, sys.SOCK_DGRAM)
 			a.SetReadDeadline(past)
 			return a.End(), a.End().Raw.Read(never)
 		}, os.ErrDeadlineExceeded},

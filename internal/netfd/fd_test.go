@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -166,28 +164,6 @@ func TestConnectCanceled(t *testing.T) {
 	}
 }
 
-// datagrams returns the ends of a unixgram pair.
-func datagrams(t *testing.T) (a, b *FD) {
-	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ends [2]*FD
-	for i, s := range fds {
-		fd, err := New(s, Kind{Family: sys.AF_UNIX, Type: sys.SOCK_DGRAM, Network: "unixgram"})
-		if err == nil {
-			err = fd.Init()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { fd.Close() })
-		ends[i] = fd
-	}
-	return ends[0], ends[1]
-}
-
 // TestHeldErrors has each call report, once, what a batch left to the next.
 func TestHeldErrors(t *testing.T) {
 	one := func(err error, n int) error {
@@ -246,7 +222,7 @@ func TestHeldErrors(t *testing.T) {
 	}
 	for _, tt := range calls {
 		t.Run(tt.name, func(t *testing.T) {
-			fd, peer := datagrams(t)
+			fd, peer := socketPair(t, sys.SOCK_DGRAM)
 			if tt.reads {
 				if _, err := peer.Write([]byte{1}); err != nil {
 					t.Fatal(err)

@@ -115,7 +115,7 @@ type HeldError struct {
 func (e *HeldError) Error() string { return fmt.Sprintf("descriptor %d: %v", e.Index, e.Err) }
 
 // SendRights sends all of b with the descriptors that were added, in one go as
-// seen by other writers; of a stream, they go with the first byte. Nobody can
+// seen by other writers; of a stream, they go with the first byte. Nothing can
 // close them while the system call runs. On other than datagram sockets a byte
 // of zero carries them if b is empty, and is not counted. The error is a
 // *HeldError if a descriptor was gone.

@@ -94,9 +94,9 @@ func NeedProc(tb testing.TB) {
 	need(tb, "/proc", Proc)
 }
 
-// Loopback returns the loopback interface, or skips the test if interfaces cannot be
+// LoopbackInterface returns the loopback interface, or skips the test if interfaces cannot be
 // listed.
-func Loopback(tb testing.TB) *net.Interface {
+func LoopbackInterface(tb testing.TB) *net.Interface {
 	tb.Helper()
 	ifi, err := net.InterfaceByName("lo")
 	if err != nil {

@@ -130,3 +130,23 @@ var MaxBacklog = sync.OnceValue(func() int {
 	}
 	return unix.SOMAXCONN
 })
+
+// Read reads from a descriptor. See read(2).
+func Read(fd uintptr, b []byte) (int, syscall.Errno) {
+	for {
+		n, err := unix.Read(int(fd), b)
+		if err != EINTR {
+			return n, errno(err)
+		}
+	}
+}
+
+// Write writes to a descriptor. See write(2).
+func Write(fd uintptr, b []byte) (int, syscall.Errno) {
+	for {
+		n, err := unix.Write(int(fd), b)
+		if err != EINTR {
+			return n, errno(err)
+		}
+	}
+}

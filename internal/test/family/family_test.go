@@ -144,7 +144,7 @@ func TestPacketSocket(t *testing.T) {
 func TestAcceptLinkLocal(t *testing.T) {
 	socktest.NeedIPv6(t)
 	socktest.EnterNetNS(t)
-	lo := socktest.Loopback(t)
+	lo := socktest.LoopbackInterface(t)
 	socktest.AddAddr6(t, lo, net.ParseIP("fe80::1"))
 	for _, multipath := range []bool{false, true} {
 		var lc sockets.ListenConfig
@@ -268,7 +268,7 @@ func TestUnknownFamilyXDP(t *testing.T) {
 	if got, want := s.String(), "af44 raw socket, unbound"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
 	}
-	lo := socktest.Loopback(t)
+	lo := socktest.LoopbackInterface(t)
 	address := func(ifindex int) *sockets.RawAddr {
 		// flags, interface, queue, descriptor of shared memory
 		b := make([]byte, 14)

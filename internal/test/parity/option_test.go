@@ -305,7 +305,7 @@ func TestParityOptions(t *testing.T) {
 }
 
 func TestParityMulticast(t *testing.T) {
-	lo := socktest.Loopback(t)
+	lo := socktest.LoopbackInterface(t)
 	group := net.IPv4(224, 0, 0, 254)
 	runParity(t, []parityRow{
 		{"udp4 twice", func(e *env) {
