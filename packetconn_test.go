@@ -100,6 +100,7 @@ func TestPacketConnReads(t *testing.T) {
 // TestPacketConnWriteBatch sends two requests at once, to the kernel as it is asked and
 // as the peer that there may be.
 func TestPacketConnWriteBatch(t *testing.T) {
+	socktest.NeedNetlink(t)
 	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
 	socktest.Check(t, err)
 	connected, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})
