@@ -240,6 +240,7 @@ func TestRawFDs(t *testing.T) {
 		for _, count := range []int{0, 1, 2, sockets.MaxDescriptors} {
 			t.Run(network, func(t *testing.T) {
 				socktest.CheckNoLeak(t)
+				socktest.NeedFiles(t, count)
 				a, b := conntest.Pair(t, network)
 				r, w, err := os.Pipe()
 				if err != nil {
