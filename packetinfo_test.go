@@ -41,10 +41,7 @@ func TestPacketInfoReply(t *testing.T) {
 		{"mapped", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo6}, "::ffff:127.0.0.2"},
 		{"mapped, of IPv4", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo}, "127.0.0.2"},
 	}
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip("no loopback interface called lo: ", err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			network := "udp"
@@ -331,10 +328,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 
 // A dual-stack socket asks for an interface alone in the family that it sends over.
 func TestPacketInfoInterfaceAlone(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	c := conntest.OpenUDP(t, "udp")
 	tests := []struct{ network, local string }{
 		{"udp4", "::ffff:0.0.0.0"},
@@ -516,10 +510,7 @@ func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("an int has 32 bits")
 	}
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	low32 := int64(1) << 32
 	for _, network := range []string{"udp4", "udp6"} {
 		a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
