@@ -29,7 +29,7 @@ func rawFD(tb testing.TB, domain, typ, proto int) (fd int) {
 	if err == unix.EPERM {
 		tb.Skip("needs a privilege")
 	}
-	if err == unix.EAFNOSUPPORT || err == unix.EPROTONOSUPPORT {
+	if err == unix.EAFNOSUPPORT || err == unix.EPROTONOSUPPORT || err == unix.EINVAL && proto == unix.IPPROTO_MPTCP {
 		tb.Skip("the kernel has no such sockets")
 	}
 	if err != nil {

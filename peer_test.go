@@ -149,7 +149,11 @@ func TestDisconnectedName(t *testing.T) {
 	socktest.CloseLater(t, a)
 	b := conntest.Packets(t, "unixgram")
 	socktest.Check(t, a.Connect(b.LocalAddr()))
-	socktest.Check(t, a.Disconnect())
+	if err := a.Disconnect(); errors.Is(err, syscall.EINVAL) {
+		t.Skip("a unix socket keeps its peer: ", err) // in gVisor
+	} else {
+		socktest.Check(t, err)
+	}
 	if got := a.LocalAddr().String(); got != path {
 		t.Errorf("name %q after Disconnect, want %q", got, path)
 	}
