@@ -2,8 +2,8 @@ package netfd
 
 import (
 	"bytes"
+	"errors"
 	"math"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -101,7 +101,7 @@ func Sendfile(dst, src End, limit int64) (written int64, handled bool, err error
 		if t.d == 0 {
 			return 0, false, nil // writing reports it, as it does in package net
 		}
-		return t.written, true, endError(t.dst, err)
+		return t.written, true, endError(t.dst, "sendfile", err)
 	}
 	switch {
 	case t.err != nil || sys.Refused(t.errno):
@@ -154,7 +154,7 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 			if t.d == 0 {
 				return 0, false, nil
 			}
-			return t.written, true, endError(t.dst, err)
+			return t.written, true, endError(t.dst, "splice", err)
 		}
 		switch {
 		case t.err != nil:
@@ -168,7 +168,7 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 				return t.sourceFailed()
 			}
 			if err := t.dst.Raw.Write(sys.WaitWritable); err != nil {
-				return t.written, true, endError(t.dst, err)
+				return t.written, true, endError(t.dst, "splice", err)
 			}
 			continue
 		case sys.Refused(t.errno):
@@ -194,7 +194,7 @@ func (t *transfer) sourceFailed() (written int64, handled bool, err error) {
 	if t.src.FD == nil {
 		return t.written, false, nil // reading says what is wrong with src
 	}
-	return t.written, true, endError(t.src, t.err)
+	return t.written, true, endError(t.src, "splice", t.err)
 }
 
 func (t *transfer) spliceDst(d uintptr) bool {
@@ -239,7 +239,7 @@ func Splice(dst, src End, limit int64) (written int64, handled bool, err error) 
 	t.noPipes = src.Unix && !dst.Unix && !dst.File
 	for t.remain > 0 {
 		if err := t.src.Raw.Read(t.takeSrc); err != nil {
-			return t.written, true, endError(t.src, err)
+			return t.written, true, endError(t.src, "splice", err)
 		}
 		switch {
 		case sys.Refused(t.errno):
@@ -254,7 +254,7 @@ func Splice(dst, src End, limit int64) (written int64, handled bool, err error) 
 		t.keep()
 		switch {
 		case err != nil:
-			return t.written, true, endError(t.dst, err)
+			return t.written, true, endError(t.dst, "splice", err)
 		case t.errno != 0 && refused:
 			return t.written, true, os.NewSyscallError("write", t.errno)
 		case t.errno != 0:
@@ -421,16 +421,14 @@ func (t *transfer) keep() {
 	t.block = nil
 }
 
-// endError takes the error of an end's RawConn apart.
-func endError(e End, err error) error {
-	if op, ok := err.(*net.OpError); ok {
-		err = op.Err // from a connection of package net
+// endError is what a transfer reports of err, which waiting for e with the named system
+// call has come to.
+func endError(e End, call string, err error) error {
+	if e.FD != nil {
+		return e.FD.failed(call, 0, err)
 	}
-	switch {
-	case err == nil || err == os.ErrDeadlineExceeded || err == os.ErrNoDeadline:
-		return err
-	case e.File:
+	if err = ConnError(err); e.File && errors.Is(err, os.ErrClosed) {
 		return os.ErrClosed
 	}
-	return net.ErrClosed
+	return err
 }
