@@ -194,9 +194,8 @@ func dupFile(fd *netfd.FD) (*os.File, error) {
 	return fileByNet(fd, f)
 }
 
-// fileByNet returns f as a file of package net's, with a name that net gives it, and
-// closes f unless net does not know such sockets. It is for a package os that is not
-// known yet.
+// fileByNet returns f as a file of package net's, and closes f unless net does not know
+// such sockets. It is for a package os that is not known yet.
 func fileByNet(fd *netfd.FD, f *os.File) (*os.File, error) {
 	var source interface {
 		File() (*os.File, error)
@@ -228,6 +227,7 @@ func fileByNet(fd *netfd.FD, f *os.File) (*os.File, error) {
 		}
 		return nil, err
 	}
+	sys.NameFile(g, f.Name()) // net has not seen the network that the user named, nor a peer that is gone
 	return g, nil
 }
 
