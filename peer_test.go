@@ -327,6 +327,8 @@ func TestDisconnectHears(t *testing.T) {
 					return o
 				}
 				p := open(peer)
+				// The kernel notes the way there, which has to be the final one.
+				wantArrival(t, p, "self", func(b []byte) error { _, err := p.WriteTo(b, p.LocalAddr()); return err })
 				socktest.Check(t, c.Connect(p.LocalAddr()))
 				err := c.Disconnect()
 				if errors.Is(err, errors.ErrUnsupported) {
@@ -337,6 +339,9 @@ func TestDisconnectHears(t *testing.T) {
 						_, err := unix.Getpeername(fd)
 						return err
 					})
+					// And both go on talking to each other.
+					wantArrival(t, c, peer, func(b []byte) error { _, err := p.WriteTo(b, c.LocalAddr()); return err })
+					wantArrival(t, p, "an answer", func(b []byte) error { _, err := c.Write(b); return err })
 					return
 				}
 				socktest.Check(t, err)
