@@ -12,28 +12,29 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Copy is io.Copy that leaves the work to the kernel wherever that is faster, by
-// sendfile(2) and splice(2): between stream connections of this package and of
-// package net, those of the unix domain included, and files and pipes of package
-// os, in any combination. src may be an *io.LimitedReader on one of these.
-// Everything else is left to io.Copy: TLS connections, and types that embed one of
-// the above, which may have a Read or Write of their own.
+// Copy is like [io.Copy], but leaves the work to the kernel wherever that is faster,
+// using sendfile(2) and splice(2). It does so for stream connections of this package
+// and of package net, including unix ones, and for files and pipes of package os, in
+// any combination. src may be an [*io.LimitedReader] on one of these. Everything else
+// is left to io.Copy: TLS connections, and types that embed one of the above, because
+// they may have their own Read or Write.
 //
-// To a broken standard output it returns the error, as io.Copy does from package net's
-// connections. Package os does not know ours there: io.Copy to os.Stdout from a UnixConn,
-// or from an io.LimitedReader, ends the process by SIGPIPE.
+// The deadlines of both ends apply. Copy returns how many bytes dst has taken. If
+// writing to dst fails, more than that may have been read from src. If src is a
+// connection of this package, those bytes are kept for its next read. If it is one of
+// package net, up to 1 MiB is lost, where io.Copy would lose up to its buffer.
 //
-// The deadlines of both ends apply. The count is what dst has taken; if that
-// fails, more may have left src. A connection of this package keeps it for the
-// next call that reads; of what comes from a connection of package net up to
-// 1 MiB is lost, where io.Copy loses up to its buffer.
+// Several goroutines may read from src at the same time, including with another Copy;
+// each byte goes to one of them. Bytes that an interrupted Copy gives back are read
+// before everything that had not been read by then, so a reader that was waiting in the
+// meantime may have received bytes that follow them.
 //
-// Several goroutines may read from src while a Copy does, by another Copy too. Each byte
-// goes to one of them. What an interrupted Copy gives back is read before everything that
-// was not read until then; a reader that was waiting meanwhile may have got bytes that
-// came behind it.
+// If standard output is a broken pipe, Copy returns an error, as io.Copy does from
+// package net's connections. Package os does not recognize connections of this package:
+// io.Copy to os.Stdout from a *UnixConn or from an *io.LimitedReader ends the process
+// with SIGPIPE.
 //
-// The errors are those of dst.ReadFrom, or of src.WriteTo if dst is no connection
+// Errors are those of dst.ReadFrom, or those of src.WriteTo if dst is not a connection
 // of this package.
 func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	n, handled, err := transfer(dst, src)

@@ -13,8 +13,8 @@ import (
 	"github.com/iolib-go/sockets/internal/netfd"
 )
 
-// ArgumentError reports an argument that no socket could work with. It matches
-// syscall.EINVAL, and names the argument and what is wrong with it.
+// ArgumentError reports an argument that is invalid for any socket. It names the
+// argument and the reason, and matches [syscall.EINVAL].
 type ArgumentError struct {
 	Arg   string // "backlog"
 	Value any
@@ -173,10 +173,10 @@ func readError(fd *netfd.FD, err error) error {
 // wait.
 var ErrWouldBlock error = syscall.EAGAIN
 
-// RoleError reports that a socket is not fit for a role. It matches
-// errors.ErrUnsupported.
+// RoleError reports that a socket cannot take a role. It matches
+// [errors.ErrUnsupported].
 type RoleError struct {
-	Socket string // as Socket.String has it
+	Socket string // what Socket.String returns
 	Role   string // "listener"
 	Why    string // "it does not listen"
 }

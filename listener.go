@@ -157,23 +157,24 @@ func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 	return addr
 }
 
-// AcceptConfig holds the options of AcceptWith. With the zero value AcceptWith is
-// Accept.
+// AcceptConfig holds the options of AcceptWith. The zero value makes AcceptWith behave
+// like Accept.
 type AcceptConfig struct {
-	// Context ends the wait with it; the error matches what ctx.Err says, as that of
-	// a dial does. It does not affect the connection. Nil means for ever.
+	// Context, if not nil, limits the wait: AcceptWith fails when it ends, with an error
+	// that matches ctx.Err, like that of a dial. It has no effect on the accepted
+	// connection.
 	Context context.Context
 
-	// Timeout is how long to wait, besides the listener's deadline. Zero means
-	// for ever; a negative one fails at once, with os.ErrDeadlineExceeded.
+	// Timeout limits the wait in addition to the listener's deadline. Zero means no limit.
+	// A negative Timeout makes the call fail at once with os.ErrDeadlineExceeded.
 	Timeout time.Duration
 
-	// NoWait fails with ErrWouldBlock if no connection is there, whatever Timeout
-	// and deadlines say.
+	// NoWait makes AcceptWith fail with ErrWouldBlock if no connection is pending,
+	// regardless of Timeout and deadlines.
 	NoWait bool
 
-	// Format, InputBufferSize and OutputBufferSize are those of ListenConfig, for
-	// this connection. If all are zero the listener's count.
+	// Format, InputBufferSize and OutputBufferSize are as in ListenConfig, but for this
+	// connection alone. If all three are zero, the listener's values apply.
 	Format                            ExternalFormat
 	InputBufferSize, OutputBufferSize int
 }
@@ -361,7 +362,7 @@ func (*rawListener) Read(func(uintptr) bool) error { return syscall.EINVAL }
 // Write returns syscall.EINVAL.
 func (*rawListener) Write(func(uintptr) bool) error { return syscall.EINVAL }
 
-// TCPListener accepts TCP connections. It has the methods of net.TCPListener.
+// TCPListener accepts TCP connections. It has the methods of [net.TCPListener].
 type TCPListener struct {
 	l *listener
 }
@@ -375,7 +376,7 @@ func (l *TCPListener) core() *listener {
 	return l.l
 }
 
-// AcceptTCP waits for a connection, and returns it without an external format.
+// AcceptTCP waits for a connection and returns it without an external format.
 func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
 	fd, err := l.core().accept()
 	if err != nil {
@@ -384,36 +385,37 @@ func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
 	return newConn(fd).(*TCPConn), nil
 }
 
-// Accept waits for a connection, which is a *TCPConn, or a *TextConn over one.
+// Accept waits for a connection and returns it: a *TCPConn, or a *TextConn over one if
+// the listener has a format.
 func (l *TCPListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
 
-// AcceptWith is Accept as config says.
+// AcceptWith is like Accept, with the options in config.
 func (l *TCPListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	return l.core().acceptConnWith(config)
 }
 
-// Close stops listening. Accepted connections stay open; those that wait to be
-// accepted are reset, unless a copy of the descriptor is still open.
+// Close stops listening. Connections that have been accepted stay open. Those that
+// still wait to be accepted are reset, unless a copy of the descriptor is open.
 func (l *TCPListener) Close() error { return l.core().close() }
 
-// Addr returns the address listened to, also after Close. The same value is
-// returned every time; do not modify it.
+// Addr returns the listener's address. It also works after Close. All calls return the
+// same value; do not modify it.
 func (l *TCPListener) Addr() net.Addr { return l.l.fd.Local() }
 
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
-// zero t means to wait for ever.
+// SetDeadline sets the time after which Accept fails with [os.ErrDeadlineExceeded]. A
+// zero t means no deadline.
 func (l *TCPListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
 
-// File returns a file with a copy of the descriptor; the caller closes both. The
-// port stays open until both are closed.
+// File returns a file that uses a copy of the descriptor. The caller must close both;
+// the port is in use until both are closed.
 func (l *TCPListener) File() (*os.File, error) { return l.core().file() }
 
-// SyscallConn returns access to the descriptor. Its Read and Write return
-// syscall.EINVAL.
+// SyscallConn returns access to the descriptor. Its Read and Write methods return
+// [syscall.EINVAL].
 func (l *TCPListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
 
-// StreamListener accepts connections of families that package net does not know,
-// such as vsock.
+// StreamListener accepts connections of address families that package net does not
+// support, such as vsock.
 type StreamListener struct {
 	l *listener
 }
@@ -427,27 +429,28 @@ func (l *StreamListener) core() *listener {
 	return l.l
 }
 
-// Accept waits for a connection, which is a *StreamConn, or a *TextConn over one.
+// Accept waits for a connection and returns it: a *StreamConn, or a *TextConn over one
+// if the listener has a format.
 func (l *StreamListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
 
-// AcceptWith is Accept as config says.
+// AcceptWith is like Accept, with the options in config.
 func (l *StreamListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	return l.core().acceptConnWith(config)
 }
 
-// Close stops listening.
+// Close stops listening. Connections that have been accepted stay open.
 func (l *StreamListener) Close() error { return l.core().close() }
 
-// Addr returns the address listened to, also after Close.
+// Addr returns the listener's address. It also works after Close.
 func (l *StreamListener) Addr() net.Addr { return l.l.fd.Local() }
 
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
-// zero t means to wait for ever.
+// SetDeadline sets the time after which Accept fails with [os.ErrDeadlineExceeded]. A
+// zero t means no deadline.
 func (l *StreamListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
 
-// File returns a file with a copy of the descriptor; the caller closes both.
+// File returns a file that uses a copy of the descriptor. The caller must close both.
 func (l *StreamListener) File() (*os.File, error) { return l.core().file() }
 
-// SyscallConn returns access to the descriptor. Its Read and Write return
-// syscall.EINVAL.
+// SyscallConn returns access to the descriptor. Its Read and Write methods return
+// [syscall.EINVAL].
 func (l *StreamListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }

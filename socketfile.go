@@ -15,8 +15,8 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// UnixOwner is a user and a group that own the file of a unix socket. A negative
-// number leaves what the file got from the process, as in os.Chown.
+// UnixOwner is the user and the group that own the file of a unix socket. A negative ID
+// leaves the one that the file got from the process, as in [os.Chown].
 type UnixOwner struct {
 	UID, GID int
 }

@@ -41,6 +41,7 @@ type Batch struct {
 	oobs  []byte
 	flat  []byte
 	step  int // headers in the next system call
+	full  fullness
 }
 
 // maxStep is how many messages a system call takes, UIO_MAXIOV of Linux.
@@ -156,7 +157,7 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 	j := b.fd.newJoining(b.flags)
 	for sent < len(b.ms) {
 		encErr := b.pack(sent, encode, &j)
-		b.n, b.errno, b.step = 0, 0, maxStep
+		b.n, b.errno, b.step, b.full = 0, 0, maxStep, 0
 		if b.flags&sys.MSG_DONTWAIT == 0 {
 			err = b.fd.RawWrite(b.send)
 		} else {
@@ -285,6 +286,9 @@ func (b *Batch) send(s uintptr) bool {
 		b.n += n
 		b.step = maxStep
 		if b.errno = errno; errno != 0 {
+			if errno == sys.EAGAIN {
+				b.full.again(b.fd, b.vec.Name(b.n), b.flags)
+			}
 			return b.fd.settled(&b.errno, b.flags)
 		}
 		if n < asked && b.fd.Remote() != nil {

@@ -235,9 +235,7 @@ func sameAddr(a, b net.Addr) bool {
 // failed reports whether sending the messages from first up to end joined may have
 // been the mistake, and the caller should go on from there.
 func (j *joining) failed(errno syscall.Errno, name *sys.Sockaddr, size, first, end int) bool {
-	switch errno {
-	case syscall.EINVAL, syscall.EIO, syscall.EMSGSIZE:
-	default:
+	if errno != syscall.EIO && errno != syscall.EMSGSIZE && !sys.Refused(errno) {
 		return false
 	}
 	j.errno, j.to, j.size = errno, peerOf(name), size
@@ -258,10 +256,10 @@ func (j *joining) worked() {
 	switch {
 	case j.fewer:
 		segments.Store(oldSegments)
-	case j.errno == syscall.EIO: // the device that the path begins with cannot do it
-		j.refused.add(j.to, 0)
-	default: // EMSGSIZE, and EINVAL of Linux before 6.13
+	case j.errno == syscall.EMSGSIZE || j.errno == syscall.EINVAL: // of Linux before 6.13
 		j.refused.add(j.to, j.size)
+	default: // the device that the path begins with cannot do it: EIO; or the system
+		j.refused.add(j.to, 0)
 	}
 	j.errno = 0
 }

@@ -152,7 +152,7 @@ type HeldError struct {
 func (e *HeldError) Error() string { return fmt.Sprintf("descriptor %d: %v", e.Index, e.Err) }
 
 // SendRights sends all of b with the descriptors that were added, in one go as
-// seen by other writers; of a stream, they go with the first byte. Nobody can
+// seen by other writers; of a stream, they go with the first byte. Nothing can
 // close them while the system call runs. On other than datagram sockets a byte
 // of zero carries them if b is empty, and is not counted. The error is a
 // *HeldError if a descriptor was gone.
@@ -187,13 +187,10 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 	if uncounted {
 		r.n = 0
 	}
-	switch {
-	case err != nil:
-	case r.heldE != nil:
-		err = r.heldE
-	case r.errno != 0:
-		err = os.NewSyscallError("sendmsg", r.errno)
-	case r.n < len(b):
+	if err == nil && r.heldE != nil {
+		return r.n, r.heldE
+	}
+	if err = fd.failed("sendmsg", r.errno, err); err == nil && r.n < len(b) {
 		err = io.ErrUnexpectedEOF
 	}
 	return r.n, err
@@ -267,11 +264,7 @@ func (r *Rights) read(f func(uintptr) bool) (int, error) {
 	r.n, r.errno = 0, 0
 	err := r.fd.RawRead(f)
 	r.closePIDFD()
-	switch {
-	case err != nil:
-	case r.errno != 0:
-		err = os.NewSyscallError("recvmsg", r.errno)
-	case r.ended():
+	if err = r.fd.failed("recvmsg", r.errno, err); err == nil && r.ended() {
 		err = io.EOF
 	}
 	if err != nil {

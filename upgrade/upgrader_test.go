@@ -18,6 +18,7 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
 	"github.com/iolib-go/sockets/upgrade"
+	"golang.org/x/text/encoding/charmap"
 )
 
 // askVar makes the test binary a program that prints what an Upgrader answers: lines of
@@ -39,6 +40,8 @@ func ask() {
 		switch f[0] {
 		case "listen":
 			got, err = up.Listen(ctx, nil, f[1], f[2], f[3])
+		case "text":
+			got, err = acceptText(up, f[1], f[2], f[3])
 		case "packet":
 			got, err = up.ListenPacket(ctx, nil, f[1], f[2], f[3])
 		case "conn":
@@ -58,6 +61,16 @@ func ask() {
 	}
 	unused, err := up.Ready(ctx)
 	fmt.Println(unused, err)
+}
+
+// acceptText accepts a connection of a listener whose streams have an external format.
+func acceptText(up *upgrade.Upgrader, name, network, address string) (net.Conn, error) {
+	l, err := up.Listen(context.Background(), &sockets.ListenConfig{Format: sockets.ExternalFormat{Encoding: charmap.ISO8859_1}}, name, network, address)
+	if err != nil {
+		return nil, err
+	}
+	go sockets.Dial(network, l.Addr().String())
+	return l.Accept()
 }
 
 func TestInherited(t *testing.T) {
@@ -90,6 +103,8 @@ func TestInherited(t *testing.T) {
 		{"nothing", nil,
 			[]string{"listen new tcp 127.0.0.1:0", "packet newer udp 127.0.0.1:0", "listen unix unix " + unix, "conn peer", "file file"},
 			[]string{"new *sockets.TCPListener", "newer *sockets.UDPConn", "unix *sockets.UnixListener", "made anew", "made anew", "[] <nil>"}},
+		{"formats", all, []string{"text tcp tcp :1", "text new tcp 127.0.0.1:0"},
+			[]string{"tcp *sockets.TextConn", "new *sockets.TextConn", "[file peer udp] <nil>"}},
 		{"unused", all, nil, []string{"[file peer tcp udp] <nil>"}},
 		{"twice inherited", []activation.Named{named("tcp", tcp), named("tcp", tcp)}, nil, []string{`New: sockets: "tcp" was inherited twice`}},
 		{"twice asked", nil,
