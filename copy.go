@@ -45,39 +45,34 @@ func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	return n + m, err
 }
 
-// readFrom is ReadFrom of self, which is c's exported type.
-func (c *conn) readFrom(self net.Conn, r io.Reader) (int64, error) {
+// readFrom is the ReadFrom of those types that have one. io.Copy does not see it in c,
+// but a WriteTo of another package may hand c to us.
+func (c *conn) readFrom(r io.Reader) (int64, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	n, handled, err := transfer(self, r)
+	n, handled, err := transfer(c, r)
 	if !handled {
 		var m int64
-		m, err = io.Copy(connOnly{self}, r)
+		m, err = io.Copy(c, r)
 		n += m
 	}
 	return n, opError(c.fd, "readfrom", err)
 }
 
-// writeTo is WriteTo of self, which is c's exported type.
-func (c *conn) writeTo(self net.Conn, w io.Writer) (int64, error) {
+// writeTo is the WriteTo of those types that have one. io.Copy does not see it in c,
+// but a ReadFrom of another package, like that of package http, may hand c to us.
+func (c *conn) writeTo(w io.Writer) (int64, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	n, handled, err := transfer(w, self)
-	if !handled {
-		var m int64
-		m, err = io.Copy(w, connOnly{self})
-		n += m
-	} else if _, ok := w.(io.ReaderFrom); ok {
-		err = readFromError(w, err)
+	n, handled, err := transfer(w, c)
+	if handled {
+		return n, c.writeToError(w, err)
 	}
-	return n, opError(c.fd, "writeto", err)
+	m, err := io.Copy(w, c)
+	return n + m, opError(c.fd, "writeto", err)
 }
-
-// connOnly hides from io.Copy what a connection has beyond net.Conn. A ReadFrom
-// that wraps one of ours, like that of package http, may hand us one back.
-type connOnly struct{ net.Conn }
 
 // endKind says what a transfer may do with one of its ends.
 type endKind uint8
@@ -122,6 +117,9 @@ func transfer(w io.Writer, r io.Reader) (written int64, handled bool, err error)
 		var n int64
 		n, handled, err = netfd.SpliceDirect(dst, src, limit-written)
 		written += n
+		if to == socketEnd {
+			err = writeError(w, err)
+		}
 	}
 	if !handled && from == socketEnd {
 		var n int64
@@ -176,8 +174,8 @@ func connEnd(c *conn) (netfd.End, endKind) {
 // connOf returns the core of a connection of this package, nil for others.
 func connOf(x any) *conn {
 	switch x := x.(type) {
-	case connOnly:
-		return connOf(x.Conn)
+	case *conn:
+		return x
 	case *TCPConn:
 		return &x.conn
 	case *UnixConn:
@@ -233,23 +231,46 @@ func transferError(dst io.Writer, src io.Reader, err error) error {
 		return readFromError(dst, err)
 	}
 	if c := connOf(src); c != nil {
-		return opError(c.fd, "writeto", err)
+		return c.writeToError(dst, err)
 	}
+	err = readFromError(dst, err)
 	if s, ok := src.(net.Conn); ok {
 		if _, ok := dst.(net.Conn); !ok {
 			return foreignError(s, "writeto", err)
 		}
 	}
-	return readFromError(dst, err)
+	return err
+}
+
+// writeToError makes the error of a transfer what c.WriteTo would have made of it.
+func (c *conn) writeToError(dst io.Writer, err error) error {
+	if _, ok := dst.(io.ReaderFrom); ok {
+		err = readFromError(dst, err)
+	}
+	return opError(c.fd, "writeto", err)
 }
 
 // readFromError makes the error of a transfer what dst.ReadFrom would have made of it.
 func readFromError(dst io.Writer, err error) error {
+	if f, ok := dst.(*os.File); ok {
+		return pathError(f, err)
+	}
+	return connError(dst, "readfrom", err)
+}
+
+// writeError makes the error of a transfer what dst.Write would have made of it: from
+// what is no file with a length, package net copies to a connection.
+func writeError(dst io.Writer, err error) error {
+	return connError(dst, "write", err)
+}
+
+// connError is opError for dst, if that is a connection.
+func connError(dst io.Writer, op string, err error) error {
 	if c := connOf(dst); c != nil {
-		return opError(c.fd, "readfrom", err)
+		return opError(c.fd, op, err)
 	}
 	if c, ok := dst.(net.Conn); ok {
-		return foreignError(c, "readfrom", err)
+		return foreignError(c, op, err)
 	}
 	return err
 }

@@ -329,7 +329,7 @@ func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newListener(noListenConfig.core(fd, o), nil).(*TCPListener), nil
+	return newListener(noListenConfig.core(fd, o), o.file).(*TCPListener), nil
 }
 
 // ListenUDP makes a UDP socket that receives datagrams sent to laddr. If laddr is nil

@@ -109,10 +109,8 @@ func (c *UnixConn) SendFD(f syscall.Conn) error {
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	err := addDescriptor(r, 0, f)
-	if err == nil {
-		_, err = c.fd.SendRights(r, zeroByte)
-	}
+	r.Add(f)
+	_, err := c.fd.SendRights(r, zeroByte)
 	return opError(c.fd, "write", descriptorError(err))
 }
 
@@ -133,11 +131,8 @@ func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	err = checkSend(len(fds))
-	for i := 0; i < len(fds) && err == nil; i++ {
-		err = addDescriptor(r, i, fds[i])
-	}
-	if err == nil {
+	if err = checkSend(len(fds)); err == nil {
+		r.Add(fds...)
 		n, err = c.fd.SendRights(r, b)
 	}
 	return n, opError(c.fd, "write", descriptorError(err))
@@ -172,19 +167,10 @@ func checkSend(descriptors int) error {
 	return nil
 }
 
-func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
-	raw, err := netfd.Raw(f)
-	if err != nil {
-		return &DescriptorError{i, err}
-	}
-	r.Add(raw)
-	return nil
-}
-
 // descriptorError turns the error for a descriptor that was closed into ours.
 func descriptorError(err error) error {
 	if held, ok := err.(*netfd.HeldError); ok {
-		return &DescriptorError{held.Index, netfd.ConnError(held.Err)}
+		return &DescriptorError{held.Index, held.Err}
 	}
 	return err
 }
