@@ -514,64 +514,6 @@ func TestTimestamping(t *testing.T) {
 	}
 }
 
-// TestListenConfigPacketInfo receives from every family that a socket serves.
-func TestListenConfigPacketInfo(t *testing.T) {
-	for _, tt := range []struct{ name, network, listen, from, local string }{
-		{"IPv4", "udp4", "0.0.0.0:0", "127.0.0.2", "127.0.0.2"},
-		{"IPv6", "udp6", "[::]:0", "::1", "::1"},
-		{"both, from IPv6", "udp", "[::]:0", "::1", "::1"},
-		{"both, from IPv4", "udp", "[::]:0", "127.0.0.2", "::ffff:127.0.0.2"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			lc := ListenConfig{PacketInfo: true}
-			pc, err := lc.ListenPacket(t.Context(), tt.network, tt.listen)
-			if err != nil {
-				t.Skip(err)
-			}
-			defer pc.Close()
-			server := pc.(*UDPConn)
-			ap := netip.AddrPortFrom(netip.MustParseAddr(tt.from), uint16(server.LocalAddr().(*net.UDPAddr).Port))
-			client := conntest.ConnectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
-			conntest.LimitTime(t, client, server)
-			ttl, tos := sockopt.TTL, sockopt.TOS
-			if ap.Addr().Is6() {
-				ttl, tos = sockopt.UnicastHops, sockopt.TrafficClass
-			}
-			if err := ttl.Set(client, 7); err != nil {
-				t.Fatal(err)
-			}
-			if err := tos.Set(client, 0x28); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := client.Write([]byte("?")); err != nil {
-				t.Fatal(err)
-			}
-			p, _ := conntest.ReadInfo(t, server)
-			local := netip.MustParseAddr(tt.local)
-			want := PacketInfo{Local: local, Destination: local, Interface: p.Interface, TOS: 0x28, HasTOS: true, TTL: 7, HasTTL: true}
-			if p != want || p.Interface == 0 {
-				t.Errorf("PacketInfo %+v, want %+v", p, want)
-			}
-		})
-	}
-	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": ""} {
-		lc := ListenConfig{PacketInfo: true}
-		if network == "unix" {
-			c, err := lc.ListenPacket(t.Context(), "unixgram", address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Close()
-			continue
-		}
-		l, err := lc.Listen(t.Context(), network, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-	}
-}
-
 // An index of more than 32 bits names no interface, and not the one of its low bits.
 func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
 	if strconv.IntSize == 32 {
