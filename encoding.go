@@ -56,8 +56,13 @@ const (
 	NewlineCR   Newline = Newline(codec.CR)   // CR
 	NewlineCRLF Newline = Newline(codec.CRLF) // CR LF
 	NewlineAny  Newline = Newline(codec.Any)  // reads LF, CR and CR LF, writes LF
-	NewlineNEL  Newline = Newline(codec.NEL)  // U+0085, the newline of z/OS: byte 15 in EBCDIC, where LF is byte 25
-	NewlineNVT  Newline = Newline(codec.NVT)  // Telnet, RFC 854: CR LF, CR NUL for a bare CR, byte FF doubled; see TextConn.SetCommandFunc
+
+	// NewlineNEL is U+0085, the newline of z/OS: byte 15 in EBCDIC, where LF is byte 25.
+	NewlineNEL Newline = Newline(codec.NEL)
+
+	// NewlineNVT is that of Telnet, RFC 854: CR LF, and CR NUL for a bare CR. The byte FF is
+	// doubled, and commands are removed; see TextConn.SetCommandFunc.
+	NewlineNVT Newline = Newline(codec.NVT)
 )
 
 // String returns the style's name in [ParseFormat].

@@ -452,11 +452,11 @@ func TestControlErrorText(t *testing.T) {
 		want string
 		is   []error
 	}{
-		{sockets.ControlError{Max: 1, Err: sockets.ErrNoDescriptor}, "sockets: no descriptor came (asked for 1, got 0)", []error{sockets.ErrNoDescriptor}},
+		{sockets.ControlError{Max: 1, Err: sockets.ErrNoDescriptor}, "sockets: no descriptor received (asked for 1, got 0)", []error{sockets.ErrNoDescriptor}},
 		{sockets.ControlError{Descriptors: 2, Max: 3, Err: sockets.ErrDescriptorsLost, Errno: syscall.EMFILE},
-			"sockets: descriptors were lost (asked for 3, got 2): too many open files", []error{sockets.ErrDescriptorsLost, syscall.EMFILE}},
+			"sockets: descriptors lost (asked for 3, got 2): too many open files", []error{sockets.ErrDescriptorsLost, syscall.EMFILE}},
 		{sockets.ControlError{Descriptors: 2, Max: 1, Err: sockets.ErrTooManyDescriptors, TooLong: true},
-			"sockets: too many descriptors came (asked for 1, got 2); sockets: message longer than the buffer",
+			"sockets: too many descriptors received (asked for 1, got 2); sockets: message longer than the buffer",
 			[]error{sockets.ErrTooManyDescriptors, sockets.ErrMessageTooLong}},
 	} {
 		if got := tt.e.Error(); got != tt.want {

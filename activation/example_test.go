@@ -77,15 +77,15 @@ func ExampleNotify() {
 	// Output: false <nil>
 }
 
-// A service that systemd starts with its sockets, as units with FileDescriptorName=web,
-// Type=notify and WatchdogSec= say. Started by hand it listens by itself.
+// A service that systemd starts with its sockets, by units with FileDescriptorName=web,
+// Type=notify and WatchdogSec=. Started by hand, it listens by itself.
 func Example() {
 	ctx := context.Background()
 	inherited, err := activation.Inherited()
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer inherited.Close() // what is not used
+	defer inherited.Close() // those that are not used
 	listeners, err := inherited.Listeners()
 	if err != nil {
 		log.Fatal(err)
