@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // A file in an external format.
@@ -134,4 +135,50 @@ func ExampleTextConn_Skip() {
 	// Output:
 	// "abc" sockets: read shift_jis: malformed input: 83 at offset 3
 	// "\nfine" <nil>
+}
+
+func ExampleWithFormat() {
+	here, there := net.Pipe()
+	f, err := sockets.ParseFormat("cp1047,nel") // EBCDIC, as z/OS ends lines
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		c := sockets.WithFormat(here, f)
+		fmt.Fprintf(c, "HELLO\n")
+		c.Close()
+	}()
+	wire, err := io.ReadAll(there)
+	fmt.Printf("% X %v\n", wire, err)
+	// Output: C8 C5 D3 D3 D6 15 <nil>
+}
+
+func ExampleParseFormat() {
+	f, err := sockets.ParseFormat("MS932, CRLF")
+	fmt.Println(f, err)
+	_, err = sockets.ParseFormat("shift_jsi")
+	fmt.Println(err)
+	// Output:
+	// shift_jis,crlf <nil>
+	// sockets: parse: unknown encoding (nearest: shift_jis): "shift_jsi" at offset 0
+}
+
+func ExampleTextConn_Raw() {
+	here, there := net.Pipe()
+	go func() {
+		there.Write([]byte("length: 3\r\n\x00\xff\x01done\r\n"))
+		there.Close()
+	}()
+	c := sockets.NewTextConn(here, sockets.ExternalFormat{Encoding: conntest.MustEncoding("us-ascii"), Newline: sockets.NewlineCRLF})
+	var n int
+	if _, err := fmt.Fscanf(c, "length: %d\n", &n); err != nil {
+		log.Fatal(err)
+	}
+	bytes := make([]byte, n)
+	if _, err := io.ReadFull(c.Raw(), bytes); err != nil {
+		log.Fatal(err)
+	}
+	rest, err := io.ReadAll(c)
+	fmt.Printf("%d % x %q %v\n", n, bytes, rest, err)
+	// Output: 3 00 ff 01 "done\n" <nil>
 }

@@ -254,6 +254,7 @@ func TestConnectNoWaitAddr(t *testing.T) {
 		{"tcp4", net.IPv4zero, loopback},
 		{"tcp4", loopback.To16(), loopback},
 		{"tcp", loopback, loopback.To16()},
+		{"tcp", net.IPv6unspecified, net.IPv6loopback},
 	} {
 		addr := &net.TCPAddr{IP: tt.ip, Port: port}
 		c, err := conntest.NewSocket(t, tt.network).ConnectNoWait(addr)

@@ -57,6 +57,14 @@ func TestStreamConn(t *testing.T) {
 	socktest.Check(t, err)
 	defer stop()
 	s1, s2 := c1.(*sockets.StreamConn), c2.(*sockets.StreamConn)
+	n, err := s1.WriteBuffers(&net.Buffers{[]byte("sev"), []byte("eral")})
+	if n != 7 || err != nil {
+		t.Errorf("WriteBuffers: %d, %v", n, err)
+	}
+	parts := net.Buffers{make([]byte, 2), make([]byte, 5)}
+	if n, err := s2.ReadBuffers(parts); n != 7 || err != nil || string(parts[0])+string(parts[1]) != "several" {
+		t.Errorf("ReadBuffers: %q, %d, %v", parts, n, err)
+	}
 	conntest.Send(t, s1, "last", 0)
 	socktest.Check(t, s1.CloseWrite())
 	got, err := io.ReadAll(s2)
@@ -273,41 +281,4 @@ func TestSCTP(t *testing.T) {
 	socktest.CloseLater(t, a)
 	conntest.Send(t, conn.(*sockets.StreamConn), "x", 0)
 	conntest.WantReceive(t, a.(*sockets.StreamConn), 1, 0, "x")
-}
-
-// TestPacketConnWriteTo gives wrong destinations in every state: which error comes
-// first is as for the types of package net.
-func TestPacketConnWriteTo(t *testing.T) {
-	open := func() *sockets.PacketConn {
-		s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-		socktest.Check(t, err)
-		c, err := s.PacketConn()
-		socktest.Check(t, err)
-		socktest.CloseLater(t, c)
-		return c.(*sockets.PacketConn)
-	}
-	long := &sockets.RawAddr{Family: unix.AF_NETLINK, Data: make([]byte, 127)}
-	c := open()
-	_, err := c.WriteTo([]byte("x"), nil)
-	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
-	_, err = c.WriteTo([]byte("x"), (*sockets.NetlinkAddr)(nil))
-	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
-	_, err = c.WriteTo([]byte("x"), long)
-	socktest.WantError(t, err, "write", syscall.EINVAL)
-	socktest.Check(t, c.SetWriteDeadline(time.Unix(1, 0)))
-	_, err = c.WriteTo([]byte("x"), long)
-	socktest.WantError(t, err, "write", os.ErrDeadlineExceeded)
-	socktest.Check(t, c.Close())
-	_, err = c.WriteTo([]byte("x"), long)
-	socktest.WantError(t, err, "write", net.ErrClosed)
-
-	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-	socktest.Check(t, err)
-	p, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})
-	socktest.Check(t, err)
-	socktest.CloseLater(t, p)
-	for _, addr := range []net.Addr{nil, long, &sockets.NetlinkAddr{}} {
-		_, err = p.(net.PacketConn).WriteTo([]byte("x"), addr)
-		socktest.WantError(t, err, "write", net.ErrWriteToConnected)
-	}
 }

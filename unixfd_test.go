@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -442,4 +443,50 @@ func TestDescriptorOfNil(t *testing.T) {
 func TestLeavePathOfNil(t *testing.T) {
 	(*sockets.UnixListener)(nil).LeavePath()()
 	new(sockets.UnixListener).LeavePath()()
+}
+
+// TestControlErrorText says what came, what was asked for, and all that is wrong.
+func TestControlErrorText(t *testing.T) {
+	for _, tt := range []struct {
+		e    sockets.ControlError
+		want string
+		is   []error
+	}{
+		{sockets.ControlError{Max: 1, Err: sockets.ErrNoDescriptor}, "sockets: no descriptor came (asked for 1, got 0)", []error{sockets.ErrNoDescriptor}},
+		{sockets.ControlError{Descriptors: 2, Max: 3, Err: sockets.ErrDescriptorsLost, Errno: syscall.EMFILE},
+			"sockets: descriptors were lost (asked for 3, got 2): too many open files", []error{sockets.ErrDescriptorsLost, syscall.EMFILE}},
+		{sockets.ControlError{Descriptors: 2, Max: 1, Err: sockets.ErrTooManyDescriptors, TooLong: true},
+			"sockets: too many descriptors came (asked for 1, got 2); sockets: message longer than the buffer",
+			[]error{sockets.ErrTooManyDescriptors, sockets.ErrMessageTooLong}},
+	} {
+		if got := tt.e.Error(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+		for _, target := range []error{
+			sockets.ErrNoDescriptor, sockets.ErrTooManyDescriptors, sockets.ErrDescriptorsLost, sockets.ErrMessageTooLong,
+			sockets.ErrUnknownControl, sockets.ErrNoCredentials, syscall.EMFILE,
+		} {
+			if got := errors.Is(&tt.e, target); got != slices.Contains(tt.is, target) {
+				t.Errorf("%v matches %v: %v", &tt.e, target, got)
+			}
+		}
+	}
+}
+
+// TestReceiveRefuses asks for what could only lose data.
+func TestReceiveRefuses(t *testing.T) {
+	a, b := conntest.Pair(t, "unix")
+	conntest.MustWrite(t, a, "kept")
+	for name, err := range map[string]error{
+		"ReceiveFDs, fewer than none": func() error { _, _, err := b.ReceiveFDs(make([]byte, 1), -1); return err }(),
+		"ReceiveFDs, no buffer":       func() error { _, _, err := b.ReceiveFDs(nil, 1); return err }(),
+		"ReceiveRawFDs, no buffer":    func() error { _, _, err := b.ReceiveRawFDs(nil, make([]int, 1)); return err }(),
+		"ReceiveCred, no buffer":      func() error { _, _, err := b.ReceiveCred(nil); return err }(),
+	} {
+		socktest.WantError(t, err, "read", syscall.EINVAL)
+		if _, ok := errors.AsType[*sockets.ArgumentError](err); !ok {
+			t.Errorf("%s: %v, want an *ArgumentError", name, err)
+		}
+	}
+	conntest.WantMessage(t, b, "kept")
 }

@@ -23,11 +23,11 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// SuccessorError reports a successor that was started and did not become ready.
+// SuccessorError reports a successor that was started but did not become ready.
 type SuccessorError struct {
-	Err    error            // why; os.ErrDeadlineExceeded if it took too long
-	State  *os.ProcessState // how it ended
-	Output string           // the last lines of what it wrote, if Config.Command left that alone
+	Err    error            // the reason; os.ErrDeadlineExceeded if it took too long
+	State  *os.ProcessState // how it exited
+	Output string           // the last lines that it wrote, unless Config.Command redirected them
 }
 
 func (e *SuccessorError) Error() string {
@@ -50,13 +50,13 @@ var errExited = errors.New("it exited")
 // errHungUp is that for one that closed the link.
 var errHungUp = errors.New("it closed the connection to its predecessor")
 
-// Upgrade starts a successor and returns once it is ready; Done is closed then. After an
-// error this process goes on serving as before: the successor's end is waited for, and
-// the service manager is told that the service is ready again.
+// Upgrade starts a successor and returns once it is ready; Done is closed then. After
+// an error this process continues to serve as before: Upgrade has waited for the
+// successor to exit, and has told the service manager that the service is ready again.
 //
-// The error is ErrUpgrading, ErrNotReady or ErrStopped if there was nothing to start, a
-// *SuccessorError if what was started did not become ready, and otherwise tells why it
-// could not be started.
+// The error is [ErrUpgrading], [ErrNotReady] or [ErrStopped] if no successor was
+// started, a [*SuccessorError] if the successor did not become ready, and otherwise the
+// reason why it could not be started.
 func (u *Upgrader) Upgrade(ctx context.Context) error {
 	return u.replace(ctx, u.start)
 }

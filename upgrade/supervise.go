@@ -19,8 +19,8 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// Supervise keeps a container alive across upgrades. A container ends with its process
-// 1, which therefore must not be the process that is replaced. Call Supervise first in
+// Supervise keeps a container running across upgrades. A container ends with its
+// process 1, so process 1 must not be the one that is replaced. Call Supervise first in
 // main, before anything else is started:
 //
 //	func main() {
@@ -30,12 +30,12 @@ import (
 //		...
 //
 // In any process other than process 1 it returns nil at once. In process 1 it starts
-// the program again with the same arguments and does not return: it passes signals on
-// to the process that serves, which it learns from the messages to the service manager,
-// reaps orphaned processes, and exits with the status of the last process that served.
-// The messages are passed on to the real service manager, if there is one.
+// the program again with the same arguments and does not return. It passes signals on
+// to the process that serves, reaps orphaned processes, and exits with the status of
+// the last process that served. It learns which process serves from the messages to the
+// service manager, and passes them on to the real service manager if there is one.
 //
-// The error is the reason why the program could not be started.
+// An error means that the program could not be started.
 func Supervise() error {
 	if os.Getpid() != 1 {
 		return nil

@@ -413,7 +413,7 @@ func TestFDAfterCopy(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a, src := conntest.Pair(t, "unix")
-			dst, peer := conntest.UnixPair(t) // peer reads nothing, so that dst is full soon
+			dst, peer := conntest.Pair(t, "unix") // peer reads nothing, so that dst is full soon
 			_ = peer
 			dst.SetWriteBuffer(10_000)
 			want := make([]byte, 100_000)

@@ -131,9 +131,9 @@ func TestPacketSocket(t *testing.T) {
 		t.Errorf("received %q from %v, %v", buf[:n], from, err)
 	}
 	_, err = a.WriteTo([]byte("x"), &net.UDPAddr{Port: 1})
-	var wrong *net.AddrError
+	var wrong *sockets.ArgumentError
 	if !errors.As(err, &wrong) {
-		t.Errorf("WriteTo a UDP address: %v, want *net.AddrError", err)
+		t.Errorf("WriteTo a UDP address: %v, want *ArgumentError", err)
 	}
 	_, err = a.WriteTo([]byte("x"), nil)
 	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
@@ -281,9 +281,9 @@ func TestUnknownFamilyXDP(t *testing.T) {
 	socktest.WantError(t, s.Bind(address(1<<20)), "bind", syscall.ENODEV)
 	socktest.WantError(t, s.Bind(address(lo.Index)), "bind", syscall.EINVAL) // no ring of frames yet
 	socktest.WantError(t, s.Bind(&sockets.RawAddr{Family: unix.AF_XDP, Data: make([]byte, 127)}), "bind", syscall.EINVAL)
-	var wrong *net.AddrError
+	var wrong *sockets.ArgumentError
 	if err := s.Bind(&sockets.RawAddr{Family: unix.AF_INET}); !errors.As(err, &wrong) {
-		t.Errorf("Bind to an address of another family: %v, want *net.AddrError", err)
+		t.Errorf("Bind to an address of another family: %v, want *ArgumentError", err)
 	}
 	const frame, frames = 4096, 4
 	memory, err := unix.Mmap(-1, 0, frame*frames, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
