@@ -117,7 +117,7 @@ func TestReadAndWriteDoNotAllocate(t *testing.T) {
 		for _, style := range []string{"", ",crlf", ",strict"} {
 			f := parse(t, name+style)
 			var e codec.Encoder
-			lax := f.codec()
+			lax, _ := f.codec()
 			lax.Strict = false
 			e.Init(lax)
 			wire := make([]byte, 1<<16)

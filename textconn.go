@@ -45,7 +45,7 @@ var (
 // UTF-8 that is neither strict nor has another line end than "\n". Any other
 // f gives a *TextConn, see NewTextConn.
 func WithFormat(c net.Conn, f ExternalFormat) net.Conn {
-	if f.check() == nil && f.codec().AsIs() {
+	if g, err := f.codec(); err == nil && g.AsIs() {
 		return c
 	}
 	return NewTextConn(c, f)
@@ -61,8 +61,9 @@ func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	t.r.conn, t.r.other = c, &t.w
 	t.w.conn, t.w.deadlines = c, &t.deadlines
 	t.deadlines.conn = c
-	t.r.setFormat(f)
-	t.w.setFormat(f)
+	g, err := f.codec()
+	t.r.setFormat(g, err)
+	t.w.setFormat(g, err)
 	return t
 }
 
@@ -96,12 +97,13 @@ func (c *TextConn) SetBufferSizes(input, output int) error {
 // After a CR in the style NewlineAny, a "\n" that follows belongs to the line
 // end that was read, unless the format is switched to another style.
 func (c *TextConn) SetReadFormat(f ExternalFormat) error {
-	if err := f.check(); err != nil {
+	g, err := f.codec()
+	if err != nil {
 		return err
 	}
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	c.r.setFormat(f)
+	c.r.setFormat(g, nil)
 	return nil
 }
 
@@ -113,13 +115,14 @@ func (c *TextConn) SetReadFormat(f ExternalFormat) error {
 // If sending fails, f is the format all the same, and the unsent bytes go first
 // at the next Write.
 func (c *TextConn) SetWriteFormat(f ExternalFormat) error {
-	if err := f.check(); err != nil {
+	g, err := f.codec()
+	if err != nil {
 		return err
 	}
 	c.w.mu.Lock()
 	defer c.w.unlock()
-	err := c.w.finish()
-	c.w.setFormat(f)
+	err = c.w.finish()
+	c.w.setFormat(g, nil)
 	return joinErrors(err, c.w.send())
 }
 
