@@ -17,7 +17,7 @@ import (
 )
 
 // watched are lines of a unit that systemd watches.
-var watched = []string{"WatchdogSec=8", "Restart=on-failure", "RestartSec=0"}
+var watched = []string{"WatchdogSec=6", "Restart=on-failure", "RestartSec=0"}
 
 // TestSystemdWatchdog has systemd watch a service that is well, then ill, then silent.
 func TestSystemdWatchdog(t *testing.T) {
