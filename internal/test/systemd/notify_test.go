@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,6 +128,7 @@ func TestSystemdStore(t *testing.T) {
 		t.Errorf("found at first, mismatch (-want +got):\n%s", diff)
 	}
 	u.await("NFileDescriptorStore", "3") // polled is forgotten
+	u.await("StatusErrno", fmt.Sprint(int(syscall.ENOSPC)))
 	c, err := net.Dial("tcp", u.addr)
 	socktest.Check(t, err)
 	c.Close()
