@@ -45,36 +45,34 @@ func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	return n + m, err
 }
 
-// readFrom is ReadFrom of self, which is c's exported type.
-func (c *conn) readFrom(self net.Conn, r io.Reader) (int64, error) {
+// readFrom is the ReadFrom of those types that have one. io.Copy does not see it in c,
+// but a WriteTo of another package may hand c to us.
+func (c *conn) readFrom(r io.Reader) (int64, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	n, handled, err := transfer(self, r)
+	n, handled, err := transfer(c, r)
 	if !handled {
 		var m int64
-		m, err = io.Copy(connOnly{self}, r)
+		m, err = io.Copy(c, r)
 		n += m
 	}
 	return n, opError(c.fd, "readfrom", err)
 }
 
-// writeTo is WriteTo of self, which is c's exported type.
-func (c *conn) writeTo(self net.Conn, w io.Writer) (int64, error) {
+// writeTo is the WriteTo of those types that have one. io.Copy does not see it in c,
+// but a ReadFrom of another package, like that of package http, may hand c to us.
+func (c *conn) writeTo(w io.Writer) (int64, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	n, handled, err := transfer(w, self)
+	n, handled, err := transfer(w, c)
 	if handled {
 		return n, c.writeToError(w, err)
 	}
-	m, err := io.Copy(w, connOnly{self})
+	m, err := io.Copy(w, c)
 	return n + m, opError(c.fd, "writeto", err)
 }
-
-// connOnly hides from io.Copy what a connection has beyond net.Conn. A ReadFrom
-// that wraps one of ours, like that of package http, may hand us one back.
-type connOnly struct{ net.Conn }
 
 // endKind says what a transfer may do with one of its ends.
 type endKind uint8
@@ -176,8 +174,8 @@ func connEnd(c *conn) (netfd.End, endKind) {
 // connOf returns the core of a connection of this package, nil for others.
 func connOf(x any) *conn {
 	switch x := x.(type) {
-	case connOnly:
-		return connOf(x.Conn)
+	case *conn:
+		return x
 	case *TCPConn:
 		return &x.conn
 	case *UnixConn:

@@ -56,8 +56,13 @@ const (
 	NewlineCR   Newline = Newline(codec.CR)   // CR
 	NewlineCRLF Newline = Newline(codec.CRLF) // CR LF
 	NewlineAny  Newline = Newline(codec.Any)  // reads LF, CR and CR LF, writes LF
-	NewlineNEL  Newline = Newline(codec.NEL)  // U+0085, the newline of z/OS: byte 15 in EBCDIC, where LF is byte 25
-	NewlineNVT  Newline = Newline(codec.NVT)  // Telnet, RFC 854: CR LF, CR NUL for a bare CR, byte FF doubled; see TextConn.SetCommandFunc
+
+	// NewlineNEL is U+0085, the newline of z/OS: byte 15 in EBCDIC, where LF is byte 25.
+	NewlineNEL Newline = Newline(codec.NEL)
+
+	// NewlineNVT is that of Telnet, RFC 854: CR LF, and CR NUL for a bare CR. The byte FF is
+	// doubled, and commands are removed; see TextConn.SetCommandFunc.
+	NewlineNVT Newline = Newline(codec.NVT)
 )
 
 // String returns the style's name in [ParseFormat].
@@ -229,11 +234,11 @@ func (f ExternalFormat) check() error {
 	var err error
 	switch {
 	case !codec.Newline(f.Newline).Valid():
-		err = fmt.Errorf("%w: unknown style of line ends %d", ErrFormatOption, uint8(f.Newline))
+		err = fmt.Errorf("%w: unknown newline style %d", ErrFormatOption, uint8(f.Newline))
 	case !charset.Usable():
-		err = fmt.Errorf("%w: the encoding has no decoder or no encoder", ErrFormatOption)
+		err = fmt.Errorf("%w: the encoding lacks a decoder or an encoder", ErrFormatOption)
 	case f.Newline == NewlineNEL && !charset.EncodesNEL():
-		err = fmt.Errorf("%w: line ends are U+0085, which the encoding lacks", ErrFormatOption)
+		err = fmt.Errorf("%w: the newline is U+0085, which the encoding lacks", ErrFormatOption)
 	default:
 		return nil
 	}

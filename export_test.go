@@ -18,7 +18,7 @@ func StreamListenerOf(l *UnixListener) *StreamListener {
 	k := *l.l.fd.Kind
 	k.Family = sys.AF_VSOCK // which is what decides
 	l.l.fd.SetKind(k)
-	return newListener(l.l, nil).(*StreamListener)
+	return newListener(l.l, socketFile{}).(*StreamListener)
 }
 
 // WrapsEOF is how this release's package net reports the end of a stream.

@@ -206,7 +206,7 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 		err = lc.checkFile(k, addr)
 	}
 	if err == nil && lc.GroupOnly && !isGroup(addr) {
-		err = &ArgumentError{Arg: "address", Value: addr, Why: "must be a multicast group of UDP for GroupOnly"}
+		err = &ArgumentError{Arg: "address", Value: addr, Why: "must be a UDP multicast group for GroupOnly"}
 	}
 	if err == nil {
 		fd, o, err = lc.open(ctx, k, addr)
@@ -329,7 +329,7 @@ func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newListener(noListenConfig.core(fd, o), nil).(*TCPListener), nil
+	return newListener(noListenConfig.core(fd, o), o.file).(*TCPListener), nil
 }
 
 // ListenUDP makes a UDP socket that receives datagrams sent to laddr. If laddr is nil

@@ -20,7 +20,8 @@ import (
 // syscall.EINVAL.
 type listener struct {
 	fd   *netfd.FD
-	role TCPListener // or a StreamListener, see newListener
+	role TCPListener   // or a StreamListener, see newListener
+	unix *UnixListener // of a unix socket, otherwise nil
 
 	heirs  inheritance
 	format *wireFormat // nil: none
@@ -59,19 +60,32 @@ func (l *listener) turn() chan struct{} {
 // newCore returns the core of a listener on fd. touched says that other
 // code had access to the descriptor.
 func newCore(fd *netfd.FD, touched bool) *listener {
-	l := &listener{fd: fd}
-	l.role.l = l
+	var l *listener
+	if fd.Family == sys.AF_UNIX {
+		both := new(struct { // allocated as one
+			core listener
+			unix UnixListener
+		})
+		l = &both.core
+		l.unix = &both.unix
+		l.unix.l = l
+	} else {
+		l = new(listener)
+	}
+	l.fd, l.role.l = fd, l
 	local := fd.Local()
 	l.askLocal.Store(touched || local == nil || isWildcard(local) || lacksZone(local))
 	return l
 }
 
 // newListener returns l as a listener of the type that fits its kind, whichever way it
-// came about. file is the one that was made for a unix socket, if any.
-func newListener(l *listener, file *socketFile) net.Listener {
+// came about. file is the one that was made for a unix socket.
+func newListener(l *listener, file socketFile) net.Listener {
 	switch l.fd.Family {
 	case sys.AF_UNIX:
-		return &UnixListener{l: l, made: file, file: file}
+		l.unix.made = file
+		l.unix.file = &l.unix.made
+		return l.unix
 	case sys.AF_INET, sys.AF_INET6:
 		if l.fd.Type == sys.SOCK_STREAM && isTCPProto(l.fd.Proto) {
 			return &l.role
@@ -86,7 +100,7 @@ func (lc *ListenConfig) adopted(fd *netfd.FD) net.Listener {
 	l.heirs.options = slices.Clone(lc.Options)
 	l.heirs.defaults = lc.tcpDefaults()
 	l.format = lc.heldFormat()
-	return newListener(l, nil)
+	return newListener(l, socketFile{})
 }
 
 // accept waits for a connection and returns its descriptor, in the poller and with
@@ -221,37 +235,63 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		return l.accept()
 	}
 	var limit time.Time
-	var expired <-chan time.Time
 	if config.Timeout != 0 {
 		limit = time.Now().Add(config.Timeout)
-		timer := time.NewTimer(config.Timeout)
-		defer timer.Stop()
-		expired = timer.C
 	}
 	turn := l.turn()
 	select {
 	case turn <- struct{}{}:
-	case <-expired:
-		return giveUp(os.ErrDeadlineExceeded)
-	case <-ctx.Done():
-		return giveUp(mapErr(ctx.Err()))
+	default:
+		if err := waitTurn(ctx, turn, limit); err != nil {
+			return giveUp(err)
+		}
 	}
 	l.setLimit(limit)
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		l.setLimit(time.Unix(1, 0))
-		close(ended)
-	})
-	fd, err := l.fd.Accept(&peer)
-	if !stop() {
-		<-ended // or it would strike the next call
+	stop := func() {}
+	if ctx.Done() != nil {
+		stop = l.limitBy(ctx)
 	}
+	fd, err := l.fd.Accept(&peer)
+	stop()
 	l.setLimit(time.Time{})
 	<-turn
 	if err == os.ErrDeadlineExceeded && ctx.Err() != nil {
 		err = mapErr(ctx.Err())
 	}
 	return l.accepted(&peer, fd, err)
+}
+
+// waitTurn waits until it is the caller's turn, until limit, unless that is zero, and
+// the end of ctx.
+func waitTurn(ctx context.Context, turn chan<- struct{}, limit time.Time) error {
+	var expired <-chan time.Time
+	if !limit.IsZero() {
+		timer := time.NewTimer(time.Until(limit))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-expired:
+		return os.ErrDeadlineExceeded
+	case <-ctx.Done():
+		return mapErr(ctx.Err())
+	}
+}
+
+// limitBy has the end of ctx end the wait, until stop returns.
+func (l *listener) limitBy(ctx context.Context) (stop func()) {
+	ended := make(chan struct{})
+	stopped := context.AfterFunc(ctx, func() {
+		l.setLimit(time.Unix(1, 0))
+		close(ended)
+	})
+	return func() {
+		if !stopped() {
+			<-ended // or it would strike the next call
+		}
+	}
 }
 
 func (l *listener) setDeadline(t time.Time) error {

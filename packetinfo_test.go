@@ -41,10 +41,7 @@ func TestPacketInfoReply(t *testing.T) {
 		{"mapped", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo6}, "::ffff:127.0.0.2"},
 		{"mapped, of IPv4", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo}, "127.0.0.2"},
 	}
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip("no loopback interface called lo: ", err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			network := "udp"
@@ -331,10 +328,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 
 // A dual-stack socket asks for an interface alone in the family that it sends over.
 func TestPacketInfoInterfaceAlone(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	c := conntest.OpenUDP(t, "udp")
 	tests := []struct{ network, local string }{
 		{"udp4", "::ffff:0.0.0.0"},
@@ -511,73 +505,12 @@ func TestTimestamping(t *testing.T) {
 	}
 }
 
-// TestListenConfigPacketInfo receives from every family that a socket serves.
-func TestListenConfigPacketInfo(t *testing.T) {
-	for _, tt := range []struct{ name, network, listen, from, local string }{
-		{"IPv4", "udp4", "0.0.0.0:0", "127.0.0.2", "127.0.0.2"},
-		{"IPv6", "udp6", "[::]:0", "::1", "::1"},
-		{"both, from IPv6", "udp", "[::]:0", "::1", "::1"},
-		{"both, from IPv4", "udp", "[::]:0", "127.0.0.2", "::ffff:127.0.0.2"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			lc := ListenConfig{PacketInfo: true}
-			pc, err := lc.ListenPacket(t.Context(), tt.network, tt.listen)
-			if err != nil {
-				t.Skip(err)
-			}
-			defer pc.Close()
-			server := pc.(*UDPConn)
-			ap := netip.AddrPortFrom(netip.MustParseAddr(tt.from), uint16(server.LocalAddr().(*net.UDPAddr).Port))
-			client := conntest.ConnectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
-			conntest.LimitTime(t, client, server)
-			ttl, tos := sockopt.TTL, sockopt.TOS
-			if ap.Addr().Is6() {
-				ttl, tos = sockopt.UnicastHops, sockopt.TrafficClass
-			}
-			if err := ttl.Set(client, 7); err != nil {
-				t.Fatal(err)
-			}
-			if err := tos.Set(client, 0x28); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := client.Write([]byte("?")); err != nil {
-				t.Fatal(err)
-			}
-			p, _ := conntest.ReadInfo(t, server)
-			local := netip.MustParseAddr(tt.local)
-			want := PacketInfo{Local: local, Destination: local, Interface: p.Interface, TOS: 0x28, HasTOS: true, TTL: 7, HasTTL: true}
-			if p != want || p.Interface == 0 {
-				t.Errorf("PacketInfo %+v, want %+v", p, want)
-			}
-		})
-	}
-	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": ""} {
-		lc := ListenConfig{PacketInfo: true}
-		if network == "unix" {
-			c, err := lc.ListenPacket(t.Context(), "unixgram", address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Close()
-			continue
-		}
-		l, err := lc.Listen(t.Context(), network, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-	}
-}
-
 // An index of more than 32 bits names no interface, and not the one of its low bits.
 func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("an int has 32 bits")
 	}
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	low32 := int64(1) << 32
 	for _, network := range []string{"udp4", "udp6"} {
 		a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)

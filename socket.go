@@ -134,7 +134,8 @@ func (s *Socket) bind(fd *netfd.FD, addr net.Addr) error {
 	if err := fd.Bind(&sa); err != nil {
 		return err
 	}
-	s.file.Store(socketFileAt(addr))
+	file := socketFileAt(addr)
+	s.file.Store(&file)
 	fd.SetLocal(localAddr(fd))
 	return nil
 }
@@ -372,7 +373,11 @@ func (s *Socket) listen(fd *netfd.FD, n int) (net.Listener, error) {
 	if err := s.move(fd); err != nil {
 		return nil, err
 	}
-	return newListener(newCore(fd, true), s.file.Load()), nil
+	var file socketFile
+	if bound := s.file.Load(); bound != nil {
+		file = *bound
+	}
+	return newListener(newCore(fd, true), file), nil
 }
 
 // Conn makes the socket a connection without connecting it. It is for a descriptor that

@@ -20,10 +20,10 @@ var (
 )
 
 // ReadFrom is like [TCPConn.ReadFrom].
-func (c *StreamConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(c, r) }
+func (c *StreamConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(r) }
 
 // WriteTo is like [TCPConn.WriteTo].
-func (c *StreamConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(c, w) }
+func (c *StreamConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(w) }
 
 // CloseRead shuts down the reading side of the connection. Most callers should just use
 // Close.

@@ -17,11 +17,11 @@ type TCPConn struct {
 
 // ReadFrom reads r until [io.EOF] and writes what it reads to the connection. It avoids
 // copying the data where [Copy] does.
-func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(c, r) }
+func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(r) }
 
 // WriteTo reads from the connection until the peer ends the stream, and writes what it
 // reads to w. It avoids copying the data where [Copy] does.
-func (c *TCPConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(c, w) }
+func (c *TCPConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(w) }
 
 var (
 	_ net.Conn      = (*TCPConn)(nil)

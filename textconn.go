@@ -410,7 +410,7 @@ func (w wireFormat) check(typ int) error {
 		return nil
 	}
 	if typ != sys.SOCK_STREAM {
-		return &ArgumentError{Arg: "format", Value: w.format, Why: "only streams have one, not " + typeName(typ) + " sockets"}
+		return &ArgumentError{Arg: "format", Value: w.format, Why: "only streams can have one, not " + typeName(typ) + " sockets"}
 	}
 	if err := w.format.check(); err != nil {
 		return err

@@ -23,26 +23,26 @@ var _ = [1]struct{}{}[MaxDescriptors-sys.MaxRights] // they are the same
 // relatives matches one or more of them.
 var (
 	// ErrNoDescriptor means that plain data arrived, without a descriptor.
-	ErrNoDescriptor = errors.New("sockets: no descriptor came")
+	ErrNoDescriptor = errors.New("sockets: no descriptor received")
 
 	// ErrTooManyDescriptors means that more descriptors arrived than were asked for.
-	ErrTooManyDescriptors = errors.New("sockets: too many descriptors came")
+	ErrTooManyDescriptors = errors.New("sockets: too many descriptors received")
 
 	// ErrDescriptorsLost means that the kernel could not install all of the descriptors
 	// and discarded the rest. Either this process has reached its limit of open files, in
 	// which case the error matches syscall.EMFILE as well, or a security policy forbids
 	// it.
-	ErrDescriptorsLost = errors.New("sockets: descriptors were lost")
+	ErrDescriptorsLost = errors.New("sockets: descriptors lost")
 
 	// ErrMessageTooLong means that the message is longer than the buffer.
 	ErrMessageTooLong = errors.New("sockets: message longer than the buffer")
 
 	// ErrUnknownControl means that control data arrived other than descriptors and what
 	// PassCred, PassPIDFD and PassSecurity ask for.
-	ErrUnknownControl = errors.New("sockets: unknown control data came")
+	ErrUnknownControl = errors.New("sockets: unknown control data received")
 
 	// ErrNoCredentials means that no credentials arrived because PassCred is off.
-	ErrNoCredentials = errors.New("sockets: no credentials came")
+	ErrNoCredentials = errors.New("sockets: no credentials received")
 )
 
 // ControlError reports what is wrong with the control data of a received message. All
@@ -109,10 +109,8 @@ func (c *UnixConn) SendFD(f syscall.Conn) error {
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	err := addDescriptor(r, 0, f)
-	if err == nil {
-		_, err = c.fd.SendRights(r, zeroByte)
-	}
+	r.Add(f)
+	_, err := c.fd.SendRights(r, zeroByte)
 	return opError(c.fd, "write", descriptorError(err))
 }
 
@@ -133,11 +131,8 @@ func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	err = checkSend(len(fds))
-	for i := 0; i < len(fds) && err == nil; i++ {
-		err = addDescriptor(r, i, fds[i])
-	}
-	if err == nil {
+	if err = checkSend(len(fds)); err == nil {
+		r.Add(fds...)
 		n, err = c.fd.SendRights(r, b)
 	}
 	return n, opError(c.fd, "write", descriptorError(err))
@@ -172,19 +167,10 @@ func checkSend(descriptors int) error {
 	return nil
 }
 
-func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
-	raw, err := netfd.Raw(f)
-	if err != nil {
-		return &DescriptorError{i, err}
-	}
-	r.Add(raw)
-	return nil
-}
-
 // descriptorError turns the error for a descriptor that was closed into ours.
 func descriptorError(err error) error {
 	if held, ok := err.(*netfd.HeldError); ok {
-		return &DescriptorError{held.Index, netfd.ConnError(held.Err)}
+		return &DescriptorError{held.Index, held.Err}
 	}
 	return err
 }
@@ -345,7 +331,7 @@ func (c *UnixConn) checkReceive(b []byte, max int) error {
 		return &ArgumentError{Arg: "number of descriptors", Value: max, Why: "must not be negative"}
 	}
 	if len(b) == 0 && c.fd.Type == sys.SOCK_STREAM {
-		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "control data come with a byte of a stream"}
+		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "must not be empty on a stream: control data needs a byte"}
 	}
 	return nil
 }

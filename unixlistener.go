@@ -12,10 +12,10 @@ import (
 // [net.UnixListener].
 type UnixListener struct {
 	l    *listener
-	made *socketFile // by bind; nil if the listener came from a descriptor
+	made socketFile // by bind; none if the listener came from a descriptor
 
 	mu     sync.Mutex  // guards what follows
-	file   *socketFile // to remove; nil if it is not ours
+	file   *socketFile // to remove; nil, or none, if it is not ours
 	left   *int        // how many processes it was left to, since SetUnlinkOnClose
 	closed bool
 }
@@ -82,12 +82,13 @@ func (l *UnixListener) unlink() {
 //
 // It is safe for concurrent use, also with Close.
 func (l *UnixListener) SetUnlinkOnClose(unlink bool) {
-	file := l.made
+	file := &l.made
 	switch {
 	case !unlink:
 		file = nil
-	case file == nil && l.l != nil:
-		file = socketFileAt(l.Addr())
+	case l.made.path == "" && l.l != nil:
+		found := socketFileAt(l.Addr())
+		file = &found
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/upgrade"
 	"golang.org/x/text/encoding/charmap"
 )
@@ -112,7 +113,7 @@ func TestInherited(t *testing.T) {
 			[]string{"a *sockets.TCPListener", "a is in use", "[] <nil>"}},
 		{"no names", nil,
 			[]string{"listen a:b tcp 127.0.0.1:0", "packet \u00e4 udp 127.0.0.1:0", "listen sockets-upgrade tcp 127.0.0.1:0"},
-			[]string{"a:b is no name for a socket", "\u00e4 is no name for a socket", "sockets-upgrade is no name for a socket", "[] <nil>"}},
+			[]string{"a:b is not a valid name for a socket", "\u00e4 is not a valid name for a socket", "sockets-upgrade is not a valid name for a socket", "[] <nil>"}},
 		{"another type", all,
 			[]string{"listen udp tcp :0", "packet tcp udp :0", "listen peer unix x", "conn file", "file peer", "listen file tcp :0"},
 			[]string{
@@ -128,11 +129,7 @@ func TestInherited(t *testing.T) {
 			[]string{"tcp is ipv4 stream socket listening on " + tcp.Addr().String() + ", not a socket of network tcp6", "[file peer tcp udp] <nil>"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			exe, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(exe)
+			cmd := exec.Command(socktest.Executable(t))
 			cmd.Env = append(os.Environ(), askVar+"="+strings.Join(tt.ask, "\n"))
 			cmd.Stderr = os.Stderr
 			if err := activation.PassTo(cmd, tt.give...); err != nil {
