@@ -4,7 +4,8 @@
 #	.ci/tested.sh ENVIRONMENT...
 #
 # ENVIRONMENT: native, go1.27, uml, gvisor, gvisor-host, linux and a version of
-# .ci/kernel.sh as in linux-6.1, or an architecture of .ci/arch.sh. The rows of the others stay as they are.
+# .ci/kernel.sh as in linux-6.1, or an architecture of .ci/arch.sh. The rows of the
+# others stay as they are. With PACKAGES, RAN says what they are.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/lib.sh
@@ -20,7 +21,7 @@ for environment; do
 	uml) RAN='vsock, SCTP, AF_ALG, veth' .ci/uml.sh ;;
 	gvisor) RAN='root, internal' .ci/gvisor.sh ;;
 	gvisor-host) RAN='root, internal' NET=host .ci/gvisor.sh ;;
-	linux-*) RAN='root, internal, sockopt, compat' .ci/kernel.sh "${environment#linux-}" ;;
+	linux-*) RAN=${RAN:-root, internal, sockopt, compat} .ci/kernel.sh "${environment#linux-}" ;;
 	386) RAN='root, internal, sockopt, activation, compat' .ci/arch.sh 386 ;;
 	*) RAN='internal' PACKAGES=${PACKAGES:-./internal/...} .ci/arch.sh "$environment" ;;
 	esac || failed=1
