@@ -22,10 +22,7 @@ import (
 // A socket receives what is sent to a group as long as it is in it, and of a source
 // only what that sends.
 func TestJoinGroup(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	pc, err := ListenPacket("udp4", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
@@ -302,10 +299,7 @@ func linkLocalNeedsZone() bool {
 // A group of one link is for its interface; without one, and where there is no group,
 // the error says so.
 func TestGroupOnlyAddress(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	lc := ListenConfig{GroupOnly: true}
 	for _, tt := range []struct {
 		network, address string

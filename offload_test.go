@@ -89,14 +89,14 @@ func TestOffloadOff(t *testing.T) {
 	merging := conntest.Offloading(t, "udp4")
 	conntest.SendBatch(t, a, conntest.Numbered(merging.LocalAddr(), 10, 10))
 	if n, size := conntest.RawReceive(t, merging); n != 10 || size != 0 {
-		t.Errorf("sent %d octets in parts of %d, want 10 alone", n, size)
+		t.Errorf("sent %d bytes in parts of %d, want 10 alone", n, size)
 	}
 	if err := a.SetOffload(true); err != nil {
 		t.Fatal(err)
 	}
 	conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 10, 10))
 	if n, size := conntest.RawReceive(t, b); n != 10 || size != 0 {
-		t.Errorf("received %d octets in parts of %d, want 10 alone", n, size)
+		t.Errorf("received %d bytes in parts of %d, want 10 alone", n, size)
 	}
 }
 
@@ -219,7 +219,7 @@ func TestOffloadLossIsCounted(t *testing.T) {
 					dropped = max(dropped, p.Dropped)
 					number := int(binary.BigEndian.Uint32([]byte(conntest.TextOf(m))))
 					if number <= last || m.N != 1000 {
-						t.Fatalf("datagram %d of %d octets after %d", number, m.N, last)
+						t.Fatalf("datagram %d of %d bytes after %d", number, m.N, last)
 					}
 					last = number
 					got++
@@ -345,6 +345,6 @@ func offloadAdopted(t *testing.T, network string) {
 	// What it sends is not joined, as nobody asked for that.
 	conntest.SendBatch(t, c.(*UDPConn), conntest.Numbered(a.LocalAddr(), 10, 10))
 	if n, size := conntest.RawReceive(t, a); n != 10 || size != 0 {
-		t.Errorf("sent %d octets in parts of %d, want 10 alone", n, size)
+		t.Errorf("sent %d bytes in parts of %d, want 10 alone", n, size)
 	}
 }

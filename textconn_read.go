@@ -39,17 +39,16 @@ const (
 	maxEmptyReads = 100
 )
 
-// setFormat makes f the format of what was not read yet, or what is wrong with it
-// the error of reading.
-func (r *textReader) setFormat(f ExternalFormat) {
+// setFormat makes f the format of what was not read yet, or broken the error of reading.
+func (r *textReader) setFormat(f codec.Format, broken error) {
 	if n := r.dec.Held(); n > 0 {
 		text := append(bytes.Clone(r.text), make([]byte, n)...)
 		r.dec.TakeHeld(text[len(r.text):])
 		r.text = text
 	}
-	r.format = f.codec()
-	if r.broken = f.check(); r.broken == nil {
-		r.dec.Init(r.format)
+	r.format, r.broken = f, broken
+	if broken == nil {
+		r.dec.Init(f)
 	}
 }
 
@@ -296,13 +295,14 @@ func (r *textReader) readRaw(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadString reads text up to and including delim. What follows delim stays undecoded:
+// ReadString reads text up to and including delim. What follows delim is not decoded:
 // SetReadFormat, Raw and Skip apply from the next byte on. If an error such as a
-// deadline or io.EOF comes first, it returns the text before it together with the
-// error. delim is an ASCII character, or any byte if the format is bytes as they are.
+// deadline or [io.EOF] comes first, ReadString returns the text before it together with
+// the error. delim must be an ASCII character, or may be any byte if the format's
+// Encoding is nil.
 //
-// It reads without limit. If the peer is not trusted, set a deadline, or use a
-// bufio.Reader.
+// The length is not limited. If the peer is not trusted, set a deadline or use a
+// [bufio.Reader].
 func (c *TextConn) ReadString(delim byte) (string, error) {
 	if c.closed.Load() {
 		return "", c.closedRead()
@@ -312,8 +312,8 @@ func (c *TextConn) ReadString(delim byte) (string, error) {
 	return c.r.readString(delim)
 }
 
-// ReadLine is ReadString('\n') without the "\n". A last line that lacks its "\n"
-// comes with io.EOF.
+// ReadLine is like ReadString('\n'), but returns the line without the "\n". If the last
+// line has no "\n", it is returned together with [io.EOF].
 func (c *TextConn) ReadLine() (string, error) {
 	s, err := c.ReadString('\n')
 	return strings.TrimSuffix(s, "\n"), err

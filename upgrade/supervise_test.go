@@ -3,19 +3,15 @@
 package upgrade_test
 
 import (
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
 )
 
@@ -56,6 +52,7 @@ func (m *manager) supervised() *exec.Cmd {
 	cmd := m.command("UPGRADE_TEST_SUPERVISE=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	if os.Geteuid() != 0 {
+		socktest.NeedUserNS(m.t)
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
 	}
@@ -64,66 +61,6 @@ func (m *manager) supervised() *exec.Cmd {
 	}
 	m.await("READY=1")
 	return cmd
-}
-
-// TestSuperviseDrainsLast has a successor end before its predecessor, which is its parent
-// and still drains.
-func TestSuperviseDrainsLast(t *testing.T) {
-	m := newManager(t)
-	cmd := m.supervised()
-	c, err := net.Dial("tcp", m.addr(2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Minute))
-	if _, err := io.WriteString(c, "held\n"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(c, make([]byte, len("held\n"))); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	m.await("READY=1")
-	successor := m.serverProcess()
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(time.Minute); runs(t, cmd.Process.Pid, successor); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the successor still runs a minute after SIGTERM")
-		}
-	}
-	c.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("process 1: %v, want the successor's status 0", err)
-	}
-}
-
-// runs reports whether a process, by its number in the PID name space of process 1, has
-// not ended. Its status may still be waited for.
-func runs(t *testing.T, process1, pid int) bool {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid_for_children", process1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range stats {
-		if s, _ := os.Readlink(filepath.Join(filepath.Dir(path), "ns", "pid")); s != space {
-			continue
-		}
-		b, _ := os.ReadFile(path)
-		if strings.Contains(string(b), fmt.Sprintf("\t%d\n", pid)) && !strings.Contains(string(b), "State:\tZ") {
-			return true
-		}
-	}
-	return false
 }
 
 // serverProcess asks the server for its process ID.
@@ -147,11 +84,37 @@ func TestSuperviseStatus(t *testing.T) {
 	m := newManager(t)
 	cmd := m.command("UPGRADE_TEST_SUPERVISE=1", behaviourVar+"=crash")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
-	if os.Geteuid() != 0 {
-		t.Skip("needs a PID name space")
+	if err := cmd.Start(); err != nil {
+		t.Skipf("no PID name space: %v", err)
 	}
-	err := cmd.Run()
+	err := cmd.Wait()
 	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 {
 		t.Errorf("process 1: got %v, want the program's exit status 2", err)
+	}
+}
+
+// TestSuperviseStatusOfSuccessor has process 1 exit with the status of the last process,
+// which ends before its predecessor does.
+func TestSuperviseStatusOfSuccessor(t *testing.T) {
+	m := newManager(t)
+	cmd := m.supervised()
+	bye := m.keepDraining()
+	m.behaviour("crash after ready")
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	old := m.child(cmd.Process.Pid)
+	ended := func() bool {
+		successors := m.childrenOf(old)
+		return len(successors) == 0 || m.state(successors[0]) == "Z"
+	}
+	m.await("READY=1")
+	if !socktest.WaitUntil(ended) {
+		t.Error("the successor lives")
+	}
+	bye()
+	err := cmd.Wait()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 3 {
+		t.Errorf("process 1: got %v, want the successor's exit status 3", err)
 	}
 }

@@ -223,6 +223,9 @@ func AddPrefix(tb testing.TB, name, prefix string) {
 	ifi, err := net.InterfaceByName(name)
 	Check(tb, err)
 	p := netip.MustParsePrefix(prefix)
+	if p.Addr().Is6() {
+		NeedProc(tb) // see below
+	}
 	message := make([]byte, unix.SizeofIfAddrmsg)
 	message[0], message[1], message[2] = unix.AF_INET, byte(p.Bits()), unix.IFA_F_NODAD
 	if p.Addr().Is6() {

@@ -125,23 +125,3 @@ func (v *Iovecs) call(trap, plain, fd uintptr, bufs [][]byte, flags int) (int, s
 	clear(v.iov) // the pool that v is kept in must not hold on to the buffers
 	return result(n, errno)
 }
-
-// Read reads from a descriptor. See read(2).
-func Read(fd uintptr, b []byte) (int, syscall.Errno) {
-	for {
-		n, err := unix.Read(int(fd), b)
-		if err != EINTR {
-			return n, errno(err)
-		}
-	}
-}
-
-// Write writes to a descriptor. See write(2).
-func Write(fd uintptr, b []byte) (int, syscall.Errno) {
-	for {
-		n, err := unix.Write(int(fd), b)
-		if err != EINTR {
-			return n, errno(err)
-		}
-	}
-}

@@ -204,7 +204,7 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 				conntest.NeedMerging(t)
 				conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 10, 10))
 				if n, size := conntest.RawReceive(t, b); n != 20 || size != 10 {
-					t.Errorf("afterwards sent %d octets in parts of %d, want 20 in parts of 10", n, size)
+					t.Errorf("afterwards sent %d bytes in parts of %d, want 20 in parts of 10", n, size)
 				}
 			})
 		}
@@ -276,7 +276,7 @@ func TestBatchBufferCounts(t *testing.T) {
 					conntest.ReceiveBatch(t, b, ms[1:])
 					want := conntest.TextOf(Message{Buffers: out.Buffers, N: n})
 					if got != want || conntest.TextOf(ms[1]) != want || ms[0].Flags != 0 {
-						t.Errorf("%d buffers: received %d and %d octets, flags %#x", n, ms[0].N, ms[1].N, ms[0].Flags)
+						t.Errorf("%d buffers: received %d and %d bytes, flags %#x", n, ms[0].N, ms[1].N, ms[0].Flags)
 					}
 				}
 			}
@@ -296,12 +296,12 @@ func TestBatchBufferCounts(t *testing.T) {
 			conntest.ReceiveBatch(t, b, got)
 			for i, want := range []int{1000, 1000, 1, 1} {
 				if got[i].N != want {
-					t.Errorf("datagram %d has %d octets, want %d", i, got[i].N, want)
+					t.Errorf("datagram %d has %d bytes, want %d", i, got[i].N, want)
 				}
 			}
 			for k, p := range got[1].Buffers[:1000] {
 				if p[0] != byte(k) {
-					t.Fatalf("octet %d is %d", k, p[0])
+					t.Fatalf("byte %d is %d", k, p[0])
 				}
 			}
 		})

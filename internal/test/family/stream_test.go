@@ -197,7 +197,7 @@ func TestConnectNoWaitFamilies(t *testing.T) {
 			}
 			a, err := l.Accept()
 			socktest.Check(t, err)
-			wantMessage(t, a, "early")
+			conntest.WantMessage(t, a, "early")
 			_, err = a.Write([]byte("x"))
 			socktest.Check(t, err)
 			if err := <-read; err != nil {
@@ -429,16 +429,5 @@ func TestCipherALG(t *testing.T) {
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(want, plain)
 	if !bytes.Equal(want, got) {
 		t.Errorf("encrypted to %x, want %x", got, want)
-	}
-}
-
-// wantMessage reads exactly what is expected, as one message or from a stream.
-func wantMessage(tb testing.TB, c io.Reader, want string) {
-	tb.Helper()
-	b := make([]byte, len(want)+1)
-	n, err := c.Read(b)
-	socktest.Check(tb, err)
-	if got := string(b[:n]); got != want {
-		tb.Errorf("read %q, want %q", got, want)
 	}
 }

@@ -5,7 +5,6 @@ package sandbox
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -16,9 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 
@@ -26,11 +23,11 @@ import (
 	"github.com/iolib-go/sockets/internal/socktest"
 )
 
-// A refusal is a system call that a sandbox does not let through, see seccomp(2).
+// A refusal is a system call that a sandbox does not let through.
 type refusal struct {
 	name string
 	call uint32
-	args map[uint32]uint32 // index and value; other calls are let through
+	args map[uint32]uint32 // as those of socktest.Refusal
 	op   string            // of refusedOps, which is to work all the same
 	of   string            // what the sources call it, see TestEveryCall
 }
@@ -114,7 +111,7 @@ func init() {
 		for _, r := range refusals {
 			for _, errno := range refusedWith {
 				if r.op == op && r.name == name && unix.ErrnoName(errno) == errnoName {
-					if err := refuse(r, errno); err != nil {
+					if err := (socktest.Refusal{Call: r.call, Args: r.args, Errno: errno}).OnProcess(); err != nil {
 						fmt.Println("skip: no seccomp:", err)
 						return nil
 					}
@@ -124,47 +121,6 @@ func init() {
 		}
 		return fmt.Errorf("no refusal %q", os.Args)
 	}
-}
-
-// refuse has the kernel answer errno to a system call of this process.
-func refuse(r refusal, errno syscall.Errno) error {
-	low := uint32(0) // of the two halves of an argument
-	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
-		low = 4
-	}
-	allow := bpf.RetConstant{Val: 0x7fff0000} // SECCOMP_RET_ALLOW
-	program := []bpf.Instruction{
-		bpf.LoadAbsolute{Off: 0, Size: 4}, // nr in struct seccomp_data
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: r.call, SkipTrue: 1},
-		allow,
-	}
-	for i, v := range r.args {
-		program = append(program,
-			bpf.LoadAbsolute{Off: 16 + 8*i + low, Size: 4},
-			bpf.JumpIf{Cond: bpf.JumpEqual, Val: v, SkipTrue: 1},
-			allow)
-	}
-	program = append(program, bpf.RetConstant{Val: 0x00050000 | uint32(errno)}) // SECCOMP_RET_ERRNO
-	raw, err := bpf.Assemble(program)
-	if err != nil {
-		return err
-	}
-	filter := make([]unix.SockFilter, len(raw))
-	for i, p := range raw {
-		filter[i] = unix.SockFilter{Code: p.Op, Jt: p.Jt, Jf: p.Jf, K: p.K}
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	fprog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	const setModeFilter, allThreads = 1, 1
-	_, _, e := syscall.Syscall(unix.SYS_SECCOMP, setModeFilter, allThreads, uintptr(unsafe.Pointer(&fprog)))
-	if e != 0 {
-		return e
-	}
-	return nil
 }
 
 var refusedOps = map[string]func() error{
