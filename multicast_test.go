@@ -39,8 +39,8 @@ func TestJoinGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	if err := ipv4.NewPacketConn(plain).JoinSourceSpecificGroup(lo, group, &net.IPAddr{IP: net.IPv4(127, 0, 0, 9)}); err != nil {
-		t.Skip("no membership for one source: ", err)
+	if err := ipv4.NewPacketConn(plain).JoinGroup(lo, group); err != nil {
+		t.Skip("no MCAST_JOIN_GROUP: ", err)
 	}
 	here, elsewhere := &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.IPAddr{IP: net.IPv4(127, 0, 0, 9)}
 	from := conntest.OpenUDP(t, "udp4")
