@@ -14,7 +14,7 @@
 // What is measured is the processor time of this process, in user and in system mode:
 // where two processors pass data to each other, the time that passes says more about
 // where the scheduler put them. Where a server is measured, the load comes from a second
-// process, and there is the time that passes as well.
+// process, and -cpu=false tells the time that passes beside the server's processor time.
 //
 // In contests whose names begin with "noise/", package net competes with itself.
 package main
