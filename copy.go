@@ -67,14 +67,11 @@ func (c *conn) writeTo(w io.Writer) (int64, error) {
 		return 0, syscall.EINVAL
 	}
 	n, handled, err := transfer(w, c)
-	if !handled {
-		var m int64
-		m, err = io.Copy(w, c)
-		n += m
-	} else if _, ok := w.(io.ReaderFrom); ok {
-		err = readFromError(w, err)
+	if handled {
+		return n, c.writeToError(w, err)
 	}
-	return n, opError(c.fd, "writeto", err)
+	m, err := io.Copy(w, c)
+	return n + m, opError(c.fd, "writeto", err)
 }
 
 // endKind says what a transfer may do with one of its ends.
@@ -120,6 +117,9 @@ func transfer(w io.Writer, r io.Reader) (written int64, handled bool, err error)
 		var n int64
 		n, handled, err = netfd.SpliceDirect(dst, src, limit-written)
 		written += n
+		if to == socketEnd {
+			err = writeError(w, err)
+		}
 	}
 	if !handled && from == socketEnd {
 		var n int64
@@ -231,23 +231,46 @@ func transferError(dst io.Writer, src io.Reader, err error) error {
 		return readFromError(dst, err)
 	}
 	if c := connOf(src); c != nil {
-		return opError(c.fd, "writeto", err)
+		return c.writeToError(dst, err)
 	}
+	err = readFromError(dst, err)
 	if s, ok := src.(net.Conn); ok {
 		if _, ok := dst.(net.Conn); !ok {
 			return foreignError(s, "writeto", err)
 		}
 	}
-	return readFromError(dst, err)
+	return err
+}
+
+// writeToError makes the error of a transfer what c.WriteTo would have made of it.
+func (c *conn) writeToError(dst io.Writer, err error) error {
+	if _, ok := dst.(io.ReaderFrom); ok {
+		err = readFromError(dst, err)
+	}
+	return opError(c.fd, "writeto", err)
 }
 
 // readFromError makes the error of a transfer what dst.ReadFrom would have made of it.
 func readFromError(dst io.Writer, err error) error {
+	if f, ok := dst.(*os.File); ok {
+		return pathError(f, err)
+	}
+	return connError(dst, "readfrom", err)
+}
+
+// writeError makes the error of a transfer what dst.Write would have made of it: from
+// what is no file with a length, package net copies to a connection.
+func writeError(dst io.Writer, err error) error {
+	return connError(dst, "write", err)
+}
+
+// connError is opError for dst, if that is a connection.
+func connError(dst io.Writer, op string, err error) error {
 	if c := connOf(dst); c != nil {
-		return opError(c.fd, "readfrom", err)
+		return opError(c.fd, op, err)
 	}
 	if c, ok := dst.(net.Conn); ok {
-		return foreignError(c, "readfrom", err)
+		return foreignError(c, op, err)
 	}
 	return err
 }

@@ -20,8 +20,8 @@
 //   - external formats, which combine a character encoding with a newline style, for
 //     connections, files and byte slices ([ExternalFormat], [TextConn])
 //
-// Package activation takes over sockets from a service manager, package upgrade
-// replaces a running server, and package compat is package net under another import
+// Package [activation] takes over sockets from a service manager, package [upgrade]
+// replaces a running server, and package [compat] is package net under another import
 // path.
 //
 // # Getting a socket
@@ -88,4 +88,8 @@
 // listener's descriptor: through Control, Options, SyscallConn or File, or because the
 // listener was adopted. A BPF program of type sk_lookup that another process installs
 // is not noticed.
+//
+// [activation]: https://pkg.go.dev/github.com/iolib-go/sockets/activation
+// [compat]: https://pkg.go.dev/github.com/iolib-go/sockets/compat
+// [upgrade]: https://pkg.go.dev/github.com/iolib-go/sockets/upgrade
 package sockets

@@ -56,8 +56,13 @@ const (
 	NewlineCR   Newline = Newline(codec.CR)   // CR
 	NewlineCRLF Newline = Newline(codec.CRLF) // CR LF
 	NewlineAny  Newline = Newline(codec.Any)  // reads LF, CR and CR LF, writes LF
-	NewlineNEL  Newline = Newline(codec.NEL)  // U+0085, the newline of z/OS: byte 15 in EBCDIC, where LF is byte 25
-	NewlineNVT  Newline = Newline(codec.NVT)  // Telnet, RFC 854: CR LF, CR NUL for a bare CR, byte FF doubled; see TextConn.SetCommandFunc
+
+	// NewlineNEL is U+0085, the newline of z/OS: byte 15 in EBCDIC, where LF is byte 25.
+	NewlineNEL Newline = Newline(codec.NEL)
+
+	// NewlineNVT is that of Telnet, RFC 854: CR LF, and CR NUL for a bare CR. The byte FF is
+	// doubled, and commands are removed; see TextConn.SetCommandFunc.
+	NewlineNVT Newline = Newline(codec.NVT)
 )
 
 // String returns the style's name in [ParseFormat].
@@ -225,23 +230,29 @@ func RegisterEncoding(name string, e encoding.Encoding) error {
 
 // check reports a format that cannot be.
 func (f ExternalFormat) check() error {
-	charset := codec.Of(f.Encoding)
+	_, err := f.codec()
+	return err
+}
+
+// codec returns f as package codec has it, and what is wrong with it.
+func (f ExternalFormat) codec() (codec.Format, error) {
+	g := codec.Format{Charset: codec.Of(f.Encoding), Newline: codec.Newline(f.Newline), Strict: f.Strict}
+	return g, checkFormat(g)
+}
+
+func checkFormat(f codec.Format) error {
 	var err error
 	switch {
-	case !codec.Newline(f.Newline).Valid():
-		err = fmt.Errorf("%w: unknown style of line ends %d", ErrFormatOption, uint8(f.Newline))
-	case !charset.Usable():
-		err = fmt.Errorf("%w: the encoding has no decoder or no encoder", ErrFormatOption)
-	case f.Newline == NewlineNEL && !charset.EncodesNEL():
-		err = fmt.Errorf("%w: line ends are U+0085, which the encoding lacks", ErrFormatOption)
+	case !f.Newline.Valid():
+		err = fmt.Errorf("%w: unknown newline style %d", ErrFormatOption, uint8(f.Newline))
+	case !f.Charset.Usable():
+		err = fmt.Errorf("%w: the encoding lacks a decoder or an encoder", ErrFormatOption)
+	case f.Newline == codec.NEL && !f.Charset.EncodesNEL():
+		err = fmt.Errorf("%w: the newline is U+0085, which the encoding lacks", ErrFormatOption)
 	default:
 		return nil
 	}
-	return &FormatError{Op: "format", Encoding: charset.Name, Err: err}
-}
-
-func (f ExternalFormat) codec() codec.Format {
-	return codec.Format{Charset: codec.Of(f.Encoding), Newline: codec.Newline(f.Newline), Strict: f.Strict}
+	return &FormatError{Op: "format", Encoding: f.Charset.Name, Err: err}
 }
 
 // externalFormat is the inverse of ExternalFormat.codec.

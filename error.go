@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -106,6 +107,17 @@ func openError(op, network string, source, addr net.Addr, err error) error {
 func foreignError(c net.Conn, op string, err error) error {
 	local := c.LocalAddr()
 	return openError(op, networkOf(local), local, c.RemoteAddr(), err)
+}
+
+// pathError is what ReadFrom of f makes of an error: one of Write.
+func pathError(f *os.File, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := err.(*os.SyscallError); ok && e.Syscall == "write" {
+		err = e.Err
+	}
+	return &os.PathError{Op: "write", Path: f.Name(), Err: err}
 }
 
 // networkOf returns the network of addr, "" for nil.

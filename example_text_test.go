@@ -43,7 +43,7 @@ func ExampleExternalFormat_NewWriter() {
 	// Output: c8 c5 d3 d3 d6 15
 }
 
-// A datagram, or a field of a message, is bytes at hand.
+// A datagram or a field of a message is available as a whole.
 func ExampleExternalFormat_AppendDecode() {
 	format, err := sockets.ParseFormat("shift_jis,strict")
 	if err != nil {
@@ -68,7 +68,7 @@ func ExampleExternalFormat_AppendEncode() {
 	// Output: "\x1b$BF|K\\\x1b(B" <nil>
 }
 
-// A message that names its own encoding in its first segment, as those of HL7 do.
+// A message names its own encoding in its first segment, as in HL7.
 func ExampleTextConn_ReadString() {
 	client, server := net.Pipe()
 	go func() {

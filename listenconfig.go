@@ -206,7 +206,7 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 		err = lc.checkFile(k, addr)
 	}
 	if err == nil && lc.GroupOnly && !isGroup(addr) {
-		err = &ArgumentError{Arg: "address", Value: addr, Why: "must be a multicast group of UDP for GroupOnly"}
+		err = &ArgumentError{Arg: "address", Value: addr, Why: "must be a UDP multicast group for GroupOnly"}
 	}
 	if err == nil {
 		fd, o, err = lc.open(ctx, k, addr)

@@ -89,7 +89,7 @@ const (
 // lacks.
 func (f MsgFlags) check(allowed MsgFlags) error {
 	if f&^allowed != 0 {
-		return &ArgumentError{Arg: "flags", Value: f, Why: "only " + allowed.String() + " are possible"}
+		return &ArgumentError{Arg: "flags", Value: f, Why: "only " + allowed.String() + " are allowed"}
 	}
 	if lacking := f & sys.MSG_LACKING; lacking != 0 {
 		return &unsupportedFlagError{lacking}

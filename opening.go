@@ -194,7 +194,7 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 	}
 	err := o.bindPassive(fd, &sa, local)
 	if o.groupOnly && lacksLink(local) && isErrno(err, sys.EINVAL) {
-		err = &ArgumentError{Arg: "group", Value: local, Why: "a group of one link needs its zone"}
+		err = &ArgumentError{Arg: "group", Value: local, Why: "a link-local group needs its zone"}
 	}
 	if err == nil && o.stream() {
 		err = fd.Listen(backlog(o.backlog))

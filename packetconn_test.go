@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"testing"
@@ -16,11 +17,15 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
 )
+
+func init() { socktest.Examples["ExampleNewRaw"] = socktest.Netlink }
 
 // TestPacketConnWriteTo gives wrong destinations in every state: which error comes
 // first is as for the types of package net.
 func TestPacketConnWriteTo(t *testing.T) {
+	socktest.NeedNetlink(t)
 	long := &sockets.RawAddr{Family: unix.AF_NETLINK, Data: make([]byte, 127)}
 	kernel := &sockets.NetlinkAddr{}
 	c := conntest.RouteSocket(t)
@@ -97,6 +102,7 @@ func TestPacketConnReads(t *testing.T) {
 // TestPacketConnWriteBatch sends two requests at once, to the kernel as it is asked and
 // as the peer that there may be.
 func TestPacketConnWriteBatch(t *testing.T) {
+	socktest.NeedNetlink(t)
 	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
 	socktest.Check(t, err)
 	connected, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})
@@ -141,5 +147,63 @@ func TestPacketConnOfPackets(t *testing.T) {
 	}
 	if s.Type() != unix.SOCK_SEQPACKET {
 		t.Error("the Socket is gone")
+	}
+}
+
+// TestListenConfigPacketInfo receives from every family that a socket serves.
+func TestListenConfigPacketInfo(t *testing.T) {
+	for _, tt := range []struct{ name, network, listen, from, local string }{
+		{"IPv4", "udp4", "0.0.0.0:0", "127.0.0.2", "127.0.0.2"},
+		{"IPv6", "udp6", "[::]:0", "::1", "::1"},
+		{"both, from IPv6", "udp", "[::]:0", "::1", "::1"},
+		{"both, from IPv4", "udp", "[::]:0", "127.0.0.2", "::ffff:127.0.0.2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			lc := sockets.ListenConfig{PacketInfo: true}
+			pc, err := lc.ListenPacket(t.Context(), tt.network, tt.listen)
+			if err != nil {
+				t.Skip(err)
+			}
+			defer pc.Close()
+			server := pc.(*sockets.UDPConn)
+			ap := netip.AddrPortFrom(netip.MustParseAddr(tt.from), uint16(server.LocalAddr().(*net.UDPAddr).Port))
+			client := conntest.ConnectUDP(t, &sockets.Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
+			conntest.LimitTime(t, client, server)
+			ttl, tos := sockopt.TTL, sockopt.TOS
+			if ap.Addr().Is6() {
+				ttl, tos = sockopt.UnicastHops, sockopt.TrafficClass
+			}
+			if err := ttl.Set(client, 7); err != nil {
+				t.Fatal(err)
+			}
+			if err := tos.Set(client, 0x28); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.Write([]byte("?")); err != nil {
+				t.Fatal(err)
+			}
+			p, _ := conntest.ReadInfo(t, server)
+			local := netip.MustParseAddr(tt.local)
+			want := sockets.PacketInfo{Local: local, Destination: local, Interface: p.Interface, TOS: 0x28, HasTOS: true, TTL: 7, HasTTL: true}
+			if p != want || p.Interface == 0 {
+				t.Errorf("PacketInfo %+v, want %+v", p, want)
+			}
+		})
+	}
+	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": ""} {
+		lc := sockets.ListenConfig{PacketInfo: true}
+		if network == "unix" {
+			c, err := lc.ListenPacket(t.Context(), "unixgram", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			continue
+		}
+		l, err := lc.Listen(t.Context(), network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
 	}
 }

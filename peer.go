@@ -45,7 +45,7 @@ func (c *UnixConn) Disconnect() error {
 }
 
 func notDatagram(fd *netfd.FD) error {
-	return &RoleError{Socket: kindName(fd), Role: "socket that changes its peer", Why: "it is no datagram socket"}
+	return &RoleError{Socket: kindName(fd), Role: "socket that changes its peer", Why: "it is not a datagram socket"}
 }
 
 func (c *conn) setPeer(addr net.Addr) error {

@@ -33,7 +33,7 @@ func (c *UDPConn) WriteMsgSegments(b, oob []byte, size int, addr netip.AddrPort)
 	var to sys.Sockaddr
 	switch {
 	case size <= 0:
-		err = &ArgumentError{Arg: "size", Value: size, Why: "a datagram of a segmented write has at least 1 byte"}
+		err = &ArgumentError{Arg: "size", Value: size, Why: "must be at least 1 byte"}
 	case addr.IsValid() || !c.fd.Connected():
 		err = c.setNameAddrPort(&to, "sendmsg", addr)
 	}

@@ -76,7 +76,7 @@ func (lc *ListenConfig) checkFile(k *kind, addr net.Addr) error {
 	if o := lc.UnixOwner; o != nil {
 		switch {
 		case lc.UnixMode == 0:
-			return &ArgumentError{Arg: "UnixOwner", Value: *o, Why: "needs UnixMode"}
+			return &ArgumentError{Arg: "UnixOwner", Value: *o, Why: "requires UnixMode"}
 		case int64(o.UID) >= math.MaxUint32 || int64(o.GID) >= math.MaxUint32:
 			return &ArgumentError{Arg: "UnixOwner", Value: *o, Why: "does not fit in 32 bits"}
 		}
@@ -155,7 +155,7 @@ func lstatSocket(path string) (there bool, err error) {
 		return false, nil
 	}
 	if err == nil && info.Mode().Type() != fs.ModeSocket {
-		err = &ArgumentError{Arg: "address", Value: path, Why: "is a file other than a socket, which ReplaceStale leaves alone"}
+		err = &ArgumentError{Arg: "address", Value: path, Why: "is not a socket, and ReplaceStale removes only sockets"}
 	}
 	return err == nil, err
 }

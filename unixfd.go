@@ -23,26 +23,26 @@ var _ = [1]struct{}{}[MaxDescriptors-sys.MaxRights] // they are the same
 // relatives matches one or more of them.
 var (
 	// ErrNoDescriptor means that plain data arrived, without a descriptor.
-	ErrNoDescriptor = errors.New("sockets: no descriptor came")
+	ErrNoDescriptor = errors.New("sockets: no descriptor received")
 
 	// ErrTooManyDescriptors means that more descriptors arrived than were asked for.
-	ErrTooManyDescriptors = errors.New("sockets: too many descriptors came")
+	ErrTooManyDescriptors = errors.New("sockets: too many descriptors received")
 
 	// ErrDescriptorsLost means that the kernel could not install all of the descriptors
 	// and discarded the rest. Either this process has reached its limit of open files, in
 	// which case the error matches syscall.EMFILE as well, or a security policy forbids
 	// it.
-	ErrDescriptorsLost = errors.New("sockets: descriptors were lost")
+	ErrDescriptorsLost = errors.New("sockets: descriptors lost")
 
 	// ErrMessageTooLong means that the message is longer than the buffer.
 	ErrMessageTooLong = errors.New("sockets: message longer than the buffer")
 
 	// ErrUnknownControl means that control data arrived other than descriptors and what
 	// PassCred, PassPIDFD and PassSecurity ask for.
-	ErrUnknownControl = errors.New("sockets: unknown control data came")
+	ErrUnknownControl = errors.New("sockets: unknown control data received")
 
 	// ErrNoCredentials means that no credentials arrived because PassCred is off.
-	ErrNoCredentials = errors.New("sockets: no credentials came")
+	ErrNoCredentials = errors.New("sockets: no credentials received")
 )
 
 // ControlError reports what is wrong with the control data of a received message. All
@@ -331,7 +331,7 @@ func (c *UnixConn) checkReceive(b []byte, max int) error {
 		return &ArgumentError{Arg: "number of descriptors", Value: max, Why: "must not be negative"}
 	}
 	if len(b) == 0 && c.fd.Type == sys.SOCK_STREAM {
-		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "control data come with a byte of a stream"}
+		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "must not be empty on a stream: control data needs a byte"}
 	}
 	return nil
 }

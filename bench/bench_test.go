@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
+	"log"
 	"math"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,7 +24,37 @@ func TestMain(m *testing.M) {
 		return
 	}
 	idleConns = 20
-	os.Exit(m.Run())
+	os.Exit(runWithTexts(m))
+}
+
+// samples stand in for the texts that texts.sh downloads. Each has a character that a
+// format of its language lacks.
+var samples = map[string]string{
+	"en":    "Plain text \U0001f600 and more of it.\n",
+	"fr":    "Voilà où les accents reviennent déjà \U0001f600 souvent.\n",
+	"ja":    "吾輩は猫である。名前はまだ無い。\ufdd0\n",
+	"ko":    "나라의 말이 중국과 달라 \ufdd0 문자와 서로 통하지\n",
+	"ru":    "Все счастливые семьи похожи друг на друга\ufdd0\n",
+	"zh_CN": "學而時習之不亦說乎有朋自遠方來\ufdd0\n",
+}
+
+func runWithTexts(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "texts")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	for lang, sample := range samples {
+		if err := os.WriteFile(filepath.Join(dir, lang+".txt"), []byte(strings.Repeat(sample, 3000)), 0o666); err != nil {
+			log.Fatal(err)
+		}
+	}
+	prose, err := textWorkloads(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	workloads = append(workloads, prose...)
+	return m.Run()
 }
 
 // Every implementation does every piece of work. The workloads themselves check
@@ -52,6 +84,25 @@ func TestContests(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+func TestReadText(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "fr.txt"), []byte(strings.Repeat(samples["fr"], 10000)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[string]string{
+		"iso-8859-1":   strings.Replace(samples["fr"], "\U0001f600", "", 1),
+		"utf-8,strict": samples["fr"],
+	} {
+		got, err := readText(dir, "fr", xtext[format])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := textSize - len(got); n < 0 || n > 6 || !utf8.Valid(got) || !strings.Contains(string(got), want) {
+			t.Errorf("%s: %d bytes, %q...", format, len(got), got[:min(100, len(got))])
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ func foreignWay(name string, names map[string]string, open func(to, from string)
 		return &convertingReader{r: c, convert: convert, in: make([]byte, 64<<10)}, err
 	}, func(c net.Conn, f sockets.ExternalFormat) (io.Writer, error) {
 		convert, err := open(names[f.String()], utf8)
-		return &convertingWriter{c, convert, make([]byte, 64<<10)}, err
+		return &convertingWriter{w: c, convert: convert, out: make([]byte, 64<<10)}, err
 	}}
 }
 
@@ -54,22 +54,27 @@ type convertingWriter struct {
 	w       io.Writer
 	convert converter
 	out     []byte
+	in      []byte // what was written and is not converted: the beginning of a character
 }
 
 func (w *convertingWriter) Write(p []byte) (int, error) {
-	for at, full := 0, false; full || at < len(p); {
+	text := p
+	if len(w.in) > 0 {
+		text = append(w.in, p...)
+	}
+	for full := false; full || len(text) > 0; {
 		var nDst, nSrc int
 		var err error
-		if nDst, nSrc, full, err = w.convert(w.out, p[at:]); err != nil {
-			return at, err
+		if nDst, nSrc, full, err = w.convert(w.out, text); err != nil {
+			return 0, err
 		}
-		if nDst == 0 && nSrc == 0 {
-			return at, io.ErrShortWrite // the text ends within a character
+		if text = text[nSrc:]; nDst == 0 && nSrc == 0 {
+			break
 		}
 		if _, err := w.w.Write(w.out[:nDst]); err != nil {
-			return at, err
+			return 0, err
 		}
-		at += nSrc
 	}
+	w.in = append(w.in[:0], text...)
 	return len(p), nil
 }

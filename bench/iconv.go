@@ -24,7 +24,8 @@ import (
 
 // iconvWays are the C library's iconv(3).
 var iconvWays = []textWay{foreignWay("iconv", map[string]string{
-	"iso-8859-1": "ISO-8859-1", "shift_jis": "CP932", "gb18030": "GB18030", "utf-16le": "UTF-16LE",
+	"cp037": "IBM037", "euc-kr": "CP949", "gb18030": "GB18030", "iso-8859-1": "ISO-8859-1", "shift_jis": "CP932",
+	"utf-16le": "UTF-16LE", "utf-8,strict": "UTF-8", "windows-1251": "CP1251",
 }, openIconv)}
 
 type iconv struct{ cd C.iconv_t }

@@ -55,7 +55,8 @@ import (
 
 // icuWays are the International Components for Unicode, Debian's libicu-dev.
 var icuWays = []textWay{foreignWay("ICU", map[string]string{
-	"iso-8859-1": "ISO-8859-1", "shift_jis": "windows-31j", "gb18030": "GB18030", "utf-16le": "UTF-16LE",
+	"cp037": "ibm-37", "euc-kr": "windows-949", "gb18030": "GB18030", "iso-8859-1": "ISO-8859-1", "shift_jis": "windows-31j",
+	"utf-16le": "UTF-16LE", "utf-8,strict": "UTF-8", "windows-1251": "windows-1251",
 }, openICU)}
 
 type icu struct{ c *C.converter }

@@ -1,7 +1,7 @@
 // Command bench compares package sockets with package net and with other packages
 // for the same work, side by side in one run.
 //
-//	go -C bench run . [-run regexp] [-rounds n] [-time d] [-cpu=false] [-quick] [-svg file] [-json file] [-from file] [-list]
+//	go -C bench run . [-run regexp] [-rounds n] [-time d] [-cpu=false] [-quick] [-texts dir] [-svg file] [-json file] [-from file] [-list]
 //
 // Each contest is run by every implementation in turn, round after round, so that
 // whatever else the machine does hits all of them. The table tells the median of
@@ -15,6 +15,8 @@
 // where two processors pass data to each other, the time that passes says more about
 // where the scheduler put them. Where a server is measured, the load comes from a second
 // process, and -cpu=false tells the time that passes beside the server's processor time.
+//
+// Contests of text take it from a directory that texts.sh fills, and are left out without.
 //
 // In contests whose names begin with "noise/", package net competes with itself.
 package main
@@ -42,6 +44,7 @@ func main() {
 	length := flag.Duration("time", 50*time.Millisecond, "how long a turn takes")
 	flag.BoolVar(&cpu, "cpu", true, "measure the processor time of this process, which other programs disturb less, rather than the time that passes")
 	quick := flag.Bool("quick", false, "run everything, but too briefly to say much")
+	dir := flag.String("texts", "texts", "take texts from this `directory`")
 	svg := flag.String("svg", "", "draw the ratios into this `file`")
 	data := flag.String("json", "", "write the results to this `file`")
 	from := flag.String("from", "", "measure nothing, and take the results from this `file`")
@@ -53,6 +56,11 @@ func main() {
 	}
 	if *quick {
 		*rounds, *length, idleConns = 3, 5*time.Millisecond, 500
+	}
+	if prose, err := textWorkloads(*dir); err == nil {
+		workloads = append(workloads, prose...)
+	} else if *from == "" {
+		log.Printf("no contests of text, since texts.sh has not filled %s: %v", *dir, err)
 	}
 	all := contests()
 	all = slices.DeleteFunc(all, func(c contest) bool { return !re.MatchString(c.name) })

@@ -24,16 +24,21 @@ type MTUDiscovery int
 const (
 	// MTUDiscoveryDont fragments packets where necessary, and lets routers fragment them.
 	MTUDiscoveryDont MTUDiscovery = iota
+
 	// MTUDiscoveryWant fragments packets according to the known path MTU.
 	MTUDiscoveryWant
+
 	// MTUDiscoveryDo never fragments. Sending a datagram that is too large fails with
 	// EMSGSIZE.
 	MTUDiscoveryDo
+
 	// MTUDiscoveryProbe never fragments, and ignores the known path MTU.
 	MTUDiscoveryProbe
+
 	// MTUDiscoveryInterface is like MTUDiscoveryProbe, but also ignores what routers
 	// report about the path MTU, and fails with EMSGSIZE above the interface's MTU.
 	MTUDiscoveryInterface
+
 	// MTUDiscoveryOmit is like MTUDiscoveryInterface, but fragments datagrams that are too
 	// large.
 	MTUDiscoveryOmit

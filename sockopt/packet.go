@@ -20,10 +20,13 @@ type PacketMembershipType uint16
 const (
 	// PacketMulticast receives packets sent to one link-layer multicast address.
 	PacketMulticast PacketMembershipType = iota
+
 	// PacketPromiscuous receives all packets on the link.
 	PacketPromiscuous
+
 	// PacketAllMulticast receives all multicast packets on the link.
 	PacketAllMulticast
+
 	// PacketUnicast receives packets sent to one additional link-layer address.
 	PacketUnicast
 )

@@ -46,7 +46,7 @@ type TCPInfo struct {
 	Retransmits      uint8         // consecutive timeouts without an acknowledgement
 	Probes           uint8         // unanswered zero-window or keep-alive probes
 	Backoff          uint8         // how many times RTO has been doubled
-	Options          uint8         // bits: 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 ECN seen, 32 data in the SYN
+	Options          uint8         // bits: 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 32 data in SYN
 	SendWindowScale  uint8         // shift of the peer's window
 	ReceiveScale     uint8         // shift of this side's window
 	AppLimited       bool          // whether the application limited DeliveryRate

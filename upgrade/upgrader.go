@@ -23,17 +23,17 @@ import (
 
 var (
 	// ErrUpgrading is returned by Upgrade while another upgrade is in progress.
-	ErrUpgrading = errors.New("sockets: an upgrade is under way")
+	ErrUpgrading = errors.New("sockets: an upgrade is in progress")
 
 	// ErrNotReady is returned by Upgrade before Ready has returned nil.
 	ErrNotReady = errors.New("sockets: not ready")
 
 	// ErrStopped is returned once a successor has taken over, or Stop was called.
-	ErrStopped = errors.New("sockets: the process is to end")
+	ErrStopped = errors.New("sockets: the process is stopping")
 
 	// ErrRefused is returned by Ready if the predecessor has stopped waiting for this
 	// process, and by New if the predecessor refuses to be replaced by it.
-	ErrRefused = errors.New("sockets: the predecessor goes on serving")
+	ErrRefused = errors.New("sockets: the predecessor continues to serve")
 )
 
 // DefaultReadyTimeout is how long a successor may take to become ready.
@@ -301,7 +301,7 @@ func (u *Upgrader) take(name string) (s activation.Descriptor, ok bool, err erro
 	defer u.mu.Unlock()
 	switch {
 	case name == linkName || !validName(name):
-		return s, false, &NameError{name, "is no name for a socket"}
+		return s, false, &NameError{name, "is not a valid name for a socket"}
 	case u.state != starting:
 		return s, false, &NameError{name, "cannot be added once the process is ready"}
 	case u.isHeld(name):
@@ -333,6 +333,9 @@ func validName(name string) bool {
 //
 // The path of a unix listener is passed on with it, and is removed when the last
 // process closes the listener.
+//
+// For a group of listeners on one address, see [sockets.ListenConfig.ListenGroup], ask for each
+// under a name of its own, with sockopt.ReusePort among the options of lc.
 func (u *Upgrader) Listen(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (net.Listener, error) {
 	if lc == nil {
 		lc = new(sockets.ListenConfig)

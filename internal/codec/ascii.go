@@ -7,6 +7,17 @@ import (
 
 var le = binary.LittleEndian
 
+// load16 and the like read and write at b[i:] in little-endian order. A slice of
+// constant capacity takes no instructions that the address depends on.
+
+func load16(b []byte, i int) uint16 { return le.Uint16(b[i : i+2 : i+2]) }
+func load32(b []byte, i int) uint32 { return le.Uint32(b[i : i+4 : i+4]) }
+func load64(b []byte, i int) uint64 { return le.Uint64(b[i : i+8 : i+8]) }
+
+func store16(b []byte, i int, v uint16) { le.PutUint16(b[i:i+2:i+2], v) }
+func store32(b []byte, i int, v uint32) { le.PutUint32(b[i:i+4:i+4], v) }
+func store64(b []byte, i int, v uint64) { le.PutUint64(b[i:i+8:i+8], v) }
+
 // asciiLen returns the length of the ASCII prefix of b.
 func asciiLen(b []byte) int {
 	i := 0
@@ -19,7 +30,7 @@ func asciiLen(b []byte) int {
 		}
 	}
 	for ; i+8 <= len(b); i += 8 {
-		if w := le.Uint64(b[i:]) & asciiMask; w != 0 {
+		if w := load64(b, i) & asciiMask; w != 0 {
 			return i + bits.TrailingZeros64(w)>>3
 		}
 	}
@@ -49,8 +60,8 @@ func copyASCII(dst, src []byte) int {
 		le.PutUint64(d[24:], e)
 	}
 	for ; i+8 <= n; i += 8 {
-		w := le.Uint64(src[i:])
-		le.PutUint64(dst[i:], w)
+		w := load64(src, i)
+		store64(dst, i, w)
 		if w &= asciiMask; w != 0 {
 			return i + bits.TrailingZeros64(w)>>3
 		}

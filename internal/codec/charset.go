@@ -253,9 +253,9 @@ func (c *Charset) machine() machine {
 		case kindUTF8:
 			c.built = utf8Machine{mark: c.mark != ignoreMark}
 		case kindUTF16:
-			c.built = utf16Machine{mark: c.mark, little: c.little, short: shortUnits()}
+			c.built = utf16Machine{mark: c.mark, little: c.little, short: shortUnits(), runes: shortRunes()}
 		case kindUTF32:
-			c.built = utf32Machine{mark: c.mark, little: c.little, short: shortUnits()}
+			c.built = utf32Machine{mark: c.mark, little: c.little, short: shortUnits(), runes: shortRunes()}
 		case kindSingle:
 			c.built = newSingle(c)
 		case kindDouble:

@@ -1,5 +1,7 @@
 package codec
 
+import "math/bits"
+
 // pair is an entry whose top byte also has the number of wire bytes, in its
 // upper half.
 type pair uint32
@@ -208,7 +210,7 @@ func (m *double) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 		nSrc += n
 		nDst += n
 		for nSrc+4 <= len(src) && nDst+8 <= len(dst) {
-			w := le.Uint32(src[nSrc:])
+			w := load32(src, nSrc)
 			p0 := m.dec[w&0x7f<<8|w>>8&0xff]
 			p1 := m.dec[w>>8&0x7f00|w>>24]
 			if w&0x800080 != 0x800080 || p0&p1&pairOfTwo == 0 {
@@ -238,7 +240,7 @@ func (m *double) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 				nSrc += ns
 				continue
 			}
-			le.PutUint32(dst[nDst:], uint32(p))
+			store32(dst, nDst, uint32(p))
 			nDst += int(p >> 24 & 0xf)
 			// A branch, which is predicted: the next load need not wait for
 			// the table.
@@ -279,7 +281,7 @@ func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 		nSrc += n
 		nDst += n
 		for nSrc+4 <= len(src) && nDst+2 <= len(dst) {
-			w := le.Uint32(src[nSrc:])
+			w := load32(src, nSrc)
 			if !isThree(w) {
 				break
 			}
@@ -287,7 +289,7 @@ func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 			if v < 0x100 {
 				break
 			}
-			be.PutUint16(dst[nDst:], v)
+			store16(dst, nDst, bits.ReverseBytes16(v))
 			nDst += 2
 			nSrc += 3
 		}
@@ -324,7 +326,7 @@ func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 				v = m.enc[r]
 			}
 			if v >= 0x100 {
-				be.PutUint16(dst[nDst:], v)
+				store16(dst, nDst, bits.ReverseBytes16(v))
 				nDst += 2
 			} else if v != 0 {
 				dst[nDst] = byte(v)

@@ -111,7 +111,7 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 		if e.expands != oneByOne && !e.afterCR && e.st.initial() {
 			var nd, ns int
 			if e.expands == intoWire {
-				nd, ns = expandLF(dst[nDst:], src[nSrc:], 0)
+				nd, ns = expandLF(dst[nDst:], src[nSrc:])
 			} else {
 				nd, ns = e.encodeLines(dst[nDst:], src[nSrc:])
 			}
@@ -143,7 +143,7 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 			}
 		}
 		if src[nSrc] == '\n' && e.eolLen > 0 && !e.afterCR && e.st.initial() && nDst+len(e.eol) <= len(dst) {
-			le.PutUint64(dst[nDst:], le.Uint64(e.eol[:]))
+			store64(dst, nDst, le.Uint64(e.eol[:]))
 			nDst += int(e.eolLen)
 			nSrc++
 			continue

@@ -1,6 +1,9 @@
 package codec
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // hz is HZ, RFC 1843: GB 2312 between "~{" and "~}". Like ISO-2022-JP it
 // takes line ends and other controls for themselves in any state, and a line
@@ -134,7 +137,7 @@ func (m hz) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		if p == 0 {
 			break
 		}
-		le.PutUint32(dst[nDst:], uint32(p))
+		store32(dst, nDst, uint32(p))
 		nDst += int(p >> 24 & 0xf)
 		nSrc += 2
 	}
@@ -170,7 +173,7 @@ func (m hz) encodeRune(st *state, dst []byte, r rune) int {
 		return 0
 	}
 	n := m.shiftTo(st, dst, hzGB)
-	be.PutUint16(dst[n:], v)
+	store16(dst, n, bits.ReverseBytes16(v))
 	return n + 2
 }
 
@@ -205,7 +208,7 @@ func (m hz) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				return nDst, nSrc
 			}
 			nDst += m.shiftTo(st, dst[nDst:], hzGB)
-			be.PutUint16(dst[nDst:], v)
+			store16(dst, nDst, bits.ReverseBytes16(v))
 			nDst += 2
 			nSrc += 3
 		}

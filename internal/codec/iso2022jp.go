@@ -77,7 +77,7 @@ func shiftMask(w uint64) uint64 {
 func noShiftLen(b []byte) int {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
-		if w := shiftMask(le.Uint64(b[i:])); w != 0 {
+		if w := shiftMask(load64(b, i)); w != 0 {
 			return i + bits.TrailingZeros64(w)>>3
 		}
 	}
@@ -93,8 +93,8 @@ func copyNoShift(dst, src []byte) int {
 	dst, src = dst[:n], src[:n]
 	i := 0
 	for ; i+8 <= n && i < 32; i += 8 { // the text between two others is short
-		w := le.Uint64(src[i:])
-		le.PutUint64(dst[i:], w)
+		w := load64(src, i)
+		store64(dst, i, w)
 		if w = shiftMask(w); w != 0 {
 			return i + bits.TrailingZeros64(w)>>3
 		}
@@ -111,8 +111,8 @@ func copyNoShift(dst, src []byte) int {
 		le.PutUint64(d[24:], e)
 	}
 	for ; i+8 <= n; i += 8 {
-		w := le.Uint64(src[i:])
-		le.PutUint64(dst[i:], w)
+		w := load64(src, i)
+		store64(dst, i, w)
 		if w = shiftMask(w); w != 0 {
 			return i + bits.TrailingZeros64(w)>>3
 		}
@@ -211,7 +211,7 @@ func (m *iso2022jp) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				if p == 0 {
 					break
 				}
-				le.PutUint32(dst[nDst:], uint32(p))
+				store32(dst, nDst, uint32(p))
 				nDst += int(p >> 24 & 0xf)
 				i += 2
 				nSrc, st.mode = i, mode
@@ -282,7 +282,7 @@ func (m *iso2022jp) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			nSrc += n
 		}
 		for nSrc+4 <= len(src) && nDst+5 <= len(dst) {
-			w := le.Uint32(src[nSrc:])
+			w := load32(src, nSrc)
 			if !isThree(w) {
 				break
 			}
@@ -291,11 +291,11 @@ func (m *iso2022jp) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				break
 			}
 			if mode != jis0208 {
-				le.PutUint32(dst[nDst:], toJIS0208)
+				store32(dst, nDst, toJIS0208)
 				nDst += 3
 				mode = jis0208
 			}
-			be.PutUint16(dst[nDst:], v)
+			store16(dst, nDst, bits.ReverseBytes16(v))
 			nDst += 2
 			nSrc += 3
 		}
@@ -311,7 +311,7 @@ func (m *iso2022jp) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				if mode == jisASCII {
 					break
 				}
-				le.PutUint32(dst[nDst:], toASCII)
+				store32(dst, nDst, toASCII)
 				dst[nDst+3] = c0
 				nDst += 4
 				nSrc++
@@ -336,11 +336,11 @@ func (m *iso2022jp) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				return nDst, nSrc
 			}
 			if mode != jis0208 {
-				le.PutUint32(dst[nDst:], toJIS0208)
+				store32(dst, nDst, toJIS0208)
 				nDst += 3
 				mode = jis0208
 			}
-			be.PutUint16(dst[nDst:], v)
+			store16(dst, nDst, bits.ReverseBytes16(v))
 			nDst += 2
 			nSrc += size
 		}

@@ -33,7 +33,7 @@ var kernelSeeds = []string{
 // malformed are sequences that UTF-8 does not have, and their neighbors.
 var malformed = []string{
 	"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\xc2", "\xdf\x7f", "\xe0\x9f\xbf", "\xe0\xa0", "\xe0\xa0\x80",
-	"\xed\x9f\xbf", "\xed\xa0\x80", "\xee\x80", "\xef\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf0\x90\x80\x80",
+	"\xed\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xee\x80", "\xef\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf0\x90\x80\x80",
 	"\xf4\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe\xff", "\xe3\x81", "\xe3\xe3\x81\x82",
 }
 
@@ -63,15 +63,33 @@ func TestValidLen(t *testing.T) {
 	}
 }
 
+// Something malformed between characters of all kinds stops what encodes many at a time.
+func TestEncodersStop(t *testing.T) {
+	for _, seed := range kernelSeeds {
+		for _, bad := range malformed {
+			for at := 0; at <= len(seed); at++ {
+				if at%(5*sparse) != 0 || at < len(seed) && !utf8.RuneStart(seed[at]) {
+					continue
+				}
+				for _, name := range []string{"utf-16be", "utf-32le", "windows-1251", "euc-kr"} {
+					checkEncoder(t, Format{Charset: Lookup(name), Strict: true}, []byte(seed+seed[:at]+bad+seed[at:]))
+				}
+			}
+		}
+	}
+}
+
 // FuzzKernels holds what looks at many characters at a time against what looks
 // at one.
 func FuzzKernels(f *testing.F) {
 	for i, seed := range kernelSeeds {
-		f.Add([]byte(seed), []byte(malformed[i]), uint16(i*7))
-		f.Add([]byte(seed+seed), []byte("\r\n"), uint16(i*11))
+		for which := range kernelCharsets {
+			f.Add([]byte(seed), []byte(malformed[i]), uint16(i*7), uint8(which))
+			f.Add([]byte(seed+seed), []byte("\r\n"), uint16(i*11), uint8(which))
+		}
 	}
-	f.Fuzz(func(t *testing.T, text, insert []byte, at uint16) {
-		if len(text)+len(insert) > 1<<12 {
+	f.Fuzz(func(t *testing.T, text, insert []byte, at uint16, which uint8) {
+		if len(text)+len(insert) > 1<<10 {
 			t.Skip()
 		}
 		if len(text) > 0 {
@@ -81,13 +99,11 @@ func FuzzKernels(f *testing.F) {
 		if got, want := validLen(text), validPrefix(text); got != want {
 			t.Fatalf("validLen(%q) is %d, want %d", text, got, want)
 		}
-		for _, name := range kernelCharsets {
-			c := Lookup(name)
-			for _, nl := range []Newline{LF, CRLF} {
-				if f := (Format{Charset: c, Newline: nl}); !f.AsIs() {
-					checkDecoder(t, f, text)
-					checkEncoder(t, f, text)
-				}
+		c := Lookup(kernelCharsets[int(which)%len(kernelCharsets)])
+		for _, f := range []Format{{c, LF, false}, {c, LF, true}, {c, CRLF, false}, {c, CRLF, true}} {
+			if !f.AsIs() {
+				checkDecoder(t, f, text)
+				checkEncoder(t, f, text)
 			}
 		}
 	})
@@ -95,7 +111,8 @@ func FuzzKernels(f *testing.F) {
 
 // kernelCharsets are those whose machines look at many characters at a time.
 var kernelCharsets = []string{
-	"utf-8", "utf-16le", "utf-16be", "utf-32le", "utf-32be", "windows-1253", "iso-8859-1", "cp037", "euc-kr", "shift_jis",
+	"utf-8", "utf-16le", "utf-16be", "utf-32le", "utf-32be", "windows-1251", "windows-1253", "iso-8859-1", "cp037", "euc-kr", "shift_jis",
+	"gb18030", "iso-2022-jp",
 }
 
 // checkDecoder holds Decode against the single-character methods of the machine.
@@ -104,39 +121,60 @@ func checkDecoder(t *testing.T, f Format, wire []byte) {
 	got := oneShot(f, wire)
 	var d Decoder
 	d.Init(f)
-	var want []byte
+	var want result
+	var all []byte
 	dst := make([]byte, maxRune)
-	for n := 0; n < len(wire); {
-		nd, ns, _ := d.step(dst, wire[n:], true)
-		if ns == 0 {
-			t.Fatalf("step consumes nothing of %x", wire[n:])
+	for want.Offset < len(wire) {
+		nd, ns, status := d.step(dst, wire[want.Offset:], true)
+		all = append(all, dst[:nd]...)
+		want.Offset += ns
+		if ns > 0 {
+			continue
 		}
-		want = append(want, dst[:nd]...)
-		n += ns
+		if !f.Strict {
+			t.Fatalf("step consumes nothing of %x", wire[want.Offset:])
+		}
+		want.Status = status
+		want.Bad = wire[want.Offset:][:d.Bad()]
+		break
 	}
-	if got.Text != string(want) {
-		t.Fatalf("%s %s: %x is %q, want %q", f.Charset.Name, f.Newline, wire, got.Text, want)
+	want.Text = string(all)
+	if got.String() != want.String() {
+		t.Fatalf("%s %s: %x is %s, want %s", f.Charset.Name, f.Newline, wire, got, want)
 	}
 }
 
 // checkEncoder is checkDecoder for Encode.
 func checkEncoder(t *testing.T, f Format, text []byte) {
 	t.Helper()
-	got := write(f, [][]byte{text}, 1<<16)
+	got := write(f, [][]byte{text}, 8*len(text)+FinishLen)
 	var e Encoder
 	e.Init(f)
-	var want []byte
+	var want result
+	var all []byte
 	dst := make([]byte, 64)
-	for n := 0; n < len(text); {
-		nd, ns, _ := e.step(dst, text[n:])
-		if ns == 0 {
-			t.Fatalf("step consumes nothing of %q", text[n:])
+	for want.Offset < len(text) {
+		nd, ns, status := e.step(dst, text[want.Offset:])
+		all = append(all, dst[:nd]...)
+		want.Offset += ns
+		if ns > 0 {
+			continue
 		}
-		want = append(want, dst[:nd]...)
-		n += ns
+		if !f.Strict {
+			t.Fatalf("step consumes nothing of %q", text[want.Offset:])
+		}
+		want.Status, want.Bad = status, bytes.Clone(e.Bad())
+		break
 	}
-	nd, _ := e.Finish(dst)
-	if want = append(want, dst[:nd]...); got.Text != string(want) {
-		t.Fatalf("%s %s: %q is %x, want %x", f.Charset.Name, f.Newline, text, got.Text, want)
+	if want.Status == More {
+		nd, status := e.Finish(dst)
+		all = append(all, dst[:nd]...)
+		if want.Status = status; status != More {
+			want.Bad = bytes.Clone(e.Bad())
+		}
+	}
+	want.Text = string(all)
+	if got.String() != want.String() {
+		t.Fatalf("%s %s: %q is %s, want %s", f.Charset.Name, f.Newline, text, got, want)
 	}
 }

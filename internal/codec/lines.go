@@ -18,6 +18,7 @@ const (
 //
 // Words are copied, searched for line ends and for what is not ASCII in one go.
 func foldCRLF(dst, src []byte) (nDst, nSrc int) {
+	dst, src = dst[:len(dst):len(dst)], src[:len(src):len(src)] // one length less to keep
 	for nSrc+40 <= len(src) && nDst+32 <= len(dst) {
 		s, d := src[nSrc:nSrc+40:nSrc+40], dst[nDst:nDst+32:nDst+32]
 		w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
@@ -36,27 +37,28 @@ func foldCRLF(dst, src []byte) (nDst, nSrc int) {
 			continue
 		}
 		i := firstOf(w0, w1, w2, w3)
+		if le.Uint16(s[i:]) == '\r'|'\n'<<8 {
+			d[i] = '\n'
+			nDst += i + 1
+			nSrc += i + 2
+			continue
+		}
 		nDst += i
 		nSrc += i
-		c := s[i]
-		if c >= 0x80 {
+		if s[i] >= 0x80 {
 			break
 		}
+		nDst++ // it is there already
 		nSrc++
-		if c == '\r' && s[i+1] == '\n' {
-			c = '\n'
-			nSrc++
-		}
-		d[i] = c
-		nDst++
 	}
 	return nDst, nSrc
 }
 
-// expandLF copies src to dst, with LF as CR LF. It stops in front of a CR, in front
-// of a byte that is not ASCII unless pass is asciiMask, and some 40 bytes before an
-// end. Bytes of dst behind the result may be overwritten.
-func expandLF(dst, src []byte, pass uint64) (nDst, nSrc int) {
+// expandLF copies the ASCII prefix of src to dst, with LF as CR LF. It stops in front
+// of a CR and of other bytes, and some 40 bytes before an end. Bytes of dst behind the
+// result may be overwritten.
+func expandLF(dst, src []byte) (nDst, nSrc int) {
+	dst, src = dst[:len(dst):len(dst)], src[:len(src):len(src)] // one length less to keep
 	for nSrc+32 <= len(src) && nDst+40 <= len(dst) {
 		s, d := src[nSrc:nSrc+32:nSrc+32], dst[nDst:nDst+40:nDst+40]
 		w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
@@ -64,30 +66,68 @@ func expandLF(dst, src []byte, pass uint64) (nDst, nSrc int) {
 		le.PutUint64(d[8:], w1)
 		le.PutUint64(d[16:], w2)
 		le.PutUint64(d[24:], w3)
-		w0 = (w0 | (w0 - firstPrint*ones)) &^ (w0 & pass) & asciiMask
-		w1 = (w1 | (w1 - firstPrint*ones)) &^ (w1 & pass) & asciiMask
-		w2 = (w2 | (w2 - firstPrint*ones)) &^ (w2 & pass) & asciiMask
-		w3 = (w3 | (w3 - firstPrint*ones)) &^ (w3 & pass) & asciiMask
+		w0 = (w0 | (w0 - firstPrint*ones)) & asciiMask
+		w1 = (w1 | (w1 - firstPrint*ones)) & asciiMask
+		w2 = (w2 | (w2 - firstPrint*ones)) & asciiMask
+		w3 = (w3 | (w3 - firstPrint*ones)) & asciiMask
 		if w0|w1|w2|w3 == 0 {
 			nDst += 32
 			nSrc += 32
 			continue
 		}
 		i := firstOf(w0, w1, w2, w3)
+		c := s[i]
+		if c == '\n' {
+			le.PutUint16(d[i:], '\r'|'\n'<<8)
+			nDst += i + 2
+			nSrc += i + 1
+			continue
+		}
 		nDst += i
 		nSrc += i
-		c := s[i]
 		if c >= 0x80 || c == '\r' {
 			break
 		}
+		nDst++ // it is there already
 		nSrc++
-		if c == '\n' {
-			d[i] = '\r'
-			nDst++
-			i++
+	}
+	return nDst, nSrc
+}
+
+// expandText is expandLF that copies other bytes as well.
+func expandText(dst, src []byte) (nDst, nSrc int) {
+	dst, src = dst[:len(dst):len(dst)], src[:len(src):len(src)] // one length less to keep
+	for nSrc+32 <= len(src) && nDst+40 <= len(dst) {
+		s, d := src[nSrc:nSrc+32:nSrc+32], dst[nDst:nDst+40:nDst+40]
+		w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
+		le.PutUint64(d, w0)
+		le.PutUint64(d[8:], w1)
+		le.PutUint64(d[16:], w2)
+		le.PutUint64(d[24:], w3)
+		w0 = (w0 - firstPrint*ones) &^ w0 & asciiMask
+		w1 = (w1 - firstPrint*ones) &^ w1 & asciiMask
+		w2 = (w2 - firstPrint*ones) &^ w2 & asciiMask
+		w3 = (w3 - firstPrint*ones) &^ w3 & asciiMask
+		if w0|w1|w2|w3 == 0 {
+			nDst += 32
+			nSrc += 32
+			continue
 		}
-		d[i] = c
-		nDst++
+		i := firstOf(w0, w1, w2, w3)
+		c := s[i]
+		if c == '\n' {
+			le.PutUint16(d[i:], '\r'|'\n'<<8)
+			nDst += i + 2
+			nSrc += i + 1
+			continue
+		}
+		nDst += i
+		nSrc += i
+		if c == '\r' {
+			break
+		}
+		nDst++ // it is there already
+		nSrc++
 	}
 	return nDst, nSrc
 }
@@ -123,7 +163,7 @@ func (e *Encoder) encodeLines(dst, src []byte) (nDst, nSrc int) {
 			return nDst, nSrc
 		}
 		at := len(dst) - size
-		nText, n := expandLF(dst[at:], src[nSrc:], asciiMask)
+		nText, n := expandText(dst[at:], src[nSrc:])
 		text := dst[at : at+nText]
 		nd, ns := e.m.encodeRun(&e.st, dst[nDst:at], text)
 		if 0 < ns && ns < nText && text[ns] == '\n' && text[ns-1] == '\r' {

@@ -276,7 +276,7 @@ func (m *double) encodeLongRun(dst, src []byte) (nDst, nSrc int) {
 	}
 	astral := m.long == gb18030
 	for nSrc+4 <= len(src) && nDst+4 <= len(dst) {
-		w := le.Uint32(src[nSrc:])
+		w := load32(src, nSrc)
 		var n uint32
 		size := 3
 		switch {

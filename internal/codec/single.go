@@ -30,13 +30,14 @@ type single struct {
 	dec    [256]entry
 	wide   [256]uint64 // dec, with eight times the length in the top byte
 	enc    runeTable
+	runes  *shortTable
 
 	fromASCII  [256]byte // the codes of ASCII
 	lacksASCII bool      // not all of ASCII is there: some EBCDIC pages lack "`" or small letters
 }
 
 func newSingle(c *Charset) *single {
-	m := &single{ascii: true}
+	m := &single{ascii: true, runes: shortRunes()}
 	for i, r := range singleTable(c) {
 		m.direct[i] = 0x80
 		m.ascii = m.ascii && (i >= 0x80 || r == rune(i))
@@ -138,7 +139,7 @@ func (m *single) decodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 		if e == 0 {
 			break
 		}
-		le.PutUint32(dst[nDst:], uint32(e))
+		store32(dst, nDst, uint32(e))
 		nDst += int(e >> 24)
 		nSrc++
 	}
@@ -251,6 +252,27 @@ func (m *single) direct8(d, s []byte) bool {
 
 func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 	for {
+		size := len(src)
+		if mostlyShort(src[nSrc:]) {
+			nd, ns := m.encodeShort(dst[nDst:], src[nSrc:])
+			nDst += nd
+			nSrc += ns
+			size = min(nSrc+betweenShort, size)
+		}
+		nd, ns := m.encodeMixed(dst[nDst:], src[nSrc:size])
+		if ns == 0 {
+			return nDst, nSrc
+		}
+		nDst += nd
+		nSrc += ns
+	}
+}
+
+// encodeMixed encodes any text. It stops behind maxShorts characters of two bytes,
+// since encodeShort may do better.
+func (m *single) encodeMixed(dst, src []byte) (nDst, nSrc int) {
+	shorts := maxShorts
+	for shorts > 0 {
 		var n int
 		if m.ascii {
 			n = copyASCII(dst[nDst:], src[nSrc:])
@@ -282,6 +304,7 @@ func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 					return nDst, nSrc
 				}
 				v = m.enc.low[uint(c0&0x1f)<<6|uint(c1&0x3f)]
+				shorts--
 			} else if c0-0xe0 < 0x10 {
 				c2 := src[nSrc+2]
 				if c1&0xc0 != 0x80 || c2&0xc0 != 0x80 {
@@ -302,6 +325,50 @@ func (m *single) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 			nSrc += size
 		}
 	}
+	return nDst, nSrc
+}
+
+// encodeShort encodes characters of up to two bytes, as far as there is room for many.
+func (m *single) encodeShort(dst, src []byte) (nDst, nSrc int) {
+	var runes shortBuffer
+	t := &m.enc.low
+	for nSrc < len(src) && nDst+shortPiece+8 <= len(dst) {
+		piece := src[nSrc:min(nSrc+shortPiece+1, len(src))]
+		n, ns := m.runes.encode(runes[:], piece)
+		d := dst[nDst : nDst+shortPiece+8]
+		has := uint16(0x100)
+		for i := 0; i < n/2; i += 8 {
+			w0, w1 := le.Uint64(runes[2*i:]), le.Uint64(runes[2*i+8:])
+			v0, v1, v2, v3 := t[w0&0x7ff], t[w0>>16&0x7ff], t[w0>>32&0x7ff], t[w0>>48&0x7ff]
+			v4, v5, v6, v7 := t[w1&0x7ff], t[w1>>16&0x7ff], t[w1>>32&0x7ff], t[w1>>48&0x7ff]
+			d := d[i : i+8 : i+8]
+			d[0], d[1], d[2], d[3] = byte(v0), byte(v1), byte(v2), byte(v3)
+			d[4], d[5], d[6], d[7] = byte(v4), byte(v5), byte(v6), byte(v7)
+			if has &= v0 & v1 & v2 & v3 & v4 & v5 & v6 & v7; has == 0 {
+				// What is behind the last rune counts as well.
+				return m.encodeEach(dst, src, nDst, nSrc, n/2)
+			}
+		}
+		nDst += n / 2
+		nSrc += ns
+		if ns < shortPiece {
+			break
+		}
+	}
+	return nDst, nSrc
+}
+
+// encodeEach goes on with the next n characters of src, as far as they are there.
+func (m *single) encodeEach(dst, src []byte, nDst, nSrc, n int) (int, int) {
+	for ; n > 0; n-- {
+		p := m.encodeTail(dst[nDst:], src[nSrc:])
+		if p.src == 0 {
+			break
+		}
+		nDst += p.dst
+		nSrc += p.src
+	}
+	return nDst, nSrc
 }
 
 type progress struct{ dst, src int }
@@ -335,7 +402,7 @@ func (m *single) encodeASCII(dst, src []byte) int {
 	}
 	for ; i+8 <= n; i += 8 {
 		s := src[i : i+8 : i+8]
-		le.PutUint64(dst[i:], uint64(t[s[0]])|uint64(t[s[1]])<<8|uint64(t[s[2]])<<16|uint64(t[s[3]])<<24|
+		store64(dst, i, uint64(t[s[0]])|uint64(t[s[1]])<<8|uint64(t[s[2]])<<16|uint64(t[s[3]])<<24|
 			uint64(t[s[4]])<<32|uint64(t[s[5]])<<40|uint64(t[s[6]])<<48|uint64(t[s[7]])<<56)
 		if w := le.Uint64(s) & asciiMask; w != 0 { // t is 0 there
 			return i + bits.TrailingZeros64(w)>>3

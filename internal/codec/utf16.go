@@ -15,6 +15,7 @@ type utf16Machine struct {
 	mark   markPolicy
 	little bool // the order to assume, and to write
 	short  *[0x800]uint64
+	runes  *shortTable
 }
 
 // shortUnits has the UTF-8 of up to two bytes, with eight times the length in the
@@ -97,11 +98,13 @@ func (m utf16Machine) encodeRune(st *state, dst []byte, r rune) int {
 	return n + m.put(dst[n:], uint16(lo))
 }
 
-func (m utf16Machine) put(dst []byte, u uint16) int {
-	if m.little {
+func (m utf16Machine) put(dst []byte, u uint16) int { return putUnit(dst, u, !m.little) }
+
+func putUnit(dst []byte, u uint16, big bool) int {
+	if big {
 		u = bits.ReverseBytes16(u)
 	}
-	be.PutUint16(dst, u)
+	le.PutUint16(dst, u)
 	return 2
 }
 
@@ -118,11 +121,11 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		// Store a word of four units as if they were ASCII, and go on by as
 		// many as are.
 		for nSrc+8 <= len(src) && nDst+4 <= len(dst) {
-			w := le.Uint64(src[nSrc:])
+			w := load64(src, nSrc)
 			if big {
 				w = swapUnits(w)
 			}
-			le.PutUint32(dst[nDst:], pack(w))
+			store32(dst, nDst, pack(w))
 			if w &= 0xff80ff80ff80ff80; w != 0 {
 				n := bits.TrailingZeros64(w) >> 4
 				nDst += n
@@ -144,7 +147,7 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			}
 		}
 		for nSrc+8 <= len(src) && nDst+16 <= len(dst) {
-			w := le.Uint64(src[nSrc:])
+			w := load64(src, nSrc)
 			if big {
 				w = swapUnits(w)
 			}
@@ -190,12 +193,12 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if nSrc+2 > len(src) || nDst+4 > len(dst) {
 				return nDst, nSrc
 			}
-			u := uint32(le.Uint16(src[nSrc:]))
+			u := uint32(load16(src, nSrc))
 			if big {
 				u = u>>8 | u<<8&0xff00
 			}
 			if u >= 0x800 && u-surrogates >= 0x800 {
-				le.PutUint32(dst[nDst:], utf8Three(u))
+				store32(dst, nDst, utf8Three(u))
 				nDst += 3
 				nSrc += 2
 				continue
@@ -210,7 +213,7 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				continue
 			}
 			if u < 0x800 {
-				le.PutUint32(dst[nDst:], 0x80c0|u>>6|u<<8&0x3f00)
+				store32(dst, nDst, 0x80c0|u>>6|u<<8&0x3f00)
 				nDst += 2
 				nSrc += 2
 				continue
@@ -218,7 +221,7 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if nSrc+4 > len(src) {
 				return nDst, nSrc
 			}
-			low := le.Uint16(src[nSrc+2:])
+			low := load16(src, nSrc+2)
 			if big {
 				low = bits.ReverseBytes16(low)
 			}
@@ -236,32 +239,51 @@ func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
-	for from := 0; ; {
-		nd, ns, shorts := m.encodeMixed(dst[nDst:], src[nSrc:], from)
+	for {
+		size := len(src)
+		if mostlyShort(src[nSrc:]) {
+			nd, ns := m.encodeShort(dst[nDst:], src[nSrc:])
+			nDst += nd
+			nSrc += ns
+			size = min(nSrc+betweenShort, size)
+		}
+		nd, ns := encodeUnits(dst[nDst:], src[nSrc:size], !m.little)
+		if ns == 0 {
+			if nd, ns = m.encodePairs(dst[nDst:], src[nSrc:]); ns == 0 {
+				return nDst, nSrc
+			}
+		}
 		nDst += nd
 		nSrc += ns
-		if !shorts {
-			return nDst, nSrc
-		}
-		nd, ns = m.encodeShort(dst[nDst:], src[nSrc:])
-		nDst += nd
-		nSrc += ns
-		if from = 0; ns == 0 {
-			from = 2 * shortBlock
-		}
 	}
 }
 
-// encodeMixed encodes any text. It stops behind from where encodeShort may do better:
-// two characters of two bytes are seldom alone.
-func (m utf16Machine) encodeMixed(dst, src []byte, from int) (nDst, nSrc int, shorts bool) {
-	big, shift := !m.little, 0
+// encodePairs encodes characters of two units.
+func (m utf16Machine) encodePairs(dst, src []byte) (nDst, nSrc int) {
+	for nDst+4 <= len(dst) {
+		r, size := utf8.DecodeRune(src[nSrc:])
+		if r < 0x10000 {
+			break
+		}
+		hi, lo := utf16.EncodeRune(r)
+		nDst += m.put(dst[nDst:], uint16(hi))
+		nDst += m.put(dst[nDst:], uint16(lo))
+		nSrc += size
+	}
+	return nDst, nSrc
+}
+
+// encodeUnits encodes text of the basic plane in UTF-16. It stops behind maxShorts characters of two
+// bytes, since encodeShort may do better.
+func encodeUnits(dst, src []byte, big bool) (nDst, nSrc int) {
+	shorts := maxShorts
+	shift := 0
 	if big {
 		shift = 8
 	}
-	for {
+	for shorts > 0 {
 		for nSrc+8 <= len(src) && nDst+16 <= len(dst) {
-			w := le.Uint64(src[nSrc:])
+			w := load64(src, nSrc)
 			lo, hi := spread(uint32(w)), spread(uint32(w>>32))
 			if big {
 				lo, hi = lo<<8, hi<<8
@@ -291,152 +313,91 @@ func (m utf16Machine) encodeMixed(dst, src []byte, from int) (nDst, nSrc int, sh
 				nSrc += 16
 			}
 		}
-		for nSrc+4 <= len(src) && nDst+2 <= len(dst) {
-			w := le.Uint32(src[nSrc:])
-			u := three(w)
-			if !isThree(w) || u-surrogates < 0x800 {
+		for nSrc+8 <= len(src) && nDst+4 <= len(dst) {
+			w := load64(src, nSrc)
+			if !isThree(uint32(w)) {
 				break
 			}
-			if big {
-				u = u>>8 | u<<8
+			u := uint32(three(uint32(w)))
+			v := uint32(three(uint32(w >> 24)))
+			if u-surrogates < 0x800 {
+				break
 			}
-			le.PutUint16(dst[nDst:], u)
-			nDst += 2
-			nSrc += 3
+			if !isThree(uint32(w>>24)) || v-surrogates < 0x800 {
+				// One
+				if big {
+					u = u>>8 | u<<8
+				}
+				store16(dst, nDst, uint16(u))
+				nDst += 2
+				nSrc += 3
+				break
+			}
+			u |= v << 16
+			if big {
+				u = u>>8&0xff00ff | u&0xff00ff<<8
+			}
+			store32(dst, nDst, u)
+			nDst += 4
+			nSrc += 6
 		}
 		for {
 			if nSrc+3 > len(src) || nDst+4 > len(dst) {
-				return nDst, nSrc, false
+				return nDst, nSrc
 			}
-			c := src[nSrc]
+			s := src[nSrc : nSrc+3 : nSrc+3]
+			c := s[0]
 			if c < 0x80 {
 				if nSrc+8 <= len(src) && nDst+16 <= len(dst) {
 					break
 				}
-				nDst += m.put(dst[nDst:], uint16(c))
+				nDst += putUnit(dst[nDst:], uint16(c), big)
 				nSrc++
 				continue
 			}
 			var u uint16
-			c1, c2 := src[nSrc+1], src[nSrc+2]
+			c1, c2 := s[1], s[2]
 			switch {
-			case c-0xe1 < 0xf && c != 0xed:
-				if (c1|c2)&0xc0 != 0x80 || c1&c2&0x80 == 0 {
-					return nDst, nSrc, false
-				}
+			case c-0xe0 < 0x10:
 				u = uint16(c)<<12 | uint16(c1&0x3f)<<6 | uint16(c2&0x3f)
+				if c1&0xc0 != 0x80 || c2&0xc0 != 0x80 || u < 0x800 || u-surrogates < 0x800 {
+					return nDst, nSrc
+				}
 				nSrc += 3
 			case c-0xc2 < 0x1e:
 				if c1&0xc0 != 0x80 {
-					return nDst, nSrc, false
-				}
-				if c2-0xc2 < 0x1e && nSrc >= from && nSrc+shortBlock <= len(src) {
-					return nDst, nSrc, true
+					return nDst, nSrc
 				}
 				u = uint16(c&0x1f)<<6 | uint16(c1&0x3f)
 				nSrc += 2
-			default:
-				r, size := utf8.DecodeRune(src[nSrc:])
-				if r == runeError && size <= 1 {
-					return nDst, nSrc, false
-				}
-				nSrc += size
-				if r >= 0x10000 {
-					hi, lo := utf16.EncodeRune(r)
-					nDst += m.put(dst[nDst:], uint16(hi))
-					nDst += m.put(dst[nDst:], uint16(lo))
-					continue
-				}
-				u = uint16(r)
+				shorts--
+			default: // also what is above the basic plane: a call would cost registers
+				return nDst, nSrc
 			}
 			if big {
 				u = u>>8 | u<<8
 			}
-			le.PutUint16(dst[nDst:], u)
+			store16(dst, nDst, u)
 			nDst += 2
 		}
 	}
+	return nDst, nSrc
 }
 
-// shortBlock is how many bytes are tested at once for being characters of one or two.
-const shortBlock = 64
-
-// encodeShort encodes blocks of characters of up to two bytes, if they are not mostly
-// ASCII.
+// encodeShort encodes characters of up to two bytes.
 func (m utf16Machine) encodeShort(dst, src []byte) (nDst, nSrc int) {
-	for nSrc+shortBlock <= len(src) && nDst+2*shortBlock <= len(dst) {
-		s := (*[shortBlock]byte)(src[nSrc:])
-		conts, ok := shortConts(s)
-		if !ok || bits.OnesCount64(conts) < shortBlock/8 {
-			break
+	nDst, nSrc = m.runes.encode(dst, src)
+	if !m.little {
+		i := 0
+		for ; i+8 <= nDst; i += 8 {
+			store64(dst, i, swapUnits(load64(dst, i)))
 		}
-		nd, ns := shortUnits16((*[2 * shortBlock]byte)(dst[nDst:]), s, conts, !m.little)
-		nDst += nd
-		nSrc += ns
+		for ; i < nDst; i += 2 {
+			dst[i], dst[i+1] = dst[i+1], dst[i]
+		}
 	}
 	return nDst, nSrc
 }
-
-// shortConts reports whether s is characters of up to two bytes, the last of which
-// may be cut, and which of its bytes are the second ones.
-func shortConts(s *[shortBlock]byte) (conts uint64, ok bool) {
-	var bad, carry uint64
-	for i := 0; i < shortBlock; i += 8 {
-		w := le.Uint64(s[i : i+8])
-		x := w & (w << 1) // the top bits of leads
-		cont := w &^ (w << 1) & asciiMask
-		// No lead of three bytes, none of what is overlong, and a second byte
-		// behind each lead and nowhere else.
-		bad |= x&(w<<2) | x&^(w<<3|w<<4|w<<5|w<<6) | (x<<8 | carry) ^ cont
-		carry = x >> 56 & 0x80
-		conts = conts>>8 | cont>>7*0x0102040810204080>>56<<56
-	}
-	return conts, bad&asciiMask == 0
-}
-
-// shortUnits16 encodes the characters of s, but perhaps the last ones.
-func shortUnits16(d *[2 * shortBlock]byte, s *[shortBlock]byte, conts uint64, big bool) (nDst, nSrc int) {
-	for nSrc <= shortBlock-8 {
-		w := le.Uint64(s[nSrc:])
-		e := fours[conts>>(nSrc&63)&0xff]
-		// The four characters, in 16 bits each, and then all at once.
-		w = w&0xffff | w>>(e&56)&0xffff<<16 | w>>(e>>8&56)&0xffff<<32 | w>>(e>>16&56)<<48
-		lead := w >> 7 & 0x0001000100010001
-		lead = lead<<16 - lead
-		one := w & 0x007f007f007f007f
-		two := w<<6&0x07c007c007c007c0 | w>>8&0x003f003f003f003f
-		u := one ^ (one^two)&lead
-		if big {
-			u = swapUnits(u)
-		}
-		le.PutUint64(d[nDst&127&^7:], u)
-		nDst += 8
-		nSrc += int(e >> 24)
-	}
-	return nDst, nSrc
-}
-
-// fours has, for the bits of the bytes that continue a character, where in eight
-// bytes the second, third and fourth character begin, in bits, and where the fifth
-// does, in bytes.
-var fours = func() (t [256]uint32) {
-	for conts := range t {
-		n, e := 0, uint32(8<<24)
-		for i := 1; i < 8; i++ {
-			if conts>>i&1 != 0 {
-				continue
-			}
-			if n == 3 {
-				e = e&0xffffff | uint32(i)<<24
-				break
-			}
-			e |= uint32(8*i) << (8 * n)
-			n++
-		}
-		t[conts] = e
-	}
-	return t
-}()
 
 // swapUnits swaps the bytes of each of four units.
 func swapUnits(w uint64) uint64 { return w>>8&0x00ff00ff00ff00ff | w&0x00ff00ff00ff00ff<<8 }

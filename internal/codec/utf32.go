@@ -11,6 +11,7 @@ type utf32Machine struct {
 	mark   markPolicy
 	little bool
 	short  *[0x800]uint64 // see utf16Machine
+	runes  *shortTable
 }
 
 func (m utf32Machine) start(st *state) {
@@ -59,7 +60,7 @@ func (m utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if (w0|w1)&0xffffff80ffffff80 != 0 {
 				break
 			}
-			le.PutUint32(dst[nDst:], uint32(w0|w0>>24)&0xffff|uint32(w1|w1>>24)<<16)
+			store32(dst, nDst, uint32(w0|w0>>24)&0xffff|uint32(w1|w1>>24)<<16)
 			nDst += 4
 			nSrc += 16
 		}
@@ -98,7 +99,7 @@ func (m utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		if nSrc+4 > len(src) || nDst+4 > len(dst) {
 			break
 		}
-		u := le.Uint32(src[nSrc:])
+		u := load32(src, nSrc)
 		if !st.little {
 			u = bits.ReverseBytes32(u)
 		}
@@ -109,10 +110,10 @@ func (m utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		case u > utf8.MaxRune || u-surrogates < 0x800:
 			return nDst, nSrc
 		case u < 0x800:
-			le.PutUint32(dst[nDst:], 0x80c0|u>>6|u<<8&0x3f00)
+			store32(dst, nDst, 0x80c0|u>>6|u<<8&0x3f00)
 			nDst += 2
 		case u < 0x10000:
-			le.PutUint32(dst[nDst:], utf8Three(u))
+			store32(dst, nDst, utf8Three(u))
 			nDst += 3
 		default:
 			nDst += utf8.EncodeRune(dst[nDst:], rune(u))
@@ -129,10 +130,30 @@ func (m utf32Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	if st.mark {
 		return 0, 0
 	}
-	retry := 0
-	for nSrc < len(src) && nDst+4 <= len(dst) {
+	for {
+		size := len(src)
+		if mostlyShort(src[nSrc:]) {
+			nd, ns := m.encodeShort(dst[nDst:], src[nSrc:])
+			nDst += nd
+			nSrc += ns
+			size = min(nSrc+betweenShort, size)
+		}
+		nd, ns := m.encodeMixed(dst[nDst:], src[nSrc:size])
+		if ns == 0 {
+			return nDst, nSrc
+		}
+		nDst += nd
+		nSrc += ns
+	}
+}
+
+// encodeMixed encodes any text. It stops behind maxShorts characters of two bytes,
+// since encodeShort may do better.
+func (m utf32Machine) encodeMixed(dst, src []byte) (nDst, nSrc int) {
+	shorts := maxShorts
+	for shorts > 0 && nSrc < len(src) && nDst+4 <= len(dst) {
 		for nSrc+4 <= len(src) && nDst+16 <= len(dst) {
-			w := le.Uint32(src[nSrc:])
+			w := load32(src, nSrc)
 			if w&0x80808080 != 0 {
 				break
 			}
@@ -141,24 +162,28 @@ func (m utf32Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if !m.little {
 				w0, w1 = swapLong(w0), swapLong(w1)
 			}
-			le.PutUint64(dst[nDst:], w0)
-			le.PutUint64(dst[nDst+8:], w1)
+			store64(dst, nDst, w0)
+			store64(dst, nDst+8, w1)
 			nDst += 16
 			nSrc += 4
+		}
+		for nSrc+4 <= len(src) && nDst+4 <= len(dst) {
+			w := load32(src, nSrc)
+			u := three(w)
+			if !isThree(w) || u-surrogates < 0x800 {
+				break
+			}
+			m.put(dst[nDst:], uint32(u))
+			nDst += 4
+			nSrc += 3
 		}
 		if nSrc == len(src) || nDst+4 > len(dst) {
 			break
 		}
 		r, size := rune(src[nSrc]), 1
-		if src[nSrc]-0xc2 < 0x1e && nSrc >= retry && nSrc+shortBlock <= len(src) && src[nSrc+2]-0xc2 < 0x1e {
-			nd, ns := m.encodeShort(dst[nDst:], src[nSrc:])
-			nDst += nd
-			nSrc += ns
-			retry = nSrc + shortBlock
-			continue
-		}
 		if r >= 0xc2 && r < 0xe0 && nSrc+1 < len(src) && src[nSrc+1]&0xc0 == 0x80 {
 			r, size = r&0x1f<<6|rune(src[nSrc+1]&0x3f), 2
+			shorts--
 		} else if r >= 0x80 {
 			r, size = utf8.DecodeRune(src[nSrc:])
 			if r == runeError && size == 1 {
@@ -171,29 +196,27 @@ func (m utf32Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	return nDst, nSrc
 }
 
-// encodeShort is utf16Machine's.
+// encodeShort encodes characters of up to two bytes.
 func (m utf32Machine) encodeShort(dst, src []byte) (nDst, nSrc int) {
-	var units [2 * shortBlock]byte
-	for nSrc+shortBlock <= len(src) && nDst+4*shortBlock <= len(dst) {
-		s := (*[shortBlock]byte)(src[nSrc:])
-		conts, ok := shortConts(s)
-		if !ok || bits.OnesCount64(conts) < shortBlock/8 {
-			break
-		}
-		n, ns := shortUnits16(&units, s, conts, false)
-		d := dst[nDst : nDst+4*shortBlock]
+	var runes shortBuffer
+	for nSrc < len(src) && nDst+4*shortPiece <= len(dst) {
+		n, ns := m.runes.encode(runes[:], src[nSrc:min(nSrc+shortPiece+1, len(src))])
+		d := dst[nDst : nDst+4*shortPiece]
 		for i := 0; i < n; i += 8 {
-			w := le.Uint64(units[i&127&^7:])
+			w := le.Uint64(runes[i:])
 			w0 := w&0xffff | w<<16&0xffff00000000
 			w1 := w>>32&0xffff | w>>16&0xffff00000000
 			if !m.little {
 				w0, w1 = swapLong(w0), swapLong(w1)
 			}
-			le.PutUint64(d[2*i&255:], w0)
-			le.PutUint64(d[(2*i+8)&255:], w1)
+			le.PutUint64(d[2*i:], w0)
+			le.PutUint64(d[2*i+8:], w1)
 		}
 		nDst += 2 * n
 		nSrc += ns
+		if ns < shortPiece {
+			break
+		}
 	}
 	return nDst, nSrc
 }

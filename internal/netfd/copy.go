@@ -157,17 +157,15 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 			return t.written, true, endError(t.dst, "splice", err)
 		}
 		switch {
-		case t.err != nil && t.src.FD == nil:
-			return t.written, false, nil // reading says what is wrong with src
 		case t.err != nil:
-			return t.written, true, endError(t.src, "splice", t.err)
+			return t.sourceFailed()
 		case t.again():
 			// It does not say whether src is empty or dst is full.
 			if stuck++; stuck > 2 {
 				return t.written, false, nil
 			}
-			if err := t.src.Raw.Read(sys.WaitReadable); err != nil {
-				return t.written, true, endError(t.src, "splice", err)
+			if t.err = t.src.Raw.Read(sys.WaitReadable); t.err != nil {
+				return t.sourceFailed()
 			}
 			if err := t.dst.Raw.Write(sys.WaitWritable); err != nil {
 				return t.written, true, endError(t.dst, "splice", err)
@@ -176,7 +174,11 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 		case sys.Refused(t.errno):
 			return t.written, false, nil
 		case t.errno != 0:
-			return t.written, true, os.NewSyscallError("splice", t.errno)
+			call := "splice"
+			if !t.dst.File {
+				call = "write" // by which package net copies from what is no socket
+			}
+			return t.written, true, os.NewSyscallError(call, t.errno)
 		case t.n == 0:
 			// Only receiving from a socket tells whether this is the end.
 			return t.written, t.src.File, nil
@@ -185,6 +187,14 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 		t.moved()
 	}
 	return t.written, true, nil
+}
+
+// sourceFailed is what SpliceDirect returns for an error of src's RawConn.
+func (t *transfer) sourceFailed() (written int64, handled bool, err error) {
+	if t.src.FD == nil {
+		return t.written, false, nil // reading says what is wrong with src
+	}
+	return t.written, true, endError(t.src, "splice", t.err)
 }
 
 func (t *transfer) spliceDst(d uintptr) bool {
