@@ -21,6 +21,7 @@ import (
 )
 
 func TestReadErrorQueue(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
 			gone, c := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
@@ -72,6 +73,7 @@ func TestReadErrorQueue(t *testing.T) {
 
 // A reader that waits for datagrams does not keep reports from being read.
 func TestReadErrorQueueBesideReader(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	gone, c := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	conntest.SetOptions(t, c, sockopt.ReceiveError)
 	to := gone.LocalAddr()
@@ -186,6 +188,7 @@ func TestReadBatchQueueWithoutAddress(t *testing.T) {
 
 // A report is found among other control data.
 func TestReadErrorQueueBesideControlData(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	for network, options := range map[string][]sockopt.Option[bool]{
 		"udp4": {sockopt.ReceiveError, sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS},
 		"udp6": {sockopt.ReceiveError6, sockopt.ReceivePacketInfo6, sockopt.ReceiveTrafficClass, sockopt.TimestampNS},
@@ -249,6 +252,7 @@ func complain(t *testing.T, typ, code byte, word uint32, from, to netip.AddrPort
 
 // The MTU is told if the datagram was too long, and no other number in its place.
 func TestReadErrorQueueOfRouter(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	socktest.EnterNetNS(t) // whose routes may learn the MTU
 	tests := []struct {
 		name string

@@ -28,8 +28,7 @@ func TestOpeningRefused(t *testing.T) {
 	if runtime.GOARCH == "386" || runtime.GOARCH == "s390x" {
 		t.Skip("calls about sockets go through socketcall(2)")
 	}
-	lo, err := net.InterfaceByName("lo")
-	socktest.Check(t, err)
+	lo := socktest.LoopbackInterface(t)
 	group := &net.UDPAddr{IP: net.IPv4(239, 92, 0, 5)}
 	packet := func(lc sockets.ListenConfig, address string) func() (any, error) {
 		return func() (any, error) { return lc.ListenPacket(context.Background(), "udp4", address) }

@@ -20,9 +20,12 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
+func init() { socktest.Examples["ExampleNewRaw"] = socktest.Netlink }
+
 // TestPacketConnWriteTo gives wrong destinations in every state: which error comes
 // first is as for the types of package net.
 func TestPacketConnWriteTo(t *testing.T) {
+	socktest.NeedNetlink(t)
 	long := &sockets.RawAddr{Family: unix.AF_NETLINK, Data: make([]byte, 127)}
 	kernel := &sockets.NetlinkAddr{}
 	c := conntest.RouteSocket(t)
@@ -99,6 +102,7 @@ func TestPacketConnReads(t *testing.T) {
 // TestPacketConnWriteBatch sends two requests at once, to the kernel as it is asked and
 // as the peer that there may be.
 func TestPacketConnWriteBatch(t *testing.T) {
+	socktest.NeedNetlink(t)
 	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
 	socktest.Check(t, err)
 	connected, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})

@@ -149,7 +149,11 @@ func TestDisconnectedName(t *testing.T) {
 	socktest.CloseLater(t, a)
 	b := conntest.Packets(t, "unixgram")
 	socktest.Check(t, a.Connect(b.LocalAddr()))
-	socktest.Check(t, a.Disconnect())
+	if err := a.Disconnect(); errors.Is(err, syscall.EINVAL) {
+		t.Skip("a unix socket keeps its peer: ", err) // in gVisor
+	} else {
+		socktest.Check(t, err)
+	}
 	if got := a.LocalAddr().String(); got != path {
 		t.Errorf("name %q after Disconnect, want %q", got, path)
 	}
@@ -323,6 +327,8 @@ func TestDisconnectHears(t *testing.T) {
 					return o
 				}
 				p := open(peer)
+				// The kernel notes the way there, which has to be the final one.
+				wantArrival(t, p, "self", func(b []byte) error { _, err := p.WriteTo(b, p.LocalAddr()); return err })
 				socktest.Check(t, c.Connect(p.LocalAddr()))
 				err := c.Disconnect()
 				if errors.Is(err, errors.ErrUnsupported) {
@@ -333,6 +339,9 @@ func TestDisconnectHears(t *testing.T) {
 						_, err := unix.Getpeername(fd)
 						return err
 					})
+					// And both go on talking to each other.
+					wantArrival(t, c, peer, func(b []byte) error { _, err := p.WriteTo(b, c.LocalAddr()); return err })
+					wantArrival(t, p, "an answer", func(b []byte) error { _, err := c.Write(b); return err })
 					return
 				}
 				socktest.Check(t, err)

@@ -240,6 +240,7 @@ func TestRawFDs(t *testing.T) {
 		for _, count := range []int{0, 1, 2, sockets.MaxDescriptors} {
 			t.Run(network, func(t *testing.T) {
 				socktest.CheckNoLeak(t)
+				socktest.NeedFiles(t, count)
 				a, b := conntest.Pair(t, network)
 				r, w, err := os.Pipe()
 				if err != nil {
@@ -393,8 +394,7 @@ func TestCredentials(t *testing.T) {
 			check("own", own, nil)
 			socktest.SendRaw(t, a, []byte("fd"), socktest.Pipes(t, 1)...)
 			check("fd", sockopt.Ucred{}, sockets.ErrTooManyDescriptors)
-			if os.Geteuid() == 0 {
-				other := sockopt.Ucred{PID: 1, UID: 65534, GID: 65533}
+			if other := (sockopt.Ucred{PID: 1, UID: 65534, GID: 65533}); socktest.MaySendCred(t, other.PID, int(other.UID), int(other.GID)) {
 				if n, err := a.SendCred([]byte("other"), other); n != 5 || err != nil {
 					t.Errorf("SendCred of others: %d, %v", n, err)
 				}

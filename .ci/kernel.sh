@@ -119,7 +119,7 @@ for packages in "${boots[@]}"; do
 	} >"$work/run"
 	# A command is words as well.
 	# shellcheck disable=SC2086
-	${BEFORE:-} timeout "${LIMIT:-1800}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "${SMP:-2}" -m 3G \
+	${BEFORE:-} timeout "$((${LIMIT:-1800} + 120))" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "${SMP:-2}" -m 3G \
 		-nodefaults -nographic -no-reboot -serial stdio -monitor none \
 		-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
 		-kernel "$image" -initrd "$work/initrd" -append "console=ttyS0 mitigations=off panic=-1 loglevel=1 quiet" \

@@ -38,7 +38,7 @@ func ExamplePassTo() {
 	}
 	defer l.Close()
 
-	cmd := exec.Command("sh", "-c", "echo $LISTEN_FDS $LISTEN_FDNAMES; ls /dev/fd/3")
+	cmd := exec.Command("sh", "-c", "echo $LISTEN_FDS $LISTEN_FDNAMES; : <&3 && echo 3 is open")
 	if err := activation.PassTo(cmd, activation.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
 		log.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func ExamplePassTo() {
 	fmt.Printf("%s%v\n", out, err)
 	// Output:
 	// 1 web
-	// /dev/fd/3
+	// 3 is open
 	// <nil>
 }
 

@@ -164,6 +164,9 @@ func TestInherited(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "another's pidfd" {
+				socktest.NeedPIDFD(t) // otherwise it is not looked at
+			}
 			cmd := socktest.ChildCommand(t, "inherited")
 			if !tt.noPID {
 				cmd = socktest.ChildCommand(t, "inherited", "pid")
@@ -248,6 +251,7 @@ func TestPython(t *testing.T) {
 	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {
 			socktest.CheckNoLeak(t)
+			socktest.NeedFiles(t, 3*253)
 			a, b := conntest.Pair(t, network)
 			var errs strings.Builder
 			cmd := exec.CommandContext(t.Context(), python, "-c", exchange)
@@ -266,6 +270,7 @@ func TestPython(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() {
+				a.Close() // it waits no more if the test has failed
 				if err := cmd.Wait(); err != nil {
 					t.Errorf("python: %v\n%s", err, &errs)
 				}

@@ -122,6 +122,7 @@ func TestPassTo(t *testing.T) {
 		}
 	})
 	t.Run("service of systemd's", func(t *testing.T) {
+		socktest.NeedPIDFD(t)
 		cmd := socktest.ChildCommand(t, "inherited", "pid", "pidfd")
 		if err := activation.PassTo(cmd, named...); err != nil {
 			t.Fatal(err)

@@ -4,13 +4,12 @@ package sockopt
 
 import (
 	"errors"
-	"net"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,22 +37,36 @@ func packetSocket(t *testing.T) *os.File {
 
 func loopback(t *testing.T) int {
 	t.Helper()
-	ifi, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
-	return ifi.Index
+	return socktest.LoopbackInterface(t).Index
 }
 
 func testPacketMembership(t *testing.T, kind string) {
 	promiscuous := func() bool {
-		b, err := os.ReadFile("/sys/class/net/lo/flags")
+		rib, err := syscall.NetlinkRIB(syscall.RTM_GETLINK, syscall.AF_UNSPEC)
 		if err != nil {
-			t.Skip(err)
+			t.Skip("no list of interfaces: ", err)
 		}
-		flags, err := strconv.ParseUint(strings.TrimSpace(string(b)), 0, 32)
+		messages, err := syscall.ParseNetlinkMessage(rib)
 		must(t, err)
-		return flags&unix.IFF_PROMISC != 0
+		for _, m := range messages {
+			if m.Header.Type != syscall.RTM_NEWLINK {
+				continue
+			}
+			info := sys.Reader(m.Data[4:]) // struct ifinfomsg, rtnetlink(7)
+			if info.Int() != loopback(t) {
+				continue
+			}
+			attributes, err := syscall.ParseNetlinkRouteAttr(&m)
+			must(t, err)
+			for _, a := range attributes {
+				if a.Attr.Type == unix.IFLA_PROMISCUITY {
+					count := sys.Reader(a.Value)
+					return count.Uint32() > 0
+				}
+			}
+		}
+		t.Skip("the kernel does not tell whether lo is promiscuous")
+		return false
 	}
 	c := newSocket(t, kind)
 	if promiscuous() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -258,6 +259,7 @@ func testAttachFilter(t *testing.T, kind string) {
 }
 
 func testAttachReusePortCBPF(t *testing.T, kind string) {
+	socktest.NeedNetwork(t, kind)
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return ReusePort.With(true).Apply(c) }}
 	address := map[string]string{"udp4": "127.0.0.1:0", "udp6": "[::1]:0"}[kind]
 	var members []*net.UDPConn

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -64,6 +65,7 @@ func testSavedSYN(t *testing.T, kind string) {
 }
 
 func testMD5Sig(t *testing.T, kind string) {
+	socktest.NeedNetwork(t, kind)
 	peer, address := netip.MustParsePrefix("127.0.0.0/8"), "127.0.0.1:0"
 	if kind == "tcp6" {
 		peer, address = netip.MustParsePrefix("::1/128"), "[::1]:0"

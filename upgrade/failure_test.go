@@ -3,12 +3,12 @@
 package upgrade_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -223,9 +223,7 @@ func TestStranger(t *testing.T) {
 
 // TestStrangerOfAnotherUser is refused.
 func TestStrangerOfAnotherUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can start a process of another user")
-	}
+	socktest.NeedUsers(t)
 	m := newManager(t)
 	log := m.logTo()
 	m.start(controlVar + "=" + m.path("control"))
@@ -234,24 +232,16 @@ func TestStrangerOfAnotherUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n, err := readAs(65534, m.path("control"))
+	n, err := readAsNobody(m.path("control"))
 	if n != 0 || err != io.EOF {
 		t.Errorf("Read: got %d bytes, %v, want 0, EOF", n, err)
 	}
 	m.awaitLog(log, "of user 65534")
 }
 
-// readAs connects to a unix socket as another user, and reads.
-func readAs(uid int, path string) (n int, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The thread ends with the goroutine, because it stays locked.
-		runtime.LockOSThread()
-		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); errno != 0 {
-			err = errno
-			return
-		}
+// readAsNobody connects to a unix socket as another user, and reads.
+func readAsNobody(path string) (n int, err error) {
+	asErr := socktest.AsNobody(func() {
 		var c net.Conn
 		if c, err = net.Dial("unix", path); err != nil {
 			return
@@ -259,9 +249,8 @@ func readAs(uid int, path string) (n int, err error) {
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(time.Minute))
 		n, err = c.Read(make([]byte, 100))
-	}()
-	<-done
-	return n, err
+	})
+	return n, cmp.Or(asErr, err)
 }
 
 // TestPIDFileFails has a successor whose PID file cannot be written: it fails before the predecessor is told.

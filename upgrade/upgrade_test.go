@@ -64,6 +64,7 @@ type manager struct {
 
 func newManager(t *testing.T) *manager {
 	t.Helper()
+	socktest.NeedProc(t) // by way of which a program finds its file
 	dir, err := os.MkdirTemp("", "upgrade")
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/upgrade"
 	"golang.org/x/text/encoding/charmap"
 )
@@ -128,11 +129,7 @@ func TestInherited(t *testing.T) {
 			[]string{"tcp is ipv4 stream socket listening on " + tcp.Addr().String() + ", not a socket of network tcp6", "[file peer tcp udp] <nil>"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			exe, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(exe)
+			cmd := exec.Command(socktest.Executable(t))
 			cmd.Env = append(os.Environ(), askVar+"="+strings.Join(tt.ask, "\n"))
 			cmd.Stderr = os.Stderr
 			if err := activation.PassTo(cmd, tt.give...); err != nil {

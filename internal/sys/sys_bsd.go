@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"math"
 	"net"
 	"runtime"
 	"syscall"
@@ -86,6 +87,13 @@ func (sa *Sockaddr) encode(from unix.Sockaddr, err error) syscall.Errno {
 		return sa.SetUnix(from.Name)
 	}
 	return 0
+}
+
+// backlogSetting returns a setting of the system for accept queues. Above 16 bits
+// listen(2) would wrap.
+func backlogSetting(name string) int {
+	n, _ := unix.SysctlUint32(name)
+	return int(min(n, math.MaxUint16))
 }
 
 // Socket makes a non-blocking, close-on-exec socket. See socket(2).

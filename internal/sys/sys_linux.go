@@ -90,6 +90,9 @@ func putFamily(b *[sockaddrSize]byte, family, _ int) {
 
 func family(b *[sockaddrSize]byte) int { return int(*(*uint16)(unsafe.Pointer(b))) }
 
+// SO_LINGER is the option whose time is in seconds, socket(7).
+const SO_LINGER = unix.SO_LINGER
+
 // maxBacklog is what listen(2) cuts to net.core.somaxconn, which is that of the
 // socket's network namespace.
 func maxBacklog() int { return math.MaxInt32 }

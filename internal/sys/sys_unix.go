@@ -100,7 +100,7 @@ func SetLinger(fd uintptr, sec int) syscall.Errno {
 	if sec >= 0 {
 		l = unix.Linger{Onoff: 1, Linger: int32(sec)}
 	}
-	return errno(unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &l))
+	return errno(unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, SO_LINGER, &l))
 }
 
 // SetMulticastInterface6 sets the interface that multicasts leave by, ipv6(7).

@@ -158,6 +158,9 @@ func NewSocket(tb testing.TB, network string) *sockets.Socket {
 	tb.Helper()
 	socktest.NeedNetwork(tb, network)
 	s, err := sockets.New(network)
+	if err != nil && network == "vsock" {
+		tb.Skip("no vsock: ", err)
+	}
 	socktest.Check(tb, err)
 	socktest.CloseLater(tb, s)
 	return s

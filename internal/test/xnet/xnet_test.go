@@ -51,10 +51,7 @@ func TestXNetConnOptions(t *testing.T) {
 }
 
 func TestXNetPacketConnOptions(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	p4 := ipv4.NewPacketConn(conntest.OpenUDP(t, "udp4"))
 	for _, step := range []struct {
 		name string
