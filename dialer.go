@@ -3,7 +3,6 @@ package sockets
 import (
 	"context"
 	"net"
-	"net/http/httptrace"
 	"net/netip"
 	"os"
 	"syscall"
@@ -179,9 +178,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if r == nil {
 		r = net.DefaultResolver
 	}
-	trace := httptrace.ContextClientTrace(ctx)
-	return d.dialAny(ctx, network, trace, func(k *kind) ([]net.Addr, error) {
-		return k.resolve(dnsOnly(ctx, trace), r, true, address, d.LocalAddr)
+	return d.dialAny(ctx, network, func(k *kind) ([]net.Addr, error) {
+		return k.resolve(dnsOnly(ctx), r, true, address, d.LocalAddr)
 	})
 }
 
@@ -197,13 +195,13 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 func (d *Dialer) DialAddrs(ctx context.Context, network string, addrs []netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := d.dialContext(ctx)
 	defer cancel()
-	return d.dialAny(ctx, network, httptrace.ContextClientTrace(ctx), func(k *kind) ([]net.Addr, error) {
+	return d.dialAny(ctx, network, func(k *kind) ([]net.Addr, error) {
 		return k.given(addrs, d.LocalAddr)
 	})
 }
 
 // dialAny connects to one of the addresses that find returns.
-func (d *Dialer) dialAny(ctx context.Context, network string, trace *httptrace.ClientTrace, find func(*kind) ([]net.Addr, error)) (net.Conn, error) {
+func (d *Dialer) dialAny(ctx context.Context, network string, find func(*kind) ([]net.Addr, error)) (net.Conn, error) {
 	format := wireFormat{d.Format, d.InputBufferSize, d.OutputBufferSize}
 	k, err := kindOf(network, nil)
 	if err == nil {
@@ -219,7 +217,7 @@ func (d *Dialer) dialAny(ctx context.Context, network string, trace *httptrace.C
 	if err != nil {
 		return nil, openError("dial", network, nil, nil, err)
 	}
-	j := dialing{Dialer: d, kind: k, trace: trace}
+	j := dialing{Dialer: d, kind: k, trace: traceIn(ctx)}
 	c, err := j.dial(ctx, addrs)
 	if err != nil {
 		return nil, err

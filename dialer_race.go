@@ -3,7 +3,6 @@ package sockets
 import (
 	"context"
 	"net"
-	"net/http/httptrace"
 	"reflect"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 type dialing struct {
 	*Dialer
 	kind  *kind
-	trace *httptrace.ClientTrace
+	trace connectTrace
 }
 
 // failed wraps the error of dialing addr.
@@ -126,12 +125,12 @@ func (j *dialing) serial(ctx context.Context, addrs []net.Addr) (net.Conn, error
 
 // traced dials addr and tells the trace.
 func (j *dialing) traced(ctx context.Context, addr net.Addr) (net.Conn, error) {
-	if j.trace != nil && j.trace.ConnectStart != nil {
-		j.trace.ConnectStart(j.kind.name, addr.String())
+	if j.trace.start != nil {
+		j.trace.start(j.kind.name, addr.String())
 	}
 	c, err := j.one(ctx, addr)
-	if j.trace != nil && j.trace.ConnectDone != nil {
-		j.trace.ConnectDone(j.kind.name, addr.String(), err)
+	if j.trace.done != nil {
+		j.trace.done(j.kind.name, addr.String(), err)
 	}
 	return c, err
 }

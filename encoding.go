@@ -230,23 +230,29 @@ func RegisterEncoding(name string, e encoding.Encoding) error {
 
 // check reports a format that cannot be.
 func (f ExternalFormat) check() error {
-	charset := codec.Of(f.Encoding)
+	_, err := f.codec()
+	return err
+}
+
+// codec returns f as package codec has it, and what is wrong with it.
+func (f ExternalFormat) codec() (codec.Format, error) {
+	g := codec.Format{Charset: codec.Of(f.Encoding), Newline: codec.Newline(f.Newline), Strict: f.Strict}
+	return g, checkFormat(g)
+}
+
+func checkFormat(f codec.Format) error {
 	var err error
 	switch {
-	case !codec.Newline(f.Newline).Valid():
+	case !f.Newline.Valid():
 		err = fmt.Errorf("%w: unknown newline style %d", ErrFormatOption, uint8(f.Newline))
-	case !charset.Usable():
+	case !f.Charset.Usable():
 		err = fmt.Errorf("%w: the encoding lacks a decoder or an encoder", ErrFormatOption)
-	case f.Newline == NewlineNEL && !charset.EncodesNEL():
+	case f.Newline == codec.NEL && !f.Charset.EncodesNEL():
 		err = fmt.Errorf("%w: the newline is U+0085, which the encoding lacks", ErrFormatOption)
 	default:
 		return nil
 	}
-	return &FormatError{Op: "format", Encoding: charset.Name, Err: err}
-}
-
-func (f ExternalFormat) codec() codec.Format {
-	return codec.Format{Charset: codec.Of(f.Encoding), Newline: codec.Newline(f.Newline), Strict: f.Strict}
+	return &FormatError{Op: "format", Encoding: f.Charset.Name, Err: err}
 }
 
 // externalFormat is the inverse of ExternalFormat.codec.

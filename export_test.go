@@ -51,7 +51,10 @@ func FileByNet(c net.Conn) (*os.File, error) {
 }
 
 // CodecOf returns what f is to package codec.
-func CodecOf(f ExternalFormat) codec.Format { return f.codec() }
+func CodecOf(f ExternalFormat) codec.Format {
+	g, _ := f.codec()
+	return g
+}
 
 // HoldsMemory reports whether c holds more than its struct.
 func HoldsMemory(c *TextConn) bool {

@@ -5,10 +5,8 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"net/http/httptrace"
 	"net/netip"
 	"os"
-	"reflect"
 	"strings"
 	"sync"
 
@@ -261,26 +259,4 @@ func partition(addrs []net.Addr) (primaries, fallbacks []net.Addr) {
 		}
 	}
 	return primaries, fallbacks
-}
-
-// dnsOnly returns a context for lookups: its trace reports DNS events, and not the
-// connections to name servers.
-func dnsOnly(ctx context.Context, trace *httptrace.ClientTrace) context.Context {
-	if trace == nil {
-		return ctx
-	}
-	return httptrace.WithClientTrace(untraced{ctx}, &httptrace.ClientTrace{DNSStart: trace.DNSStart, DNSDone: trace.DNSDone})
-}
-
-// untraced is a context without traces.
-type untraced struct{ context.Context }
-
-func (ctx untraced) Value(key any) any {
-	if t := reflect.TypeOf(key); t != nil {
-		switch t.PkgPath() {
-		case "internal/nettrace", "net/http/httptrace":
-			return nil
-		}
-	}
-	return ctx.Context.Value(key)
 }

@@ -45,7 +45,7 @@ var (
 // that is not strict and has "\n" as its newline. Otherwise the result is a *TextConn;
 // see [NewTextConn].
 func WithFormat(c net.Conn, f ExternalFormat) net.Conn {
-	if f.check() == nil && f.codec().AsIs() {
+	if g, err := f.codec(); err == nil && g.AsIs() {
 		return c
 	}
 	return NewTextConn(c, f)
@@ -61,8 +61,9 @@ func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	t.r.conn, t.r.other = c, &t.w
 	t.w.conn, t.w.deadlines = c, &t.deadlines
 	t.deadlines.conn = c
-	t.r.setFormat(f)
-	t.w.setFormat(f)
+	g, err := f.codec()
+	t.r.setFormat(g, err)
+	t.w.setFormat(g, err)
 	return t
 }
 
@@ -95,12 +96,13 @@ func (c *TextConn) SetBufferSizes(input, output int) error {
 // If the last byte read was a CR in the style [NewlineAny], a "\n" that follows belongs
 // to the same newline, unless the new format has another style.
 func (c *TextConn) SetReadFormat(f ExternalFormat) error {
-	if err := f.check(); err != nil {
+	g, err := f.codec()
+	if err != nil {
 		return err
 	}
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	c.r.setFormat(f)
+	c.r.setFormat(g, nil)
 	return nil
 }
 
@@ -112,13 +114,14 @@ func (c *TextConn) SetReadFormat(f ExternalFormat) error {
 // If sending fails, the format is set nevertheless, and the next Write sends the unsent
 // bytes first.
 func (c *TextConn) SetWriteFormat(f ExternalFormat) error {
-	if err := f.check(); err != nil {
+	g, err := f.codec()
+	if err != nil {
 		return err
 	}
 	c.w.mu.Lock()
 	defer c.w.unlock()
-	err := c.w.finish()
-	c.w.setFormat(f)
+	err = c.w.finish()
+	c.w.setFormat(g, nil)
 	return joinErrors(err, c.w.send())
 }
 

@@ -39,17 +39,16 @@ const (
 	maxEmptyReads = 100
 )
 
-// setFormat makes f the format of what was not read yet, or what is wrong with it
-// the error of reading.
-func (r *textReader) setFormat(f ExternalFormat) {
+// setFormat makes f the format of what was not read yet, or broken the error of reading.
+func (r *textReader) setFormat(f codec.Format, broken error) {
 	if n := r.dec.Held(); n > 0 {
 		text := append(bytes.Clone(r.text), make([]byte, n)...)
 		r.dec.TakeHeld(text[len(r.text):])
 		r.text = text
 	}
-	r.format = f.codec()
-	if r.broken = f.check(); r.broken == nil {
-		r.dec.Init(r.format)
+	r.format, r.broken = f, broken
+	if broken == nil {
+		r.dec.Init(f)
 	}
 }
 

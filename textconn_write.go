@@ -28,12 +28,11 @@ type textWriter struct {
 	deadlines *textDeadlines // nil without a connection, where no reader waits
 }
 
-// setFormat makes f the format of the text that follows, or what is wrong with it the
-// error of writing.
-func (w *textWriter) setFormat(f ExternalFormat) {
-	w.format = f.codec()
-	if w.broken = f.check(); w.broken == nil {
-		w.enc.Init(w.format)
+// setFormat makes f the format of the text that follows, or broken the error of writing.
+func (w *textWriter) setFormat(f codec.Format, broken error) {
+	w.format, w.broken = f, broken
+	if broken == nil {
+		w.enc.Init(f)
 	}
 }
 

@@ -28,7 +28,7 @@ var (
 func (f ExternalFormat) NewReader(r io.Reader) *TextReader {
 	t := &TextReader{}
 	t.r.conn = r
-	t.r.setFormat(f)
+	t.r.setFormat(f.codec())
 	return t
 }
 
@@ -62,12 +62,13 @@ func (t *TextReader) WriteTo(w io.Writer) (n int64, err error) { return copyText
 // SetFormat sets the format of all bytes that no Read has consumed yet. See
 // [TextConn.SetReadFormat].
 func (t *TextReader) SetFormat(f ExternalFormat) error {
-	if err := f.check(); err != nil {
+	g, err := f.codec()
+	if err != nil {
 		return err
 	}
 	t.r.mu.Lock()
 	defer t.r.mu.Unlock()
-	t.r.setFormat(f)
+	t.r.setFormat(g, nil)
 	return nil
 }
 
@@ -109,7 +110,7 @@ var (
 func (f ExternalFormat) NewWriter(w io.Writer) *TextWriter {
 	t := &TextWriter{}
 	t.w.conn = w
-	t.w.setFormat(f)
+	t.w.setFormat(f.codec())
 	return t
 }
 
@@ -135,13 +136,14 @@ func (t *TextWriter) ReadFrom(r io.Reader) (n int64, err error) { return copyTex
 // SetFormat sets the format of the text that follows. Before that, it writes what the
 // previous format requires at the end, as Close does.
 func (t *TextWriter) SetFormat(f ExternalFormat) error {
-	if err := f.check(); err != nil {
+	g, err := f.codec()
+	if err != nil {
 		return err
 	}
 	t.w.mu.Lock()
 	defer t.w.mu.Unlock()
-	err := t.w.finish()
-	t.w.setFormat(f)
+	err = t.w.finish()
+	t.w.setFormat(g, nil)
 	return joinErrors(err, t.w.send())
 }
 
@@ -169,11 +171,12 @@ func (t *TextWriter) Close() error {
 // result to dst. If f is strict and src is malformed, it returns the text before the
 // malformed bytes and a [*FormatError] with their offset in src.
 func (f ExternalFormat) AppendDecode(dst, src []byte) ([]byte, error) {
-	if err := f.check(); err != nil {
+	g, err := f.codec()
+	if err != nil {
 		return dst, err
 	}
 	var d codec.Decoder
-	d.Init(f.codec())
+	d.Init(g)
 	for off := 0; ; {
 		dst = slices.Grow(dst, len(src)-off+smallWire)
 		n, used, status := d.Decode(dst[len(dst):cap(dst)], src[off:], true)
@@ -184,7 +187,7 @@ func (f ExternalFormat) AppendDecode(dst, src []byte) ([]byte, error) {
 			return dst, nil
 		case codec.Full:
 		default:
-			return dst, malformedError(f.codec(), status, int64(off), src[off:off+d.Bad()])
+			return dst, malformedError(g, status, int64(off), src[off:off+d.Bad()])
 		}
 	}
 }
@@ -194,14 +197,15 @@ func (f ExternalFormat) AppendDecode(dst, src []byte) ([]byte, error) {
 // lacks a character, it returns what precedes that character and a [*FormatError] with
 // the offset in the appended bytes.
 func (f ExternalFormat) AppendEncode(dst, text []byte) ([]byte, error) {
-	if err := f.check(); err != nil {
+	g, err := f.codec()
+	if err != nil {
 		return dst, err
 	}
 	if len(text) == 0 {
 		return dst, nil
 	}
 	var e codec.Encoder
-	e.Init(f.codec())
+	e.Init(g)
 	start := len(dst)
 	for off := 0; ; {
 		dst = slices.Grow(dst, len(text)-off+codec.FinishLen)
@@ -210,13 +214,13 @@ func (f ExternalFormat) AppendEncode(dst, text []byte) ([]byte, error) {
 		off += used
 		switch status {
 		case codec.Malformed:
-			return dst, unencodableError(f.codec(), int64(len(dst)-start), e.Bad())
+			return dst, unencodableError(g, int64(len(dst)-start), e.Bad())
 		case codec.More:
 			dst = slices.Grow(dst, codec.FinishLen)
 			n, status := e.Finish(dst[len(dst) : len(dst)+codec.FinishLen])
 			dst = dst[:len(dst)+n]
 			if status == codec.Truncated {
-				e := unencodableError(f.codec(), int64(len(dst)-start), e.Bad())
+				e := unencodableError(g, int64(len(dst)-start), e.Bad())
 				e.Err = io.ErrUnexpectedEOF
 				return dst, e
 			}

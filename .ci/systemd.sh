@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # Runs services under systemd as process 1, on Linux 6.1 as a process, see .ci/uml.sh: the
-# units of examples/restart, and services of internal/test/systemd. The systemd is that of
+# units of the examples, and services of internal/test/systemd. The systemd is that of
 # this machine's files.
 #
 #	.ci/systemd.sh [PATTERN]
 #
-# PATTERN is for go test -run. Environment: LIMIT in seconds (300), OUT, a file for all of the
+# PATTERN is for go test -run. Environment: LIMIT in seconds (600), OUT, a file for all of the
 # output, CACHE, a folder for what is downloaded.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/lib.sh
 
-LIMIT=${LIMIT:-300}
+LIMIT=${LIMIT:-600}
 need systemctl systemd
 need dbus-daemon dbus
 workspace
 build_tests "$work/bin" ./internal/test/systemd
-CGO_ENABLED=0 go build -o "$work/restart" ./examples/restart
+CGO_ENABLED=0 go build -o "$work/examples/" ./examples/restart ./examples/activated
 get_uml
 
 # What a machine has that boots, such as disks and users, is left out: systemd starts the
@@ -27,7 +27,7 @@ get_uml
 units=lib/systemd/system
 rm -rf etc/systemd/system etc/fstab \$units/*.target.wants lib/systemd/system-generators
 mkdir -p etc/systemd/system
-cp $work/restart usr/local/bin/restart
+cp $work/examples/* usr/local/bin
 cat >etc/systemd/system/tests.service <<UNIT
 [Unit]
 DefaultDependencies=no
@@ -50,4 +50,10 @@ END
 	run_list "$work/bin" "${1:-.}"
 } >"$work/run"
 boot_uml
-report systemd "$(sed -n 's/\r$//; s/^system //p' "$work/out")" "$work/out"
+status=0
+report systemd "$(sed -n 's/\r$//; s/^system //p' "$work/out")" "$work/out" || status=1
+grep -E '^ *(--- PASS|--- SKIP|[a-z]*_test.go:[0-9]*: .* lost)' "$work/out.txt" || true
+if grep -q '^ *--- SKIP' "$work/out.txt"; then
+	status=1
+fi
+exit "$status"

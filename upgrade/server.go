@@ -246,9 +246,13 @@ func (s *Server) drain(ctx context.Context) error {
 		l.stop(limit)
 	}
 	s.serving.Wait()
-	s.conns.drain(ctx, idleTime)
+	// The rest is HTTP/2, unless a request of HTTP/1 lasts until the end of ctx: GOAWAY, which
+	// Shutdown alone sends, is to reach the clients before that.
+	before, cancel := endEarlier(ctx, idleTime)
+	s.conns.drain(before, idleTime)
+	cancel()
 	if s.HTTP != nil && ctx.Err() == nil {
-		s.HTTP.Shutdown(ctx) // the rest is HTTP/2
+		s.HTTP.Shutdown(ctx)
 	}
 	// The last connection may have been hijacked long after OnDrain was called.
 	select {
@@ -263,6 +267,16 @@ func (s *Server) drain(ctx context.Context) error {
 		return nil
 	}
 	return s.cut(ctx)
+}
+
+// endEarlier returns a context that ends before the deadline of ctx, by d or by half of the
+// time that is left.
+func endEarlier(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(max(d, 0), time.Until(deadline)/2)))
 }
 
 // cut closes all connections, and counts them.

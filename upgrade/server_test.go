@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/upgrade"
 )
 
@@ -331,28 +332,34 @@ func TestDrainingBeforeHandler(t *testing.T) {
 	}
 }
 
-// TestDrainOutOfTime drains with a context that has ended, while requests come.
+// TestDrainOutOfTime drains with a context that has ended.
 func TestDrainOutOfTime(t *testing.T) {
-	s := &upgrade.Server{HTTP: &http.Server{Handler: http.NotFoundHandler()}}
+	started := make(chan bool)
+	s := &upgrade.Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/forever" {
+			started <- true
+			<-r.Context().Done()
+		}
+	})}}
 	addr, ended := served(t, s)
-	for range 10 {
+	for i := range 10 {
 		c := connect(t, addr)
-		if _, _, err := c.get(); err != nil {
+		if i%2 == 0 {
+			if _, _, err := c.get(); err != nil { // and is idle then
+				t.Fatal(err)
+			}
+			continue
+		}
+		if _, err := io.WriteString(c, "GET /forever HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		go func() {
-			for {
-				if _, _, err := c.get(); err != nil {
-					return
-				}
-			}
-		}()
+		<-started
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var cut *upgrade.CutError
-	if err := s.Drain(ctx); !errors.As(err, &cut) || cut.Active+cut.Idle != 10 {
-		t.Errorf("Drain: got %v, want a *CutError with ten", err)
+	if err := s.Drain(ctx); !errors.As(err, &cut) || cut.Active < 5 || cut.Active+cut.Idle != 10 {
+		t.Errorf("Drain: got %v, want a *CutError with ten, of which five are active", err)
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("Serve: %v", err)
@@ -373,21 +380,62 @@ func TestDrainWithoutServe(t *testing.T) {
 
 // TestDrainIdleHTTP2 drains with idle clients of HTTP/2, which send no request.
 func TestDrainIdleHTTP2(t *testing.T) {
+	s, heard := idleHTTP2(t, 3)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := s.Drain(ctx); err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	for _, r := range heard {
+		r.awaitGoAway(t)
+	}
+}
+
+// TestDrainIdleHTTP2BesideRequest drains with an idle client of HTTP/2, while a request of
+// HTTP/1 lasts for longer than Drain may take.
+func TestDrainIdleHTTP2BesideRequest(t *testing.T) {
+	s, heard := idleHTTP2(t, 1)
+	c, err := net.Dial("tcp", heard[0].RemoteAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET /forever HTTP/1.1\r\nHost: test\r\n\r\n")
+	io.ReadFull(c, make([]byte, 1)) // it is answering
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var cut *upgrade.CutError
+	if err := s.Drain(ctx); !errors.As(err, &cut) || cut.Active != 1 || cut.Idle != 0 {
+		t.Errorf("Drain: got %v, want one active connection", err)
+	}
+	heard[0].awaitGoAway(t)
+}
+
+// idleHTTP2 returns a server and idle connections of HTTP/2 to it.
+func idleHTTP2(t *testing.T, n int) (*upgrade.Server, []*recorder) {
+	t.Helper()
 	var p http.Protocols
+	p.SetHTTP1(true)
 	p.SetUnencryptedHTTP2(true)
 	s := &upgrade.Server{HTTP: &http.Server{Protocols: &p, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.Proto)
+		if r.URL.Path == "/forever" {
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}
 	})}}
 	addr, _ := served(t, s)
-	var heard [3]recorder
+	var h2 http.Protocols
+	h2.SetUnencryptedHTTP2(true)
+	heard := make([]*recorder, n)
 	for i := range heard {
-		tr := &http.Transport{Protocols: &p}
+		tr := &http.Transport{Protocols: &h2}
 		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			c, err := new(net.Dialer).DialContext(ctx, network, addr)
-			heard[i].Conn = c
-			return &heard[i], err
+			heard[i] = &recorder{Conn: c}
+			return heard[i], err
 		}
-		defer tr.CloseIdleConnections()
+		t.Cleanup(tr.CloseIdleConnections)
 		resp, err := (&http.Client{Transport: tr}).Get("http://" + addr.String())
 		if err != nil {
 			t.Fatal(err)
@@ -398,18 +446,7 @@ func TestDrainIdleHTTP2(t *testing.T) {
 			t.Fatalf("got %q, %v, want HTTP/2.0", b, err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := s.Drain(ctx); err != nil {
-		t.Errorf("Drain: %v", err)
-	}
-	for i := range heard {
-		for end := time.Now().Add(time.Minute); !heard[i].goAway(); time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("client %d got no GOAWAY", i)
-			}
-		}
-	}
+	return s, heard
 }
 
 // recorder keeps what is read.
@@ -425,6 +462,14 @@ func (r *recorder) Read(b []byte) (int, error) {
 	defer r.mu.Unlock()
 	r.b = append(r.b, b[:n]...)
 	return n, err
+}
+
+// awaitGoAway waits for a GOAWAY frame.
+func (r *recorder) awaitGoAway(t *testing.T) {
+	t.Helper()
+	if !socktest.WaitUntil(r.goAway) {
+		t.Error("a client got no GOAWAY")
+	}
 }
 
 // goAway reports whether there was a GOAWAY frame: RFC 9113, section 4.1, has a length of

@@ -18,6 +18,7 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/sockopt"
 	"github.com/iolib-go/sockets/upgrade"
 	"golang.org/x/text/encoding/charmap"
 )
@@ -41,6 +42,8 @@ func ask() {
 		switch f[0] {
 		case "listen":
 			got, err = up.Listen(ctx, nil, f[1], f[2], f[3])
+		case "group":
+			got, err = up.Listen(ctx, &sockets.ListenConfig{Options: []sockopt.Setting{sockopt.ReusePort.With(true)}}, f[1], f[2], f[3])
 		case "text":
 			got, err = acceptText(up, f[1], f[2], f[3])
 		case "packet":
@@ -79,12 +82,13 @@ func TestInherited(t *testing.T) {
 	udp, err2 := sockets.ListenPacket("udp", "127.0.0.1:0")
 	a, b, err3 := sockets.Pair("unix")
 	r, w, err4 := os.Pipe()
-	for _, err := range []error{err1, err2, err3, err4} {
+	group, err5 := new(sockets.ListenConfig).ListenGroup(context.Background(), "tcp", "127.0.0.1:0", 2)
+	for _, err := range []error{err1, err2, err3, err4, err5} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, c := range []interface{ Close() error }{tcp, udp, a, b, r, w} {
+	for _, c := range []interface{ Close() error }{tcp, udp, a, b, r, w, group[0], group[1]} {
 		defer c.Close()
 	}
 	named := func(name string, c any) activation.Named {
@@ -106,6 +110,9 @@ func TestInherited(t *testing.T) {
 			[]string{"new *sockets.TCPListener", "newer *sockets.UDPConn", "unix *sockets.UnixListener", "made anew", "made anew", "[] <nil>"}},
 		{"formats", all, []string{"text tcp tcp :1", "text new tcp 127.0.0.1:0"},
 			[]string{"tcp *sockets.TextConn", "new *sockets.TextConn", "[file peer udp] <nil>"}},
+		{"group", []activation.Named{named("0", group[0]), named("1", group[1])},
+			[]string{"group 0 tcp :1", "group 1 tcp :1", "group 2 tcp " + group[0].Addr().String()},
+			[]string{"0 *sockets.TCPListener", "1 *sockets.TCPListener", "2 *sockets.TCPListener", "[] <nil>"}},
 		{"unused", all, nil, []string{"[file peer tcp udp] <nil>"}},
 		{"twice inherited", []activation.Named{named("tcp", tcp), named("tcp", tcp)}, nil, []string{`New: sockets: "tcp" was inherited twice`}},
 		{"twice asked", nil,

@@ -11,7 +11,8 @@ import (
 )
 
 // A program that only listens and dials has no table of characters and no index of
-// encodings: they are reached from the names of encodings alone.
+// encodings: they are reached from the names of encodings alone. Nor has it crypto/tls,
+// which comes with net/http/httptrace and is more than a quarter of a program.
 func TestLinkedTables(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a program")
@@ -41,6 +42,11 @@ func TestLinkedTables(t *testing.T) {
 	for _, pkg := range []string{"charmap", "japanese", "korean", "simplifiedchinese", "traditionalchinese", "htmlindex", "ianaindex"} {
 		if strings.Contains(symbols, "golang.org/x/text/encoding/"+pkg+".") {
 			t.Errorf("x/text's %s is linked", pkg)
+		}
+	}
+	for _, symbol := range []string{"crypto/tls.", "net/http/httptrace."} {
+		if strings.Contains(symbols, " "+symbol) {
+			t.Errorf("%s is linked", symbol)
 		}
 	}
 	// A string has no name of its own, so look for the beginning of each table.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,22 +27,24 @@ const (
 	restartAddr = "127.0.0.1:8080"
 )
 
-// newRestart installs the units of examples/restart and starts the socket. Nothing runs
-// then.
-func newRestart(t *testing.T) *unit {
+// newRestart starts the socket of examples/restart. Nothing runs then.
+func newRestart(t *testing.T) *unit { return newExample(t, "restart") }
+
+// newExample installs the units of one of the examples and starts the socket.
+func newExample(t *testing.T, name string) *unit {
 	t.Helper()
 	needSystemd(t)
-	if _, err := os.Stat(restart); err != nil {
-		t.Skipf("examples/restart is not installed: %v", err)
+	if _, err := os.Stat("/usr/local/bin/" + name); err != nil {
+		t.Skipf("the example is not installed: %v", err)
 	}
 	files := make(map[string]string)
 	for _, suffix := range []string{".service", ".socket"} {
-		b, err := os.ReadFile("../../../examples/restart/restart" + suffix)
+		b, err := os.ReadFile(filepath.Join("../../../examples", name, name+suffix))
 		socktest.Check(t, err)
 		files[suffix] = string(b)
 	}
-	u := install(t, "restart", "", files)
-	u.systemctl("start", "restart.socket")
+	u := install(t, name, files)
+	u.systemctl("start", name+".socket")
 	u.check("ActiveState", "inactive")
 	return u
 }
@@ -56,15 +59,17 @@ func (u *unit) activate() (pid int) {
 	return pid
 }
 
-func TestUnitsAreValid(t *testing.T) {
-	newRestart(t)
-	out, err := exec.Command("systemd-analyze", "verify", "/run/systemd/system/restart.socket", "/run/systemd/system/restart.service").CombinedOutput()
-	if err != nil || len(out) != 0 {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+func TestSystemdUnitsAreValid(t *testing.T) {
+	for _, name := range []string{"restart", "activated"} {
+		newExample(t, name)
+		out, err := exec.Command("systemd-analyze", "verify", unitFile(name+".socket"), unitFile(name+".service")).CombinedOutput()
+		if err != nil || len(out) != 0 {
+			t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+		}
 	}
 }
 
-func TestSocketActivation(t *testing.T) {
+func TestSystemdSocketActivation(t *testing.T) {
 	u := newRestart(t)
 	u.activate()
 	u.check("SubState", "running")
@@ -113,9 +118,9 @@ func (l *load) some(n int64) {
 	}
 }
 
-// TestReloadUnderLoad replaces the service by systemctl reload. Each main process must be
+// TestSystemdReloadUnderLoad replaces the service by systemctl reload. Each main process must be
 // the successor of the last one, and the unit stays up.
-func TestReloadUnderLoad(t *testing.T) {
+func TestSystemdReloadUnderLoad(t *testing.T) {
 	u := newRestart(t)
 	pid := u.activate()
 	l := startLoad(t, restartAddr)
@@ -164,8 +169,8 @@ func (u *unit) awaitProcesses(n int) {
 	}
 }
 
-// TestReloadFails has a new version that does not start: the old process serves on.
-func TestReloadFails(t *testing.T) {
+// TestSystemdReloadFails has a new version that does not start: the old process serves on.
+func TestSystemdReloadFails(t *testing.T) {
 	u := newRestart(t)
 	pid := u.activate()
 	l := startLoad(t, restartAddr)
@@ -191,8 +196,8 @@ func TestReloadFails(t *testing.T) {
 	l.end()
 }
 
-// TestKill kills the main process: systemd has kept the sockets, and no client is refused.
-func TestKill(t *testing.T) {
+// TestSystemdKill kills the main process: systemd has kept the sockets, and no client is refused.
+func TestSystemdKill(t *testing.T) {
 	u := newRestart(t)
 	pid := u.activate()
 	u.kill("KILL")
@@ -206,31 +211,38 @@ func TestKill(t *testing.T) {
 	u.check("Result", "success")
 }
 
-// TestStop stops the service while a request is under way, which is answered.
-func TestStop(t *testing.T) {
+// TestSystemdStop stops the service while a request is under way, which is answered: a process
+// that systemd has started, and a successor.
+func TestSystemdStop(t *testing.T) {
 	u := newRestart(t)
-	pid := u.activate()
-	finish := beginRequest(t, pid)
-	stopped := make(chan error, 1)
-	go func() { stopped <- exec.Command("systemctl", "stop", "restart.service").Run() }()
-	u.await("ActiveState", "deactivating")
-	finish()
-	socktest.Check(t, <-stopped)
-	u.check("ActiveState", "inactive")
-	u.check("Result", "success")
-	u.check("ExecMainStatus", "0")
-	// The socket is systemd's, and starts the service again.
-	if next := u.activate(); next == pid {
-		t.Errorf("process %d is back", pid)
+	for reloads := range 2 {
+		pid := u.activate()
+		for range reloads {
+			u.systemctl("reload", "restart")
+			pid = u.awaitNewPID(pid)
+			u.awaitProcesses(1)
+		}
+		finish := beginRequest(t, pid)
+		stopped := make(chan error, 1)
+		go func() { stopped <- exec.Command("systemctl", "stop", "restart.service").Run() }()
+		u.await("ActiveState", "deactivating")
+		time.Sleep(3 * time.Second) // longer than idle connections are kept
+		finish()
+		socktest.Check(t, <-stopped)
+		u.check("ActiveState", "inactive")
+		u.check("Result", "success")
+		u.check("ExecMainStatus", "0")
 	}
+	// The socket is systemd's, and starts the service again.
+	u.activate()
 	u.systemctl("stop", "restart.service", "restart.socket")
 	if _, err := net.Dial("tcp", restartAddr); err == nil {
 		t.Error("it still listens")
 	}
 }
 
-// beginRequest sends half of a request to process pid. The function that it returns sends
-// the rest and checks the answer.
+// beginRequest sends a request without its body to process pid, which answers when it has
+// that. The function that it returns sends the rest and checks the answer.
 func beginRequest(t *testing.T, pid int) (finish func()) {
 	t.Helper()
 	c, err := net.Dial("tcp", restartAddr)
@@ -252,39 +264,44 @@ func beginRequest(t *testing.T, pid int) (finish func()) {
 		}
 	}
 	answer("GET / HTTP/1.1\r\nHost: test\r\n\r\n") // the connection is accepted
-	_, err = io.WriteString(c, "GET / HTTP/1.1\r\n")
+	_, err = io.WriteString(c, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\n")
 	socktest.Check(t, err)
-	return func() { t.Helper(); answer("Host: test\r\n\r\n") }
+	return func() { t.Helper(); answer("body") }
 }
 
-// TestStopWhileDraining stops the service while a process that was replaced still has a
-// request.
-func TestStopWhileDraining(t *testing.T) {
+// TestSystemdStopWhileDraining stops the service while its process, a successor, has a
+// request, and the one that was replaced as well.
+func TestSystemdStopWhileDraining(t *testing.T) {
 	u := newRestart(t)
 	pid := u.activate()
-	finish := beginRequest(t, pid)
+	finishFirst := beginRequest(t, pid)
 	u.systemctl("reload", "restart")
-	u.awaitNewPID(pid)
+	finishSecond := beginRequest(t, u.awaitNewPID(pid))
 	u.awaitProcesses(2)
 	stopped := make(chan error, 1)
 	go func() { stopped <- exec.Command("systemctl", "stop", "restart.service").Run() }()
 	u.await("ActiveState", "deactivating")
-	u.awaitProcesses(1)
-	finish()
+	time.Sleep(3 * time.Second) // longer than idle connections are kept
+	finishSecond()
+	finishFirst()
 	socktest.Check(t, <-stopped)
 	u.check("Result", "success")
+	u.check("ExecMainStatus", "0")
 }
 
-// TestCrashWhileDraining kills the successor while the process that it has replaced still has a request.
-func TestCrashWhileDraining(t *testing.T) {
+// TestSystemdCrashWhileDraining kills a successor while the process that it has replaced
+// still has a request. That is answered; then systemd, which takes over what the process was
+// the parent of, learns how the successor has ended and starts the service again. No client
+// is refused.
+func TestSystemdCrashWhileDraining(t *testing.T) {
 	u := newRestart(t)
-	pid := u.activate()
-	finish := beginRequest(t, pid)
+	first := u.activate()
+	finish := beginRequest(t, first)
 	u.systemctl("reload", "restart")
-	second := u.awaitNewPID(pid)
-	u.awaitProcesses(2)
+	second := u.awaitNewPID(first)
 	u.kill("KILL")
-	third := make(chan int, 1)
+	u.awaitProcesses(1)
+	third := make(chan int)
 	go func() {
 		pid, err := get(restartAddr)
 		if err != nil {
@@ -292,12 +309,9 @@ func TestCrashWhileDraining(t *testing.T) {
 		}
 		third <- pid
 	}()
-	u.t.Log(u.show("ActiveState"), u.show("SubState"), u.show("MainPID"))
-	time.Sleep(time.Second)
-	u.t.Log(u.show("ActiveState"), u.show("SubState"), u.show("MainPID"))
 	finish()
-	if n := <-third; n == pid || n == second {
-		t.Errorf("process %d answers after the end of %d and %d", n, pid, second)
+	if pid := <-third; pid == first || pid == second {
+		t.Errorf("process %d answers after the end of %d and %d", pid, first, second)
 	}
 	u.await("ActiveState", "active")
 	u.check("NRestarts", "1")

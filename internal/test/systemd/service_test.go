@@ -19,8 +19,12 @@ import (
 	"github.com/iolib-go/sockets/upgrade"
 )
 
-// dirVar is where the test and the service leave notes for each other.
-const dirVar = "SYSTEMD_TEST_DIR"
+// The environment of the services.
+const (
+	serviceVar = "SYSTEMD_TEST_SERVICE" // makes the test binary one of services
+	dirVar     = "SYSTEMD_TEST_DIR"     // where the test and the service leave notes for each other
+	addrVar    = "SYSTEMD_TEST_ADDR"    // where it listens
+)
 
 // services are what the test binary can be.
 var services = map[string]func(dir string) error{
@@ -36,25 +40,21 @@ func noted(dir, note string) bool {
 	return err == nil
 }
 
-// awaitNote waits for a note.
-func awaitNote(dir, note string) {
-	for !noted(dir, note) {
-		time.Sleep(5 * time.Millisecond)
-	}
-}
+// noteTo is the name of a note to one process.
+func noteTo(pid int, note string) string { return fmt.Sprint(note, "-", pid) }
 
-// watchdog tells systemd that it is well, until the note "ill" is left. With the note
+// watchdog tells systemd that it is well, until the note to it "ill" is left. With the note
 // "silent" it says nothing any more.
 func watchdog(dir string) error {
 	if _, err := activation.Notify(context.Background(), activation.NotifyReady); err != nil {
 		return err
 	}
 	err := activation.Watchdog(context.Background(), func() error {
-		if noted(dir, "ill") {
+		if noted(dir, noteTo(os.Getpid(), "ill")) {
 			return errors.New("there is a note that says ill")
 		}
-		if noted(dir, "silent") {
-			select {}
+		if noted(dir, noteTo(os.Getpid(), "silent")) {
+			time.Sleep(time.Hour)
 		}
 		return nil
 	})
@@ -157,7 +157,7 @@ func store(dir string) error {
 
 // fill puts a listener, a file and two pipes into the store.
 func fill(ctx context.Context) error {
-	l, err := sockets.Listen("tcp", "127.0.0.1:8099")
+	l, err := sockets.Listen("tcp", os.Getenv(addrVar))
 	if err != nil {
 		return err
 	}
@@ -194,16 +194,15 @@ func fill(ctx context.Context) error {
 	return err
 }
 
-// web is a web server that is watched and can be replaced. The note "wait" has it wait before it is
-// ready, the note "silent" stops its watchdog. A request for /slow lasts until the note
-// "answer" is left.
+// web is a web server that is watched and can be replaced. The note "wait" has it wait before
+// it is ready, the note to it "silent" stops its watchdog.
 func web(dir string) error {
 	ctx := context.Background()
 	up, err := upgrade.New(upgrade.Config{})
 	if err != nil {
 		return err
 	}
-	l, err := up.Listen(ctx, nil, "web", "tcp", webAddr)
+	l, err := up.Listen(ctx, nil, "web", "tcp", os.Getenv(addrVar))
 	if err != nil {
 		return err
 	}
@@ -216,16 +215,12 @@ func web(dir string) error {
 	}
 	fmt.Println("standard output after Ready of", os.Getpid())
 	go activation.Watchdog(ctx, func() error {
-		if noted(dir, "silent") {
-			select {}
+		if noted(dir, noteTo(os.Getpid(), "silent")) {
+			time.Sleep(time.Hour)
 		}
 		return nil
 	})
 	s := upgrade.Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			os.WriteFile(filepath.Join(dir, "asked"), nil, 0o644)
-			awaitNote(dir, "answer")
-		}
 		fmt.Fprintf(w, "process %d\n", os.Getpid())
 	})}}
 	go s.Serve(l)
@@ -234,6 +229,3 @@ func web(dir string) error {
 	defer cancel()
 	return s.Drain(ctx)
 }
-
-// webAddr is where web listens.
-const webAddr = "127.0.0.1:8098"

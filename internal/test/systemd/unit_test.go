@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,9 +25,6 @@ import (
 
 // allowVar allows the tests to change the units of the machine.
 const allowVar = "SOCKETS_TEST_SYSTEMD"
-
-// serviceVar makes the test binary one of services.
-const serviceVar = "SYSTEMD_TEST_SERVICE"
 
 func TestMain(m *testing.M) {
 	if f := services[os.Getenv(serviceVar)]; f != nil {
@@ -44,21 +42,26 @@ type unit struct {
 	t    *testing.T
 	name string // without ".service"
 	dir  string // where the test and the service leave notes for each other
+	addr string // where the service listens
 }
 
 // newUnit returns a unit that has not been started. [Service] has lines besides those that
-// make the test binary the named one of services.
+// make the test binary the named one of services. The test may run beside others.
 func newUnit(t *testing.T, service string, lines ...string) *unit {
 	t.Helper()
 	needSystemd(t)
+	t.Parallel()
 	dir, err := os.MkdirTemp("/run", "systemd-test")
 	socktest.Check(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	exe, err := os.Executable()
 	socktest.Check(t, err)
-	return install(t, t.Name(), dir, map[string]string{".service": fmt.Sprintf(
-		"[Service]\nType=notify\nNotifyAccess=all\nExecStart=%s\nEnvironment=%s=%s %s=%s\n%s\n",
-		exe, serviceVar, service, dirVar, dir, strings.Join(lines, "\n"))})
+	addr := net.JoinHostPort(socktest.Loopback(), "8080")
+	u := install(t, t.Name(), map[string]string{".service": fmt.Sprintf(
+		"[Service]\nType=notify\nNotifyAccess=all\nExecStart=%s\nEnvironment=%s=%s %s=%s %s=%s\n%s\n",
+		exe, serviceVar, service, dirVar, dir, addrVar, addr, strings.Join(lines, "\n"))})
+	u.dir, u.addr = dir, addr
+	return u
 }
 
 // needSystemd skips the test where there is no systemd, or it must be left alone.
@@ -74,9 +77,9 @@ func needSystemd(t *testing.T) {
 
 // install writes files of a unit, by their suffixes, which go when the test ends. systemd
 // reads them when it first hears of the unit.
-func install(t *testing.T, name, dir string, files map[string]string) *unit {
+func install(t *testing.T, name string, files map[string]string) *unit {
 	t.Helper()
-	u := &unit{t, name, dir}
+	u := &unit{t: t, name: name}
 	var units []string
 	for suffix, text := range files {
 		units = append(units, name+suffix)
@@ -120,7 +123,7 @@ func until(cond func() bool) bool {
 		if cond() {
 			return true
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 		return false
 	})
 }
@@ -196,7 +199,10 @@ func get(addr string) (pid int, err error) {
 	return getBy(&http.Client{Transport: t, Timeout: time.Minute}, addr)
 }
 
-func getBy(c *http.Client, addr string) (pid int, err error) {
+func getBy(c *http.Client, addr string) (pid int, err error) { return number(c, addr, "process %d\n") }
+
+// number returns the number in an answer.
+func number(c *http.Client, addr, format string) (n int, err error) {
 	resp, err := c.Get("http://" + addr + "/")
 	if err != nil {
 		return 0, err
@@ -206,6 +212,6 @@ func getBy(c *http.Client, addr string) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = fmt.Sscanf(string(body), "process %d\n", &pid)
-	return pid, err
+	_, err = fmt.Sscanf(string(body), format, &n)
+	return n, err
 }
