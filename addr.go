@@ -52,19 +52,16 @@ func isWildcard(addr net.Addr) bool {
 
 // familyOf returns the address family that addr alone would ask for.
 func familyOf(addr net.Addr) int {
-	ip, _, _, ok := ipParts(addr)
-	if !ok {
-		return sys.AF_UNIX
-	}
+	ip, _, _, _ := ipParts(addr)
 	if len(ip) <= net.IPv4len || ip.To4() != nil {
 		return sys.AF_INET
 	}
 	return sys.AF_INET6
 }
 
-// encodeAddr stores addr in sa as a socket of the given family takes it. The error
-// is a *net.AddrError if addr is of the wrong kind, and a bare errno where the
-// system call would refuse it.
+// encodeAddr stores addr in sa as a socket of the given family takes it. The error is a
+// *net.AddrError where package net has one, a bare errno where the system call would
+// refuse addr, and otherwise an *ArgumentError.
 func encodeAddr(sa *sys.Sockaddr, family int, addr net.Addr) error {
 	if u, ok := addr.(*net.UnixAddr); ok {
 		if err := checkUnixName(u); err != nil {
@@ -88,12 +85,13 @@ func encodePeer(sa *sys.Sockaddr, family int, addr net.Addr) error {
 
 func checkUnixName(u *net.UnixAddr) error {
 	if strings.IndexByte(u.Name, 0) >= 0 && !sys.IsAbstract(u.Name) {
-		return &net.AddrError{Err: "NUL in the path of a unix socket", Addr: strconv.Quote(u.Name)}
+		return &ArgumentError{Arg: "address", Value: strconv.Quote(u.Name), Why: "the path of a unix socket has no NUL"}
 	}
 	return nil
 }
 
-// encodeOther is encodeAddr for what is no address of a unix socket.
+// encodeOther is encodeAddr for what is no address of a unix socket. It is one that fits the
+// family: checkFor, or the choice of the family, sees to that.
 func encodeOther(sa *sys.Sockaddr, family int, addr net.Addr) error {
 	if k, ok := addr.(kernelAddr); ok && k.addressFamily() == family {
 		encoded, err := k.encode()
@@ -102,10 +100,7 @@ func encodeOther(sa *sys.Sockaddr, family int, addr net.Addr) error {
 		}
 		return err
 	}
-	ip, port, zone, ok := ipParts(addr)
-	if !ok {
-		return unexpectedAddr(addr)
-	}
+	ip, port, zone, _ := ipParts(addr)
 	return encodeIP(sa, family, ip, port, zone)
 }
 
@@ -144,13 +139,13 @@ func checkFor(fd *netfd.FD, addr net.Addr) error {
 		fits = a.addressFamily() == fd.Family
 	}
 	if !fits {
-		return unexpectedAddr(addr)
+		return unexpectedAddr(fd, addr)
 	}
 	return nil
 }
 
-func unexpectedAddr(addr net.Addr) error {
-	return &net.AddrError{Err: "unexpected address type", Addr: addr.Network() + " " + addr.String()}
+func unexpectedAddr(fd *netfd.FD, addr net.Addr) error {
+	return &ArgumentError{Arg: "address", Value: addr, Why: "one of network " + addr.Network() + " does not fit the " + kindName(fd)}
 }
 
 // decodeAddr returns the address of one end of fd, nil if sa holds none.
@@ -237,9 +232,9 @@ func orNameless(fd *netfd.FD, addr net.Addr) net.Addr {
 	return addr
 }
 
-// ParseAddr is the inverse of an address's String method, network being what its
-// Network method returns: internet and unix addresses as package net prints them,
-// without looking up names, and the addresses of this package.
+// ParseAddr is the inverse of an address's String method; network is what its Network
+// method returns. It parses internet and unix addresses as package net prints them, and
+// the address types of this package. It does not look up names.
 func ParseAddr(network, s string) (net.Addr, error) {
 	addr, err := parseAddr(network, s)
 	if err != nil {
@@ -318,10 +313,10 @@ func checkZone(ip netip.Addr) error {
 // RawAddr is an address of a family that this package does not know.
 type RawAddr struct {
 	Family int
-	Data   []byte // of struct sockaddr, what follows the family: at most 126 bytes
+	Data   []byte // what follows the family in struct sockaddr; at most 126 bytes
 }
 
-// Network returns the family's number, "af38".
+// Network returns the number of the family, as in "af38".
 func (a *RawAddr) Network() string {
 	if a == nil {
 		return familyName(sys.AF_UNSPEC)
@@ -343,8 +338,10 @@ func (a *RawAddr) isNil() bool { return a == nil }
 
 func (a *RawAddr) encode() (sa sys.Sockaddr, err error) {
 	if a.Family < 0 || a.Family > math.MaxUint16 {
-		return sa, &net.AddrError{Err: "address family out of range", Addr: strconv.Itoa(a.Family)}
+		return sa, &ArgumentError{Arg: "address family", Value: a.Family, Why: "does not fit in 16 bits"}
 	}
-	err = sa.SetFamily(a.Family, append(make([]byte, 2), a.Data...))
-	return sa, err
+	if sa.SetFamily(a.Family, append(make([]byte, 2), a.Data...)) != nil {
+		return sa, &ArgumentError{Arg: "address", Value: a, Why: "has more than 126 bytes of data"}
+	}
+	return sa, nil
 }

@@ -49,9 +49,9 @@ func isIPv4(addr net.Addr) bool {
 	return ip.To4() != nil
 }
 
+// encodeIP is encodeAddr for an internet address. The family is AF_INET or AF_INET6.
 func encodeIP(sa *sys.Sockaddr, family int, ip net.IP, port int, zone string) error {
-	switch family {
-	case sys.AF_INET:
+	if family == sys.AF_INET {
 		if len(ip) == 0 {
 			ip = net.IPv4zero
 		}
@@ -60,33 +60,28 @@ func encodeIP(sa *sys.Sockaddr, family int, ip net.IP, port int, zone string) er
 			return &net.AddrError{Err: "non-IPv4 address", Addr: ip.String()}
 		}
 		return errnoErr(sa.SetInet4([4]byte(ip4), port))
-	case sys.AF_INET6:
-		// The IPv4 wildcard stands for every address of a socket that speaks both.
-		if len(ip) == 0 || ip.Equal(net.IPv4zero) {
-			ip = net.IPv6zero
-		}
-		ip16 := ip.To16()
-		if ip16 == nil {
-			return &net.AddrError{Err: "non-IPv6 address", Addr: ip.String()}
-		}
-		return errnoErr(sa.SetInet6([16]byte(ip16), port, zoneIndex(zone)))
 	}
-	return &net.AddrError{Err: "invalid address family", Addr: ip.String()}
+	// The IPv4 wildcard stands for every address of a socket that speaks both.
+	if len(ip) == 0 || ip.Equal(net.IPv4zero) {
+		ip = net.IPv6zero
+	}
+	ip16 := ip.To16()
+	if ip16 == nil {
+		return &net.AddrError{Err: "non-IPv6 address", Addr: ip.String()}
+	}
+	return errnoErr(sa.SetInet6([16]byte(ip16), port, zoneIndex(zone)))
 }
 
-// encodeAddrPort is encodeAddr for a netip.AddrPort, which must be valid.
+// encodeAddrPort is encodeIP for a netip.AddrPort, which must be valid.
 func encodeAddrPort(sa *sys.Sockaddr, family int, ap netip.AddrPort) error {
 	addr := ap.Addr()
-	switch family {
-	case sys.AF_INET:
+	if family == sys.AF_INET {
 		if !addr.Is4() && !addr.Is4In6() {
 			return &net.AddrError{Err: "non-IPv4 address", Addr: addr.String()}
 		}
 		return errnoErr(sa.SetInet4(addr.As4(), int(ap.Port())))
-	case sys.AF_INET6:
-		return errnoErr(sa.SetInet6(addr.As16(), int(ap.Port()), zoneIndex(addr.Zone())))
 	}
-	return &net.AddrError{Err: "invalid address family", Addr: addr.String()}
+	return errnoErr(sa.SetInet6(addr.As16(), int(ap.Port()), zoneIndex(addr.Zone())))
 }
 
 // decodeAddrPort returns the internet address in sa, 4-in-6 where the socket is

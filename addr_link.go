@@ -10,19 +10,20 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// LinkAddr is the address of a socket that sends and receives frames, packet(7).
+// LinkAddr is the address of a packet socket, which sends and receives link-layer
+// frames. See packet(7).
 type LinkAddr struct {
-	Interface    int    // its index
-	Protocol     uint16 // EtherType, in the byte order of the host; 0 receives nothing
-	HardwareType uint16 // of a frame received, ARPHRD_ETHER and so on
-	PacketType   uint8  // of a frame received, PACKET_HOST and so on
+	Interface    int    // index
+	Protocol     uint16 // EtherType in host byte order; 0 receives nothing
+	HardwareType uint16 // of a received frame, such as ARPHRD_ETHER
+	PacketType   uint8  // of a received frame, such as PACKET_HOST
 	HardwareAddr net.HardwareAddr
 }
 
 // Network returns "packet".
 func (a *LinkAddr) Network() string { return "packet" }
 
-// String returns the five fields, "2/0x0800/1/0/02:00:5e:10:00:01".
+// String returns the five fields, as in "2/0x0800/1/0/02:00:5e:10:00:01".
 func (a *LinkAddr) String() string {
 	if a == nil {
 		return "<nil>"
@@ -37,10 +38,10 @@ func (a *LinkAddr) isNil() bool { return a == nil }
 // encode makes a struct sockaddr_ll.
 func (a *LinkAddr) encode() (sa sys.Sockaddr, err error) {
 	if len(a.HardwareAddr) > sys.MaxHardwareAddr {
-		return sa, &net.AddrError{Err: "hardware address longer than 32 bytes", Addr: a.String()}
+		return sa, &ArgumentError{Arg: "hardware address", Value: a.HardwareAddr, Why: "is longer than 32 bytes"}
 	}
 	if a.Interface < 0 || a.Interface > math.MaxInt32 {
-		return sa, &net.AddrError{Err: "interface index out of range", Addr: a.String()}
+		return sa, &ArgumentError{Arg: "interface index", Value: a.Interface, Why: "is not between 0 and 2147483647"}
 	}
 	err = sa.SetLink(sys.Link{
 		Protocol: a.Protocol, Index: a.Interface, HardwareType: a.HardwareType, PacketType: a.PacketType, Addr: a.HardwareAddr,

@@ -9,16 +9,17 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// NetlinkAddr is the address of a socket that talks to the kernel, netlink(7).
+// NetlinkAddr is the address of a netlink socket, which communicates with the kernel.
+// See netlink(7).
 type NetlinkAddr struct {
-	PortID uint32 // 0: the kernel, or a number that the kernel chooses
-	Groups uint32 // bit mask of multicast groups
+	PortID uint32 // 0 is the kernel, or lets the kernel choose
+	Groups uint32 // bit mask of multicast groups: group n is bit n-1
 }
 
 // Network returns "netlink".
 func (a *NetlinkAddr) Network() string { return "netlink" }
 
-// String returns the port and the groups, "1234/0x1".
+// String returns the port ID and the groups, as in "1234/0x1".
 func (a *NetlinkAddr) String() string {
 	if a == nil {
 		return "<nil>"

@@ -9,24 +9,24 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// VsockAddr is the address of a socket between a virtual machine and its host,
+// VsockAddr is the address of a socket between a virtual machine and its host. See
 // vsock(7).
 type VsockAddr struct {
-	CID  uint32 // context: VsockAny, VsockHost, a guest's number
+	CID  uint32 // context ID: VsockAny, VsockLocal, VsockHost, or that of a guest
 	Port uint32 // VsockAny lets the kernel choose
 }
 
-// Well-known contexts and ports, vsock(7).
+// Well-known context IDs and ports. See vsock(7).
 const (
-	VsockAny   = math.MaxUint32 // any context, any port
+	VsockAny   = math.MaxUint32 // any context ID, any port
 	VsockLocal = 1              // this machine
-	VsockHost  = 2              // the machine that runs this virtual one
+	VsockHost  = 2              // the host of this virtual machine
 )
 
 // Network returns "vsock".
 func (a *VsockAddr) Network() string { return "vsock" }
 
-// String returns the context and the port, "2:1024", with "*" for any.
+// String returns the context ID and the port, as in "2:1024", with "*" for [VsockAny].
 func (a *VsockAddr) String() string {
 	if a == nil {
 		return "<nil>"

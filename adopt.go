@@ -10,10 +10,11 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// FileConn returns a connection on a copy of f's descriptor; the caller closes
-// both. The socket becomes non-blocking, for f as well. The result is a *TCPConn,
-// *UDPConn, *IPConn or *UnixConn, and a TCP connection gets the defaults of a new
-// one: no delay, keep-alive.
+// FileConn returns a connection that uses a copy of f's descriptor. The caller must
+// close both f and the connection. The socket becomes non-blocking, for f as well.
+//
+// The result is a *TCPConn, *UDPConn, *IPConn or *UnixConn. A TCP connection gets the
+// defaults of a new one: NoDelay and KeepAlive are turned on.
 func FileConn(f *os.File) (net.Conn, error) {
 	fd, err := adoptFile(f, func(family, typ int) bool { return true })
 	if err != nil {
@@ -25,9 +26,10 @@ func FileConn(f *os.File) (net.Conn, error) {
 	return newConn(fd), nil
 }
 
-// FileListener returns a listener on a copy of f's descriptor; the caller closes
-// both. The socket becomes non-blocking, for f as well. A *UnixListener does not
-// remove the socket's file unless told to.
+// FileListener returns a listener that uses a copy of f's descriptor. The caller must
+// close both f and the listener. The socket becomes non-blocking, for f as well. A
+// *UnixListener does not remove the socket's file unless
+// [UnixListener.SetUnlinkOnClose] tells it to.
 func FileListener(f *os.File) (net.Listener, error) {
 	fd, err := adoptFile(f, func(family, typ int) bool { return family == sys.AF_UNIX || typ == sys.SOCK_STREAM })
 	if err != nil {
@@ -36,8 +38,8 @@ func FileListener(f *os.File) (net.Listener, error) {
 	return noListenConfig.adopted(fd), nil
 }
 
-// FilePacketConn returns a datagram socket on a copy of f's descriptor; the caller
-// closes both. The socket becomes non-blocking, for f as well.
+// FilePacketConn returns a packet socket that uses a copy of f's descriptor. The caller
+// must close both f and the result. The socket becomes non-blocking, for f as well.
 func FilePacketConn(f *os.File) (net.PacketConn, error) {
 	fd, err := adoptFile(f, func(family, typ int) bool {
 		return family == sys.AF_UNIX || typ == sys.SOCK_DGRAM || typ == sys.SOCK_RAW
@@ -100,21 +102,22 @@ func described(fd *netfd.FD, p *netfd.Probed) *netfd.FD {
 	return fd
 }
 
-// FromFD makes a Socket of descriptor fd and takes ownership of it: the caller must not
-// use or close the number any more. If FromFD fails, fd remains the caller's. Family,
-// type, protocol, addresses and whether the socket listens or is connected are found
-// out; options stay as they are.
+// FromFD returns a [Socket] that owns the descriptor fd: the caller must not use or
+// close fd any more. If FromFD returns an error, the caller still owns fd. FromFD finds
+// out the family, type, protocol and addresses, and whether the socket listens or is
+// connected; it does not change options.
 //
-// The numbers 0, 1 and 2 are replaced by the null device, so that no file that is
-// opened later becomes the standard input, output or error of this program or of one
-// that it starts. To serve a connection that inetd(8) hands over on all three, take 0,
-// and also 1 and 2 unless the peer is to read what is printed there.
+// If fd is 0, 1 or 2, FromFD moves the socket to another number and puts the null
+// device in its place, so that no file opened later becomes standard input, output or
+// error of this program or of one that it starts. To serve a connection that inetd(8)
+// passes on all three, take 0, and also 1 and 2 unless the peer is to see what the
+// program prints there.
 //
 // The socket becomes non-blocking for all processes and descriptors that share it. See
-// SetBlocking.
+// [SetBlocking].
 //
-// The error matches syscall.EBADF if fd is not open, and syscall.ENOTSOCK if it is not
-// a socket.
+// The error matches [syscall.EBADF] if fd is not open, and [syscall.ENOTSOCK] if it is
+// not a socket.
 func FromFD(fd int) (*Socket, error) {
 	taken, p, err := netfd.Take(fd)
 	if err != nil {
@@ -123,11 +126,11 @@ func FromFD(fd int) (*Socket, error) {
 	return adopted(taken, &p), nil
 }
 
-// FromFile makes a Socket of a duplicate of f's descriptor, see FromFD. The caller
-// closes both f and the Socket.
+// FromFile returns a [Socket] that uses a copy of f's descriptor, as [FromFD] does for
+// the descriptor itself. The caller must close both f and the Socket.
 //
-// It works with os.Stdin as well, which stays open but becomes non-blocking, for which
-// package os is not prepared: use only the Socket from then on, or call SetBlocking
+// It also works with [os.Stdin], which stays open but becomes non-blocking. Package os
+// is not prepared for that: use only the Socket from then on, or call [SetBlocking]
 // when the Socket is no longer used.
 func FromFile(f *os.File) (*Socket, error) {
 	if f == nil {

@@ -29,7 +29,7 @@ func rawFD(tb testing.TB, domain, typ, proto int) (fd int) {
 	if err == unix.EPERM {
 		tb.Skip("needs a privilege")
 	}
-	if err == unix.EAFNOSUPPORT || err == unix.EPROTONOSUPPORT {
+	if err == unix.EAFNOSUPPORT || err == unix.EPROTONOSUPPORT || err == unix.EINVAL && proto == unix.IPPROTO_MPTCP {
 		tb.Skip("the kernel has no such sockets")
 	}
 	if err != nil {
@@ -309,6 +309,7 @@ func TestFromFile(t *testing.T) {
 // TestStandardInput takes the descriptors that inetd gives, in a process of its
 // own.
 func TestStandardInput(t *testing.T) {
+	socktest.NeedProc(t) // which tells what the standard descriptors are
 	for _, mode := range []string{"take", "sigpipe"} {
 		t.Run(mode, func(t *testing.T) {
 			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -327,6 +328,7 @@ func TestStandardInput(t *testing.T) {
 			if err := cmd.Run(); err != nil {
 				t.Errorf("%v\n%s", err, &errs)
 			}
+			f.Close() // reading ends then
 			if mode == "sigpipe" {
 				return
 			}

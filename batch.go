@@ -13,66 +13,65 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Message is one message of ReadBatch and WriteBatch: the type that packages
+// Message is one message of ReadBatch and WriteBatch. It is the type that packages
 // golang.org/x/net/ipv4 and ipv6 share.
 //
 // Buffers hold the data, one after the other. OOB is the control data or, when
-// receiving, the room for it. Addr is the destination, nil on a connected socket, or
-// the sender. N and NN are the numbers of bytes in Buffers and OOB afterwards, and
-// Flags are those of recvmsg(2): MSG_TRUNC if the data was longer than Buffers.
+// receiving, the buffer for it. Addr is the destination, nil on a connected socket, or
+// the sender. N and NN are set to the number of bytes in Buffers and OOB, and Flags to
+// the flags of recvmsg(2), which include MSG_TRUNC if the data was longer than Buffers.
 type Message = ipv4.Message
 
-// ReadBatch receives datagrams into ms and returns how many. It waits for the first one
-// and takes no more than are there already.
+// ReadBatch receives datagrams into ms and returns how many it received. It waits until
+// there is one, and does not wait for more.
 //
 // flags are those of recvmsg(2), as numbers of the running system that are passed to
-// the kernel: 0, or for example int(MsgPeek). With int(MsgDontWait) it does not wait,
-// and the error matches ErrWouldBlock.
+// the kernel: 0, or int(MsgPeek) for example. With int(MsgDontWait) ReadBatch does not
+// wait, and the error matches [ErrWouldBlock] if there is no datagram.
 //
 // If Addr already holds the sender's address it is kept; otherwise a new one is stored.
 // Addresses are never modified, so callers may retain them, and reusing ms avoids
 // allocations.
 //
-// An error after the first datagram is returned by the next call. It obeys the read
-// deadline and is safe for concurrent use; each datagram goes to one caller.
+// An error after the first datagram is returned by the next call. ReadBatch obeys the
+// read deadline and is safe for concurrent use; each datagram goes to one caller.
 func (c *UDPConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return readBatch(&c.conn, ms, flags, senderUDPAddr)
 }
 
-// WriteBatch sends the datagrams ms in order, waiting for room, and returns how many
-// were sent. flags are those of sendmsg(2), as numbers of the running system: 0, or for
-// example int(MsgConfirm).
+// WriteBatch sends the datagrams ms in order and returns how many it sent. It waits
+// while the send buffer is full. flags are those of sendmsg(2), as numbers of the
+// running system: 0, or int(MsgConfirm) for example.
 //
 // If a datagram fails, WriteBatch returns how many were sent before it, with a nil
-// error unless that is 0; call it again with ms[n:] to get the error. So nothing is
-// sent twice if the caller goes on from ms[n:], and skips ms[0] only when there is an
-// error.
+// error unless that is 0; call it again with ms[n:] to get the error. To send nothing
+// twice, continue with ms[n:], and skip ms[0] only when there is an error.
 //
-// A connected socket also reports, once and instead of sending, that its peer refused
-// an earlier datagram. If a batch finds out after its first message, the next call that
-// sends reports it. If the kernel finds out while it works through a batch, it goes on
-// and reports only the next refusal, see sendmmsg(2): a single one may go unnoticed,
-// but a peer that refuses each datagram will not.
+// On a connected socket, a call may also report, once and instead of sending, that the
+// peer refused an earlier datagram. If WriteBatch encounters this after the first
+// message, the next call that sends reports it. If the kernel encounters it within a
+// batch, it continues and reports only the next refusal, see sendmmsg(2): a single
+// refusal may remain unnoticed, but not a peer that refuses every datagram.
 func (c *UDPConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, encodeUDPAddr)
 }
 
-// ReadBatch is as [UDPConn.ReadBatch]. Packets of IPv4 start with their header.
+// ReadBatch is like [UDPConn.ReadBatch]. IPv4 packets include their header.
 func (c *IPConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return readBatch(&c.conn, ms, flags, senderIPAddr)
 }
 
-// WriteBatch is as [UDPConn.WriteBatch]. The kernel adds the IP header.
+// WriteBatch is like [UDPConn.WriteBatch]. The kernel adds the IP header.
 func (c *IPConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, encodeIPAddr)
 }
 
-// ReadBatch is as [UDPConn.ReadBatch]. Senders without a name have a nil Addr, and
-// received descriptors are close-on-exec.
+// ReadBatch is like [UDPConn.ReadBatch]. The Addr of a sender without a name is nil,
+// and received descriptors are close-on-exec.
 //
-// On a "unixpacket" connection it receives a single message, and the end is
-// io.EOF in a *net.OpError, as is a message with neither data nor control data. A
-// "unix" stream has no messages; there it fails with errors.ErrUnsupported.
+// On a "unixpacket" connection it receives one message. The end of the connection, and
+// a message with neither data nor control data, is [io.EOF] in a [*net.OpError]. On a
+// "unix" stream, which has no messages, it returns [errors.ErrUnsupported].
 func (c *UnixConn) ReadBatch(ms []Message, flags int) (int, error) {
 	if !c.ok() || len(ms) == 0 || c.fd.Type == sys.SOCK_DGRAM {
 		return readBatch(&c.conn, ms, flags|sys.MSG_CMSG_CLOEXEC, senderUnixAddr)
@@ -89,8 +88,8 @@ func (c *UnixConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return n, err
 }
 
-// WriteBatch is as [UDPConn.WriteBatch]. On a "unix" stream, which has no messages, it
-// fails with errors.ErrUnsupported.
+// WriteBatch is like [UDPConn.WriteBatch]. On a "unix" stream, which has no messages,
+// it returns [errors.ErrUnsupported].
 func (c *UnixConn) WriteBatch(ms []Message, flags int) (int, error) {
 	if c.ok() && len(ms) > 0 && c.fd.Type == sys.SOCK_STREAM {
 		return 0, opErrorTo(c.fd, plain(ms[0].Addr), errors.ErrUnsupported)
@@ -98,14 +97,14 @@ func (c *UnixConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, encodeUnixAddr)
 }
 
-// ReadBatch is as [UDPConn.ReadBatch].
+// ReadBatch is like [UDPConn.ReadBatch].
 func (c *PacketConn) ReadBatch(ms []Message, flags int) (int, error) {
 	return readBatch(&c.conn, ms, flags, func(fd *netfd.FD, sa *sys.Sockaddr, _ *Message) net.Addr {
 		return decodeAddr(fd, sa)
 	})
 }
 
-// WriteBatch is as [UDPConn.WriteBatch].
+// WriteBatch is like [UDPConn.WriteBatch].
 func (c *PacketConn) WriteBatch(ms []Message, flags int) (int, error) {
 	return writeBatch(&c.conn, ms, flags, func(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 		if addr = plain(addr); addr == nil {
@@ -115,11 +114,7 @@ func (c *PacketConn) WriteBatch(ms []Message, flags int) (int, error) {
 	})
 }
 
-// A senderFunc returns the address in sa for m, which may still hold that of an
-// earlier message.
-type senderFunc func(fd *netfd.FD, sa *sys.Sockaddr, m *Message) net.Addr
-
-func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error) {
+func readBatch(c *conn, ms []Message, flags int, decode netfd.DecodeFunc) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
@@ -127,14 +122,7 @@ func readBatch(c *conn, ms []Message, flags int, sender senderFunc) (int, error)
 		return 0, nil
 	}
 	b := netfd.GetBatch(c.fd, ms, flags)
-	n, err := b.Recv()
-	for i := 0; i < n; {
-		from, end := b.Sender(i)
-		addr := sender(c.fd, from, &ms[i])
-		for ; i < end; i++ {
-			ms[i].Addr = addr
-		}
-	}
+	n, err := b.Recv(decode)
 	b.Free()
 	return n, readError(c.fd, err)
 }
@@ -161,7 +149,7 @@ func encodeUDPAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	case addr == nil || ok && a == nil:
 		return nil
 	case !ok:
-		return syscall.EINVAL
+		return unexpectedAddr(fd, addr)
 	}
 	return netfd.CallError("sendmmsg", encodeIP(sa, fd.Family, a.IP, a.Port, a.Zone))
 }
@@ -172,7 +160,7 @@ func encodeIPAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	case addr == nil || ok && a == nil:
 		return nil
 	case !ok:
-		return syscall.EINVAL
+		return unexpectedAddr(fd, addr)
 	}
 	return netfd.CallError("sendmmsg", encodeIP(sa, fd.Family, a.IP, 0, a.Zone))
 }
@@ -183,7 +171,7 @@ func encodeUnixAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 	case addr == nil || ok && a == nil:
 		return nil
 	case !ok:
-		return syscall.EINVAL
+		return unexpectedAddr(fd, addr)
 	case a.Net != unixNet(fd.Type):
 		return errOtherUnixNet
 	}
@@ -196,11 +184,11 @@ func encodeUnixAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {
 func isIPAddr(sa *sys.Sockaddr, ip net.IP, port int, zone string) bool {
 	switch sa.Family() {
 	case sys.AF_INET:
-		octets, p := sa.Inet4()
-		return len(ip) == len(octets) && [4]byte(ip) == octets && port == int(p) && zone == ""
+		from, p := sa.Inet4()
+		return len(ip) == len(from) && [4]byte(ip) == from && port == int(p) && zone == ""
 	case sys.AF_INET6:
-		octets, p, scope := sa.Inet6()
-		return len(ip) == len(octets) && [16]byte(ip) == octets && port == int(p) && zone == zoneName(scope)
+		from, p, scope := sa.Inet6()
+		return len(ip) == len(from) && [16]byte(ip) == from && port == int(p) && zone == zoneName(scope)
 	}
 	return false
 }

@@ -139,7 +139,7 @@ func TestReadBatchAddresses(t *testing.T) {
 				wantLen = net.IPv4len
 			}
 			if ip := ms[0].Addr.(*net.UDPAddr).IP; len(ip) != wantLen {
-				t.Errorf("IP of %d octets, want %d", len(ip), wantLen)
+				t.Errorf("IP of %d bytes, want %d", len(ip), wantLen)
 			}
 		})
 	}
@@ -291,7 +291,7 @@ func slotIPs(ip net.IP) []net.IP {
 }
 
 // A message of an earlier batch has its address still. It stays if it is the
-// sender's, octet by octet, and another one takes its place if not.
+// sender's, byte by byte, and another one takes its place if not.
 func TestReadBatchSlots(t *testing.T) {
 	tests := []struct {
 		network, address string

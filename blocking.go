@@ -8,8 +8,8 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Blocking reports whether the open file behind c is in blocking mode, which is
-// true of most files and of sockets that come from other programs.
+// Blocking reports whether the open file behind c is in blocking mode. Most files are,
+// and so are sockets that come from other programs.
 func Blocking(c syscall.Conn) (on bool, err error) {
 	err = controlMode(c, func(fd int) syscall.Errno {
 		nonblocking, errno := sys.Nonblocking(fd)
@@ -19,12 +19,12 @@ func Blocking(c syscall.Conn) (on bool, err error) {
 	return on, err
 }
 
-// SetBlocking turns the blocking mode of the open file behind c on or off, for all
-// descriptors that share the file, in this process and in others.
+// SetBlocking turns the blocking mode of the open file behind c on or off. The mode
+// applies to all descriptors that share the file, in this process and in others.
 //
 // Go needs its sockets and pipes to be non-blocking: calls on a blocking one ignore
-// deadlines and Close. SetBlocking is for a file that is shared with other programs, to
-// restore its mode when this program is done with it:
+// deadlines and Close. Use SetBlocking to restore the mode of a file that is shared
+// with other programs once this program is done with it:
 //
 //	was, err := sockets.Blocking(os.Stdin)
 //	...

@@ -23,29 +23,30 @@ func (c *conn) readBuffers(bufs net.Buffers) (int64, error) {
 	return n, opError(c.fd, "read", err)
 }
 
-// WriteBuffers writes *bufs as one, without copying them together, and takes from
-// it what was written: with an error, *bufs is the rest. What net.Buffers.WriteTo
-// does for a connection of package net, this does for one of this package. The
-// buffers stay as they are, but the slices in *bufs do not. See writev(2).
+// WriteBuffers writes *bufs without first copying the buffers together, and removes
+// from *bufs what was written: if it returns an error, *bufs is the rest. It is to
+// connections of this package what [net.Buffers.WriteTo] is to those of package net. It
+// changes the slices in *bufs, but not the data in them. See writev(2).
 //
-// It obeys the write deadline and is safe for concurrent use; no other Write comes
-// in between. Errors are *net.OpError with Op "writev".
+// It obeys the write deadline and is safe for concurrent use; no other Write comes in
+// between. Errors are of type [*net.OpError] with Op "writev".
 func (c *TCPConn) WriteBuffers(bufs *net.Buffers) (int64, error) { return c.writeBuffers(bufs) }
 
-// ReadBuffers is Read into several buffers, filled one after the other. It returns
-// how many bytes it read, which may be fewer than the buffers hold, and io.EOF once
-// the peer has ended the stream. It leaves bufs as it is. See readv(2).
+// ReadBuffers is like Read into several buffers, which it fills one after the other. It
+// returns how many bytes it read, which may be less than bufs can hold, and [io.EOF]
+// once the peer has ended the stream. It does not modify the slices in bufs. See
+// readv(2).
 func (c *TCPConn) ReadBuffers(bufs net.Buffers) (int64, error) { return c.readBuffers(bufs) }
 
-// WriteBuffers is as [TCPConn.WriteBuffers]. On a datagram or sequenced
-// packet socket up to 1024 buffers make one packet.
+// WriteBuffers is like [TCPConn.WriteBuffers]. On a datagram or sequenced packet
+// socket, up to 1024 buffers make one packet.
 func (c *UnixConn) WriteBuffers(bufs *net.Buffers) (int64, error) { return c.writeBuffers(bufs) }
 
-// ReadBuffers is as [TCPConn.ReadBuffers].
+// ReadBuffers is like [TCPConn.ReadBuffers].
 func (c *UnixConn) ReadBuffers(bufs net.Buffers) (int64, error) { return c.readBuffers(bufs) }
 
-// WriteBuffers is as [TCPConn.WriteBuffers].
+// WriteBuffers is like [TCPConn.WriteBuffers].
 func (c *StreamConn) WriteBuffers(bufs *net.Buffers) (int64, error) { return c.writeBuffers(bufs) }
 
-// ReadBuffers is as [TCPConn.ReadBuffers].
+// ReadBuffers is like [TCPConn.ReadBuffers].
 func (c *StreamConn) ReadBuffers(bufs net.Buffers) (int64, error) { return c.readBuffers(bufs) }

@@ -42,8 +42,8 @@ func newConn(fd *netfd.FD) net.Conn {
 
 func (c *conn) ok() bool { return c != nil && c.fd != nil }
 
-// Read reads up to len(b) bytes. It returns io.EOF once the peer has ended a stream;
-// datagram sockets never return it.
+// Read reads up to len(b) bytes. At the end of a stream it returns [io.EOF]; datagram
+// sockets never do.
 func (c *conn) Read(b []byte) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -55,8 +55,8 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes all of b. With an error, the count is how many bytes the kernel
-// accepted.
+// Write writes all of b. If it returns an error, the count is the number of bytes that
+// the kernel accepted.
 func (c *conn) Write(b []byte) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -68,7 +68,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the connection. Blocked calls return net.ErrClosed.
+// Close closes the connection. Pending calls return [net.ErrClosed].
 func (c *conn) Close() error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -76,7 +76,7 @@ func (c *conn) Close() error {
 	return opError(c.fd, "close", c.fd.Close())
 }
 
-// LocalAddr returns this end's address, also after Close.
+// LocalAddr returns the local address. It also works after Close.
 func (c *conn) LocalAddr() net.Addr {
 	if !c.ok() {
 		return nil
@@ -103,8 +103,8 @@ func isUnsettled(addr net.Addr) bool {
 	return false
 }
 
-// RemoteAddr returns the peer's address, also after Close, or nil if there is no
-// peer.
+// RemoteAddr returns the address of the peer, or nil if there is none. It also works
+// after Close.
 func (c *conn) RemoteAddr() net.Addr {
 	if !c.ok() {
 		return nil
@@ -112,8 +112,8 @@ func (c *conn) RemoteAddr() net.Addr {
 	return c.fd.Remote()
 }
 
-// SetDeadline makes calls that wait beyond t fail with os.ErrDeadlineExceeded,
-// including those that wait already. A zero t means no deadline.
+// SetDeadline sets the time after which calls fail with [os.ErrDeadlineExceeded],
+// including calls that are already waiting. A zero t means no deadline.
 func (c *conn) SetDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -121,7 +121,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return opErrorLocal(c.fd, "set", c.fd.SetDeadline(t))
 }
 
-// SetReadDeadline sets the deadline of calls that receive, see SetDeadline.
+// SetReadDeadline sets the deadline of calls that receive. See SetDeadline.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -129,7 +129,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return opErrorLocal(c.fd, "set", c.fd.SetReadDeadline(t))
 }
 
-// SetWriteDeadline sets the deadline of calls that send, see SetDeadline.
+// SetWriteDeadline sets the deadline of calls that send. See SetDeadline.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -137,7 +137,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return opErrorLocal(c.fd, "set", c.fd.SetWriteDeadline(t))
 }
 
-// SetReadBuffer sets the size of the kernel's receive buffer, SO_RCVBUF, in bytes.
+// SetReadBuffer sets the size of the kernel's receive buffer in bytes, SO_RCVBUF.
 func (c *conn) SetReadBuffer(bytes int) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -145,7 +145,7 @@ func (c *conn) SetReadBuffer(bytes int) error {
 	return opErrorLocal(c.fd, "set", c.fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_RCVBUF, bytes))
 }
 
-// SetWriteBuffer sets the size of the kernel's send buffer, SO_SNDBUF, in bytes.
+// SetWriteBuffer sets the size of the kernel's send buffer in bytes, SO_SNDBUF.
 func (c *conn) SetWriteBuffer(bytes int) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -171,8 +171,8 @@ func (c *conn) shutdown(how int) error {
 	return opError(c.fd, "close", c.fd.Shutdown(how))
 }
 
-// File returns a file with a copy of the descriptor; the caller closes both. The
-// first call of its Fd method makes the socket blocking, for both.
+// File returns a file that uses a copy of the descriptor. The caller must close both.
+// The first call of the file's Fd method makes the socket blocking, for both.
 func (c *conn) File() (*os.File, error) {
 	f, err := dupFile(c.fd)
 	if err != nil {
@@ -270,8 +270,9 @@ func boolint(on bool) int {
 	return 0
 }
 
-// With calls f with what a constructor returned, and closes it when f returns or
-// panics. It returns err without calling f, or f's error, joined with that of Close.
+// With calls f with c, the result of a constructor, and closes c when f returns or
+// panics. It returns f's error, joined with that of Close. If err, which is the
+// constructor's error, is not nil, With returns it without calling f.
 //
 //	c, err := sockets.Dial("tcp", "localhost:80")
 //	err = sockets.With(c, err, func(c net.Conn) error { ... })

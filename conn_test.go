@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/iolib-go/sockets"
@@ -125,4 +126,44 @@ func TestFastOpenWritesNothing(t *testing.T) {
 	socktest.Check(t, err)
 	socktest.CloseLater(t, s)
 	conntest.WantMessage(t, s, "hello")
+}
+
+// TestFileByNet has package net make a file blocking as its own Fd method asks, for a
+// package os whose files are not known. Whoever made it, it is the same file.
+func TestFileByNet(t *testing.T) {
+	socktest.CheckNoLeak(t)
+	tcp, _ := conntest.Dialed(t, "tcp4")
+	unixConn, _ := conntest.Pair(t, "unix")
+	packet, _ := conntest.Pair(t, "unixpacket")
+	for _, c := range []interface {
+		net.Conn
+		syscall.Conn
+		File() (*os.File, error)
+	}{tcp.(*sockets.TCPConn), conntest.OpenUDP(t, "udp4"), unixConn, packet} {
+		want, err := c.File()
+		socktest.Check(t, err)
+		defer want.Close()
+		got, err := sockets.FileByNet(c)
+		socktest.Check(t, err)
+		defer got.Close()
+		if got.Name() != want.Name() || socktest.IDOf(t, got) != socktest.IDOf(t, want) {
+			t.Errorf("a file %q, want %q", got.Name(), want.Name())
+		}
+		socktest.CheckCloseOnExec(t, got)
+		if on, err := sockets.Blocking(c); on || err != nil {
+			t.Errorf("%T: blocking before Fd: %v, %v", c, on, err)
+		}
+		got.Fd()
+		if on, err := sockets.Blocking(c); !on || err != nil {
+			t.Errorf("%T: blocking after Fd: %v, %v", c, on, err)
+		}
+	}
+	// One of a family that net does not know stays as package os makes it.
+	netlink := conntest.RouteSocket(t)
+	f, err := sockets.FileByNet(netlink)
+	socktest.Check(t, err)
+	if socktest.IDOf(t, f) != socktest.IDOf(t, netlink) {
+		t.Error("another file")
+	}
+	socktest.Check(t, f.Close())
 }

@@ -12,28 +12,29 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Copy is io.Copy that leaves the work to the kernel wherever that is faster, by
-// sendfile(2) and splice(2): between stream connections of this package and of
-// package net, those of the unix domain included, and files and pipes of package
-// os, in any combination. src may be an *io.LimitedReader on one of these.
-// Everything else is left to io.Copy: TLS connections, and types that embed one of
-// the above, which may have a Read or Write of their own.
+// Copy is like [io.Copy], but leaves the work to the kernel wherever that is faster,
+// using sendfile(2) and splice(2). It does so for stream connections of this package
+// and of package net, including unix ones, and for files and pipes of package os, in
+// any combination. src may be an [*io.LimitedReader] on one of these. Everything else
+// is left to io.Copy: TLS connections, and types that embed one of the above, because
+// they may have their own Read or Write.
 //
-// To a broken standard output it returns the error, as io.Copy does from package net's
-// connections. Package os does not know ours there: io.Copy to os.Stdout from a UnixConn,
-// or from an io.LimitedReader, ends the process by SIGPIPE.
+// The deadlines of both ends apply. Copy returns how many bytes dst has taken. If
+// writing to dst fails, more than that may have been read from src. If src is a
+// connection of this package, those bytes are kept for its next read. If it is one of
+// package net, up to 1 MiB is lost, where io.Copy would lose up to its buffer.
 //
-// The deadlines of both ends apply. The count is what dst has taken; if that
-// fails, more may have left src. A connection of this package keeps it for the
-// next call that reads; of what comes from a connection of package net up to
-// 1 MiB is lost, where io.Copy loses up to its buffer.
+// Several goroutines may read from src at the same time, including with another Copy;
+// each byte goes to one of them. Bytes that an interrupted Copy gives back are read
+// before everything that had not been read by then, so a reader that was waiting in the
+// meantime may have received bytes that follow them.
 //
-// Several goroutines may read from src while a Copy does, by another Copy too. Each byte
-// goes to one of them. What an interrupted Copy gives back is read before everything that
-// was not read until then; a reader that was waiting meanwhile may have got bytes that
-// came behind it.
+// If standard output is a broken pipe, Copy returns an error, as io.Copy does from
+// package net's connections. Package os does not recognize connections of this package:
+// io.Copy to os.Stdout from a *UnixConn or from an *io.LimitedReader ends the process
+// with SIGPIPE.
 //
-// The errors are those of dst.ReadFrom, or of src.WriteTo if dst is no connection
+// Errors are those of dst.ReadFrom, or those of src.WriteTo if dst is not a connection
 // of this package.
 func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	n, handled, err := transfer(dst, src)
@@ -44,39 +45,34 @@ func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	return n + m, err
 }
 
-// readFrom is ReadFrom of self, which is c's exported type.
-func (c *conn) readFrom(self net.Conn, r io.Reader) (int64, error) {
+// readFrom is the ReadFrom of those types that have one. io.Copy does not see it in c,
+// but a WriteTo of another package may hand c to us.
+func (c *conn) readFrom(r io.Reader) (int64, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	n, handled, err := transfer(self, r)
+	n, handled, err := transfer(c, r)
 	if !handled {
 		var m int64
-		m, err = io.Copy(connOnly{self}, r)
+		m, err = io.Copy(c, r)
 		n += m
 	}
 	return n, opError(c.fd, "readfrom", err)
 }
 
-// writeTo is WriteTo of self, which is c's exported type.
-func (c *conn) writeTo(self net.Conn, w io.Writer) (int64, error) {
+// writeTo is the WriteTo of those types that have one. io.Copy does not see it in c,
+// but a ReadFrom of another package, like that of package http, may hand c to us.
+func (c *conn) writeTo(w io.Writer) (int64, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
-	n, handled, err := transfer(w, self)
-	if !handled {
-		var m int64
-		m, err = io.Copy(w, connOnly{self})
-		n += m
-	} else if _, ok := w.(io.ReaderFrom); ok {
-		err = readFromError(w, err)
+	n, handled, err := transfer(w, c)
+	if handled {
+		return n, c.writeToError(w, err)
 	}
-	return n, opError(c.fd, "writeto", err)
+	m, err := io.Copy(w, c)
+	return n + m, opError(c.fd, "writeto", err)
 }
-
-// connOnly hides from io.Copy what a connection has beyond net.Conn. A ReadFrom
-// that wraps one of ours, like that of package http, may hand us one back.
-type connOnly struct{ net.Conn }
 
 // endKind says what a transfer may do with one of its ends.
 type endKind uint8
@@ -121,6 +117,9 @@ func transfer(w io.Writer, r io.Reader) (written int64, handled bool, err error)
 		var n int64
 		n, handled, err = netfd.SpliceDirect(dst, src, limit-written)
 		written += n
+		if to == socketEnd {
+			err = writeError(w, err)
+		}
 	}
 	if !handled && from == socketEnd {
 		var n int64
@@ -175,8 +174,8 @@ func connEnd(c *conn) (netfd.End, endKind) {
 // connOf returns the core of a connection of this package, nil for others.
 func connOf(x any) *conn {
 	switch x := x.(type) {
-	case connOnly:
-		return connOf(x.Conn)
+	case *conn:
+		return x
 	case *TCPConn:
 		return &x.conn
 	case *UnixConn:
@@ -232,23 +231,46 @@ func transferError(dst io.Writer, src io.Reader, err error) error {
 		return readFromError(dst, err)
 	}
 	if c := connOf(src); c != nil {
-		return opError(c.fd, "writeto", err)
+		return c.writeToError(dst, err)
 	}
+	err = readFromError(dst, err)
 	if s, ok := src.(net.Conn); ok {
 		if _, ok := dst.(net.Conn); !ok {
 			return foreignError(s, "writeto", err)
 		}
 	}
-	return readFromError(dst, err)
+	return err
+}
+
+// writeToError makes the error of a transfer what c.WriteTo would have made of it.
+func (c *conn) writeToError(dst io.Writer, err error) error {
+	if _, ok := dst.(io.ReaderFrom); ok {
+		err = readFromError(dst, err)
+	}
+	return opError(c.fd, "writeto", err)
 }
 
 // readFromError makes the error of a transfer what dst.ReadFrom would have made of it.
 func readFromError(dst io.Writer, err error) error {
+	if f, ok := dst.(*os.File); ok {
+		return pathError(f, err)
+	}
+	return connError(dst, "readfrom", err)
+}
+
+// writeError makes the error of a transfer what dst.Write would have made of it: from
+// what is no file with a length, package net copies to a connection.
+func writeError(dst io.Writer, err error) error {
+	return connError(dst, "write", err)
+}
+
+// connError is opError for dst, if that is a connection.
+func connError(dst io.Writer, op string, err error) error {
 	if c := connOf(dst); c != nil {
-		return opError(c.fd, "readfrom", err)
+		return opError(c.fd, op, err)
 	}
 	if c, ok := dst.(net.Conn); ok {
-		return foreignError(c, "readfrom", err)
+		return foreignError(c, op, err)
 	}
 	return err
 }

@@ -31,7 +31,7 @@ import (
 func TestCopyErrors(t *testing.T) {
 	type shape struct {
 		Op, Source, Addr string
-		Call             string
+		Inner, Call      string // of what is inside
 		Err              error
 	}
 	describe := func(err error) shape {
@@ -40,8 +40,14 @@ func TestCopyErrors(t *testing.T) {
 			return shape{Err: err}
 		}
 		s := shape{Op: op.Op, Source: op.Source.String(), Addr: op.Addr.String(), Err: op.Err}
-		if se, ok := op.Err.(*os.SyscallError); ok {
-			s.Call, s.Err = se.Syscall, se.Err
+		if op, ok := s.Err.(*net.OpError); ok {
+			s.Inner, s.Err = op.Op, op.Err
+		}
+		switch e := s.Err.(type) {
+		case *os.SyscallError:
+			s.Call, s.Err = e.Syscall, e.Err
+		case *os.PathError:
+			s.Call, s.Err = e.Op+" of a file", e.Err
 		}
 		return s
 	}
@@ -75,12 +81,25 @@ func TestCopyErrors(t *testing.T) {
 			c.SetReadDeadline(past)
 			_, err := io.Copy(socktest.TempFile(t, nil, os.O_WRONLY), c)
 			return err
-		}, shape{Op: "writeto", Err: os.ErrDeadlineExceeded}},
+		}, shape{Op: "writeto", Call: "write of a file", Err: os.ErrDeadlineExceeded}},
+		{"pipe, shut down", func(t *testing.T, c, _, _ net.Conn) error {
+			r, w := osPipe(t)
+			w.Write([]byte("data"))
+			c.(*sockets.TCPConn).CloseWrite()
+			_, err := io.Copy(c, r)
+			return err
+		}, shape{Op: "readfrom", Inner: "write", Call: "write", Err: syscall.EPIPE}},
+		{"pipe, source's deadline", func(t *testing.T, c, _, _ net.Conn) error {
+			r, _ := osPipe(t)
+			r.SetReadDeadline(past)
+			_, err := io.Copy(c, r)
+			return err
+		}, shape{Op: "readfrom", Call: "read of a file", Err: os.ErrDeadlineExceeded}},
 		{"to net's, deadline", func(t *testing.T, c, _, other net.Conn) error {
 			c.SetReadDeadline(past)
 			_, err := sockets.Copy(other, c)
 			return err
-		}, shape{Op: "writeto", Err: os.ErrDeadlineExceeded}},
+		}, shape{Op: "writeto", Inner: "readfrom", Err: os.ErrDeadlineExceeded}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,7 +119,11 @@ func TestCopyErrors(t *testing.T) {
 		other.SetReadDeadline(past)
 		_, err := sockets.Copy(socktest.TempFile(t, nil, os.O_WRONLY), other)
 		op, ok := err.(*net.OpError)
-		if !ok || op.Op != "writeto" || op.Source != other.LocalAddr() || op.Err != os.ErrDeadlineExceeded {
+		if !ok {
+			t.Fatalf("Copy: %v, want an OpError", err)
+		}
+		path, _ := op.Err.(*os.PathError)
+		if op.Op != "writeto" || op.Source != other.LocalAddr() || path == nil || path.Err != os.ErrDeadlineExceeded {
 			t.Errorf("Copy: %#v, want a deadline in an OpError of writeto", err)
 		}
 	})

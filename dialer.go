@@ -13,21 +13,21 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// Dialer holds the options of connecting. The zero value is ready to use, and no
-// method modifies it but SetMultipathTCP, so one value may serve many goroutines.
-// Its fields and methods are those of net.Dialer, and Options.
+// Dialer holds the options for connecting. The zero value is ready to use. No method
+// other than SetMultipathTCP modifies a Dialer, so one value may serve many goroutines.
+// It has the fields and methods of [net.Dialer] and more.
 type Dialer struct {
-	// Timeout is how long a dial may take; with several addresses, or host names
-	// that have several, it is shared out among them. Zero means as long as the
-	// system takes; a dial with a negative Timeout fails.
+	// Timeout is the longest time that a dial may take. If the host has several addresses,
+	// the time is divided among them. Zero means no limit other than the system's. A dial
+	// with a negative Timeout fails.
 	Timeout time.Duration
 
-	// Deadline is when dials fail. Zero means never. If Timeout is set as well, the
-	// earlier of the two counts.
+	// Deadline is the time at which dials fail. Zero means no deadline. If Timeout is set
+	// as well, the earlier of the two applies.
 	Deadline time.Time
 
-	// LocalAddr is the address to connect from, of the network's own type. Nil
-	// leaves the choice to the kernel.
+	// LocalAddr is the address to connect from, of the network's own type. Nil lets the
+	// kernel choose.
 	LocalAddr net.Addr
 
 	// DualStack is ignored.
@@ -36,60 +36,62 @@ type Dialer struct {
 	// value to turn it off.
 	DualStack bool
 
-	// FallbackDelay is how long to wait for a connection over the family of the
-	// first address before one over the other family is tried as well, RFC 6555.
-	// Zero means 300 milliseconds; negative turns the race off. It applies to
-	// networks "tcp" and "mptcp".
+	// FallbackDelay is how long to wait for a connection over the address family of the
+	// first address before also trying the other family, as in RFC 6555. Zero means 300
+	// milliseconds; a negative value disables the race. It applies to networks "tcp" and
+	// "mptcp".
 	FallbackDelay time.Duration
 
-	// KeepAlive is the time before the first keep-alive probe and between probes.
-	// Zero means 15 seconds; negative turns probes off. It is ignored if
+	// KeepAlive is the idle time before the first keep-alive probe, and the time between
+	// probes. Zero means 15 seconds; a negative value disables probes. It is ignored if
 	// KeepAliveConfig.Enable is true.
 	KeepAlive time.Duration
 
-	// KeepAliveConfig sets up keep-alive probes if its Enable is true.
+	// KeepAliveConfig configures keep-alive probes if its Enable is true.
 	KeepAliveConfig net.KeepAliveConfig
 
 	// Resolver looks up host names. Nil means net.DefaultResolver.
 	Resolver *net.Resolver
 
-	// Cancel is a channel whose closing cancels dials.
+	// Cancel cancels dials when it is closed.
 	//
 	// Deprecated: Use DialContext.
 	Cancel <-chan struct{}
 
-	// Control is called after the socket is made and before it is bound and
-	// connected, once for each address tried. network tells the family: "tcp4",
-	// not "tcp". ControlContext has precedence.
+	// Control is called after the socket is made and before it is bound and connected,
+	// once for each address that is tried. Its network argument includes the family, as in
+	// "tcp4". If ControlContext is set, Control is ignored.
 	Control func(network, address string, c syscall.RawConn) error
 
-	// ControlContext is Control with the context of the dial.
+	// ControlContext is like Control, but also gets the context of the dial.
 	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
 
-	// Options are set on every socket after Control and before bind, in order.
+	// Options are set on every socket in order, after Control is called and before the
+	// socket is bound.
 	Options []sockopt.Setting
 
-	// Format is the external format of the streams that Dial and DialContext return, see
-	// TextConn. The zero value is bytes as they are.
+	// Format is the external format of the streams that Dial, DialContext and DialAddrs
+	// return; see TextConn. The zero value converts nothing.
 	Format ExternalFormat
 
-	// InputBufferSize and OutputBufferSize are the sizes of user-space buffers, in
-	// bytes on the wire, as TextConn.SetBufferSizes takes them. Zero is none: each
-	// Write is on the wire when it returns.
+	// InputBufferSize and OutputBufferSize are the sizes of the user-space buffers of a
+	// TextConn, in bytes on the wire; see TextConn.SetBufferSizes. Zero means no buffer:
+	// data is on the wire when Write returns.
 	InputBufferSize, OutputBufferSize int
 
-	// Offload turns segmentation offload on for UDP, where the system has it; see
-	// UDPConn.SetOffload. It changes nothing for other networks.
+	// Offload turns on segmentation offload for UDP where the system supports it; see
+	// UDPConn.SetOffload. Other networks ignore it.
 	Offload bool
 
-	// NetNS is the network namespace from which to connect: an open file such as
-	// /run/netns/NAME or /proc/PID/ns/net, which the caller keeps. Sockets are made in
-	// it, abstract names of unix sockets are those in it, and the process stays where
-	// it is. Host names, services and the names of interfaces in zones are looked up
-	// outside: let Resolver ask a server in the namespace, and give a zone as the
-	// index of its interface there. Nil is the namespace of the process.
+	// NetNS is the network namespace to connect from: an open file such as /run/netns/NAME
+	// or /proc/PID/ns/net, which the caller keeps. Nil means the namespace of the process.
 	//
-	// It takes CAP_SYS_ADMIN, see setns(2). Systems without network namespaces return
+	// Sockets are made in that namespace, and abstract names of unix sockets refer to it;
+	// the process itself stays where it is. Host names, services and the interface names
+	// in IPv6 zones are looked up outside of it: let Resolver ask a server in the
+	// namespace, and give a zone as the index of its interface there.
+	//
+	// It requires CAP_SYS_ADMIN, see setns(2). Systems without network namespaces return
 	// errors.ErrUnsupported. See network_namespaces(7).
 	NetNS *os.File
 
@@ -111,9 +113,9 @@ func (m *mptcpUse) set(use bool) {
 	}
 }
 
-// MultipathTCP reports whether dials try Multipath TCP, RFC 8684, first. The
-// default is package net's, which GODEBUG=multipathtcp changes. What came of it
-// the MultipathTCP method of the connection tells.
+// MultipathTCP reports whether dials of "tcp" try Multipath TCP (RFC 8684) first. The
+// default is that of package net, which GODEBUG=multipathtcp changes. Whether a
+// connection then uses it is reported by [TCPConn.MultipathTCP].
 func (d *Dialer) MultipathTCP() bool {
 	if d.mptcp == mptcpDefault {
 		return new(net.Dialer).MultipathTCP()
@@ -121,19 +123,20 @@ func (d *Dialer) MultipathTCP() bool {
 	return d.mptcp == mptcpOn
 }
 
-// SetMultipathTCP says whether dials try Multipath TCP first. They fall back to TCP.
+// SetMultipathTCP sets whether dials of "tcp" try Multipath TCP first, falling back to
+// TCP.
 func (d *Dialer) SetMultipathTCP(use bool) { d.mptcp.set(use) }
 
 // noDialer is that of the functions, which have no options. It is never changed.
 var noDialer Dialer
 
-// Dial connects to address on network; see DialContext.
+// Dial connects to address on network. See [Dialer.DialContext].
 func Dial(network, address string) (net.Conn, error) {
 	return noDialer.Dial(network, address)
 }
 
-// DialTimeout is Dial that fails once timeout has passed, name resolution
-// included.
+// DialTimeout is like [Dial], but fails once timeout has passed. The timeout includes
+// name resolution.
 func DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
 	ctx := context.Background()
 	if timeout != 0 {
@@ -144,7 +147,7 @@ func DialTimeout(network, address string, timeout time.Duration) (net.Conn, erro
 	return noDialer.DialContext(ctx, network, address)
 }
 
-// Dial connects to address on network; see DialContext.
+// Dial connects to address on network. See [Dialer.DialContext].
 func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
@@ -152,19 +155,21 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 // DialContext connects to address on network, unless ctx ends first. Once the
 // connection is established, the end of ctx does not affect it.
 //
-// The networks are "tcp", "udp" and "ip:" with a protocol's number or name, each also
-// with 4 or 6 for one family ("tcp4", "ip6:icmp"), and "unix", "unixgram" and
-// "unixpacket". Beyond package net there are "mptcp", also with 4 or 6, which does not
-// fall back to TCP before the peer is asked, and "vsock".
+// The networks are "tcp", "udp", and "ip" followed by a colon and a protocol number or
+// name, each optionally with 4 or 6 for one family, as in "tcp4" and "ip6:icmp"; and
+// "unix", "unixgram" and "unixpacket". In addition to those of package net there are
+// "vsock" and "mptcp", the latter also with 4 or 6. Dialing "mptcp" fails if this
+// system lacks Multipath TCP, whereas [Dialer.SetMultipathTCP] falls back to TCP; in
+// both cases the kernel falls back if the peer lacks it.
 //
-// The address is host:port, where the host may be a name and the port a service name; a
-// host for "ip"; a path for unix networks, where a leading "@" means an abstract name;
-// and for "vsock" what VsockAddr.String returns. An empty or unspecified host means
-// this host.
+// The address is host:port for "tcp", "udp" and "mptcp", where the host may be a name
+// and the port a service name. It is a host for "ip", a path for unix networks, where a
+// leading "@" means an abstract name, and the form of [VsockAddr.String] for "vsock".
+// An empty or unspecified host means this host.
 //
 // The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn or *StreamConn, or a *TextConn
-// over one if d.Format converts anything. Errors are *net.OpError, and the same as
-// package net's.
+// over a stream if d.Format converts anything. Errors are of type [*net.OpError] and
+// the same as package net's.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := d.dialContext(ctx)
 	defer cancel()
@@ -178,15 +183,15 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	})
 }
 
-// DialAddrs connects to one of addrs on network, as DialContext does to the addresses of
-// a host name: addresses of the first one's family are tried in order, those of the other
-// family after FallbackDelay as well, the time is shared out among them, and if all fail
-// the error is that of the first.
+// DialAddrs connects to one of addrs on network, as DialContext does for the addresses
+// of a host name. It tries the addresses of the first one's family in order, and those
+// of the other family as well once FallbackDelay has passed. The time is divided among
+// them. If all fail, the error is that of the first.
 //
-// The networks are "tcp", "udp" and "mptcp", each also with 4 or 6 for one family. IPv4
-// addresses in IPv6 form count as IPv4. No addresses, one that is not valid and one that
-// is not of the network's family are an *ArgumentError in the *net.OpError, before
-// anything is tried. DialAddrs does not modify addrs.
+// The network must be "tcp", "udp" or "mptcp", optionally followed by 4 or 6 for one
+// family. IPv4-mapped IPv6 addresses count as IPv4. If addrs is empty, or if one of
+// them is invalid or not of the network's family, DialAddrs tries nothing and returns
+// an [*ArgumentError] in a [*net.OpError]. It does not modify addrs.
 func (d *Dialer) DialAddrs(ctx context.Context, network string, addrs []netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := d.dialContext(ctx)
 	defer cancel()
@@ -345,13 +350,13 @@ func (d *Dialer) dialOne(ctx context.Context, network string, among []string, lo
 	return newConn(fd), nil
 }
 
-// DialTCP connects from laddr, nil for any address, to raddr, which must not be
-// nil. The network must be "tcp", "tcp4" or "tcp6".
+// DialTCP connects from laddr to raddr. A nil laddr lets the kernel choose; raddr must
+// not be nil. The network must be "tcp", "tcp4" or "tcp6".
 func DialTCP(network string, laddr, raddr *net.TCPAddr) (*TCPConn, error) {
 	return noDialer.startTCP(context.Background(), network, laddr, raddr)
 }
 
-// DialTCP connects from laddr, the zero AddrPort for any address, to raddr.
+// DialTCP connects from laddr to raddr. The zero laddr lets the kernel choose.
 func (d *Dialer) DialTCP(ctx context.Context, network string, laddr netip.AddrPort, raddr netip.AddrPort) (*TCPConn, error) {
 	ctx, cancel := d.dialContext(ctx)
 	defer cancel()
@@ -366,15 +371,15 @@ func (d *Dialer) startTCP(ctx context.Context, network string, laddr, raddr *net
 	return c.(*TCPConn), nil
 }
 
-// DialUDP makes a socket whose peer is raddr, which must not be nil, and which
-// sends from laddr, nil for any address. The network must be "udp", "udp4" or
+// DialUDP makes a UDP socket that sends from laddr and whose peer is raddr. A nil laddr
+// lets the kernel choose; raddr must not be nil. The network must be "udp", "udp4" or
 // "udp6".
 func DialUDP(network string, laddr, raddr *net.UDPAddr) (*UDPConn, error) {
 	return noDialer.startUDP(context.Background(), network, laddr, raddr)
 }
 
-// DialUDP makes a socket whose peer is raddr, and which sends from laddr, the zero
-// AddrPort for any address.
+// DialUDP makes a UDP socket that sends from laddr and whose peer is raddr. The zero
+// laddr lets the kernel choose.
 func (d *Dialer) DialUDP(ctx context.Context, network string, laddr netip.AddrPort, raddr netip.AddrPort) (*UDPConn, error) {
 	ctx, cancel := d.dialContext(ctx)
 	defer cancel()
@@ -389,15 +394,15 @@ func (d *Dialer) startUDP(ctx context.Context, network string, laddr, raddr *net
 	return c.(*UDPConn), nil
 }
 
-// DialIP makes a raw socket whose peer is raddr, which must not be nil, and which
-// sends from laddr, nil for any address. The network must be "ip", "ip4" or "ip6",
-// a colon and a protocol's number or name.
+// DialIP makes a raw IP socket that sends from laddr and whose peer is raddr. A nil
+// laddr lets the kernel choose; raddr must not be nil. The network must be "ip", "ip4"
+// or "ip6" followed by a colon and a protocol number or name.
 func DialIP(network string, laddr, raddr *net.IPAddr) (*IPConn, error) {
 	return noDialer.startIP(context.Background(), network, laddr, raddr)
 }
 
-// DialIP makes a raw socket whose peer is raddr, and which sends from laddr, the
-// zero Addr for any address.
+// DialIP makes a raw IP socket that sends from laddr and whose peer is raddr. The zero
+// laddr lets the kernel choose.
 func (d *Dialer) DialIP(ctx context.Context, network string, laddr netip.Addr, raddr netip.Addr) (*IPConn, error) {
 	ctx, cancel := d.dialContext(ctx)
 	defer cancel()
@@ -419,14 +424,14 @@ func (d *Dialer) startIP(ctx context.Context, network string, laddr, raddr *net.
 	return c.(*IPConn), nil
 }
 
-// DialUnix connects to raddr. The socket gets the name laddr, if that is not nil,
-// and with network "unixgram" raddr may be nil then. The network must be "unix",
-// "unixgram" or "unixpacket".
+// DialUnix connects to raddr. If laddr is not nil, it becomes the socket's own address.
+// raddr may be nil only if the network is "unixgram" and laddr is not nil. The network
+// must be "unix", "unixgram" or "unixpacket".
 func DialUnix(network string, laddr, raddr *net.UnixAddr) (*UnixConn, error) {
 	return noDialer.startUnix(context.Background(), network, laddr, raddr)
 }
 
-// DialUnix is the function DialUnix with the options of d.
+// DialUnix is like the function [DialUnix], with the options of d.
 func (d *Dialer) DialUnix(ctx context.Context, network string, laddr *net.UnixAddr, raddr *net.UnixAddr) (*UnixConn, error) {
 	ctx, cancel := d.dialContext(ctx)
 	defer cancel()

@@ -9,58 +9,63 @@ import (
 	"golang.org/x/text/encoding"
 )
 
-// ExternalFormat says how text looks on the wire: its character encoding, the
-// way lines end, and what happens to input that cannot be converted. The zero
-// value is bytes as they are.
+// ExternalFormat describes how text is represented on the wire: its character encoding,
+// its newline style, and what happens to input that cannot be converted. The zero value
+// converts nothing.
 //
-// Text is UTF-8 with "\n" line ends, whatever the format.
+// To the program, text is always UTF-8 with "\n" as newline, whatever the format.
 type ExternalFormat struct {
-	// Encoding is any encoding of golang.org/x/text, one that ParseFormat
-	// returns, or another one that keeps x/text's contracts. Nil means bytes as they
-	// are, in which nothing is malformed and only CR, LF and NUL have a meaning, for
-	// Newline.
+	// Encoding is any encoding of golang.org/x/text, one that ParseFormat returns, or
+	// another one that satisfies the contracts of encoding.Encoding. Nil means bytes: no
+	// input is malformed, and only CR, LF and NUL have a meaning, for Newline.
 	//
-	// An x/text value only names the encoding; this package does the conversion
-	// itself. It follows the encoding's own standard where x/text's table does
-	// not: GB 18030 is the edition of 2022 with the private use area, ISO 8859
-	// has the C1 controls. What is written for a character is always read as
-	// the same one.
+	// A value of x/text only identifies the encoding; this package does the conversion
+	// itself. It follows the encoding's own standard where x/text's table does not: GB
+	// 18030 is the 2022 edition with the private use area, and the ISO 8859 encodings have
+	// the C1 controls. Whatever is written for a character is read back as that character.
 	Encoding encoding.Encoding
 
-	// Newline is the line end of the wire. The zero value, NewlineLF, converts
+	// Newline is the newline style of the wire. The zero value, NewlineLF, converts
 	// nothing.
 	Newline Newline
 
-	// Strict makes malformed input and characters that Encoding lacks an
-	// error, a *FormatError. Otherwise malformed input reads as U+FFFD, and a
-	// character that is lacking is written as "?", or as SUB in EBCDIC. In the
-	// East Asian encodings some of those that are lacking have look-alikes: the
-	// minus sign, the wave dash, U+2016, the dashes U+2014 and U+2015, the cent,
-	// pound and not signs, and in Shift_JIS and EUC-JP the yen sign and the
-	// overline. These are written as WHATWG's and Microsoft's encoders do.
+	// Strict makes malformed input and characters that Encoding lacks an error, a
+	// *FormatError. Without it, malformed input is read as U+FFFD, and a character that
+	// the encoding lacks is written as "?", or as SUB in EBCDIC.
+	//
+	// In the East Asian encodings some missing characters have look-alikes, which are then
+	// written instead, as the encoders of WHATWG and Microsoft do: the minus sign, the
+	// wave dash, U+2016, the dashes U+2014 and U+2015, the cent, pound and not signs, and,
+	// in Shift_JIS and EUC-JP, the yen sign and the overline.
 	Strict bool
 }
 
-// Newline is a style of line ends.
+// Newline is a newline style.
 type Newline uint8
 
-// The styles of line ends. In the styles CR, CRLF and NEL, "\r\n" in the text is written
-// as one line end.
+// The newline styles. In the styles CR, CRLF and NEL, "\r\n" in the text is written as
+// one newline.
 //
-// A CR at the end of what has arrived may be the first half of CR LF: in the styles CRLF and
-// NVT a Read waits for the next byte before it returns that CR. For a protocol whose messages
-// end in a CR, such as MLLP for HL7 with FS CR, use NewlineCR or NewlineAny, which end the
-// line at once, or NewlineLF, which converts nothing.
+// A CR at the end of the data received so far may be the first half of a CR LF. In the
+// styles CRLF and NVT, Read therefore waits for the next byte before it returns that
+// CR. For a protocol whose messages end in CR, such as MLLP for HL7 (FS CR), use
+// NewlineCR or NewlineAny, which end the line at once, or NewlineLF, which converts
+// nothing.
 const (
-	NewlineLF   Newline = Newline(codec.LF)   // LF: nothing is converted
+	NewlineLF   Newline = Newline(codec.LF)   // LF; converts nothing
 	NewlineCR   Newline = Newline(codec.CR)   // CR
 	NewlineCRLF Newline = Newline(codec.CRLF) // CR LF
 	NewlineAny  Newline = Newline(codec.Any)  // reads LF, CR and CR LF, writes LF
-	NewlineNEL  Newline = Newline(codec.NEL)  // U+0085, the line end of z/OS: 15 in EBCDIC, while LF is 25 in every page
-	NewlineNVT  Newline = Newline(codec.NVT)  // Telnet, RFC 854: CR LF, CR NUL for a bare CR, FF doubled; see SetCommandFunc
+
+	// NewlineNEL is U+0085, the newline of z/OS: byte 15 in EBCDIC, where LF is byte 25.
+	NewlineNEL Newline = Newline(codec.NEL)
+
+	// NewlineNVT is that of Telnet, RFC 854: CR LF, and CR NUL for a bare CR. The byte FF is
+	// doubled, and commands are removed; see TextConn.SetCommandFunc.
+	NewlineNVT Newline = Newline(codec.NVT)
 )
 
-// String returns the name of the style as ParseFormat reads it.
+// String returns the style's name in [ParseFormat].
 func (n Newline) String() string { return codec.Newline(n).String() }
 
 // Errors that a FormatError wraps.
@@ -71,32 +76,31 @@ var (
 	ErrFormatOption    = errors.New("sockets: bad format option")
 )
 
-// A FormatError reports input that an external format cannot represent, or a format that
-// does not exist.
+// A FormatError reports input that an external format cannot represent, or a format
+// that does not exist.
 type FormatError struct {
-	// Op is "read" or "write" for input, "parse" for the text of a format,
-	// "format" for a value of ExternalFormat.
+	// Op is "read" or "write" for input, "parse" for the text form of a format, and
+	// "format" for an invalid ExternalFormat.
 	Op string
 
 	// Encoding is the name of the encoding.
 	Encoding string
 
-	// Offset is where the input begins. For "read" it counts bytes received,
-	// for "write" bytes sent or about to be, both from the start of the
-	// connection and through all switches of format; for "parse", bytes of
-	// the text.
+	// Offset is where the input begins. For "read" it counts received bytes, and for
+	// "write" bytes that were or would have been sent, both from the start of the
+	// connection and across changes of format. For "parse" it counts bytes of the text.
 	Offset int64
 
-	// Bytes is the input: for "read" the malformed bytes, for "write" the
-	// character or the malformed UTF-8.
+	// Bytes is the input: the malformed bytes for "read", and the character or the
+	// malformed UTF-8 for "write".
 	Bytes []byte
 
-	// Err is the reason: one of this package's errors, io.ErrUnexpectedEOF
-	// for input that ends inside a character, or an error of x/text.
+	// Err is the reason: one of this package's errors, io.ErrUnexpectedEOF for input that
+	// ends inside a character, or an error of x/text.
 	Err error
 }
 
-// Error returns one line of text.
+// Error returns a message of one line.
 func (e *FormatError) Error() string {
 	var b strings.Builder
 	b.WriteString("sockets: ")
@@ -121,34 +125,32 @@ func (e *FormatError) Error() string {
 // Unwrap returns e.Err.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-// Timeout returns false. Together with Temporary it makes a FormatError a
-// net.Error, which users of a net.Conn expect of every error but io.EOF.
+// Timeout returns false. Together with Temporary it makes a FormatError a [net.Error],
+// as users of a net.Conn expect of every error except io.EOF.
 func (e *FormatError) Timeout() bool { return false }
 
 // Temporary returns false.
 func (e *FormatError) Temporary() bool { return false }
 
-// ParseFormat parses the text of a format: the name of an encoding, and after
-// commas a style of line ends (lf, cr, crlf, any, nel, nvt) and "strict" or
-// "replace", both optional: "shift_jis,crlf", "cp037,nel,strict", "utf-16le".
-// It is the inverse of String.
+// ParseFormat parses the text form of a format: the name of an encoding, optionally
+// followed by a newline style (lf, cr, crlf, any, nel, nvt) and by "strict" or
+// "replace", separated by commas. Examples are "shift_jis,crlf", "cp037,nel,strict" and
+// "utf-16le". It is the inverse of [ExternalFormat.String].
 //
-// Names are those that IANA, WHATWG, iconv, Python and ICU have for the
-// encodings of x/text and for some 60 code pages more, of EBCDIC, DOS and the
-// Macintosh, with case and punctuation ignored; EncodingNames
-// lists the ones that String uses. "iso-8859-1" is ISO 8859-1, not
-// windows-1252; "gb18030" is the edition of 2022, "gb18030-2005" the one before;
-// "utf-16" and "utf-32" are big-endian unless a byte order mark
-// says otherwise, and write one; "utf-8-sig" is UTF-8 with a mark. "bytes" is
-// bytes as they are.
+// Names are those that IANA, WHATWG, iconv, Python and ICU use for the encodings of
+// x/text and for about 60 more code pages of EBCDIC, DOS and the Macintosh; case and
+// punctuation are ignored. [EncodingNames] lists the ones that String prints.
+// "iso-8859-1" is ISO 8859-1, not windows-1252. "gb18030" is the 2022 edition,
+// "gb18030-2005" the previous one. "utf-16" and "utf-32" are big-endian unless a byte
+// order mark says otherwise, and write such a mark. "utf-8-sig" is UTF-8 with a byte
+// order mark. "bytes" converts nothing.
 //
-// Encoding is a value of this package, except for the forms of Unicode, which are
-// x/text's, and for values of x/text that the program has used in a format: those
-// are found again by their names. A value of this package works with x/text's
-// functions as well.
+// The Encoding of the result is a value of this package, which also works with x/text's
+// functions, with two exceptions: the Unicode encodings are x/text's own values, and so
+// is an x/text encoding that the program has already used in a format.
 //
-// Errors are of type *FormatError. The error for an unknown name suggests the
-// nearest names.
+// Errors are of type [*FormatError]. The error for an unknown name suggests similar
+// names.
 func ParseFormat(s string) (ExternalFormat, error) {
 	var f ExternalFormat
 	name, rest, more := strings.Cut(s, ",")
@@ -197,8 +199,8 @@ func unknownEncoding(name string) error {
 	return fmt.Errorf("%w (nearest: %s)", ErrUnknownEncoding, strings.Join(near, ", "))
 }
 
-// String returns the text from which ParseFormat makes f. An encoding without a name,
-// see RegisterEncoding, prints as its own String method says.
+// String returns the text that [ParseFormat] parses to f. An encoding without a name,
+// see [RegisterEncoding], is printed by its own String method.
 func (f ExternalFormat) String() string {
 	s := codec.Of(f.Encoding).Name
 	if f.Newline != NewlineLF {
@@ -210,15 +212,15 @@ func (f ExternalFormat) String() string {
 	return s
 }
 
-// EncodingNames returns the names of all encodings, sorted. Each is the one
-// of its encoding's names that ExternalFormat.String prints.
+// EncodingNames returns the names of all encodings, sorted. For an encoding with
+// several names it returns the one that [ExternalFormat.String] prints.
 func EncodingNames() []string { return codec.Names() }
 
-// RegisterEncoding gives an encoding a name, or one more name, that ParseFormat
-// finds it by. It fails with an *ArgumentError if the name is in use, or if e cannot be
-// compared with ==.
+// RegisterEncoding gives an encoding a name, or an additional one, under which
+// [ParseFormat] finds it. It returns an [*ArgumentError] if the name is in use, or if e
+// cannot be compared with ==.
 //
-// An encoding that x/text does not have works without a name, too.
+// An encoding does not need a name to be used in an [ExternalFormat].
 func RegisterEncoding(name string, e encoding.Encoding) error {
 	if err := codec.Register(name, e); err != nil {
 		return &ArgumentError{Arg: "encoding", Value: name, Why: err.Error()}
@@ -242,11 +244,11 @@ func checkFormat(f codec.Format) error {
 	var err error
 	switch {
 	case !f.Newline.Valid():
-		err = fmt.Errorf("%w: unknown style of line ends %d", ErrFormatOption, uint8(f.Newline))
+		err = fmt.Errorf("%w: unknown newline style %d", ErrFormatOption, uint8(f.Newline))
 	case !f.Charset.Usable():
-		err = fmt.Errorf("%w: the encoding has no decoder or no encoder", ErrFormatOption)
+		err = fmt.Errorf("%w: the encoding lacks a decoder or an encoder", ErrFormatOption)
 	case f.Newline == codec.NEL && !f.Charset.EncodesNEL():
-		err = fmt.Errorf("%w: line ends are U+0085, which the encoding lacks", ErrFormatOption)
+		err = fmt.Errorf("%w: the newline is U+0085, which the encoding lacks", ErrFormatOption)
 	default:
 		return nil
 	}

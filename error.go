@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -13,8 +14,8 @@ import (
 	"github.com/iolib-go/sockets/internal/netfd"
 )
 
-// ArgumentError reports an argument that no socket could work with. It matches
-// syscall.EINVAL, and names the argument and what is wrong with it.
+// ArgumentError reports an argument that is invalid for any socket. It names the
+// argument and the reason, and matches [syscall.EINVAL].
 type ArgumentError struct {
 	Arg   string // "backlog"
 	Value any
@@ -108,6 +109,17 @@ func foreignError(c net.Conn, op string, err error) error {
 	return openError(op, networkOf(local), local, c.RemoteAddr(), err)
 }
 
+// pathError is what ReadFrom of f makes of an error: one of Write.
+func pathError(f *os.File, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := err.(*os.SyscallError); ok && e.Syscall == "write" {
+		err = e.Err
+	}
+	return &os.PathError{Op: "write", Path: f.Name(), Err: err}
+}
+
 // networkOf returns the network of addr, "" for nil.
 func networkOf(addr net.Addr) string {
 	if addr == nil {
@@ -173,10 +185,10 @@ func readError(fd *netfd.FD, err error) error {
 // wait.
 var ErrWouldBlock error = syscall.EAGAIN
 
-// RoleError reports that a socket is not fit for a role. It matches
-// errors.ErrUnsupported.
+// RoleError reports that a socket cannot take a role. It matches
+// [errors.ErrUnsupported].
 type RoleError struct {
-	Socket string // as Socket.String has it
+	Socket string // what Socket.String returns
 	Role   string // "listener"
 	Why    string // "it does not listen"
 }

@@ -10,49 +10,50 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// QueuedError is a report from a socket's error queue: why a datagram did not
-// arrive, as far as that is known, or what became of one that was sent.
+// QueuedError is a report from a socket's error queue: why a datagram did not arrive,
+// as far as that is known, or what became of a datagram that was sent.
 type QueuedError struct {
 	// Addr is where the datagram was sent.
 	Addr netip.AddrPort
 
-	// Err is the reason, for errors.Is: syscall.ECONNREFUSED if no socket receives
-	// there. It is zero if Origin is QueuedZeroCopy, and syscall.ENOMSG if it is
-	// QueuedTimestamp.
+	// Err is the reason, for use with errors.Is: syscall.ECONNREFUSED, for example, if no
+	// socket receives at Addr. It is zero if Origin is QueuedZeroCopy, and syscall.ENOMSG
+	// if Origin is QueuedTimestamp.
 	Err syscall.Errno
 
 	// Origin tells what the report is about.
 	Origin QueuedOrigin
 
-	// Reporter is the router or host that reported by ICMP; the zero Addr is this
-	// host's own kernel. Type and Code are those of the ICMP or, if Addr is an
-	// IPv6 one, ICMPv6 message.
+	// Reporter is the router or host that reported the error by ICMP. The zero Addr means
+	// this host's kernel. Type and Code are those of the ICMP message, or of the ICMPv6
+	// message if Addr is an IPv6 address.
 	Reporter   netip.Addr
 	Type, Code uint8
 
-	// MTU is what the path can carry, in bytes with IP header, if Err is
-	// syscall.EMSGSIZE.
+	// MTU is the size in bytes, including the IP header, that the path can carry. It is
+	// set if Err is syscall.EMSGSIZE.
 	MTU int
 
-	// Time and HardwareTime are when the datagram was sent, by the kernel's clock and
-	// by that of the device, if Origin is QueuedTimestamp. Only one of them is set.
+	// Time and HardwareTime are when the datagram was sent, by the kernel's clock or by
+	// that of the device. Only one of them is set, and only if Origin is QueuedTimestamp.
 	Time, HardwareTime time.Time
 
-	// Info and Data are ee_info and ee_data of the report. For QueuedTimestamp, Info
-	// tells which time it is (0 sent, 1 queued, 2 acknowledged) and Data the number of
-	// the datagram, with sockopt.TimestampOptID. For QueuedZeroCopy they are the first
-	// and the last number of the sends whose buffers are free again, and Code is 1 if
-	// the kernel copied after all. For QueuedTxTime they are the lower and the upper
-	// half of the time asked for.
+	// Info and Data are ee_info and ee_data of the report.
+	//
+	// For QueuedTimestamp, Info tells which time is reported (0 sent, 1 queued, 2
+	// acknowledged), and Data is the number of the datagram if sockopt.TimestampOptID is
+	// set. For QueuedZeroCopy, they are the first and the last number of the sends whose
+	// buffers are free again, and Code is 1 if the kernel copied the data after all. For
+	// QueuedTxTime, they are the lower and the upper half of the time that was asked for.
 	Info, Data uint32
 }
 
-// QueuedOrigin tells what a report from the error queue is about. The numbers are
-// those of linux/errqueue.h, SO_EE_ORIGIN_.
+// QueuedOrigin tells what a report from the error queue is about. The values are those
+// of ee_origin in struct sock_extended_err; see IP_RECVERR in ip(7).
 type QueuedOrigin uint8
 
 const (
-	QueuedLocal     QueuedOrigin = sys.SO_EE_ORIGIN_LOCAL        // an error that this host found
+	QueuedLocal     QueuedOrigin = sys.SO_EE_ORIGIN_LOCAL        // an error that this host detected
 	QueuedICMP      QueuedOrigin = sys.SO_EE_ORIGIN_ICMP         // an ICMP message
 	QueuedICMP6     QueuedOrigin = sys.SO_EE_ORIGIN_ICMP6        // an ICMPv6 message
 	QueuedTimestamp QueuedOrigin = sys.SO_EE_ORIGIN_TIMESTAMPING // a datagram was sent, see sockopt.Timestamping
@@ -87,15 +88,18 @@ func (e *QueuedError) Error() string {
 // Unwrap returns Err, or nil if that is zero.
 func (e *QueuedError) Unwrap() error { return errnoErr(e.Err) }
 
-// ReadErrorQueue takes the next report from the socket's error queue, and the
-// beginning of the datagram that it is about into b. It does not wait: if there is
-// none it fails with syscall.EAGAIN. A report of an error also makes the next call
-// that sends or receives fail, once, with its errno; but WriteBatch without a peer
-// goes on after it, so look here behind a batch.
+// ReadErrorQueue takes the next report from the socket's error queue. It stores the
+// beginning of the datagram that the report is about in b, and returns its length. It
+// does not wait: if there is no report, it fails with [syscall.EAGAIN].
 //
-// The kernel reports to sockets with sockopt.ReceiveError or ReceiveError6 set, see
-// ip(7), and with sockopt.Timestamping, ZeroCopy and TxTime. Systems without an error
-// queue return errors.ErrUnsupported.
+// The kernel queues reports for sockets with [sockopt.ReceiveError] or
+// [sockopt.ReceiveError6], see ip(7), and with [sockopt.Timestamping],
+// [sockopt.ZeroCopy] and [sockopt.TxTime]. Systems without an error queue return
+// [errors.ErrUnsupported].
+//
+// A report about an error also makes the next call that sends or receives fail once
+// with its errno. WriteBatch on a socket without a peer continues after such an error,
+// so call ReadErrorQueue after a batch.
 func (c *UDPConn) ReadErrorQueue(b []byte) (n int, report *QueuedError, err error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL

@@ -16,10 +16,12 @@ import (
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
 func TestReadErrorQueue(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
 			gone, c := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
@@ -71,6 +73,7 @@ func TestReadErrorQueue(t *testing.T) {
 
 // A reader that waits for datagrams does not keep reports from being read.
 func TestReadErrorQueueBesideReader(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	gone, c := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	conntest.SetOptions(t, c, sockopt.ReceiveError)
 	to := gone.LocalAddr()
@@ -185,6 +188,7 @@ func TestReadBatchQueueWithoutAddress(t *testing.T) {
 
 // A report is found among other control data.
 func TestReadErrorQueueBesideControlData(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	for network, options := range map[string][]sockopt.Option[bool]{
 		"udp4": {sockopt.ReceiveError, sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS},
 		"udp6": {sockopt.ReceiveError6, sockopt.ReceivePacketInfo6, sockopt.ReceiveTrafficClass, sockopt.TimestampNS},
@@ -248,6 +252,7 @@ func complain(t *testing.T, typ, code byte, word uint32, from, to netip.AddrPort
 
 // The MTU is told if the datagram was too long, and no other number in its place.
 func TestReadErrorQueueOfRouter(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	socktest.EnterNetNS(t) // whose routes may learn the MTU
 	tests := []struct {
 		name string
@@ -278,4 +283,75 @@ func TestReadErrorQueueOfRouter(t *testing.T) {
 			t.Errorf("%s: report %+v, want %+v", tt.name, *report, want)
 		}
 	}
+}
+
+// TestQueuedErrorText tells each kind of report by its text.
+func TestQueuedErrorText(t *testing.T) {
+	to := netip.MustParseAddrPort("192.0.2.7:53")
+	sent := time.Date(2024, 5, 1, 10, 20, 30, 0, time.UTC)
+	for _, tt := range []struct {
+		e    QueuedError
+		want string
+	}{
+		{QueuedError{Addr: to, Err: syscall.ECONNREFUSED, Origin: QueuedLocal}, "datagram to 192.0.2.7:53: connection refused"},
+		{QueuedError{Err: syscall.EMSGSIZE, Origin: QueuedICMP, Reporter: netip.MustParseAddr("192.0.2.1")},
+			"datagram: message too long (reported by 192.0.2.1)"},
+		{QueuedError{Addr: to, Err: syscall.ENOMSG, Origin: QueuedTimestamp, Time: sent},
+			"datagram to 192.0.2.7:53: time stamp 2024-05-01 10:20:30 +0000 UTC"},
+		{QueuedError{Err: syscall.ENOMSG, Origin: QueuedTimestamp, HardwareTime: sent}, "datagram: time stamp 2024-05-01 10:20:30 +0000 UTC"},
+		{QueuedError{Origin: QueuedZeroCopy, Info: 3, Data: 5}, "buffers of sends 3 to 5 are free"},
+		{QueuedError{Addr: to, Err: syscall.ECANCELED, Origin: QueuedTxTime, Info: 2, Data: 1},
+			"datagram to 192.0.2.7:53: time 4294967298: operation canceled"},
+	} {
+		if got := tt.e.Error(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+		if tt.e.Err == 0 && tt.e.Unwrap() != nil || tt.e.Err != 0 && !errors.Is(&tt.e, tt.e.Err) {
+			t.Errorf("%v unwraps as %v", &tt.e, tt.e.Unwrap())
+		}
+	}
+}
+
+// Only what has the right level, type and length is a report.
+func TestParseQueuedError(t *testing.T) {
+	// What the kernel tells of a port that is closed, with the reporter.
+	full := make([]byte, 32)
+	binary.NativeEndian.PutUint32(full, uint32(syscall.ECONNREFUSED))
+	full[4], full[5], full[6] = byte(QueuedICMP), 3, 3
+	tests := []struct {
+		name       string
+		level, typ int
+		data       []byte
+		want       bool
+	}{
+		{"IPv4", sys.IPPROTO_IP, sys.IP_RECVERR, full, true},
+		{"IPv6", sys.IPPROTO_IPV6, sys.IPV6_RECVERR, full, true},
+		{"without the reporter", sys.IPPROTO_IP, sys.IP_RECVERR, full[:16], true},
+		{"too short", sys.IPPROTO_IP, sys.IP_RECVERR, full[:15], false},
+		{"empty", sys.IPPROTO_IP, sys.IP_RECVERR, nil, false},
+		{"another level with the type of IPv4", sys.SOL_SOCKET, sys.IP_RECVERR, full, false},
+		{"another level with the type of IPv6", sys.IPPROTO_IP, sys.IPV6_RECVERR, full, false},
+		{"another type of IPv4", sys.IPPROTO_IP, sys.IP_TOS, full, false},
+		{"another type of IPv6", sys.IPPROTO_IPV6, sys.IPV6_TCLASS, full, false},
+	}
+	for _, tt := range tests {
+		oob, data := sys.AppendCmsg(nil, tt.level, tt.typ, len(tt.data))
+		copy(data, tt.data)
+		e, ok := ParseQueuedError(oob)
+		if ok != tt.want || ok && (e.Err != syscall.ECONNREFUSED || e.Type != 3 || e.Code != 3 || e.Reporter.IsValid() || e.MTU != 0) {
+			t.Errorf("%s: %+v, %v, want %v", tt.name, e, ok, tt.want)
+		}
+	}
+}
+
+func FuzzParseQueuedError(f *testing.F) {
+	f.Add([]byte{})
+	oob, data := sys.AppendCmsg(nil, sys.IPPROTO_IP, sys.IP_RECVERR, 32)
+	copy(data, []byte{111, 0, 0, 0, 2, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 127, 0, 0, 1})
+	f.Add(oob)
+	f.Fuzz(func(t *testing.T, oob []byte) {
+		if e, ok := ParseQueuedError(oob); ok && e.Error() == "" {
+			t.Error("no text")
+		}
+	})
 }

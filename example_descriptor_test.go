@@ -201,7 +201,7 @@ func ExampleUnixConn_SendCred() {
 }
 
 func ExampleFromFile() {
-	// A file that some other library made of a socket.
+	// A file that another library made from a socket.
 	std, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// Two parts of one datagram.
+// Two parts make one datagram.
 func ExampleUDPConn_SendTo() {
 	a, err := sockets.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -251,7 +251,8 @@ func ExampleUDPConn_WriteBatch() {
 	// Output: 100 message 099
 }
 
-// A server on all addresses answers from the one that it was asked at.
+// A server on the wildcard address replies from the address to which each datagram was
+// sent.
 func ExamplePacketInfo() {
 	pc, err := sockets.ListenPacket("udp4", "0.0.0.0:0")
 	if err != nil {
@@ -261,7 +262,7 @@ func ExamplePacketInfo() {
 	server := pc.(*sockets.UDPConn)
 	err = sockopt.ReceivePacketInfo.Set(server, true)
 	if errors.Is(err, errors.ErrUnsupported) {
-		fmt.Println("asked at 127.0.0.1") // as systems without IP_PKTINFO cannot tell
+		fmt.Println("received at 127.0.0.1") // as systems without IP_PKTINFO cannot tell
 		return
 	}
 	if err != nil {
@@ -289,7 +290,7 @@ func ExamplePacketInfo() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("asked at", info.Local)
+	fmt.Println("received at", info.Local)
 	reply := sockets.PacketInfo{Local: info.Local}.Append(nil)
 	if _, _, err := server.WriteMsgUDPAddrPort(b[:n], reply, from); err != nil {
 		log.Fatal(err)
@@ -297,10 +298,10 @@ func ExamplePacketInfo() {
 	if _, err := client.Read(b); err != nil {
 		log.Fatal(err)
 	}
-	// Output: asked at 127.0.0.1
+	// Output: received at 127.0.0.1
 }
 
-// Four sockets on one port, for a goroutine each.
+// Four sockets share one port, and each has its own goroutine.
 func ExampleListenConfig_ListenPacketGroup() {
 	group, err := new(sockets.ListenConfig).ListenPacketGroup(context.Background(), "udp4", "127.0.0.1:0", 4)
 	if err != nil {
@@ -347,8 +348,8 @@ func ExampleUDPConn_WriteSegments() {
 	// end
 }
 
-// A proxy for one connection: what comes from either side goes to the other one,
-// and so does its end, without a copy in this process.
+// A proxy for one connection: data from either side goes to the other, and so does the end
+// of the stream, without being copied into this process.
 func ExampleCopy() {
 	client, front, err := sockets.Pair("unix")
 	if err != nil {
@@ -398,7 +399,7 @@ func ExampleCopy() {
 	// Output: hello world <nil>
 }
 
-// A limit is kept, and the file's offset goes on by what was sent.
+// Copy obeys the limit, and advances the file's offset by what it has sent.
 func ExampleCopy_file() {
 	f, err := os.CreateTemp("", "example")
 	if err != nil {
@@ -431,8 +432,8 @@ func ExampleCopy_file() {
 	// Output: 5 <nil>, sent "hello", left ", world\n"
 }
 
-// A header and a body from different places go out in one system call, and come
-// in into different places by another.
+// A header and a body from different buffers are sent with one system call, and received
+// into different buffers with another.
 func ExampleTCPConn_WriteBuffers() {
 	l, err := sockets.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -462,8 +463,8 @@ func ExampleTCPConn_WriteBuffers() {
 	// 14 <nil> "length: 4\n" "body"
 }
 
-// Records of a header of fixed size and a body: ReadBuffers gives what is there,
-// which on a stream may be less than both.
+// Records consist of a header of fixed size and a body. On a stream, ReadBuffers may return
+// less than both.
 func ExampleUnixConn_ReadBuffers() {
 	a, b, err := sockets.Pair("unixpacket")
 	if err != nil {

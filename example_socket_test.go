@@ -102,7 +102,7 @@ func ExampleNew() {
 	// unix seqpacket socket, unbound
 }
 
-// Any family, type and protocol that the kernel knows.
+// Any family, type and protocol that the kernel supports.
 func ExampleNewRaw() {
 	s, err := sockets.NewRaw(syscall.AF_NETLINK, syscall.SOCK_RAW, syscall.NETLINK_ROUTE)
 	if err != nil {
@@ -502,7 +502,7 @@ func ExampleOption_Set() {
 	// Output: 0x28 <nil>
 }
 
-// An option that a socket does not have is an error that says so.
+// Setting an option that the socket does not have returns an error that says so.
 func ExampleOption_Set_unsupported() {
 	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {

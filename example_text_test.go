@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 // A file in an external format.
@@ -42,7 +43,7 @@ func ExampleExternalFormat_NewWriter() {
 	// Output: c8 c5 d3 d3 d6 15
 }
 
-// A datagram, or a field of a message, is bytes at hand.
+// A datagram or a field of a message is available as a whole.
 func ExampleExternalFormat_AppendDecode() {
 	format, err := sockets.ParseFormat("shift_jis,strict")
 	if err != nil {
@@ -67,7 +68,7 @@ func ExampleExternalFormat_AppendEncode() {
 	// Output: "\x1b$BF|K\\\x1b(B" <nil>
 }
 
-// A message that names its own encoding in its first segment, as those of HL7 do.
+// A message names its own encoding in its first segment, as in HL7.
 func ExampleTextConn_ReadString() {
 	client, server := net.Pipe()
 	go func() {
@@ -134,4 +135,50 @@ func ExampleTextConn_Skip() {
 	// Output:
 	// "abc" sockets: read shift_jis: malformed input: 83 at offset 3
 	// "\nfine" <nil>
+}
+
+func ExampleWithFormat() {
+	here, there := net.Pipe()
+	f, err := sockets.ParseFormat("cp1047,nel") // EBCDIC, as z/OS ends lines
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		c := sockets.WithFormat(here, f)
+		fmt.Fprintf(c, "HELLO\n")
+		c.Close()
+	}()
+	wire, err := io.ReadAll(there)
+	fmt.Printf("% X %v\n", wire, err)
+	// Output: C8 C5 D3 D3 D6 15 <nil>
+}
+
+func ExampleParseFormat() {
+	f, err := sockets.ParseFormat("MS932, CRLF")
+	fmt.Println(f, err)
+	_, err = sockets.ParseFormat("shift_jsi")
+	fmt.Println(err)
+	// Output:
+	// shift_jis,crlf <nil>
+	// sockets: parse: unknown encoding (nearest: shift_jis): "shift_jsi" at offset 0
+}
+
+func ExampleTextConn_Raw() {
+	here, there := net.Pipe()
+	go func() {
+		there.Write([]byte("length: 3\r\n\x00\xff\x01done\r\n"))
+		there.Close()
+	}()
+	c := sockets.NewTextConn(here, sockets.ExternalFormat{Encoding: conntest.MustEncoding("us-ascii"), Newline: sockets.NewlineCRLF})
+	var n int
+	if _, err := fmt.Fscanf(c, "length: %d\n", &n); err != nil {
+		log.Fatal(err)
+	}
+	bytes := make([]byte, n)
+	if _, err := io.ReadFull(c.Raw(), bytes); err != nil {
+		log.Fatal(err)
+	}
+	rest, err := io.ReadAll(c)
+	fmt.Printf("%d % x %q %v\n", n, bytes, rest, err)
+	// Output: 3 00 ff 01 "done\n" <nil>
 }

@@ -1,6 +1,13 @@
 package sockets
 
-import "github.com/iolib-go/sockets/internal/sys"
+import (
+	"net"
+	"os"
+
+	"github.com/iolib-go/sockets/internal/codec"
+	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
+)
 
 // StreamConnOf and StreamListenerOf turn what every system has into the types of
 // families that need a virtual machine or a kernel module.
@@ -11,8 +18,45 @@ func StreamListenerOf(l *UnixListener) *StreamListener {
 	k := *l.l.fd.Kind
 	k.Family = sys.AF_VSOCK // which is what decides
 	l.l.fd.SetKind(k)
-	return newListener(l.l, nil).(*StreamListener)
+	return newListener(l.l, socketFile{}).(*StreamListener)
 }
 
 // WrapsEOF is how this release's package net reports the end of a stream.
 const WrapsEOF = wrapsEOF
+
+// Functions that take what a peer or the kernel sent, for fuzzing.
+var (
+	ParseQueuedError = parseQueuedError
+	StripIPv4Header  = stripIPv4Header
+)
+
+// FileByNet is the File method of c where package os is one that is not known yet.
+func FileByNet(c net.Conn) (*os.File, error) {
+	var fd *netfd.FD
+	switch c := c.(type) {
+	case *TCPConn:
+		fd = c.fd
+	case *UDPConn:
+		fd = c.fd
+	case *UnixConn:
+		fd = c.fd
+	case *PacketConn:
+		fd = c.fd
+	}
+	f, err := fd.Dup(fileName(fd))
+	if err != nil {
+		return nil, err
+	}
+	return fileByNet(fd, f)
+}
+
+// CodecOf returns what f is to package codec.
+func CodecOf(f ExternalFormat) codec.Format {
+	g, _ := f.codec()
+	return g
+}
+
+// HoldsMemory reports whether c holds more than its struct.
+func HoldsMemory(c *TextConn) bool {
+	return c.r.block != nil || c.w.block != nil || c.r.own != nil || c.w.own != nil
+}

@@ -12,14 +12,14 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// ListenGroup is Listen for n listeners on one address, among which the kernel
-// shares out the connections, SO_REUSEPORT. With port 0 it chooses one for all.
+// ListenGroup returns n listeners on one address. The kernel distributes connections
+// among them, SO_REUSEPORT. If the port is 0, the kernel chooses one port for all.
 //
-// They are for TCP alone unless network or SetMultipathTCP says Multipath TCP, among
-// whose listeners SteerByCPU cannot choose.
+// Each listener has its own queue, so n goroutines accept without contention.
+// Connections in the queue of a listener that is closed are lost. See socket(7).
 //
-// Each has a queue of its own, so n goroutines accept without contending for it;
-// and what is in the queue when a listener is closed is lost. See socket(7).
+// The listeners use TCP, unless network or SetMultipathTCP asks for Multipath TCP, with
+// which [SteerByCPU] does not work.
 func (lc *ListenConfig) ListenGroup(ctx context.Context, network, address string, n int) ([]net.Listener, error) {
 	return listenGroup(lc, network, address, n, func(group *ListenConfig, address string) (net.Listener, net.Addr, error) {
 		l, err := group.Listen(ctx, network, address)
@@ -30,9 +30,10 @@ func (lc *ListenConfig) ListenGroup(ctx context.Context, network, address string
 	})
 }
 
-// ListenPacketGroup is ListenPacket for n sockets on one address, among which the
-// kernel shares out the peers, SO_REUSEPORT. With port 0 it chooses one for all.
-// Datagrams of one peer go to one socket as long as the group stays the same.
+// ListenPacketGroup returns n packet sockets on one address. The kernel distributes
+// peers among them, SO_REUSEPORT. If the port is 0, the kernel chooses one port for
+// all. Datagrams from one peer go to the same socket for as long as the group does not
+// change.
 func (lc *ListenConfig) ListenPacketGroup(ctx context.Context, network, address string, n int) ([]net.PacketConn, error) {
 	return listenGroup(lc, network, address, n, func(group *ListenConfig, address string) (net.PacketConn, net.Addr, error) {
 		c, err := group.ListenPacket(ctx, network, address)
@@ -67,12 +68,13 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 	return members, nil
 }
 
-// SteerByCPU makes the kernel give what arrives to the member of a group that has
-// the number of the CPU which received it, modulo the group's size, counting from 0
-// in the order of ListenGroup or ListenPacketGroup. member is any of the group. It
-// serves well if each member is read by a thread bound to its CPU.
+// SteerByCPU makes the kernel choose the member of a group by CPU: whatever CPU n
+// receives goes to member n modulo size, counted from 0 in the order of
+// [ListenConfig.ListenGroup] or [ListenConfig.ListenPacketGroup]. member is any member
+// of the group, and size is the number of its members. This works well if each member
+// is read by a thread that is bound to its CPU.
 //
-// Systems without it return errors.ErrUnsupported. See SO_ATTACH_REUSEPORT_CBPF in
+// Systems that lack it return [errors.ErrUnsupported]. See SO_ATTACH_REUSEPORT_CBPF in
 // socket(7).
 func SteerByCPU(member syscall.Conn, size int) error {
 	why := ""

@@ -7,7 +7,7 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// IPConn is a raw IP socket. It has the methods of net.IPConn.
+// IPConn is a raw IP socket. It has the methods of [net.IPConn].
 type IPConn struct {
 	conn
 }
@@ -17,8 +17,8 @@ var (
 	_ net.PacketConn = (*IPConn)(nil)
 )
 
-// ReadFromIP receives a packet without its IPv4 header, which goes through b and
-// needs room there.
+// ReadFromIP receives a packet without its IPv4 header. b must have room for the header
+// as well, because the packet is received into b before the header is removed.
 func (c *IPConn) ReadFromIP(b []byte) (int, *net.IPAddr, error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
@@ -47,7 +47,7 @@ func stripIPv4Header(n int, b []byte) int {
 	return copy(b, b[header:n])
 }
 
-// ReadFrom is ReadFromIP in the form of net.PacketConn.
+// ReadFrom is [IPConn.ReadFromIP] as [net.PacketConn] declares it.
 func (c *IPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, addr, err := c.ReadFromIP(b)
 	if addr == nil {
@@ -56,8 +56,9 @@ func (c *IPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, addr, err
 }
 
-// ReadMsgIP receives a packet, with its IPv4 header, into b and its control data
-// into oob, and returns their lengths, the flags of recvmsg(2), and the sender.
+// ReadMsgIP receives a packet, including its IPv4 header, into b, and its control data
+// into oob. It returns their lengths, the flags of recvmsg(2), and the sender's
+// address.
 func (c *IPConn) ReadMsgIP(b, oob []byte) (n, oobn, flags int, addr *net.IPAddr, err error) {
 	if !c.ok() {
 		return 0, 0, 0, nil, syscall.EINVAL
@@ -90,7 +91,7 @@ func (c *IPConn) setName(to *sys.Sockaddr, addr *net.IPAddr) error {
 	return encodeIP(to, c.fd.Family, addr.IP, 0, addr.Zone)
 }
 
-// WriteTo is WriteToIP in the form of net.PacketConn.
+// WriteTo is [IPConn.WriteToIP] as [net.PacketConn] declares it.
 func (c *IPConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -102,8 +103,8 @@ func (c *IPConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return c.WriteToIP(b, a)
 }
 
-// WriteMsgIP sends b with the control data oob to addr, and returns how much of
-// each was sent.
+// WriteMsgIP sends b with the control data oob to addr, and returns how many bytes of
+// each it sent.
 func (c *IPConn) WriteMsgIP(b, oob []byte, addr *net.IPAddr) (n, oobn int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL

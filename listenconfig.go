@@ -15,106 +15,109 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// ListenConfig holds the options of listening. The zero value is ready to use, and
-// no method modifies it but SetMultipathTCP, so one value may serve many
-// goroutines. It has all fields and methods of net.ListenConfig.
+// ListenConfig holds the options for listening. The zero value is ready to use. No
+// method other than SetMultipathTCP modifies a ListenConfig, so one value may serve
+// many goroutines. It has the fields and methods of [net.ListenConfig] and more.
 type ListenConfig struct {
-	// Control is called after the socket is made and before it is bound. network
-	// tells the family: "tcp4", not "tcp".
+	// Control is called after the socket is made and before it is bound. Its network
+	// argument includes the family, as in "tcp4".
 	Control func(network, address string, c syscall.RawConn) error
 
-	// KeepAlive is the time before the first keep-alive probe on accepted
-	// connections. Zero means 15 seconds; negative turns probes off. It is
-	// ignored if KeepAliveConfig.Enable is true.
+	// KeepAlive is the idle time before the first keep-alive probe on an accepted
+	// connection, and the time between probes. Zero means 15 seconds; a negative value
+	// disables probes. It is ignored if KeepAliveConfig.Enable is true.
 	KeepAlive time.Duration
 
-	// KeepAliveConfig sets up keep-alive probes on accepted connections if its
-	// Enable is true.
+	// KeepAliveConfig configures keep-alive probes on accepted connections if its Enable
+	// is true.
 	KeepAliveConfig net.KeepAliveConfig
 
-	// Backlog is how many connections may wait to be accepted. Zero means as many
-	// as the system allows; negative is an error. See listen(2).
+	// Backlog is how many connections may wait to be accepted. Zero means the most that
+	// the system allows; a negative value is an error. See listen(2).
 	Backlog int
 
-	// Options are set on the socket after Control and before bind, in order. Those of
-	// a listener hold on the connections that it accepts: what the kernel does not
-	// hand down is set on each, which costs a system call; on Linux SO_PRIORITY, and
-	// with Multipath TCP a few more. Options that Multipath TCP lacks make a listener
-	// one for TCP.
+	// Options are set on the socket in order, after Control is called and before the
+	// socket is bound. Options of a listener also apply to the connections that it
+	// accepts. Those that the kernel does not pass on are set on each connection, which
+	// costs a system call; on Linux that is SO_PRIORITY, and with Multipath TCP a few
+	// more. If Multipath TCP does not support one of the options, a listener uses plain
+	// TCP.
 	Options []sockopt.Setting
 
-	// Format is the external format of the streams that a listener's Accept returns, see
-	// TextConn. The zero value is bytes as they are.
+	// Format is the external format of the streams that the listener's Accept returns; see
+	// TextConn. The zero value converts nothing.
 	Format ExternalFormat
 
-	// InputBufferSize and OutputBufferSize are the sizes of user-space buffers, in
-	// bytes on the wire, as TextConn.SetBufferSizes takes them. Zero is none: each
-	// Write is on the wire when it returns.
+	// InputBufferSize and OutputBufferSize are the sizes of the user-space buffers of a
+	// TextConn, in bytes on the wire; see TextConn.SetBufferSizes. Zero means no buffer:
+	// data is on the wire when Write returns.
 	InputBufferSize, OutputBufferSize int
 
-	// Offload turns segmentation offload on for UDP, where the system has it; see
-	// UDPConn.SetOffload. It changes nothing for other networks.
+	// Offload turns on segmentation offload for UDP where the system supports it; see
+	// UDPConn.SetOffload. Other networks ignore it.
 	Offload bool
 
-	// PacketInfo makes received datagrams come with the control data that
-	// ParsePacketInfo reads: at which address and interface they arrived, their TOS
-	// and TTL. It is for UDP and raw IP sockets and changes nothing for other networks.
+	// PacketInfo adds to each received datagram the control data that ParsePacketInfo
+	// understands: the address and interface at which it arrived, its TOS and its TTL. It
+	// applies to UDP and raw IP sockets; other networks ignore it.
 	PacketInfo bool
 
-	// GroupOnly makes ListenPacket bind a UDP socket to the multicast group that is its
-	// address, instead of to the wildcard, and not deliver what only other sockets
-	// have joined. Nothing is received then but what is sent to the group and comes
-	// in where this socket joined it: call UDPConn.JoinGroup, once for each interface,
-	// or JoinSourceSpecificGroup. An address that is no group is an error.
+	// GroupOnly makes ListenPacket bind a UDP socket to the multicast group given as its
+	// address, instead of to the wildcard address, and turns off the delivery of groups
+	// that only other sockets have joined. The socket then receives only what is sent to
+	// the group and arrives where the socket has joined it: call UDPConn.JoinGroup once
+	// for each interface, or UDPConn.JoinSourceSpecificGroup. An address that is not a
+	// group is an error.
 	//
-	// An IPv6 group of one link needs its zone, and is received on that link alone. What
-	// is sent to another IPv6 group comes in by every interface where any socket joined
-	// it, once this one joined it anywhere; sockopt.BindToDevice in Options keeps to one.
-	// See IP_MULTICAST_ALL in ip(7).
+	// A link-local IPv6 group needs its zone, and is received on that link only. Datagrams
+	// to any other IPv6 group are received on every interface where any socket has joined
+	// it, once this socket has joined it anywhere; sockopt.BindToDevice in Options
+	// restricts the socket to one. See IP_MULTICAST_ALL in ip(7).
 	GroupOnly bool
 
-	// NetNS is the network namespace in which to listen: an open file such as
-	// /run/netns/NAME or /proc/PID/ns/net, which the caller keeps. It is as
-	// Dialer.NetNS, so that the host of an address is looked up outside. Nil is the
-	// namespace of the process.
+	// NetNS is the network namespace to listen in: an open file such as /run/netns/NAME or
+	// /proc/PID/ns/net, which the caller keeps. Nil means the namespace of the process.
+	// The same rules apply as to Dialer.NetNS; in particular, the host of an address is
+	// looked up outside of the namespace.
 	NetNS *os.File
 
-	// UnixMode has the permissions of a unix socket's file, 0o660 for one, whatever the
-	// umask is: write permission is what connecting and sending take, see unix(7).
-	// They are in force before any process can connect. Zero means 0o777 without the
-	// bits of the umask.
+	// UnixMode is the permissions of a unix socket's file, such as 0o660, regardless of
+	// the umask. Connecting and sending to a socket require write permission, see unix(7).
+	// The permissions are in force before any process can connect. Zero means 0o777 minus
+	// the bits of the umask.
 	//
-	// It is an *ArgumentError to give other bits than those of fs.ModePerm, or to
-	// listen without a file: on other networks than "unix", "unixpacket" and
-	// "unixgram", or with an abstract name. Only on Linux can a file be made for
-	// "unixgram"; other systems return errors.ErrUnsupported.
+	// Bits outside of fs.ModePerm are an *ArgumentError, and so is a socket without a
+	// file: networks other than "unix", "unixpacket" and "unixgram", and abstract names.
+	// Only on Linux does UnixMode support "unixgram"; other systems return
+	// errors.ErrUnsupported.
 	UnixMode fs.FileMode
 
-	// UnixOwner is who owns the file, from before any process can connect. Nil means
-	// the user and the group of this process. It needs UnixMode; without privileges
-	// only the group can be changed, to one that the process belongs to.
+	// UnixOwner is the owner of the file, in force before any process can connect. Nil
+	// means the user and the group of this process. It requires UnixMode. An unprivileged
+	// process can only change the group, to one that it is a member of.
 	UnixOwner *UnixOwner
 
-	// ReplaceStale removes the file of a unix socket that no process has open, as
-	// one that was killed leaves it, and listens in its place. It removes sockets only,
-	// and only those to which connecting fails with ECONNREFUSED: where a server
-	// listens, which sees a connection that ends at once, the error is EADDRINUSE as
-	// ever; and any other file at the path is an *ArgumentError. It has no effect on
-	// other networks and abstract names.
+	// ReplaceStale removes the file of a unix socket that no process has open, such as one
+	// left by a process that was killed, and listens in its place. It removes only
+	// sockets, and only those to which connecting fails with ECONNREFUSED. If a server is
+	// listening, the error is EADDRINUSE as usual, and the server sees a connection that
+	// ends at once. Any other kind of file at the path is an *ArgumentError. ReplaceStale
+	// has no effect on other networks and on abstract names.
 	//
-	// Of several processes that start with ReplaceStale at once, one listens. For
-	// that there is, until it does, a locked file beside the socket, whose name is the
-	// path and ".starting"; the end of ctx gives up waiting for it, and another file of
-	// that name stays and is an error, fs.ErrExist. Other programs that bind to the path
-	// do not know the lock. On the BSDs and Darwin, a server whose accept queue is full
-	// cannot be told from a stale socket.
+	// If several processes start with ReplaceStale at once, one of them listens. To ensure
+	// this, each holds a lock on a file beside the socket, named after the path with
+	// ".starting" appended, until it listens. The end of ctx ends the wait for the lock.
+	// Any other file of that name is left alone, and the error matches fs.ErrExist.
+	// Programs that bind to the path by other means do not know of the lock. On macOS and
+	// the BSDs, a server whose accept queue is full cannot be distinguished from a stale
+	// socket.
 	ReplaceStale bool
 
 	mptcp mptcpUse
 }
 
-// MultipathTCP reports whether listeners try Multipath TCP, RFC 8684, first, which
-// serves clients without it as well. The default is package net's, which
+// MultipathTCP reports whether listeners on "tcp" use Multipath TCP (RFC 8684), which
+// also serves clients that lack it. The default is that of package net, which
 // GODEBUG=multipathtcp changes.
 func (lc *ListenConfig) MultipathTCP() bool {
 	if lc.mptcp == mptcpDefault {
@@ -123,34 +126,36 @@ func (lc *ListenConfig) MultipathTCP() bool {
 	return lc.mptcp == mptcpOn
 }
 
-// SetMultipathTCP says whether listeners try Multipath TCP first. They fall back to
-// TCP.
+// SetMultipathTCP sets whether listeners on "tcp" use Multipath TCP, falling back to
+// TCP if this system lacks it.
 func (lc *ListenConfig) SetMultipathTCP(use bool) { lc.mptcp.set(use) }
 
 // noListenConfig is that of the functions, which have no options. It is never changed.
 var noListenConfig ListenConfig
 
-// Listen listens for connections to address on network; see ListenConfig.Listen.
+// Listen listens for connections to address on network. See [ListenConfig.Listen].
 func Listen(network, address string) (net.Listener, error) {
 	return noListenConfig.Listen(context.Background(), network, address)
 }
 
-// ListenPacket makes a socket that receives messages sent to address on network;
-// see ListenConfig.ListenPacket.
+// ListenPacket makes a socket that receives messages sent to address on network. See
+// [ListenConfig.ListenPacket].
 func ListenPacket(network, address string) (net.PacketConn, error) {
 	return noListenConfig.ListenPacket(context.Background(), network, address)
 }
 
-// Listen listens for connections to address on network: "tcp", "tcp4", "tcp6",
-// "unix" or "unixpacket"; beyond package net, "mptcp", also with 4 or 6, which does
-// not make do with TCP, and "vsock". Of a host name's addresses one is used. No
-// host, or an unspecified one, is every address of this host, IPv4 and IPv6 unless
-// network says which; port 0, or none, is one that the kernel chooses. A unix
-// listener without a name gets an abstract one.
+// Listen listens for connections to address on network. The network must be "tcp",
+// "tcp4", "tcp6", "unix" or "unixpacket", or one that package net lacks: "vsock", or
+// "mptcp", "mptcp4" or "mptcp6", which fail if this system lacks Multipath TCP.
 //
-// The result is a *TCPListener, *UnixListener or *StreamListener. Errors are
-// *net.OpError, and the same as package net's. The end of ctx gives up the look-up of a host name, and
-// does not affect the listener.
+// If a host name has several addresses, one of them is used. An empty or unspecified
+// host means all addresses of this host, IPv4 and IPv6 unless the network names one of
+// them. Port 0, or an empty port, lets the kernel choose. A unix listener without a
+// name gets an abstract one.
+//
+// The result is a *TCPListener, *UnixListener or *StreamListener. Errors are of type
+// [*net.OpError] and the same as package net's. The end of ctx ends the lookup of a
+// host name; it does not affect the listener.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	fd, o, err := lc.listen(ctx, network, address, (*kind).stream)
 	if err != nil {
@@ -159,9 +164,10 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	return newListener(lc.core(fd, o), o.file), nil
 }
 
-// ListenPacket makes a socket that receives messages sent to address on network:
-// "udp", "udp4", "udp6", "ip:" and a protocol, also with 4 or 6, or "unixgram".
-// Addresses are those of Listen; the path of a unix socket stays when it is closed.
+// ListenPacket makes a socket that receives messages sent to address on network. The
+// network must be "udp", "udp4", "udp6", "unixgram", or "ip", "ip4" or "ip6" followed
+// by a colon and a protocol number or name. Addresses are as for Listen. The file of a
+// unix socket remains when the socket is closed.
 //
 // The result is a *UDPConn, *IPConn or *UnixConn.
 func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
@@ -200,7 +206,7 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 		err = lc.checkFile(k, addr)
 	}
 	if err == nil && lc.GroupOnly && !isGroup(addr) {
-		err = &ArgumentError{Arg: "address", Value: addr, Why: "must be a multicast group of UDP for GroupOnly"}
+		err = &ArgumentError{Arg: "address", Value: addr, Why: "must be a UDP multicast group for GroupOnly"}
 	}
 	if err == nil {
 		fd, o, err = lc.open(ctx, k, addr)
@@ -316,18 +322,19 @@ func listenOne(network string, among []string, local, wildcard net.Addr) (fd *ne
 	return fd, o, nil
 }
 
-// ListenTCP listens for TCP connections to laddr; nil, or no IP, is every address
-// of this host. The network must be "tcp", "tcp4" or "tcp6".
+// ListenTCP listens for TCP connections to laddr. If laddr is nil or has no IP, it
+// listens on all addresses of this host. The network must be "tcp", "tcp4" or "tcp6".
 func ListenTCP(network string, laddr *net.TCPAddr) (*TCPListener, error) {
 	fd, o, err := listenOne(network, tcpNetworks, laddr, &net.TCPAddr{})
 	if err != nil {
 		return nil, err
 	}
-	return newListener(noListenConfig.core(fd, o), nil).(*TCPListener), nil
+	return newListener(noListenConfig.core(fd, o), o.file).(*TCPListener), nil
 }
 
-// ListenUDP makes a socket that receives datagrams sent to laddr; nil, or no IP,
-// is every address of this host. The network must be "udp", "udp4" or "udp6".
+// ListenUDP makes a UDP socket that receives datagrams sent to laddr. If laddr is nil
+// or has no IP, it receives on all addresses of this host. The network must be "udp",
+// "udp4" or "udp6".
 func ListenUDP(network string, laddr *net.UDPAddr) (*UDPConn, error) {
 	fd, _, err := listenOne(network, udpNetworks, laddr, &net.UDPAddr{})
 	if err != nil {
@@ -336,9 +343,9 @@ func ListenUDP(network string, laddr *net.UDPAddr) (*UDPConn, error) {
 	return newConn(fd).(*UDPConn), nil
 }
 
-// ListenIP makes a raw socket that receives packets sent to laddr; nil, or no IP,
-// is every address of this host. The network must be "ip", "ip4" or "ip6", a colon
-// and a protocol's number or name.
+// ListenIP makes a raw IP socket that receives packets sent to laddr. If laddr is nil
+// or has no IP, it receives on all addresses of this host. The network must be "ip",
+// "ip4" or "ip6" followed by a colon and a protocol number or name.
 func ListenIP(network string, laddr *net.IPAddr) (*IPConn, error) {
 	if laddr == nil {
 		laddr = &net.IPAddr{}
@@ -350,8 +357,8 @@ func ListenIP(network string, laddr *net.IPAddr) (*IPConn, error) {
 	return newConn(fd).(*IPConn), nil
 }
 
-// ListenUnix listens for connections to laddr, which must not be nil. The network
-// must be "unix" or "unixpacket".
+// ListenUnix listens for connections to laddr, which must not be nil. The network must
+// be "unix" or "unixpacket".
 func ListenUnix(network string, laddr *net.UnixAddr) (*UnixListener, error) {
 	fd, o, err := listenOne(network, unixConnNetworks, laddr, nil)
 	if err != nil {
@@ -360,7 +367,7 @@ func ListenUnix(network string, laddr *net.UnixAddr) (*UnixListener, error) {
 	return newListener(noListenConfig.core(fd, o), o.file).(*UnixListener), nil
 }
 
-// ListenUnixgram makes a socket that receives datagrams sent to laddr, which must
+// ListenUnixgram makes a unix socket that receives datagrams sent to laddr, which must
 // not be nil. The network must be "unixgram".
 func ListenUnixgram(network string, laddr *net.UnixAddr) (*UnixConn, error) {
 	fd, _, err := listenOne(network, []string{"unixgram"}, laddr, nil)

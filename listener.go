@@ -20,7 +20,8 @@ import (
 // syscall.EINVAL.
 type listener struct {
 	fd   *netfd.FD
-	role TCPListener // or a StreamListener, see newListener
+	role TCPListener   // or a StreamListener, see newListener
+	unix *UnixListener // of a unix socket, otherwise nil
 
 	heirs  inheritance
 	format *wireFormat // nil: none
@@ -59,19 +60,32 @@ func (l *listener) turn() chan struct{} {
 // newCore returns the core of a listener on fd. touched says that other
 // code had access to the descriptor.
 func newCore(fd *netfd.FD, touched bool) *listener {
-	l := &listener{fd: fd}
-	l.role.l = l
+	var l *listener
+	if fd.Family == sys.AF_UNIX {
+		both := new(struct { // allocated as one
+			core listener
+			unix UnixListener
+		})
+		l = &both.core
+		l.unix = &both.unix
+		l.unix.l = l
+	} else {
+		l = new(listener)
+	}
+	l.fd, l.role.l = fd, l
 	local := fd.Local()
 	l.askLocal.Store(touched || local == nil || isWildcard(local) || lacksZone(local))
 	return l
 }
 
 // newListener returns l as a listener of the type that fits its kind, whichever way it
-// came about. file is the one that was made for a unix socket, if any.
-func newListener(l *listener, file *socketFile) net.Listener {
+// came about. file is the one that was made for a unix socket.
+func newListener(l *listener, file socketFile) net.Listener {
 	switch l.fd.Family {
 	case sys.AF_UNIX:
-		return &UnixListener{l: l, made: file, file: file}
+		l.unix.made = file
+		l.unix.file = &l.unix.made
+		return l.unix
 	case sys.AF_INET, sys.AF_INET6:
 		if l.fd.Type == sys.SOCK_STREAM && isTCPProto(l.fd.Proto) {
 			return &l.role
@@ -86,7 +100,7 @@ func (lc *ListenConfig) adopted(fd *netfd.FD) net.Listener {
 	l.heirs.options = slices.Clone(lc.Options)
 	l.heirs.defaults = lc.tcpDefaults()
 	l.format = lc.heldFormat()
-	return newListener(l, nil)
+	return newListener(l, socketFile{})
 }
 
 // accept waits for a connection and returns its descriptor, in the poller and with
@@ -143,23 +157,24 @@ func (l *listener) askedLocal(fd *netfd.FD) net.Addr {
 	return addr
 }
 
-// AcceptConfig holds the options of AcceptWith. With the zero value AcceptWith is
-// Accept.
+// AcceptConfig holds the options of AcceptWith. The zero value makes AcceptWith behave
+// like Accept.
 type AcceptConfig struct {
-	// Context ends the wait with it; the error matches what ctx.Err says, as that of
-	// a dial does. It does not affect the connection. Nil means for ever.
+	// Context, if not nil, limits the wait: AcceptWith fails when it ends, with an error
+	// that matches ctx.Err, like that of a dial. It has no effect on the accepted
+	// connection.
 	Context context.Context
 
-	// Timeout is how long to wait, besides the listener's deadline. Zero means
-	// for ever; a negative one fails at once, with os.ErrDeadlineExceeded.
+	// Timeout limits the wait in addition to the listener's deadline. Zero means no limit.
+	// A negative Timeout makes the call fail at once with os.ErrDeadlineExceeded.
 	Timeout time.Duration
 
-	// NoWait fails with ErrWouldBlock if no connection is there, whatever Timeout
-	// and deadlines say.
+	// NoWait makes AcceptWith fail with ErrWouldBlock if no connection is pending,
+	// regardless of Timeout and deadlines.
 	NoWait bool
 
-	// Format, InputBufferSize and OutputBufferSize are those of ListenConfig, for
-	// this connection. If all are zero the listener's count.
+	// Format, InputBufferSize and OutputBufferSize are as in ListenConfig, but for this
+	// connection alone. If all three are zero, the listener's values apply.
 	Format                            ExternalFormat
 	InputBufferSize, OutputBufferSize int
 }
@@ -220,37 +235,63 @@ func (l *listener) acceptWith(config AcceptConfig) (*netfd.FD, error) {
 		return l.accept()
 	}
 	var limit time.Time
-	var expired <-chan time.Time
 	if config.Timeout != 0 {
 		limit = time.Now().Add(config.Timeout)
-		timer := time.NewTimer(config.Timeout)
-		defer timer.Stop()
-		expired = timer.C
 	}
 	turn := l.turn()
 	select {
 	case turn <- struct{}{}:
-	case <-expired:
-		return giveUp(os.ErrDeadlineExceeded)
-	case <-ctx.Done():
-		return giveUp(mapErr(ctx.Err()))
+	default:
+		if err := waitTurn(ctx, turn, limit); err != nil {
+			return giveUp(err)
+		}
 	}
 	l.setLimit(limit)
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		l.setLimit(time.Unix(1, 0))
-		close(ended)
-	})
-	fd, err := l.fd.Accept(&peer)
-	if !stop() {
-		<-ended // or it would strike the next call
+	stop := func() {}
+	if ctx.Done() != nil {
+		stop = l.limitBy(ctx)
 	}
+	fd, err := l.fd.Accept(&peer)
+	stop()
 	l.setLimit(time.Time{})
 	<-turn
 	if err == os.ErrDeadlineExceeded && ctx.Err() != nil {
 		err = mapErr(ctx.Err())
 	}
 	return l.accepted(&peer, fd, err)
+}
+
+// waitTurn waits until it is the caller's turn, until limit, unless that is zero, and
+// the end of ctx.
+func waitTurn(ctx context.Context, turn chan<- struct{}, limit time.Time) error {
+	var expired <-chan time.Time
+	if !limit.IsZero() {
+		timer := time.NewTimer(time.Until(limit))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-expired:
+		return os.ErrDeadlineExceeded
+	case <-ctx.Done():
+		return mapErr(ctx.Err())
+	}
+}
+
+// limitBy has the end of ctx end the wait, until stop returns.
+func (l *listener) limitBy(ctx context.Context) (stop func()) {
+	ended := make(chan struct{})
+	stopped := context.AfterFunc(ctx, func() {
+		l.setLimit(time.Unix(1, 0))
+		close(ended)
+	})
+	return func() {
+		if !stopped() {
+			<-ended // or it would strike the next call
+		}
+	}
 }
 
 func (l *listener) setDeadline(t time.Time) error {
@@ -321,7 +362,7 @@ func (*rawListener) Read(func(uintptr) bool) error { return syscall.EINVAL }
 // Write returns syscall.EINVAL.
 func (*rawListener) Write(func(uintptr) bool) error { return syscall.EINVAL }
 
-// TCPListener accepts TCP connections. It has the methods of net.TCPListener.
+// TCPListener accepts TCP connections. It has the methods of [net.TCPListener].
 type TCPListener struct {
 	l *listener
 }
@@ -335,7 +376,7 @@ func (l *TCPListener) core() *listener {
 	return l.l
 }
 
-// AcceptTCP waits for a connection, and returns it without an external format.
+// AcceptTCP waits for a connection and returns it without an external format.
 func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
 	fd, err := l.core().accept()
 	if err != nil {
@@ -344,36 +385,37 @@ func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
 	return newConn(fd).(*TCPConn), nil
 }
 
-// Accept waits for a connection, which is a *TCPConn, or a *TextConn over one.
+// Accept waits for a connection and returns it: a *TCPConn, or a *TextConn over one if
+// the listener has a format.
 func (l *TCPListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
 
-// AcceptWith is Accept as config says.
+// AcceptWith is like Accept, with the options in config.
 func (l *TCPListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	return l.core().acceptConnWith(config)
 }
 
-// Close stops listening. Accepted connections stay open; those that wait to be
-// accepted are reset, unless a copy of the descriptor is still open.
+// Close stops listening. Connections that have been accepted stay open. Those that
+// still wait to be accepted are reset, unless a copy of the descriptor is open.
 func (l *TCPListener) Close() error { return l.core().close() }
 
-// Addr returns the address listened to, also after Close. The same value is
-// returned every time; do not modify it.
+// Addr returns the listener's address. It also works after Close. All calls return the
+// same value; do not modify it.
 func (l *TCPListener) Addr() net.Addr { return l.l.fd.Local() }
 
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
-// zero t means to wait for ever.
+// SetDeadline sets the time after which Accept fails with [os.ErrDeadlineExceeded]. A
+// zero t means no deadline.
 func (l *TCPListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
 
-// File returns a file with a copy of the descriptor; the caller closes both. The
-// port stays open until both are closed.
+// File returns a file that uses a copy of the descriptor. The caller must close both;
+// the port is in use until both are closed.
 func (l *TCPListener) File() (*os.File, error) { return l.core().file() }
 
-// SyscallConn returns access to the descriptor. Its Read and Write return
-// syscall.EINVAL.
+// SyscallConn returns access to the descriptor. Its Read and Write methods return
+// [syscall.EINVAL].
 func (l *TCPListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
 
-// StreamListener accepts connections of families that package net does not know,
-// such as vsock.
+// StreamListener accepts connections of address families that package net does not
+// support, such as vsock.
 type StreamListener struct {
 	l *listener
 }
@@ -387,27 +429,28 @@ func (l *StreamListener) core() *listener {
 	return l.l
 }
 
-// Accept waits for a connection, which is a *StreamConn, or a *TextConn over one.
+// Accept waits for a connection and returns it: a *StreamConn, or a *TextConn over one
+// if the listener has a format.
 func (l *StreamListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
 
-// AcceptWith is Accept as config says.
+// AcceptWith is like Accept, with the options in config.
 func (l *StreamListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	return l.core().acceptConnWith(config)
 }
 
-// Close stops listening.
+// Close stops listening. Connections that have been accepted stay open.
 func (l *StreamListener) Close() error { return l.core().close() }
 
-// Addr returns the address listened to, also after Close.
+// Addr returns the listener's address. It also works after Close.
 func (l *StreamListener) Addr() net.Addr { return l.l.fd.Local() }
 
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
-// zero t means to wait for ever.
+// SetDeadline sets the time after which Accept fails with [os.ErrDeadlineExceeded]. A
+// zero t means no deadline.
 func (l *StreamListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
 
-// File returns a file with a copy of the descriptor; the caller closes both.
+// File returns a file that uses a copy of the descriptor. The caller must close both.
 func (l *StreamListener) File() (*os.File, error) { return l.core().file() }
 
-// SyscallConn returns access to the descriptor. Its Read and Write return
-// syscall.EINVAL.
+// SyscallConn returns access to the descriptor. Its Read and Write methods return
+// [syscall.EINVAL].
 func (l *StreamListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }

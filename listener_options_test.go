@@ -4,10 +4,10 @@ package sockets_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -19,7 +19,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/bpf"
@@ -27,6 +26,7 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -411,7 +411,7 @@ func listenRefused(t *testing.T, lc *sockets.ListenConfig, level, name int) net.
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if refused = refuseCall(level, name); refused == nil {
+		if refused = refuseOption(level, name); refused == nil {
 			l, err = lc.Listen(context.Background(), "tcp4", "127.0.0.1:0")
 		}
 	}()
@@ -427,37 +427,12 @@ func listenRefused(t *testing.T, lc *sockets.ListenConfig, level, name int) net.
 	return l
 }
 
-// refuseCall has the kernel refuse an option on this thread from now on, seccomp(2).
-func refuseCall(level, name int) error {
-	low := func(arg uint32) uint32 {
-		off := 16 + 8*arg
-		if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
-			off += 4
-		}
-		return off
+// refuseOption has the kernel refuse an option on this thread from now on.
+func refuseOption(level, name int) error {
+	r := socktest.Refusal{
+		Call: unix.SYS_SETSOCKOPT, Args: map[uint32]uint32{1: uint32(level), 2: uint32(name)}, Errno: unix.EOPNOTSUPP,
 	}
-	filter, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadAbsolute{Off: 0, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_SETSOCKOPT, SkipTrue: 5},
-		bpf.LoadAbsolute{Off: low(1), Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(level), SkipTrue: 3},
-		bpf.LoadAbsolute{Off: low(2), Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(name), SkipTrue: 1},
-		bpf.RetConstant{Val: 0x00050000 | uint32(unix.EOPNOTSUPP)}, // SECCOMP_RET_ERRNO
-		bpf.RetConstant{Val: 0x7fff0000},                           // SECCOMP_RET_ALLOW
-	})
-	if err != nil {
-		return err
-	}
-	program := make([]unix.SockFilter, len(filter))
-	for i, f := range filter {
-		program[i] = unix.SockFilter{Code: f.Op, Jt: f.Jt, Jf: f.Jf, K: f.K}
-	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	prog := &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(prog)), 0, 0); err != nil {
+	if err := r.OnThread(); err != nil {
 		return err
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -471,7 +446,7 @@ func refuseCall(level, name int) error {
 	return nil
 }
 
-// TestAdoptWithOptions gives a listener that somebody else made the options of a
+// TestAdoptWithOptions gives a listener that was made elsewhere the options of a
 // ListenConfig, which must hold for connections that wait already as well.
 func TestAdoptWithOptions(t *testing.T) {
 	f, err := sockets.ParseFormat("iso-8859-1,crlf")
@@ -558,6 +533,37 @@ func TestAdoptFails(t *testing.T) {
 	var role *sockets.RoleError
 	if _, err := new(sockets.ListenConfig).Adopt(s); !errors.As(err, &role) {
 		t.Errorf("Adopt of a socket that does not listen: %v, want a *RoleError", err)
+	}
+}
+
+// TestAdoptBacklog gives a listener that was made elsewhere another queue.
+func TestAdoptBacklog(t *testing.T) {
+	s := conntest.NewSocket(t, "unix")
+	socktest.Check(t, s.Bind(&net.UnixAddr{}))
+	socktest.WithFD(t, s, func(fd int) error { return unix.Listen(fd, 64) })
+	l, err := (&sockets.ListenConfig{Backlog: 2}).Adopt(s)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	conntest.WantBacklog(t, l, 2)
+}
+
+// TestBacklogRefused asks for queues of lengths that the kernel would take for others.
+func TestBacklogRefused(t *testing.T) {
+	for _, backlog := range []int{-1, wide(math.MaxInt32 + 1)} {
+		lc := sockets.ListenConfig{Backlog: backlog}
+		s := conntest.NewSocket(t, "tcp4")
+		for call, err := range map[string]error{
+			"ListenConfig.Listen": socktest.ErrOf(lc.Listen(t.Context(), "tcp4", "127.0.0.1:0")),
+			"Socket.Listen":       socktest.ErrOf(s.Listen(backlog)),
+		} {
+			socktest.WantError(t, err, "listen", syscall.EINVAL)
+			if arg, ok := errors.AsType[*sockets.ArgumentError](err); !ok || arg.Arg != "backlog" || arg.Value != backlog {
+				t.Errorf("%s: %v, want a bad backlog %d", call, err, backlog)
+			}
+		}
+		if s.Listening() {
+			t.Errorf("the socket listens with a backlog of %d", backlog)
+		}
 	}
 }
 

@@ -249,6 +249,18 @@ func TestAcceptContext(t *testing.T) {
 			socktest.WantError(t, err, "accept", context.Canceled)
 		}, cancel)
 	}
+	// So does one that waits for another call's turn.
+	first, stop := context.WithCancel(t.Context())
+	socktest.WhileBlocked(t, func() {
+		_, err := l.AcceptWith(sockets.AcceptConfig{Context: first})
+		socktest.WantError(t, err, "accept", context.Canceled)
+	}, func() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err := l.AcceptWith(sockets.AcceptConfig{Context: ctx})
+		socktest.WantError(t, err, "accept", context.DeadlineExceeded)
+		stop()
+	})
 	// The next call is not struck.
 	c := conntest.DialTo(t, l)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -259,6 +271,21 @@ func TestAcceptContext(t *testing.T) {
 	_, err = c.Write([]byte("hello"))
 	socktest.Check(t, err)
 	conntest.WantMessage(t, s, "hello")
+}
+
+// TestAcceptFormat asks for a format that the connections of a listener cannot have: none
+// is accepted.
+func TestAcceptFormat(t *testing.T) {
+	l := conntest.ListenOn(t, "unixpacket")
+	conntest.DialTo(t, l)
+	_, err := l.AcceptWith(sockets.AcceptConfig{Format: conntest.Format(t, "utf-16")})
+	socktest.WantError(t, err, "accept", syscall.EINVAL)
+	if arg, ok := errors.AsType[*sockets.ArgumentError](err); !ok || arg.Arg != "format" {
+		t.Errorf("AcceptWith: %v, want a bad format", err)
+	}
+	c, err := l.AcceptWith(sockets.AcceptConfig{NoWait: true})
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
 }
 
 // TestMultipathDefault runs the tests that listen again, where Multipath TCP is not the

@@ -7,4 +7,6 @@ import (
 	"github.com/iolib-go/sockets/internal/socktest"
 )
 
+func init() { socktest.Examples["ExampleDialer_netNS"] = socktest.Proc }
+
 func TestMain(m *testing.M) { os.Exit(socktest.Run(m)) }

@@ -13,41 +13,42 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// MsgFlags change what SendTo and ReceiveFrom do; they are combined with |. They have
-// the numbers of the running system, so that int(MsgDontWait) also serves as a flag of
-// [UDPConn.ReadBatch]. See send(2) and recv(2).
+// MsgFlags modify what SendTo and ReceiveFrom do. They are combined with |.
+//
+// Their values are those of the running system, so int(MsgDontWait) can also be passed
+// to [UDPConn.ReadBatch]. See send(2) and recv(2).
 type MsgFlags int
 
-// The flags. SendTo and ReceiveFrom return errors.ErrUnsupported for one that the system
-// lacks, whose number the system does not use.
+// The flags of SendTo and ReceiveFrom. A flag that the system lacks makes them return
+// [errors.ErrUnsupported].
 const (
-	// MsgPeek leaves what is received in the queue.
+	// MsgPeek receives data without removing it from the queue.
 	MsgPeek MsgFlags = sys.MSG_PEEK
 
-	// MsgOutOfBand sends the last byte as TCP's urgent data, or receives it. A
-	// receive never waits for it: without any it fails with EINVAL, and with
-	// EAGAIN if it is announced and not here yet. See tcp(7).
+	// MsgOutOfBand sends the last byte as TCP urgent data, or receives that byte.
+	// Receiving never waits for it: the call fails with EINVAL if there is no urgent data,
+	// and with EAGAIN if it has been announced but has not arrived. See tcp(7).
 	MsgOutOfBand MsgFlags = sys.MSG_OOB
 
-	// MsgWaitAll makes a receive from a stream wait until the buffer is full, the
-	// stream ends or the call fails. What has been received is returned then.
+	// MsgWaitAll makes a receive from a stream wait until the buffer is full, the stream
+	// ends or the call fails. In all cases it returns what has been received.
 	MsgWaitAll MsgFlags = sys.MSG_WAITALL
 
-	// MsgDontWait makes a call that would wait fail with EAGAIN. Such a call never
-	// waits, not even for other calls, so deadlines do not apply to it. While a Write
-	// that has sent a part of its data to a stream waits for room, there is none.
+	// MsgDontWait makes a call fail with EAGAIN if it would have to wait. Such a call does
+	// not wait for other calls either, so deadlines do not apply to it. While a Write that
+	// has sent part of its data to a stream waits, a send with MsgDontWait fails.
 	MsgDontWait MsgFlags = sys.MSG_DONTWAIT
 
-	// MsgDontRoute sends to hosts on directly connected networks only.
+	// MsgDontRoute sends only to hosts on directly connected networks.
 	MsgDontRoute MsgFlags = sys.MSG_DONTROUTE
 
-	// MsgConfirm tells the link layer that the peer has answered, so that it need
-	// not ask whether it is there. Linux only.
+	// MsgConfirm tells the link layer that the peer has answered, so that it does not need
+	// to probe whether the peer is reachable. Linux only.
 	MsgConfirm MsgFlags = sys.MSG_CONFIRM
 
-	// MsgMore says that more data follows: a stream holds back a partial segment,
-	// and a UDP socket adds to one datagram until a send without the flag. Linux
-	// only.
+	// MsgMore announces that more data follows. A stream then holds back a partial
+	// segment, and a UDP socket collects data for one datagram until a send without the
+	// flag. Linux only.
 	MsgMore MsgFlags = sys.MSG_MORE
 )
 
@@ -64,7 +65,7 @@ var msgFlagNames = []struct {
 	{MsgMore, "MsgMore"},
 }
 
-// String returns the names of the flags, "MsgPeek|MsgDontWait".
+// String returns the names of the flags, as in "MsgPeek|MsgDontWait".
 func (f MsgFlags) String() string {
 	var names []string
 	for _, n := range msgFlagNames {
@@ -88,7 +89,7 @@ const (
 // lacks.
 func (f MsgFlags) check(allowed MsgFlags) error {
 	if f&^allowed != 0 {
-		return &ArgumentError{Arg: "flags", Value: f, Why: "only " + allowed.String() + " are possible"}
+		return &ArgumentError{Arg: "flags", Value: f, Why: "only " + allowed.String() + " are allowed"}
 	}
 	if lacking := f & sys.MSG_LACKING; lacking != 0 {
 		return &unsupportedFlagError{lacking}
@@ -105,13 +106,14 @@ func (e *unsupportedFlagError) Error() string {
 
 func (e *unsupportedFlagError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// SendTo sends b to addr, or to the peer if addr is nil, as flags say. All of a
-// stream's b is sent, unless the call fails, or MsgDontWait cuts it short: the count
-// then says how much was.
+// SendTo sends b as flags say, to addr, or to the peer if addr is nil. On a stream it
+// sends all of b unless it fails; with [MsgDontWait] it may send only a part. The count
+// tells how much was sent.
 //
-// The kernel decides whether a socket with a peer may send elsewhere; streams may
-// not, and fail with net.ErrWriteToConnected. It obeys the write deadline, and is
-// safe for concurrent use.
+// The kernel decides whether a socket with a peer may send to another address. A stream
+// may not, and fails with [net.ErrWriteToConnected].
+//
+// It obeys the write deadline and is safe for concurrent use.
 func (c *conn) SendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -148,12 +150,13 @@ func (c *conn) sendTo(b []byte, addr net.Addr, flags MsgFlags) (int, error) {
 	return c.fd.SendTo(b, int(flags), &to)
 }
 
-// ReceiveFrom receives into b as flags say, and returns the sender's address if
-// messages carry one. At the end of a stream the error is io.EOF.
+// ReceiveFrom receives into b as flags say. It returns the sender's address if messages
+// carry one. At the end of a stream the error is [io.EOF].
 //
-// If a message does not fit in b, the error matches io.ErrShortBuffer: b is full and
-// addr is valid, but the rest is lost, unless flags has MsgPeek. It obeys the read
-// deadline and is safe for concurrent use.
+// If a message does not fit in b, the error matches [io.ErrShortBuffer]: b is full and
+// addr is valid, but the rest of the message is lost unless flags includes [MsgPeek].
+//
+// It obeys the read deadline and is safe for concurrent use.
 func (c *conn) ReceiveFrom(b []byte, flags MsgFlags) (n int, addr net.Addr, err error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
@@ -195,8 +198,7 @@ func senderAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 	return nil
 }
 
-// SendToAddrPort is SendTo without allocations: it sends b to addr, or to the peer if
-// addr is the zero AddrPort.
+// SendToAddrPort is like SendTo, but does not allocate. The zero addr means the peer.
 func (c *UDPConn) SendToAddrPort(b []byte, addr netip.AddrPort, flags MsgFlags) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -221,8 +223,8 @@ func (c *UDPConn) SendToAddrPort(b []byte, addr netip.AddrPort, flags MsgFlags) 
 	return n, opErrorTo(c.fd, c.fd.Remote(), err)
 }
 
-// ReceiveFromAddrPort is ReceiveFrom without allocations. An IPv6 socket tells IPv4
-// senders in their IPv4-mapped form.
+// ReceiveFromAddrPort is like ReceiveFrom, but does not allocate. On an IPv6 socket,
+// IPv4 addresses are in IPv4-mapped form.
 func (c *UDPConn) ReceiveFromAddrPort(b []byte, flags MsgFlags) (n int, addr netip.AddrPort, err error) {
 	if !c.ok() {
 		return 0, netip.AddrPort{}, syscall.EINVAL

@@ -21,6 +21,7 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func TestMsgFlagsString(t *testing.T) {
@@ -74,6 +75,8 @@ func TestMsgFlagsMisused(t *testing.T) {
 		_, _, err := b.ReceiveFrom(make([]byte, 1), flags)
 		socktest.WantError(t, err, "read", syscall.EINVAL)
 	}
+	_, _, err := conntest.OpenUDP(t, "udp4").ReceiveFromAddrPort(make([]byte, 1), sockets.MsgMore)
+	socktest.WantError(t, err, "read", syscall.EINVAL)
 	socktest.Check(t, a.Close())
 	if n, _, err := b.ReceiveFrom(make([]byte, 1), 0); n != 0 || err != io.EOF {
 		t.Errorf("received %d, %v; want nothing to have been sent", n, err)
@@ -148,6 +151,7 @@ func TestMessageAddresses(t *testing.T) {
 	tcp, _ := conntest.Dialed(t, "tcp4")
 	packet, _ := conntest.Dialed(t, "unixpacket")
 	var addrError *net.AddrError
+	var argument *sockets.ArgumentError
 	tests := []struct {
 		name string
 		c    conntest.Messenger
@@ -156,16 +160,16 @@ func TestMessageAddresses(t *testing.T) {
 	}{
 		{"none", udp, nil, syscall.EDESTADDRREQ},
 		{"typed nil", udp, (*net.UDPAddr)(nil), syscall.EDESTADDRREQ},
-		{"TCP address", udp, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &addrError},
-		{"unix address", udp, &net.UnixAddr{Name: "@x", Net: "unixgram"}, &addrError},
+		{"TCP address", udp, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &argument},
+		{"unix address", udp, &net.UnixAddr{Name: "@x", Net: "unixgram"}, &argument},
 		{"IPv6 address", udp, &net.UDPAddr{IP: net.IPv6loopback, Port: 1}, &addrError},
 		{"malformed IP address", udp, &net.UDPAddr{IP: net.IP{1, 2, 3}, Port: 1}, &addrError},
 		{"port 65536", udp, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 65536}, syscall.EINVAL},
 		{"IPv4 address of an IPv6 socket", udp6, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, syscall.ENETUNREACH},
-		{"UDP address", gram, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &addrError},
+		{"UDP address", gram, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &argument},
 		{"stream's unix address", gram, &net.UnixAddr{Name: "@x", Net: "unix"}, syscall.EAFNOSUPPORT},
 		{"unix address of nobody", gram, &net.UnixAddr{Name: "@nobody", Net: "unixgram"}, syscall.ECONNREFUSED},
-		{"path with a NUL", gram, &net.UnixAddr{Name: "a\x00b", Net: "unixgram"}, &addrError},
+		{"path with a NUL", gram, &net.UnixAddr{Name: "a\x00b", Net: "unixgram"}, &argument},
 		{"name too long", gram, &net.UnixAddr{Name: strings.Repeat("x", 109), Net: "unixgram"}, syscall.EINVAL},
 		{"stream", tcp, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, net.ErrWriteToConnected},
 		{"sequenced packets", packet, &net.UnixAddr{Name: "@x", Net: "unixpacket"}, net.ErrWriteToConnected},
@@ -308,6 +312,21 @@ func TestZeroConns(t *testing.T) {
 			_, _, calls["ReadFrom"] = p.ReadFrom(nil)
 			calls["WriteTo"] = socktest.ErrOf(p.WriteTo(nil, nil))
 		}
+		switch c := c.(type) {
+		case *sockets.UDPConn:
+			_, _, calls["ReceiveFromAddrPort"] = c.ReceiveFromAddrPort(nil, 0)
+			_, _, calls["ReadErrorQueue"] = c.ReadErrorQueue(nil)
+			calls["JoinGroup"] = c.JoinGroup(nil, nil)
+		case *sockets.UnixConn:
+			calls["SendFD"] = c.SendFD(os.Stdin)
+			calls["SendFDs"] = socktest.ErrOf(c.SendFDs(nil))
+			calls["SendRawFDs"] = socktest.ErrOf(c.SendRawFDs(nil))
+			calls["SendCred"] = socktest.ErrOf(c.SendCred(nil, sockopt.Ucred{}))
+			calls["ReceiveFD"] = socktest.ErrOf(c.ReceiveFD())
+			_, _, calls["ReceiveFDs"] = c.ReceiveFDs(nil, 0)
+			_, _, calls["ReceiveRawFDs"] = c.ReceiveRawFDs(nil, nil)
+			_, _, calls["ReceiveCred"] = c.ReceiveCred(nil)
+		}
 		for name, err := range calls {
 			if !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%T.%s: %v, want EINVAL", c, name, err)
@@ -430,8 +449,8 @@ func confirmed(t *testing.T) (ticks []uint32) {
 
 // SendToAddrPort and ReceiveFromAddrPort are SendTo and ReceiveFrom without allocations.
 func TestAddrPortForms(t *testing.T) {
-	a := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
-	b := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
+	a := conntest.OpenUDP(t, "udp4")
+	b := conntest.OpenUDP(t, "udp4")
 	to, from := b.LocalAddr().(*net.UDPAddr).AddrPort(), a.LocalAddr().(*net.UDPAddr).AddrPort()
 	buf, data := make([]byte, 8), []byte("hello")
 	step := func() {

@@ -12,14 +12,14 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// ListenMulticastUDP makes a socket that receives datagrams sent to the group
-// gaddr on interface ifi, nil for the system's choice. The network must be "udp",
-// "udp4" or "udp6".
+// ListenMulticastUDP makes a UDP socket that receives datagrams sent to the multicast
+// group gaddr on the interface ifi. A nil ifi lets the system choose. The network must
+// be "udp", "udp4" or "udp6".
 //
-// It also receives everything else that is sent to the port, because it is bound to the wildcard
-// address, and what it sends to the group does not come back to this host.
-// ListenConfig.GroupOnly and UDPConn.JoinGroup receive the group alone, on several
-// interfaces or from chosen sources.
+// The socket is bound to the wildcard address, so it also receives everything else that
+// is sent to the port. Datagrams that it sends to the group are not delivered to this
+// host. To receive only the group, or to join it on several interfaces or for chosen
+// sources, use [ListenConfig.GroupOnly] and [UDPConn.JoinGroup].
 func ListenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
 	k, err := kindOf(network, udpNetworks)
 	if err == nil && (gaddr == nil || gaddr.IP == nil) {
@@ -48,24 +48,19 @@ func joinGroup(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
 }
 
 func joinGroup4(fd *netfd.FD, ifi *net.Interface, group [4]byte) error {
-	var ip [4]byte
-	index := 0
+	to, err := sys.Interface4Of(ifi)
+	if err != nil {
+		return err
+	}
 	if ifi != nil {
-		index = ifi.Index
-		if !sys.InterfaceIndex4 {
-			var err error
-			if ip, err = interfaceIPv4(ifi); err != nil {
-				return err
-			}
-		}
-		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface4(s, ip, index) }); err != nil {
+		if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastInterface4(s, to) }); err != nil {
 			return err
 		}
 	}
 	if err := fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetMulticastLoop4(s, false) }); err != nil {
 		return err
 	}
-	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup4(s, group, ip, index) })
+	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup4(s, group, to) })
 }
 
 func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
@@ -84,21 +79,6 @@ func joinGroup6(fd *netfd.FD, ifi *net.Interface, group net.IP) error {
 	return fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.JoinGroup6(s, g, index) })
 }
 
-func interfaceIPv4(ifi *net.Interface) (ip [4]byte, err error) {
-	addrs, err := ifi.Addrs()
-	if err != nil {
-		return ip, err
-	}
-	for _, addr := range addrs {
-		if n, ok := addr.(*net.IPNet); ok {
-			if ip4 := n.IP.To4(); ip4 != nil {
-				return [4]byte(ip4), nil
-			}
-		}
-	}
-	return ip, &net.AddrError{Err: "no IPv4 address on interface", Addr: ifi.Name}
-}
-
 // isGroup reports whether addr is a multicast group of UDP.
 func isGroup(addr net.Addr) bool {
 	a, ok := addr.(*net.UDPAddr)
@@ -115,7 +95,7 @@ func lacksLink(addr net.Addr) bool {
 // that is to be received, otherwise the wildcard, as sockets on one port may join several
 // groups.
 func groupAddr(fd *netfd.FD, group *net.UDPAddr, only bool) (net.Addr, error) {
-	if err := setMulticastReuse(fd); err != nil {
+	if err := fd.Setsockopt(sys.SetMulticastReuse); err != nil {
 		return nil, err
 	}
 	if !only {
@@ -137,32 +117,23 @@ func groupAddr(fd *netfd.FD, group *net.UDPAddr, only bool) (net.Addr, error) {
 	return group, nil
 }
 
-func setMulticastReuse(fd *netfd.FD) error {
-	if err := fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
-		return err
-	}
-	if sys.ReusePortForMulticast {
-		return fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_REUSEPORT, 1)
-	}
-	return nil
-}
-
-// JoinGroup receives datagrams that are sent to a multicast group on interface ifi,
-// nil for the system's choice, besides what is received already. The group is a
-// *net.UDPAddr or *net.IPAddr, of which only the address counts.
+// JoinGroup starts receiving datagrams that are sent to a multicast group on the
+// interface ifi, in addition to what the socket already receives. A nil ifi lets the
+// system choose. group must be a [*net.UDPAddr] or [*net.IPAddr]; only its address is
+// used.
 //
-// Systems without MCAST_JOIN_GROUP return errors.ErrUnsupported. See RFC 3678.
+// Systems without MCAST_JOIN_GROUP return [errors.ErrUnsupported]. See RFC 3678.
 func (c *UDPConn) JoinGroup(ifi *net.Interface, group net.Addr) error {
 	return c.setGroup(sockopt.JoinGroup, ifi, group, nil)
 }
 
-// LeaveGroup undoes JoinGroup, and JoinSourceSpecificGroup for every source.
+// LeaveGroup undoes JoinGroup, and JoinSourceSpecificGroup for all sources.
 func (c *UDPConn) LeaveGroup(ifi *net.Interface, group net.Addr) error {
 	return c.setGroup(sockopt.LeaveGroup, ifi, group, nil)
 }
 
-// JoinSourceSpecificGroup is JoinGroup for what one source sends. It may be called for
-// several sources. See RFC 4607.
+// JoinSourceSpecificGroup is like JoinGroup, but receives only what source sends to the
+// group. It may be called for several sources. See RFC 4607.
 func (c *UDPConn) JoinSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.JoinSourceGroup, ifi, group, source)
 }
@@ -172,8 +143,8 @@ func (c *UDPConn) LeaveSourceSpecificGroup(ifi *net.Interface, group, source net
 	return c.setGroup(sockopt.LeaveSourceGroup, ifi, group, source)
 }
 
-// ExcludeSourceSpecificGroup drops what one source sends to a group that JoinGroup
-// joined. It may be called for several sources. See RFC 3678.
+// ExcludeSourceSpecificGroup stops receiving what source sends to a group that
+// JoinGroup has joined. It may be called for several sources. See RFC 3678.
 func (c *UDPConn) ExcludeSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.BlockSource, ifi, group, source)
 }

@@ -20,10 +20,7 @@ import (
 // A socket receives what is sent to a group as long as it is in it, and of a source
 // only what that sends.
 func TestJoinGroup(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	pc, err := ListenPacket("udp4", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
@@ -281,10 +278,7 @@ func TestGroupOnly(t *testing.T) {
 // A group of one link is for its interface; without one, and where there is no group,
 // the error says so.
 func TestGroupOnlyAddress(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	lc := ListenConfig{GroupOnly: true}
 	for _, tt := range []struct {
 		network, address string

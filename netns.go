@@ -9,13 +9,13 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// NewIn is New in a network namespace: that of netns, an open file such as
-// /run/netns/NAME or /proc/PID/ns/net, which must not be nil. The caller keeps the
-// file, and may close it once NewIn returns. The process, and every thread of it,
-// stays in the namespace where it is.
+// NewIn is like [New], but makes the socket in the network namespace of netns, an open
+// file such as /run/netns/NAME or /proc/PID/ns/net. netns must not be nil. The caller
+// keeps the file and may close it once NewIn returns. The process and all of its
+// threads stay in their own namespace.
 //
-// It takes CAP_SYS_ADMIN, see setns(2). Systems without network namespaces return
-// errors.ErrUnsupported. See network_namespaces(7).
+// It requires CAP_SYS_ADMIN, see setns(2). Systems without network namespaces return
+// [errors.ErrUnsupported]. See network_namespaces(7).
 func NewIn(netns *os.File, network string) (*Socket, error) {
 	if err := checkGivenNetNS(netns); err != nil {
 		return nil, openError("socket", network, nil, nil, err)
@@ -23,7 +23,8 @@ func NewIn(netns *os.File, network string) (*Socket, error) {
 	return newSocket(netns, network)
 }
 
-// NewRawIn is NewRaw in a network namespace, see NewIn.
+// NewRawIn is like [NewRaw], but makes the socket in a network namespace, as [NewIn]
+// does.
 func NewRawIn(netns *os.File, domain, typ, proto int) (*Socket, error) {
 	if err := checkGivenNetNS(netns); err != nil {
 		return nil, openError("socket", networkName(domain, typ, proto), nil, nil, err)

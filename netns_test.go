@@ -280,6 +280,7 @@ func TestNetNSBacklog(t *testing.T) {
 
 // What is no network namespace is refused before anything is looked up or opened.
 func TestNetNSRefused(t *testing.T) {
+	socktest.NeedProc(t)
 	open := func(path string) *os.File {
 		f, err := os.Open(path)
 		if errors.Is(err, os.ErrNotExist) {
@@ -360,6 +361,7 @@ func init() { socktest.Children["netns without return"] = netnsWithoutReturn }
 // Whoever has the right to enter a namespace need not have the right to return to
 // where it was: the thread is thrown away.
 func TestNetNSWithoutReturn(t *testing.T) {
+	socktest.NeedUserNS(t)
 	cmd := socktest.ChildCommand(t, "netns without return")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,

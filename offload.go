@@ -8,36 +8,37 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// SetOffload turns segmentation offload on or off, which moves many datagrams
-// through the kernel as one: see UDP_SEGMENT and UDP_GRO in udp(7). Nothing changes
-// but the speed. What is sent and received are single datagrams.
+// SetOffload turns segmentation offload on or off. With it, many datagrams pass through
+// the kernel as one; see UDP_SEGMENT and UDP_GRO in udp(7). Only the speed changes:
+// what is sent and received are still single datagrams.
 //
-//   - WriteBatch joins consecutive messages that go to one peer with equal OOB, and
-//     are of equal length, but for the last, which may be shorter. If the kernel refuses
-//     that, as a path for shorter datagrams makes it do, the messages are sent singly,
-//     and for ten minutes later ones to this peer that are as long as well.
-//   - Every method that receives takes merged datagrams apart, with equal senders
-//     and control data. What has been received and not been read yet waits in the
-//     UDPConn, where a passed deadline and Close apply to it; SyscallConn and File
-//     give access to the socket itself, and see neither that nor where merged
-//     datagrams come apart.
+//   - WriteBatch joins consecutive messages to the same peer that have the same OOB and
+//     the same length; the last may be shorter. If the kernel refuses a joined message,
+//     because the path carries only shorter datagrams for example, WriteBatch sends
+//     them one by one, and for ten minutes does so for messages to this peer that are
+//     as long.
+//   - All methods that receive split merged datagrams, which have the same sender and
+//     control data. Datagrams that have been received but not yet read are kept in the
+//     UDPConn, and deadlines and Close apply to them. SyscallConn and File give access
+//     to the socket itself: calls on it do not see these datagrams, nor where a merged
+//     datagram has to be split.
 //
 // The kernel drops a merged datagram as a whole, and counts it as one in
 // PacketInfo.Dropped.
 //
-// It pays where many datagrams of equal length go to one peer, or come from one. Where
-// each has another peer, as those of a DNS server, nothing is joined or merged: batches
-// cost what they cost without, and methods that receive one datagram cost a copy more.
-// Messages whose Buffers lie one behind the other in memory are sent without a copy.
-// [UDPConn.WriteSegments] and [UDPConn.ReadSegments] work on all of a merged datagram at
+// Offload pays if many datagrams of the same length go to one peer or come from one. If
+// each has another peer, as in a DNS server, nothing is joined or merged: batches cost
+// the same as without offload, and methods that receive one datagram cost one more
+// copy. Messages whose Buffers are adjacent in memory are sent without a copy.
+// [UDPConn.WriteSegments] and [UDPConn.ReadSegments] handle a whole merged datagram at
 // once.
 //
-// Turn it on before anything is received, as the Offload of a ListenConfig or Dialer
-// does: enabling it while datagrams are being read may truncate one. Turned off, messages
-// are sent singly again, and merged datagrams are still taken apart, as they are by a
-// UDPConn made of the socket later, in this process or in another.
+// Turn it on before receiving: enabling it while datagrams are being read may truncate
+// one. The Offload fields of [ListenConfig] and [Dialer] do so. Turning it off affects
+// only sending; merged datagrams are still split, also by a UDPConn that is later made
+// from the same socket, in this process or in another.
 //
-// A system without offload returns errors.ErrUnsupported, and nothing changes.
+// A system without offload returns [errors.ErrUnsupported], and nothing changes.
 func (c *UDPConn) SetOffload(on bool) error {
 	if !c.ok() {
 		return syscall.EINVAL

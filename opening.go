@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -31,7 +32,7 @@ type opening struct {
 	replaceStale bool
 	unixMode     fs.FileMode
 	unixOwner    *UnixOwner
-	file         *socketFile // that open has made, nil if there is none
+	file         socketFile // that open has made
 
 	refused bool // the system refused defaults that a Multipath TCP listener is to hand down
 
@@ -193,7 +194,7 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 	}
 	err := o.bindPassive(fd, &sa, local)
 	if o.groupOnly && lacksLink(local) && isErrno(err, sys.EINVAL) {
-		err = &ArgumentError{Arg: "group", Value: local, Why: "a group of one link needs its zone"}
+		err = &ArgumentError{Arg: "group", Value: local, Why: "a link-local group needs its zone"}
 	}
 	if err == nil && o.stream() {
 		err = fd.Listen(backlog(o.backlog))
@@ -205,8 +206,21 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 		o.file.remove()
 		return err
 	}
-	fd.SetAddrs(withZone(localAddr(fd), local), nil, false)
+	fd.SetAddrs(withZone(boundAddr(fd, &sa, local), local), nil, false)
 	return nil
+}
+
+// boundAddr is localAddr of a socket that was bound to local, which is sa. It shares the
+// path.
+func boundAddr(fd *netfd.FD, sa *sys.Sockaddr, local net.Addr) net.Addr {
+	var now sys.Sockaddr
+	if fd.Sockname(&now) != nil {
+		return nil
+	}
+	if path := socketPath(local); path != "" && bytes.Equal(now.Bytes(), sa.Bytes()) {
+		return &net.UnixAddr{Name: path, Net: unixNet(fd.Type)}
+	}
+	return decodeAddr(fd, &now)
 }
 
 func bind(fd *netfd.FD, sa *sys.Sockaddr, local net.Addr) error {

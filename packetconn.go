@@ -7,8 +7,8 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// PacketConn is a message socket of a family that package net does not know, such
-// as netlink.
+// PacketConn is a message socket of an address family that package net does not
+// support, such as netlink.
 type PacketConn struct {
 	conn
 }
@@ -18,7 +18,7 @@ var (
 	_ net.PacketConn = (*PacketConn)(nil)
 )
 
-// ReadFrom receives a message; what does not fit in b is lost.
+// ReadFrom receives a message. What does not fit in b is lost.
 func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
@@ -53,7 +53,7 @@ func (c *PacketConn) writeTo(b []byte, addr net.Addr) (int, error) {
 	}
 	var to sys.Sockaddr
 	if err := encodePeerFor(&to, c.fd, addr); err != nil {
-		return 0, c.destError("sendto", err)
+		return 0, err
 	}
 	return c.fd.SendTo(b, 0, &to)
 }

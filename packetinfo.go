@@ -10,66 +10,68 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// PacketInfo is the control data of a datagram: what the kernel reports about one that
-// was received, or what it is asked to do with one that is sent. A zero field means
-// "not reported" on receipt and "no preference" when sending.
+// PacketInfo is the control data of a datagram: what the kernel reports about a
+// datagram that was received, or is asked to do with one that is sent. A zero field
+// means "not reported" on receipt and "no preference" when sending.
 //
-// ParsePacketInfo reads it from the oob of ReadMsgUDP and of ReadBatch, for which
-// PacketInfoLen bytes are enough room; Append writes it for WriteMsgUDP and WriteBatch.
-// ListenConfig.PacketInfo turns on Local, Destination, Interface, TOS and TTL; package
-// sockopt has the options for the other fields.
+// [ParsePacketInfo] parses the oob of [UDPConn.ReadMsgUDP] and [UDPConn.ReadBatch],
+// which should have room for [PacketInfoLen] bytes. [PacketInfo.Append] makes control
+// data for [UDPConn.WriteMsgUDP] and [UDPConn.WriteBatch]. [ListenConfig.PacketInfo]
+// turns on Local, Destination, Interface, TOS and TTL; package sockopt has the options
+// for the other fields.
 type PacketInfo struct {
-	// Local is the address of this host at which a datagram arrived, or from which one
-	// is to be sent. When sending, a multicast group or 255.255.255.255 means no
-	// preference and gives the family only.
+	// Local is the address of this host at which a datagram arrived, or from which one is
+	// to be sent. When sending, a multicast group or 255.255.255.255 means no preference
+	// and determines only the family.
 	Local netip.Addr
 
 	// Destination is the address to which a datagram was sent. It differs from Local for
-	// multicast and broadcast over IPv4. It is ignored when sending.
+	// IPv4 multicast and broadcast. It is ignored when sending.
 	Destination netip.Addr
 
-	// OriginalDst is where a datagram was sent before it was redirected to this
-	// socket. It needs sockopt.ReceiveOriginalDst or ReceiveOriginalDst6, and is ignored
+	// OriginalDst is where a datagram was sent before it was redirected to this socket. It
+	// requires sockopt.ReceiveOriginalDst or sockopt.ReceiveOriginalDst6, and is ignored
 	// when sending.
 	OriginalDst netip.AddrPort
 
-	// Interface is the index of the network interface through which a datagram arrived,
-	// or through which one is to be sent.
+	// Interface is the index of the network interface on which a datagram arrived, or
+	// through which one is to be sent.
 	Interface int
 
-	// TOS is the type of service or traffic class: DSCP in the upper six bits, ECN
-	// in the lower two. It is valid only if HasTOS is true.
+	// TOS is the type of service or traffic class: DSCP in the upper six bits, ECN in the
+	// lower two. It is valid only if HasTOS is true.
 	TOS    uint8
 	HasTOS bool
 
 	// TTL is the time to live or hop limit with which a datagram arrived. It is valid only
 	// if HasTTL is true. It is ignored when sending, because a reply must not start with
-	// what was left of it; see sockopt.TTL for that.
+	// what was left of the sender's; use sockopt.TTL for that.
 	TTL    uint8
 	HasTTL bool
 
-	// Time is when the kernel received a datagram; it needs sockopt.TimestampNS,
-	// Timestamp or Timestamping. HardwareTime is when the network device received it; it
-	// needs Timestamping. Both are ignored when sending.
+	// Time is when the kernel received a datagram. It requires sockopt.TimestampNS,
+	// sockopt.Timestamp or sockopt.Timestamping. HardwareTime is when the network device
+	// received it, which requires Timestamping. Both are ignored when sending.
 	Time, HardwareTime time.Time
 
-	// Dropped is how many datagrams were lost before this one because the receive
-	// buffer was full, counted since the socket was made. It needs
-	// sockopt.ReceiveQueueOverflow. The kernel counts merged datagrams as one, see
+	// Dropped is how many datagrams the socket has dropped before this one because the
+	// receive buffer was full, counted since the socket was made. It requires
+	// sockopt.ReceiveQueueOverflow. The kernel counts merged datagrams as one; see
 	// UDPConn.SetOffload. It is ignored when sending.
 	Dropped uint32
 
-	// TxTime is when a datagram is to leave, in nanoseconds of the clock that
-	// sockopt.TxTime set. Zero is at once. It is not reported on receipt.
+	// TxTime is when a datagram is to be sent, in nanoseconds of the clock chosen with
+	// sockopt.TxTime. Zero means at once. It is not reported on receipt.
 	TxTime uint64
 }
 
-// PacketInfoLen is the size of a buffer that holds all control data from which
-// ParsePacketInfo reads, in bytes.
+// PacketInfoLen is the size in bytes of a buffer with room for all the control data
+// that [ParsePacketInfo] understands.
 const PacketInfoLen = 320
 
-// ParsePacketInfo reads control data. It skips messages that have no field in
-// PacketInfo, and fails with syscall.EINVAL if oob is not control data or was cut off.
+// ParsePacketInfo parses control data. It skips messages that have no field in
+// [PacketInfo]. It fails with [syscall.EINVAL] if oob is not control data or is
+// truncated.
 func ParsePacketInfo(oob []byte) (PacketInfo, error) {
 	var p PacketInfo
 	for len(oob) > 0 {
@@ -152,14 +154,14 @@ func (p *PacketInfo) readOriginalDst(b []byte) (ok bool) {
 	return p.OriginalDst.IsValid()
 }
 
-// Append appends p as control data to oob, which is empty or control data already, and
-// returns the extended slice. To reply from the address a datagram was sent to, parse
-// its control data and pass the Local you find to Append.
+// Append appends p as control data to oob, which must be empty or already contain
+// control data, and returns the extended slice. To reply from the address a datagram
+// was sent to, parse its control data and pass the Local you find to Append.
 //
-// Local must be of the family of the socket: an IPv6 socket that sends over IPv4 takes
-// an IPv4-mapped address, which is what it reports on receipt. If there is an Interface
-// and no Local, such a socket needs ::ffff:0.0.0.0 as Local; otherwise the kernel
-// refuses the data with syscall.EINVAL.
+// Local must be of the socket's family: an IPv6 socket that sends over IPv4 takes an
+// IPv4-mapped address, which is also what it reports on receipt. If Interface is set
+// and Local is not, such a socket needs ::ffff:0.0.0.0 as Local; otherwise the kernel
+// rejects the data with [syscall.EINVAL].
 func (p PacketInfo) Append(oob []byte) []byte {
 	local, asks, index := p.Local, p.Local.IsValid() || p.Interface != 0, p.Interface
 	if index != int(int32(index)) {

@@ -3,6 +3,7 @@
 package sockets_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -22,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
@@ -39,10 +41,7 @@ func TestPacketInfoReply(t *testing.T) {
 		{"mapped", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo6}, "::ffff:127.0.0.2"},
 		{"mapped, of IPv4", "[::]:0", "127.0.0.2", []sockopt.Option[bool]{sockopt.ReceivePacketInfo}, "127.0.0.2"},
 	}
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip("no loopback interface called lo: ", err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			network := "udp"
@@ -163,6 +162,48 @@ func TestPacketInfoTimeUnits(t *testing.T) {
 	}
 }
 
+// A device's time and the kernel's are two fields, and come in one message or in two.
+func TestPacketInfoBothTimes(t *testing.T) {
+	times := func(software, hardware int64) []byte {
+		oob := make([]byte, unix.CmsgSpace(3*int(unsafe.Sizeof(unix.Timespec{}))))
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+		h.Level, h.Type = unix.SOL_SOCKET, unix.SO_TIMESTAMPING
+		h.SetLen(unix.CmsgLen(3 * int(unsafe.Sizeof(unix.Timespec{}))))
+		*(*[3]unix.Timespec)(unsafe.Pointer(&oob[unix.CmsgLen(0)])) = [3]unix.Timespec{unix.NsecToTimespec(software), {}, unix.NsecToTimespec(hardware)}
+		return oob
+	}
+	for name, oob := range map[string][]byte{
+		"one message": times(5e9, 7e9),
+		"two":         append(times(5e9, 0), times(0, 7e9)...),
+		"two, turned": append(times(0, 7e9), times(5e9, 0)...),
+	} {
+		p, err := ParsePacketInfo(oob)
+		if err != nil || !p.Time.Equal(time.Unix(5, 0)) || !p.HardwareTime.Equal(time.Unix(7, 0)) {
+			t.Errorf("%s: %v, %v, %v, want 5 and 7 seconds", name, p.Time, p.HardwareTime, err)
+		}
+	}
+}
+
+// TestPacketInfoTxTime has the kernel take the time at which a datagram is to leave, and
+// refuse it from a socket without a clock.
+func TestPacketInfoTxTime(t *testing.T) {
+	c := conntest.OpenUDP(t, "udp4")
+	to := c.LocalAddr().(*net.UDPAddr)
+	err := sockopt.TxTime.Set(c, sockopt.TxTimeConfig{Clock: unix.CLOCK_MONOTONIC})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	socktest.Check(t, err)
+	oob := PacketInfo{TxTime: 1}.Append(nil) // long ago
+	_, _, err = c.WriteMsgUDP([]byte("now"), oob, to)
+	socktest.Check(t, err)
+	conntest.LimitTime(t, c)
+	conntest.WantMessage(t, c, "now")
+	if _, _, err := conntest.OpenUDP(t, "udp4").WriteMsgUDP([]byte("x"), oob, to); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a time for a socket without a clock: %v, want EINVAL", err)
+	}
+}
+
 func TestPacketInfoAppendLeavesGroupsAlone(t *testing.T) {
 	p := PacketInfo{Local: netip.MustParseAddr("ff02::1")}
 	if oob := p.Append(nil); len(oob) != 0 {
@@ -207,6 +248,8 @@ func TestParsePacketInfoLengths(t *testing.T) {
 		{"IP_TTL", unix.SOL_IP, unix.IP_TTL, 1, false},
 		{"IPV6_HOPLIMIT", unix.SOL_IPV6, unix.IPV6_HOPLIMIT, 4, false},
 		{"SO_RXQ_OVFL", unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 4, false},
+		{"IP_ORIGDSTADDR", unix.SOL_IP, unix.IP_ORIGDSTADDR, 16, false},
+		{"IPV6_ORIGDSTADDR", unix.SOL_IPV6, unix.IPV6_ORIGDSTADDR, 28, false},
 		{"SCM_TIMESTAMP", unix.SOL_SOCKET, unix.SCM_TIMESTAMP, 2 * word, true},
 		{"SCM_TIMESTAMPNS", unix.SOL_SOCKET, unix.SCM_TIMESTAMPNS, 2 * word, true},
 		{"SCM_TIMESTAMPING", unix.SOL_SOCKET, unix.SO_TIMESTAMPING, 6 * word, true},
@@ -216,6 +259,9 @@ func TestParsePacketInfoLengths(t *testing.T) {
 			h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
 			h.Level, h.Type = tt.level, tt.typ
 			h.SetLen(unix.CmsgLen(n))
+			if family := oob[unix.CmsgLen(0):]; n >= 2 && (tt.typ == unix.IP_ORIGDSTADDR || tt.typ == unix.IPV6_ORIGDSTADDR) {
+				binary.NativeEndian.PutUint16(family, map[int32]uint16{unix.SOL_IP: unix.AF_INET, unix.SOL_IPV6: unix.AF_INET6}[tt.level])
+			}
 			bad := n < tt.length || tt.fixed && n > tt.length
 			if tt.fixed && n == tt.length/word*4 {
 				bad = false // of a 32-bit system
@@ -249,6 +295,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(PacketInfo{Local: netip.MustParseAddr("127.0.0.1"), Interface: 7}.Append(nil))
 	f.Add(PacketInfo{Local: netip.MustParseAddr("::1"), Interface: 7, TOS: 3, HasTOS: true}.Append(nil))
+	f.Add(sys.AppendPktinfo6(nil, 0, netip.MustParseAddr("::ffff:255.255.255.255").As16()))
 	for _, level := range []int{-1, sys.IPPROTO_IP, sys.IPPROTO_IPV6, sys.SOL_SOCKET} {
 		oob, data := sys.AppendCmsg(nil, level, -1, 20)
 		copy(data, "\xc0\x00\x02\x01 and the rest")
@@ -259,8 +306,8 @@ func FuzzParsePacketInfo(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.Local.IsMulticast() {
-			p.Local = netip.Addr{}
+		if p.Local.IsMulticast() || p.Local.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+			p.Local = netip.Addr{} // which nothing is sent from
 		}
 		p.Local = p.Local.WithZone("") // zones come and go with interfaces
 		p.Destination, p.Time, p.Dropped = netip.Addr{}, time.Time{}, 0
@@ -281,10 +328,7 @@ func FuzzParsePacketInfo(f *testing.F) {
 
 // A dual-stack socket asks for an interface alone in the family that it sends over.
 func TestPacketInfoInterfaceAlone(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	c := conntest.OpenUDP(t, "udp")
 	tests := []struct{ network, local string }{
 		{"udp4", "::ffff:0.0.0.0"},
@@ -461,73 +505,12 @@ func TestTimestamping(t *testing.T) {
 	}
 }
 
-// TestListenConfigPacketInfo receives from every family that a socket serves.
-func TestListenConfigPacketInfo(t *testing.T) {
-	for _, tt := range []struct{ name, network, listen, from, local string }{
-		{"IPv4", "udp4", "0.0.0.0:0", "127.0.0.2", "127.0.0.2"},
-		{"IPv6", "udp6", "[::]:0", "::1", "::1"},
-		{"both, from IPv6", "udp", "[::]:0", "::1", "::1"},
-		{"both, from IPv4", "udp", "[::]:0", "127.0.0.2", "::ffff:127.0.0.2"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			lc := ListenConfig{PacketInfo: true}
-			pc, err := lc.ListenPacket(t.Context(), tt.network, tt.listen)
-			if err != nil {
-				t.Skip(err)
-			}
-			defer pc.Close()
-			server := pc.(*UDPConn)
-			ap := netip.AddrPortFrom(netip.MustParseAddr(tt.from), uint16(server.LocalAddr().(*net.UDPAddr).Port))
-			client := conntest.ConnectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
-			conntest.LimitTime(t, client, server)
-			ttl, tos := sockopt.TTL, sockopt.TOS
-			if ap.Addr().Is6() {
-				ttl, tos = sockopt.UnicastHops, sockopt.TrafficClass
-			}
-			if err := ttl.Set(client, 7); err != nil {
-				t.Fatal(err)
-			}
-			if err := tos.Set(client, 0x28); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := client.Write([]byte("?")); err != nil {
-				t.Fatal(err)
-			}
-			p, _ := conntest.ReadInfo(t, server)
-			local := netip.MustParseAddr(tt.local)
-			want := PacketInfo{Local: local, Destination: local, Interface: p.Interface, TOS: 0x28, HasTOS: true, TTL: 7, HasTTL: true}
-			if p != want || p.Interface == 0 {
-				t.Errorf("PacketInfo %+v, want %+v", p, want)
-			}
-		})
-	}
-	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": ""} {
-		lc := ListenConfig{PacketInfo: true}
-		if network == "unix" {
-			c, err := lc.ListenPacket(t.Context(), "unixgram", address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Close()
-			continue
-		}
-		l, err := lc.Listen(t.Context(), network, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-	}
-}
-
 // An index of more than 32 bits names no interface, and not the one of its low bits.
 func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("an int has 32 bits")
 	}
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	low32 := int64(1) << 32
 	for _, network := range []string{"udp4", "udp6"} {
 		a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)

@@ -9,26 +9,26 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Connect makes addr the peer, instead of the one there may be: from then on Write
-// sends there, and only what comes from there is received. Queued datagrams stay.
+// Connect makes addr the peer of the socket, replacing any other: from then on Write
+// sends to it, and only datagrams from it are received. Datagrams that are already
+// queued stay in the queue. After an error the peer is unchanged.
 //
-// A socket that is not bound to an address goes on sending from the one that the
-// kernel chose for its last peer, if that can reach the new one. Disconnect comes
-// first where it is to be chosen again. After an error the peer is as before.
+// If the socket is not bound to an address, it keeps sending from the one that the
+// kernel chose for the previous peer, if the new peer can be reached from there. To
+// have it chosen again, call Disconnect first.
 func (c *UDPConn) Connect(addr net.Addr) error { return c.setPeer(addr) }
 
-// Disconnect leaves the socket without a peer. It keeps its local port, also one
+// Disconnect removes the peer of the socket. The socket keeps its local port, even one
 // that the kernel chose, and the interface to which it was bound before it got a peer
 // with a zone.
 //
-// Linux does not let go of the peer of an IPv6 socket, which would receive datagrams of
-// no other one ever after. There Disconnect leaves the peer alone and fails with an
-// error that matches errors.ErrUnsupported; Connect gives the socket another peer, and
-// a new socket has none. A "udp" socket for both families is an IPv6 socket.
+// On Linux this does not work for IPv6 sockets, which include "udp" sockets that serve
+// both families: the kernel would keep receiving from the previous peer only. There
+// Disconnect changes nothing and returns an error that matches [errors.ErrUnsupported].
+// Call Connect to set another peer, or make a new socket.
 func (c *UDPConn) Disconnect() error { return c.removePeer() }
 
-// Connect makes addr the peer of a datagram socket, instead of the one there may
-// be.
+// Connect makes addr the peer of a datagram socket, replacing any other.
 func (c *UnixConn) Connect(addr net.Addr) error {
 	if c.ok() && c.fd.Type != sys.SOCK_DGRAM {
 		return socketError("connect", c.fd, plain(addr), notDatagram(c.fd))
@@ -36,7 +36,7 @@ func (c *UnixConn) Connect(addr net.Addr) error {
 	return c.setPeer(addr)
 }
 
-// Disconnect leaves a datagram socket without a peer. It keeps its name.
+// Disconnect removes the peer of a datagram socket. The socket keeps its name.
 func (c *UnixConn) Disconnect() error {
 	if c.ok() && c.fd.Type != sys.SOCK_DGRAM {
 		return socketError("disconnect", c.fd, nil, notDatagram(c.fd))
@@ -45,7 +45,7 @@ func (c *UnixConn) Disconnect() error {
 }
 
 func notDatagram(fd *netfd.FD) error {
-	return &RoleError{Socket: kindName(fd), Role: "socket that changes its peer", Why: "it is no datagram socket"}
+	return &RoleError{Socket: kindName(fd), Role: "socket that changes its peer", Why: "it is not a datagram socket"}
 }
 
 func (c *conn) setPeer(addr net.Addr) error {

@@ -109,12 +109,19 @@ func TestConnectRefused(t *testing.T) {
 	a, b := conntest.Packets(t, "udp4"), conntest.Packets(t, "udp4")
 	u := a.(*sockets.UDPConn)
 	socktest.Check(t, u.Connect(b.LocalAddr()))
-	var addrError *net.AddrError
-	for _, to := range []net.Addr{nil, (*net.UDPAddr)(nil), &net.TCPAddr{Port: 1}, &net.UDPAddr{IP: net.IPv6loopback, Port: 1}} {
-		err := u.Connect(to)
+	for _, tt := range []struct {
+		to   net.Addr
+		want string
+	}{
+		{nil, "missing address"},
+		{(*net.UDPAddr)(nil), "missing address"},
+		{&net.TCPAddr{Port: 1}, "sockets: invalid address :1: one of network tcp does not fit the ipv4 datagram socket"},
+		{&net.UDPAddr{IP: net.IPv6loopback, Port: 1}, "address ::1: non-IPv4 address"},
+	} {
+		err := u.Connect(tt.to)
 		var op *net.OpError
-		if !errors.As(err, &op) || op.Op != "connect" || socktest.IsNil(to) != (op.Addr == nil) || !socktest.IsNil(to) && !errors.As(err, &addrError) {
-			t.Errorf("Connect(%v): %v, want *net.AddrError", to, err)
+		if !errors.As(err, &op) || op.Op != "connect" || socktest.IsNil(tt.to) != (op.Addr == nil) || op.Err.Error() != tt.want {
+			t.Errorf("Connect(%v): %v, want %s", tt.to, err, tt.want)
 		}
 	}
 	if diff := cmp.Diff(b.LocalAddr(), u.RemoteAddr()); diff != "" {
@@ -142,7 +149,11 @@ func TestDisconnectedName(t *testing.T) {
 	socktest.CloseLater(t, a)
 	b := conntest.Packets(t, "unixgram")
 	socktest.Check(t, a.Connect(b.LocalAddr()))
-	socktest.Check(t, a.Disconnect())
+	if err := a.Disconnect(); errors.Is(err, syscall.EINVAL) {
+		t.Skip("a unix socket keeps its peer: ", err) // in gVisor
+	} else {
+		socktest.Check(t, err)
+	}
 	if got := a.LocalAddr().String(); got != path {
 		t.Errorf("name %q after Disconnect, want %q", got, path)
 	}
@@ -316,6 +327,8 @@ func TestDisconnectHears(t *testing.T) {
 					return o
 				}
 				p := open(peer)
+				// The kernel notes the way there, which has to be the final one.
+				wantArrival(t, p, "self", func(b []byte) error { _, err := p.WriteTo(b, p.LocalAddr()); return err })
 				socktest.Check(t, c.Connect(p.LocalAddr()))
 				err := c.Disconnect()
 				if errors.Is(err, errors.ErrUnsupported) {
@@ -326,6 +339,9 @@ func TestDisconnectHears(t *testing.T) {
 						_, err := unix.Getpeername(fd)
 						return err
 					})
+					// And both go on talking to each other.
+					wantArrival(t, c, peer, func(b []byte) error { _, err := p.WriteTo(b, c.LocalAddr()); return err })
+					wantArrival(t, p, "an answer", func(b []byte) error { _, err := c.Write(b); return err })
 					return
 				}
 				socktest.Check(t, err)

@@ -8,23 +8,24 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// WriteSegments sends b to addr in datagrams of size bytes each, of which the last may
-// be shorter. The zero AddrPort means the peer of a connected socket. An empty b
-// is one empty datagram.
+// WriteSegments sends b to addr in datagrams of size bytes each; the last may be
+// shorter. The zero addr means the peer of a connected socket. An empty b is sent as
+// one empty datagram.
 //
-// The kernel gets many datagrams at once and cuts them up, see UDP_SEGMENT in udp(7),
-// whether SetOffload was called or not. Where the system lacks that, or refuses it for
-// this size or this peer, they are sent singly.
+// The kernel gets many datagrams at once and splits them, see UDP_SEGMENT in udp(7),
+// whether SetOffload is on or not. Where the system lacks this, or refuses it for this
+// size or this peer, the datagrams are sent one by one.
 //
-// It returns how much of b was sent. If an error cut that short, the datagrams before
-// b[n:] were sent and the one that begins there was not. It allocates nothing, obeys the
-// write deadline, and is safe for concurrent use; the datagrams of one call may come
-// between those of another.
+// WriteSegments returns how much of b was sent. If it returns an error, the datagrams
+// before b[n:] were sent, and the one that begins there was not. It does not allocate.
+// It obeys the write deadline and is safe for concurrent use; the datagrams of
+// concurrent calls may alternate.
 func (c *UDPConn) WriteSegments(b []byte, size int, addr netip.AddrPort) (n int, err error) {
 	return c.WriteMsgSegments(b, nil, size, addr)
 }
 
-// WriteMsgSegments is WriteSegments for datagrams that have the control data oob each.
+// WriteMsgSegments is like WriteSegments, and sends the control data oob with each
+// datagram.
 func (c *UDPConn) WriteMsgSegments(b, oob []byte, size int, addr netip.AddrPort) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -32,7 +33,7 @@ func (c *UDPConn) WriteMsgSegments(b, oob []byte, size int, addr netip.AddrPort)
 	var to sys.Sockaddr
 	switch {
 	case size <= 0:
-		err = &ArgumentError{Arg: "size", Value: size, Why: "a datagram of a segmented write has at least 1 byte"}
+		err = &ArgumentError{Arg: "size", Value: size, Why: "must be at least 1 byte"}
 	case addr.IsValid() || !c.fd.Connected():
 		err = c.setNameAddrPort(&to, "sendmsg", addr)
 	}
@@ -45,18 +46,20 @@ func (c *UDPConn) WriteMsgSegments(b, oob []byte, size int, addr netip.AddrPort)
 	return n, nil
 }
 
-// ReadSegments receives one datagram into b, or several that came from addr in a row and
-// that the kernel has merged. b[:n] holds datagrams of size bytes each, of which the last
-// may be shorter.
+// ReadSegments receives into b one datagram, or several consecutive ones from addr that
+// the kernel has merged. b[:n] then holds datagrams of size bytes each; the last may be
+// shorter.
 //
-// The kernel merges only after SetOffload. Without, and where the system lacks that,
-// there is one datagram, and size is n.
+// The kernel merges datagrams only if SetOffload is on. Otherwise, and on systems that
+// lack it, there is one datagram, and size is n.
 //
-// A b of 65535 bytes has room for whatever is merged. If b is shorter, what does not fit
-// is received next, and if it is too short for a single datagram the call fails with an
-// error that matches io.ErrShortBuffer: b is full and addr is valid, but the rest of the
-// datagram is lost. It allocates nothing, obeys the read deadline, and is safe for
-// concurrent use.
+// A b of 65535 bytes has room for anything that can be merged. If b is shorter, the
+// datagrams that do not fit are returned by the next call. If b is too short for a
+// single datagram, the error matches [io.ErrShortBuffer]: b is full and addr is valid,
+// but the rest of that datagram is lost.
+//
+// ReadSegments does not allocate. It obeys the read deadline and is safe for concurrent
+// use.
 func (c *UDPConn) ReadSegments(b []byte) (n, size int, addr netip.AddrPort, err error) {
 	n, _, flags, size, addr, err := c.ReadMsgSegments(b, nil)
 	if err == nil && flags&sys.MSG_TRUNC != 0 {
@@ -65,9 +68,10 @@ func (c *UDPConn) ReadSegments(b []byte) (n, size int, addr netip.AddrPort, err 
 	return n, size, addr, err
 }
 
-// ReadMsgSegments is ReadSegments with control data, which are stored in oob and which
-// the merged datagrams have in common. flags are those of recvmsg(2): a datagram that is
-// too long for b is no error, but has MSG_TRUNC there.
+// ReadMsgSegments is like ReadSegments, and also receives control data into oob, which
+// all merged datagrams have in common. It returns the length of the control data and
+// the flags of recvmsg(2). A datagram that is too long for b is not an error here, but
+// sets MSG_TRUNC in flags.
 func (c *UDPConn) ReadMsgSegments(b, oob []byte) (n, oobn, flags, size int, addr netip.AddrPort, err error) {
 	if !c.ok() {
 		return 0, 0, 0, 0, netip.AddrPort{}, syscall.EINVAL

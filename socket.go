@@ -15,17 +15,17 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Socket is a socket without a role yet. Options are set on it and it is bound;
-// then Listen, Connect, Conn, Listener or PacketConn makes it a listener or a
-// connection.
+// Socket is a socket that does not have a role yet. Set its options and bind it; then
+// Listen, Connect, Conn, Listener or PacketConn makes it a listener or a connection.
 //
-// Taking a role moves the descriptor into the value returned and leaves the Socket
-// empty: its Close does nothing from then on, and every other method fails with
-// net.ErrClosed. So defer s.Close() is always right. A role that cannot be taken
-// leaves the Socket as it was.
+// Taking a role moves the descriptor into the returned value and leaves the Socket
+// empty. From then on its Close does nothing, and its other methods fail with
+// [net.ErrClosed]. So defer s.Close() is always right. If a role cannot be taken, the
+// Socket is unchanged.
 //
-// Methods may be called concurrently; of several that take a role one succeeds.
-// While Connect waits, the others fail with EALREADY, and Close ends it.
+// Methods may be called concurrently. If several calls take a role at once, one
+// succeeds. While Connect waits, other methods fail with EALREADY, and Close ends the
+// wait.
 type Socket struct {
 	fd atomic.Pointer[netfd.FD] // nil once moved or closed
 
@@ -40,11 +40,13 @@ type Socket struct {
 
 var _ syscall.Conn = (*Socket)(nil)
 
-// New makes a socket for one of the networks of Dialer.DialContext. Without a
-// family in its name, an internet socket is IPv6 and speaks IPv4 as well, if the
-// system allows. A TCP socket starts with NoDelay and KeepAlive on, as package
-// net's connections do, and ReuseAddr, so that a server can start again while
-// connections of the last one linger; other sockets start without ReuseAddr.
+// New makes a socket for network, which is one of those of [Dialer.DialContext]. If the
+// network's name does not say which IP version, the socket is an IPv6 socket that also
+// carries IPv4, where the system allows it.
+//
+// A TCP socket starts with NoDelay and KeepAlive on, as connections of package net do,
+// and with ReuseAddr on, so that a server can restart while connections of its
+// predecessor linger. Other sockets start without ReuseAddr.
 func New(network string) (*Socket, error) { return newSocket(nil, network) }
 
 func newSocket(netns *os.File, network string) (*Socket, error) {
@@ -61,9 +63,9 @@ func newSocket(netns *os.File, network string) (*Socket, error) {
 	return wrapSocket(network, fd, err)
 }
 
-// NewRaw makes a socket of any family, type and protocol that the kernel knows,
-// see socket(2), and leaves its options as they are. It is close-on-exec and
-// non-blocking without flags in typ.
+// NewRaw makes a socket of any family, type and protocol that the kernel supports, and
+// changes none of its options. See socket(2). The socket is always close-on-exec and
+// non-blocking; typ needs no flags for that.
 func NewRaw(domain, typ, proto int) (*Socket, error) { return newRawSocket(nil, domain, typ, proto) }
 
 func newRawSocket(netns *os.File, domain, typ, proto int) (*Socket, error) {
@@ -107,11 +109,11 @@ func (s *Socket) use() (*netfd.FD, error) {
 	return nil, net.ErrClosed
 }
 
-// Bind gives the socket a local address. Port 0 lets the kernel choose, and a
-// *net.UnixAddr with an empty name gets an abstract one. See bind(2).
+// Bind sets the local address of the socket. Port 0 lets the kernel choose, and a
+// [*net.UnixAddr] with an empty name gets an abstract name. See bind(2).
 //
-// It changes no option: ReuseAddr is on for the TCP sockets of New, and otherwise
-// what it was set to before, which for NewRaw is off.
+// It does not change options: ReuseAddr is on for TCP sockets made by [New], off for
+// sockets made by [NewRaw], and otherwise what it was set to.
 func (s *Socket) Bind(addr net.Addr) error {
 	addr = plain(addr)
 	fd, err := s.use()
@@ -132,12 +134,14 @@ func (s *Socket) bind(fd *netfd.FD, addr net.Addr) error {
 	if err := fd.Bind(&sa); err != nil {
 		return err
 	}
-	s.file.Store(socketFileAt(addr))
+	file := socketFileAt(addr)
+	s.file.Store(&file)
 	fd.SetLocal(localAddr(fd))
 	return nil
 }
 
-// SyscallConn returns access to the descriptor, also after it has moved.
+// SyscallConn returns access to the descriptor. It also works after the descriptor has
+// moved.
 func (s *Socket) SyscallConn() (syscall.RawConn, error) {
 	fd, err := s.use()
 	if err != nil {
@@ -146,7 +150,7 @@ func (s *Socket) SyscallConn() (syscall.RawConn, error) {
 	return (*rawConn)(fd), nil
 }
 
-// File returns a file with a copy of the descriptor; the caller closes both.
+// File returns a file that uses a copy of the descriptor. The caller must close both.
 func (s *Socket) File() (*os.File, error) {
 	fd, err := s.use()
 	var f *os.File
@@ -159,7 +163,8 @@ func (s *Socket) File() (*os.File, error) {
 	return f, nil
 }
 
-// Close closes the socket. It does nothing if it has moved, or was closed before.
+// Close closes the socket. It does nothing if the descriptor has moved or the socket is
+// already closed.
 func (s *Socket) Close() error {
 	fd := s.fd.Swap(nil)
 	if fd == nil {
@@ -168,8 +173,7 @@ func (s *Socket) Close() error {
 	return socketError("close", fd, nil, fd.Close())
 }
 
-// LocalAddr returns the local address, nil if there is none, or if the Socket is
-// empty.
+// LocalAddr returns the local address, or nil if there is none or the Socket is empty.
 func (s *Socket) LocalAddr() net.Addr {
 	fd := s.fd.Load()
 	if fd == nil {
@@ -184,7 +188,7 @@ func (s *Socket) LocalAddr() net.Addr {
 	return addr
 }
 
-// RemoteAddr returns the peer's address, nil if there is none, or if the Socket is
+// RemoteAddr returns the address of the peer, or nil if there is none or the Socket is
 // empty.
 func (s *Socket) RemoteAddr() net.Addr {
 	fd := s.fd.Load()
@@ -197,7 +201,7 @@ func (s *Socket) RemoteAddr() net.Addr {
 	return peerAddr(fd)
 }
 
-// Family returns the address family, AF_INET and so on, or 0 if the Socket is empty.
+// Family returns the address family, such as AF_INET, or 0 if the Socket is empty.
 func (s *Socket) Family() int {
 	if fd := s.fd.Load(); fd != nil {
 		return fd.Family
@@ -205,7 +209,7 @@ func (s *Socket) Family() int {
 	return 0
 }
 
-// Type returns the socket type, SOCK_STREAM and so on, or 0 if the Socket is empty.
+// Type returns the socket type, such as SOCK_STREAM, or 0 if the Socket is empty.
 func (s *Socket) Type() int {
 	if fd := s.fd.Load(); fd != nil {
 		return fd.Type
@@ -213,7 +217,8 @@ func (s *Socket) Type() int {
 	return 0
 }
 
-// Protocol returns the protocol the socket was made with, 0 for the usual one.
+// Protocol returns the protocol with which the socket was made. 0 means the default of
+// its family and type.
 func (s *Socket) Protocol() int {
 	if fd := s.fd.Load(); fd != nil {
 		return fd.Proto
@@ -221,19 +226,19 @@ func (s *Socket) Protocol() int {
 	return 0
 }
 
-// Listening asks the kernel whether the socket listens.
+// Listening reports whether the socket listens. It asks the kernel.
 func (s *Socket) Listening() bool {
 	fd := s.fd.Load()
 	return fd != nil && listening(fd)
 }
 
-// Connected asks the kernel whether the socket has a peer.
+// Connected reports whether the socket has a peer. It asks the kernel.
 func (s *Socket) Connected() bool {
 	fd := s.fd.Load()
 	return fd != nil && peerAddr(fd) != nil
 }
 
-// String describes the socket: family, type, state and addresses.
+// String describes the socket: its family, type, state and addresses.
 func (s *Socket) String() string {
 	fd := s.fd.Load()
 	if fd == nil {
@@ -286,8 +291,8 @@ func typeName(typ int) string {
 	return fmt.Sprintf("type %d", typ)
 }
 
-// Pair makes two connected unix sockets, of network "unix", "unixgram" or
-// "unixpacket". They have no names. See socketpair(2).
+// Pair makes two unix sockets that are connected to each other and have no names. The
+// network must be "unix", "unixgram" or "unixpacket". See socketpair(2).
 func Pair(network string) (a, b *UnixConn, err error) {
 	k, err := kindOf(network, unixNetworks)
 	var fds [2]*netfd.FD
@@ -339,9 +344,9 @@ func (s *Socket) moveConn(fd *netfd.FD) error {
 	return nil
 }
 
-// Listen makes the socket accept connections, of which backlog may wait; 0 means
-// as many as the system allows. The result is a *TCPListener, *UnixListener or
-// *StreamListener. See listen(2).
+// Listen makes the socket accept connections. Up to backlog connections may wait to be
+// accepted; 0 means the most that the system allows. The result is a *TCPListener,
+// *UnixListener or *StreamListener. See listen(2).
 func (s *Socket) Listen(backlog int) (net.Listener, error) {
 	fd, err := s.lock()
 	defer s.unlock()
@@ -368,12 +373,16 @@ func (s *Socket) listen(fd *netfd.FD, n int) (net.Listener, error) {
 	if err := s.move(fd); err != nil {
 		return nil, err
 	}
-	return newListener(newCore(fd, true), s.file.Load()), nil
+	var file socketFile
+	if bound := s.file.Load(); bound != nil {
+		file = *bound
+	}
+	return newListener(newCore(fd, true), file), nil
 }
 
-// Conn gives the socket the role of a connection: for a descriptor that was handed
-// over connected, and for datagrams. The result is of the types that Connect
-// returns. It fails on a socket that listens.
+// Conn makes the socket a connection without connecting it. It is for a descriptor that
+// was connected by another program, and for datagram sockets. The types of the result
+// are those of Connect. It fails if the socket listens.
 func (s *Socket) Conn() (net.Conn, error) {
 	fd, err := s.lock()
 	defer s.unlock()
@@ -389,8 +398,8 @@ func (s *Socket) Conn() (net.Conn, error) {
 	return newConn(fd), nil
 }
 
-// PacketConn gives the socket the role of one that sends and receives messages.
-// The result is a *UDPConn, *IPConn, *UnixConn or *PacketConn. It fails on a stream.
+// PacketConn makes the socket one that sends and receives messages. The result is a
+// *UDPConn, *IPConn, *UnixConn or *PacketConn. It fails if the socket is a stream.
 func (s *Socket) PacketConn() (net.PacketConn, error) {
 	fd, err := s.lock()
 	defer s.unlock()
@@ -416,19 +425,20 @@ func (s *Socket) PacketConn() (net.PacketConn, error) {
 	return c, nil
 }
 
-// Listener gives a socket that listens already the role of a listener: for a
-// descriptor that was handed over. Accepted TCP connections get package net's
-// defaults, and a *UnixListener does not remove the socket's file unless told to.
+// Listener makes a socket that already listens a listener, for a descriptor that
+// another program made. Accepted TCP connections get the defaults of package net. A
+// *UnixListener does not remove the socket's file unless
+// [UnixListener.SetUnlinkOnClose] tells it to.
 func (s *Socket) Listener() (net.Listener, error) { return noListenConfig.Adopt(s) }
 
-// Adopt is [Socket.Listener] with the options of lc. Options are set on the socket and,
-// where the kernel does not hand them down, on accepted connections; KeepAlive,
-// KeepAliveConfig, Format and the buffer sizes are those of accepted connections. A
-// Backlog other than zero replaces the socket's. Options that a Multipath TCP socket takes
-// without effect are an error. The other fields are about making a
-// socket and have no effect.
+// Adopt is like [Socket.Listener], with the options of lc. Options are set on the
+// socket and, where the kernel does not pass them on, on accepted connections.
+// KeepAlive, KeepAliveConfig, Format and the buffer sizes apply to accepted
+// connections. A Backlog other than zero replaces that of the socket. Options that a
+// Multipath TCP socket would accept without effect are an error. The other fields are
+// for making a socket and have no effect.
 //
-// After an error s is as before, except for options that were set until then.
+// After an error s is unchanged, except for options that have already been set.
 func (lc *ListenConfig) Adopt(s *Socket) (net.Listener, error) {
 	if s == nil {
 		return nil, socketError("listener", nil, nil, &ArgumentError{Arg: "socket", Value: nil, Why: "must not be nil"})

@@ -12,14 +12,14 @@ import (
 )
 
 // Connect connects the socket to addr, waits until the connection is established or ctx
-// ends, and returns the connection. A datagram socket gets addr as its peer, without
-// waiting. See connect(2).
+// ends, and returns the connection. On a datagram socket it sets the peer and does not
+// wait. See connect(2).
 //
-// If the listener of a unix stream has no room for another connection, Connect tries
-// again until ctx ends, unlike Dial; the error matches ErrWouldBlock then.
+// If the listener of a unix stream has no room for another connection, Connect keeps
+// trying until ctx ends, unlike Dial. The error then matches [ErrWouldBlock].
 //
-// After an error the Socket is as before the call and may be connected elsewhere, if
-// the system allows it: Linux does, others need a new socket.
+// After an error the Socket is as it was before the call, and can be connected to
+// another address if the system allows it: Linux does, other systems need a new socket.
 //
 // The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn, *StreamConn or *PacketConn.
 func (s *Socket) Connect(ctx context.Context, addr net.Addr) (net.Conn, error) {
@@ -153,12 +153,12 @@ func (s *Socket) connected(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr) (net
 	return newConn(fd), nil
 }
 
-// ConnectNoWait is Connect without waiting: the connection that it returns may not be
-// established yet. Its first Read or Write waits for that, within its deadline, and
-// reports the error if there is one.
+// ConnectNoWait is like Connect, but does not wait: the connection that it returns may
+// not be established yet. Its first Read or Write waits until it is, within the
+// deadline, and reports the error if it fails.
 //
-// With sockopt.FastOpenConnect, the kernel sends nothing until the first Write, so a
-// Read before it waits for ever unless it has a deadline.
+// With [sockopt.FastOpenConnect], the kernel sends nothing before the first Write, so a
+// Read before that waits indefinitely unless it has a deadline.
 func (s *Socket) ConnectNoWait(addr net.Addr) (net.Conn, error) {
 	addr = plain(addr)
 	fd, err := s.lock()
@@ -193,9 +193,10 @@ func (s *Socket) connectNoWait(fd *netfd.FD, addr net.Addr) (net.Conn, error) {
 	return s.connected(fd, addr, &peer)
 }
 
-// SetDeadline makes Connect fail with os.ErrDeadlineExceeded once t has passed, also
-// one that waits already. A zero t means to wait as long as the context of Connect
-// says. The connection starts without a deadline.
+// SetDeadline sets the time after which Connect fails with [os.ErrDeadlineExceeded],
+// including a Connect that is already waiting. A zero t means no deadline other than
+// that of Connect's context. The deadline does not apply once the connection is
+// established.
 func (s *Socket) SetDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

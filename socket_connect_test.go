@@ -241,6 +241,24 @@ func TestSocketKeepsPeer(t *testing.T) {
 	conntest.WantReceive(t, b, 1, 0, "x")
 }
 
+// TestSocketConnectNothing connects to no address, and with no context, as a Dialer does.
+func TestSocketConnectNothing(t *testing.T) {
+	s := conntest.NewSocket(t, "tcp4")
+	for _, addr := range []net.Addr{nil, (*net.TCPAddr)(nil)} {
+		_, err := s.Connect(t.Context(), addr)
+		socktest.WantError(t, err, "dial", socktest.ErrMissingAddress)
+		_, err = s.ConnectNoWait(addr)
+		socktest.WantError(t, err, "dial", socktest.ErrMissingAddress)
+	}
+	defer func() {
+		if got := recover(); got != "nil context" {
+			t.Errorf("panic %v, want that of package net", got)
+		}
+	}()
+	var none context.Context
+	s.Connect(none, &net.TCPAddr{Port: 1})
+}
+
 // TestConnectNoWaitAddr tells the address of a peer that has not answered yet as the
 // kernel will, and not as the caller's own value.
 func TestConnectNoWaitAddr(t *testing.T) {
@@ -254,6 +272,7 @@ func TestConnectNoWaitAddr(t *testing.T) {
 		{"tcp4", net.IPv4zero, loopback},
 		{"tcp4", loopback.To16(), loopback},
 		{"tcp", loopback, loopback.To16()},
+		{"tcp", net.IPv6unspecified, net.IPv6loopback},
 	} {
 		addr := &net.TCPAddr{IP: tt.ip, Port: port}
 		c, err := conntest.NewSocket(t, tt.network).ConnectNoWait(addr)

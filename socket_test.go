@@ -391,6 +391,7 @@ func TestSocketString(t *testing.T) {
 			return s
 		}, "ipv4 stream socket listening on 127.0.0.1:#"},
 		{"unknown family", func(t *testing.T) *sockets.Socket {
+			socktest.NeedNetlink(t)
 			s, err := sockets.NewRaw(syscall.AF_NETLINK, syscall.SOCK_RAW, 0)
 			socktest.Check(t, err)
 			socktest.CloseLater(t, s)

@@ -15,15 +15,15 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// UnixOwner is a user and a group that own the file of a unix socket. A negative
-// number leaves what the file got from the process, as in os.Chown.
+// UnixOwner is the user and the group that own the file of a unix socket. A negative ID
+// leaves the one that the file got from the process, as in [os.Chown].
 type UnixOwner struct {
 	UID, GID int
 }
 
-// socketFile is the file of a unix socket.
+// socketFile is the file of a unix socket, or none.
 type socketFile struct {
-	path string // absolute
+	path string // absolute, "" if there is no file
 	id   sys.SocketFileID
 }
 
@@ -36,15 +36,15 @@ func socketPath(addr net.Addr) string {
 }
 
 // socketFileAt returns the file that a socket with the address addr was bound to a
-// moment ago, nil if there is none.
-func socketFileAt(addr net.Addr) *socketFile {
+// moment ago, if there is one.
+func socketFileAt(addr net.Addr) socketFile {
 	path := socketPath(addr)
 	if path == "" {
-		return nil
+		return socketFile{}
 	}
 	id, ok := sys.SocketFile(path)
 	if !ok {
-		return nil
+		return socketFile{}
 	}
 	if !filepath.IsAbs(path) {
 		// Not filepath.Abs: "link/.." is another directory than it makes of it, and the
@@ -53,13 +53,13 @@ func socketFileAt(addr net.Addr) *socketFile {
 			path = dir + "/" + path
 		}
 	}
-	return &socketFile{path, id}
+	return socketFile{path, id}
 }
 
 // remove removes the file, unless another one has its path by now. The socket must still
 // be open, or the other one may have got its inode number.
 func (f *socketFile) remove() {
-	if f == nil {
+	if f == nil || f.path == "" {
 		return
 	}
 	if now, ok := sys.SocketFile(f.path); ok && now == f.id {
@@ -76,7 +76,7 @@ func (lc *ListenConfig) checkFile(k *kind, addr net.Addr) error {
 	if o := lc.UnixOwner; o != nil {
 		switch {
 		case lc.UnixMode == 0:
-			return &ArgumentError{Arg: "UnixOwner", Value: *o, Why: "needs UnixMode"}
+			return &ArgumentError{Arg: "UnixOwner", Value: *o, Why: "requires UnixMode"}
 		case int64(o.UID) >= math.MaxUint32 || int64(o.GID) >= math.MaxUint32:
 			return &ArgumentError{Arg: "UnixOwner", Value: *o, Why: "does not fit in 32 bits"}
 		}
@@ -155,7 +155,7 @@ func lstatSocket(path string) (there bool, err error) {
 		return false, nil
 	}
 	if err == nil && info.Mode().Type() != fs.ModeSocket {
-		err = &ArgumentError{Arg: "address", Value: path, Why: "is a file other than a socket, which ReplaceStale leaves alone"}
+		err = &ArgumentError{Arg: "address", Value: path, Why: "is not a socket, and ReplaceStale removes only sockets"}
 	}
 	return err == nil, err
 }

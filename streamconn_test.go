@@ -7,14 +7,10 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/net/nettest"
 	"golang.org/x/sys/unix"
 
@@ -57,6 +53,14 @@ func TestStreamConn(t *testing.T) {
 	socktest.Check(t, err)
 	defer stop()
 	s1, s2 := c1.(*sockets.StreamConn), c2.(*sockets.StreamConn)
+	n, err := s1.WriteBuffers(&net.Buffers{[]byte("sev"), []byte("eral")})
+	if n != 7 || err != nil {
+		t.Errorf("WriteBuffers: %d, %v", n, err)
+	}
+	parts := net.Buffers{make([]byte, 2), make([]byte, 5)}
+	if n, err := s2.ReadBuffers(parts); n != 7 || err != nil || string(parts[0])+string(parts[1]) != "several" {
+		t.Errorf("ReadBuffers: %q, %d, %v", parts, n, err)
+	}
 	conntest.Send(t, s1, "last", 0)
 	socktest.Check(t, s1.CloseWrite())
 	got, err := io.ReadAll(s2)
@@ -90,88 +94,6 @@ func TestStreamListener(t *testing.T) {
 	_, err = l.Accept()
 	socktest.WantError(t, err, "accept", net.ErrClosed)
 	socktest.WantError(t, l.Close(), "close", net.ErrClosed)
-}
-
-// TestPing sends ICMP echo requests to this host: on raw sockets, for which one
-// needs a privilege, and on those of the unprivileged, icmp(7).
-func TestPing(t *testing.T) {
-	ping4 := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: 7, Seq: 1, Data: []byte("ping")}}
-	ping6 := icmp.Message{Type: ipv6.ICMPTypeEchoRequest, Body: &icmp.Echo{ID: 7, Seq: 1, Data: []byte("ping")}}
-	wantReply := func(t *testing.T, c net.PacketConn, m icmp.Message, proto int, to net.Addr) {
-		t.Helper()
-		socktest.CloseLater(t, c)
-		socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
-		b, err := m.Marshal(nil)
-		socktest.Check(t, err)
-		_, err = c.WriteTo(b, to)
-		socktest.Check(t, err)
-		buf := make([]byte, 1500)
-		for {
-			n, from, err := c.ReadFrom(buf)
-			socktest.Check(t, err)
-			got, err := icmp.ParseMessage(proto, buf[:n])
-			socktest.Check(t, err)
-			echo, ok := got.Body.(*icmp.Echo)
-			if !ok || got.Type != ipv4.ICMPTypeEchoReply && got.Type != ipv6.ICMPTypeEchoReply {
-				continue // raw sockets see all that arrives, the request too
-			}
-			if string(echo.Data) != "ping" || !strings.HasPrefix(from.String(), strings.TrimSuffix(to.String(), ":0")) {
-				t.Errorf("reply %+v from %v", echo, from)
-			}
-			return
-		}
-	}
-	t.Run("raw", func(t *testing.T) {
-		socktest.NeedRaw(t)
-		c, err := sockets.ListenPacket("ip4:icmp", "127.0.0.1")
-		socktest.Check(t, err)
-		wantReply(t, c, ping4, 1, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	})
-	t.Run("raw, IPv6", func(t *testing.T) {
-		s := conntest.NewSocket(t, "ip6:ipv6-icmp")
-		c, err := s.PacketConn()
-		socktest.Check(t, err)
-		wantReply(t, c, ping6, 58, &net.IPAddr{IP: net.IPv6loopback})
-	})
-	t.Run("connected", func(t *testing.T) {
-		socktest.NeedRaw(t)
-		c, err := sockets.Dial("ip4:icmp", "127.0.0.1")
-		socktest.Check(t, err)
-		socktest.CloseLater(t, c)
-		socktest.Check(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
-		b, err := ping4.Marshal(nil)
-		socktest.Check(t, err)
-		conntest.Send(t, c.(conntest.Messenger), string(b), 0)
-		buf := make([]byte, 1500)
-		n, from, err := c.(conntest.Messenger).ReceiveFrom(buf, sockets.MsgPeek)
-		// What the kernel gives, with the IP header.
-		if err != nil || n != 20+len(b) || buf[0] != 0x45 || from.String() != "127.0.0.1" {
-			t.Errorf("received %d bytes from %v, %v; want a header and %d", n, from, err, len(b))
-		}
-		if n, err := c.Read(buf); n != 20+len(b) || err != nil {
-			t.Errorf("read %d bytes, %v after peeking", n, err)
-		}
-	})
-	t.Run("unprivileged", func(t *testing.T) {
-		socktest.EnterNetNS(t)
-		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 2147483647"), 0); err != nil {
-			t.Skip("not allowed to ping:", err)
-		}
-		for _, tt := range []struct {
-			family, proto int
-			ping          icmp.Message
-			to            *net.UDPAddr
-		}{
-			{unix.AF_INET, unix.IPPROTO_ICMP, ping4, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}},
-			{unix.AF_INET6, unix.IPPROTO_ICMPV6, ping6, &net.UDPAddr{IP: net.IPv6loopback}},
-		} {
-			s, err := sockets.NewRaw(tt.family, unix.SOCK_DGRAM, tt.proto)
-			socktest.Check(t, err)
-			c, err := s.PacketConn()
-			socktest.Check(t, err)
-			wantReply(t, c, tt.ping, tt.proto, tt.to)
-		}
-	})
 }
 
 // TestMultipath negotiates MPTCP in every way there is to ask for it.
@@ -273,41 +195,4 @@ func TestSCTP(t *testing.T) {
 	socktest.CloseLater(t, a)
 	conntest.Send(t, conn.(*sockets.StreamConn), "x", 0)
 	conntest.WantReceive(t, a.(*sockets.StreamConn), 1, 0, "x")
-}
-
-// TestPacketConnWriteTo gives wrong destinations in every state: which error comes
-// first is as for the types of package net.
-func TestPacketConnWriteTo(t *testing.T) {
-	open := func() *sockets.PacketConn {
-		s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-		socktest.Check(t, err)
-		c, err := s.PacketConn()
-		socktest.Check(t, err)
-		socktest.CloseLater(t, c)
-		return c.(*sockets.PacketConn)
-	}
-	long := &sockets.RawAddr{Family: unix.AF_NETLINK, Data: make([]byte, 127)}
-	c := open()
-	_, err := c.WriteTo([]byte("x"), nil)
-	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
-	_, err = c.WriteTo([]byte("x"), (*sockets.NetlinkAddr)(nil))
-	socktest.WantError(t, err, "write", socktest.ErrMissingAddress)
-	_, err = c.WriteTo([]byte("x"), long)
-	socktest.WantError(t, err, "write", syscall.EINVAL)
-	socktest.Check(t, c.SetWriteDeadline(time.Unix(1, 0)))
-	_, err = c.WriteTo([]byte("x"), long)
-	socktest.WantError(t, err, "write", os.ErrDeadlineExceeded)
-	socktest.Check(t, c.Close())
-	_, err = c.WriteTo([]byte("x"), long)
-	socktest.WantError(t, err, "write", net.ErrClosed)
-
-	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-	socktest.Check(t, err)
-	p, err := s.Connect(t.Context(), &sockets.NetlinkAddr{})
-	socktest.Check(t, err)
-	socktest.CloseLater(t, p)
-	for _, addr := range []net.Addr{nil, long, &sockets.NetlinkAddr{}} {
-		_, err = p.(net.PacketConn).WriteTo([]byte("x"), addr)
-		socktest.WantError(t, err, "write", net.ErrWriteToConnected)
-	}
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// TCPConn is a TCP connection. It has the methods of net.TCPConn.
+// TCPConn is a TCP connection. It has the methods of [net.TCPConn].
 type TCPConn struct {
 	conn
 }
 
-// ReadFrom sends what r gives until io.EOF, without copying it where Copy can do
-// without.
-func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(c, r) }
+// ReadFrom reads r until [io.EOF] and writes what it reads to the connection. It avoids
+// copying the data where [Copy] does.
+func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(r) }
 
-// WriteTo gives w what is received until the peer ends it, without copying it
-// where Copy can do without.
-func (c *TCPConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(c, w) }
+// WriteTo reads from the connection until the peer ends the stream, and writes what it
+// reads to w. It avoids copying the data where [Copy] does.
+func (c *TCPConn) WriteTo(w io.Writer) (int64, error) { return c.writeTo(w) }
 
 var (
 	_ net.Conn      = (*TCPConn)(nil)
@@ -81,17 +81,18 @@ func setKeepAliveTime(fd *netfd.FD, option int, d, initial time.Duration) error 
 	return fd.SetsockoptInt(sys.IPPROTO_TCP, option, int((d+time.Second-1)/time.Second))
 }
 
-// CloseRead ends the reading side of the connection. Most callers should just use
-// Close. Data that arrives later is still delivered, see shutdown(2).
+// CloseRead shuts down the reading side of the connection. Most callers should just use
+// Close. Data that arrives later is still delivered; see shutdown(2).
 func (c *TCPConn) CloseRead() error { return c.shutdown(sys.SHUT_RD) }
 
-// CloseWrite ends the writing side: the peer reads to the end, and may go on
-// writing. Most callers should just use Close.
+// CloseWrite shuts down the writing side of the connection: the peer reads up to the
+// end and can still write. Most callers should just use Close.
 func (c *TCPConn) CloseWrite() error { return c.shutdown(sys.SHUT_WR) }
 
-// SetLinger says what Close does with data not yet sent: a negative sec, the
-// default, has it sent in the background; 0 throws it away and resets the
-// connection; otherwise Close waits up to sec seconds for it. See socket(7).
+// SetLinger sets what Close does with data that has not been sent or acknowledged. If
+// sec is negative, the default, the system sends it in the background. If sec is 0,
+// Close discards it and resets the connection. If sec is positive, Close waits up to
+// sec seconds for it. See SO_LINGER in socket(7).
 func (c *TCPConn) SetLinger(sec int) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -99,7 +100,7 @@ func (c *TCPConn) SetLinger(sec int) error {
 	return c.setError(c.fd.Setsockopt(func(s uintptr) syscall.Errno { return sys.SetLinger(s, sec) }))
 }
 
-// SetKeepAlive turns keep-alive probing on or off.
+// SetKeepAlive turns keep-alive probes on or off.
 func (c *TCPConn) SetKeepAlive(keepalive bool) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -107,9 +108,9 @@ func (c *TCPConn) SetKeepAlive(keepalive bool) error {
 	return c.setError(c.fd.SetsockoptInt(sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolint(keepalive)))
 }
 
-// SetKeepAlivePeriod sets the time the connection is idle before the first
-// keep-alive probe, in seconds rounded up; 0 means 15 seconds, and a
-// negative time changes nothing.
+// SetKeepAlivePeriod sets how long the connection must be idle before the first
+// keep-alive probe, rounded up to seconds. 0 means 15 seconds; a negative value changes
+// nothing.
 func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -117,7 +118,7 @@ func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
 	return c.setError(setKeepAliveTime(c.fd, sys.TCP_KEEPIDLE, d, keepAliveIdle))
 }
 
-// SetKeepAliveConfig sets up keep-alive probing, see net.KeepAliveConfig.
+// SetKeepAliveConfig configures keep-alive probes. See [net.KeepAliveConfig].
 func (c *TCPConn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -125,8 +126,8 @@ func (c *TCPConn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 	return c.setError(setKeepAliveConfig(c.fd, config))
 }
 
-// SetNoDelay says whether data is sent at once, the default, or held back in the
-// hope of filling packets (Nagle's algorithm, RFC 896).
+// SetNoDelay sets whether data is sent at once, which is the default, or may be delayed
+// in order to send fewer packets (Nagle's algorithm, RFC 896).
 func (c *TCPConn) SetNoDelay(noDelay bool) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -134,9 +135,9 @@ func (c *TCPConn) SetNoDelay(noDelay bool) error {
 	return c.setError(c.fd.SetsockoptInt(sys.IPPROTO_TCP, sys.TCP_NODELAY, boolint(noDelay)))
 }
 
-// MultipathTCP reports whether the connection uses MPTCP, RFC 8684: whether it was
-// asked for, and neither the peer nor a middlebox made it fall back to TCP. Before
-// Linux 5.16 it tells only whether it was asked for.
+// MultipathTCP reports whether the connection uses Multipath TCP (RFC 8684): whether it
+// was asked for, and neither the peer nor a middlebox made it fall back to TCP. Before
+// Linux 5.16 it reports only whether it was asked for.
 func (c *TCPConn) MultipathTCP() (bool, error) {
 	if !c.ok() {
 		return false, syscall.EINVAL

@@ -13,17 +13,17 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// TextConn is a stream connection with an external format: Read yields UTF-8
-// text with "\n" line ends and Write takes it, while the peer sees the format.
-// It is a net.Conn over any other one; deadlines, Close, half-close and
-// concurrent Read and Write work as they do there.
+// TextConn is a stream connection with an external format. Read returns UTF-8 text with
+// "\n" as newline, and Write takes such text; on the wire it is in the format. A
+// TextConn wraps any other [net.Conn]; deadlines, Close, half-close and concurrent Read
+// and Write work as they do there.
 //
-// Only bytes that were not decoded yet are buffered, and no text, so nothing
-// is lost when a deadline fires inside a character or when the format is
-// switched. Text that can be decoded is returned at once. A bufio.Reader over
-// a TextConn does read ahead: switch formats where it is empty.
+// A TextConn buffers only bytes that have not been decoded, never text. So nothing is
+// lost when a deadline expires in the middle of a character or when the format changes.
+// Text that can be decoded is returned at once. A [bufio.Reader] over a TextConn does
+// read ahead: change the format only when its buffer is empty.
 //
-// Multiple goroutines may invoke methods on a TextConn simultaneously.
+// Methods of a TextConn may be called concurrently.
 type TextConn struct {
 	conn      net.Conn
 	r         textReader
@@ -40,10 +40,10 @@ var (
 	_ io.StringWriter = (*TextConn)(nil)
 )
 
-// WithFormat returns a connection over c that has format f in both
-// directions. If f converts nothing, that is c itself: the zero format, and
-// UTF-8 that is neither strict nor has another line end than "\n". Any other
-// f gives a *TextConn, see NewTextConn.
+// WithFormat returns a connection over c that has format f in both directions. If f
+// converts nothing, WithFormat returns c itself: that is the zero format, and UTF-8
+// that is not strict and has "\n" as its newline. Otherwise the result is a *TextConn;
+// see [NewTextConn].
 func WithFormat(c net.Conn, f ExternalFormat) net.Conn {
 	if g, err := f.codec(); err == nil && g.AsIs() {
 		return c
@@ -52,10 +52,10 @@ func WithFormat(c net.Conn, f ExternalFormat) net.Conn {
 }
 
 // NewTextConn returns a TextConn over c with format f in both directions. It takes
-// ownership of c: use and close only the TextConn from then on.
+// ownership of c: from then on, use and close only the TextConn.
 //
 // If f is invalid, e.g. its newline does not exist in its encoding, every Read and
-// Write fails until SetReadFormat or SetWriteFormat sets a valid format.
+// Write fails until a valid format is set by SetReadFormat or SetWriteFormat.
 func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	t := &TextConn{conn: c}
 	t.r.conn, t.r.other = c, &t.w
@@ -67,18 +67,17 @@ func NewTextConn(c net.Conn, f ExternalFormat) *TextConn {
 	return t
 }
 
-// SetBufferSizes sets the sizes of the user-space buffers, in bytes on the
-// wire. Each is 0 or at least 64.
+// SetBufferSizes sets the sizes of the user-space buffers, in bytes on the wire. Each
+// must be 0, which is the initial value and means no buffer, or at least 64.
 //
-// With an output buffer, Write returns when its text is in the buffer; what is
-// there goes out when the buffer is full, by Flush, Close and CloseWrite, and
-// before and while a Read of the same TextConn waits for the peer. The deadline
-// of Read ends that sending, too: what is left stays in the buffer, but a
-// tls.Conn does not survive it. With 0, the initial value, the text is on the
-// wire when Write returns.
+// Without an output buffer, text is on the wire when Write returns. With one, Write
+// returns once its text is in the buffer. The buffer is sent when it is full, by Flush,
+// Close and CloseWrite, and before and while a Read of the same TextConn waits for the
+// peer. The deadline of that Read also ends the sending; what is left stays in the
+// buffer, but if the underlying connection is a tls.Conn it cannot be used any more.
 //
-// With an input buffer, a Read asks the connection for up to input bytes. With
-// 0 it asks for as many as it was asked for.
+// With an input buffer, a Read asks the connection for up to input bytes. Without one,
+// it asks for as many bytes as its caller does.
 func (c *TextConn) SetBufferSizes(input, output int) error {
 	if err := checkBufferSizes(input, output); err != nil {
 		return err
@@ -90,12 +89,12 @@ func (c *TextConn) SetBufferSizes(input, output int) error {
 	return c.w.send()
 }
 
-// SetReadFormat makes f the format of the bytes that no Read has consumed
-// yet. Offsets go on counting; a byte order mark may come again. It waits for
-// a Read that is in progress.
+// SetReadFormat sets the format of all bytes that no Read has consumed yet. It waits
+// for a Read that is in progress. Offsets continue to count, and a byte order mark may
+// follow.
 //
-// After a CR in the style NewlineAny, a "\n" that follows belongs to the line
-// end that was read, unless the format is switched to another style.
+// If the last byte read was a CR in the style [NewlineAny], a "\n" that follows belongs
+// to the same newline, unless the new format has another style.
 func (c *TextConn) SetReadFormat(f ExternalFormat) error {
 	g, err := f.codec()
 	if err != nil {
@@ -107,13 +106,13 @@ func (c *TextConn) SetReadFormat(f ExternalFormat) error {
 	return nil
 }
 
-// SetWriteFormat sends what the format before still owes, like an escape
-// sequence back to ASCII or the replacement of an unfinished character, and
-// makes f the format of all text that follows, with a byte order mark of its
-// own if it has one.
+// SetWriteFormat sets the format of all text that follows, which begins with a byte
+// order mark if the format has one. Before that, it sends what the previous format
+// requires at the end, such as an escape sequence back to ASCII or the replacement of
+// an incomplete character.
 //
-// If sending fails, f is the format all the same, and the unsent bytes go first
-// at the next Write.
+// If sending fails, the format is set nevertheless, and the next Write sends the unsent
+// bytes first.
 func (c *TextConn) SetWriteFormat(f ExternalFormat) error {
 	g, err := f.codec()
 	if err != nil {
@@ -133,18 +132,19 @@ func (c *TextConn) ReadFormat() ExternalFormat {
 	return externalFormat(c.r.format)
 }
 
-// WriteFormat returns the format that Write encodes to.
+// WriteFormat returns the format to which Write encodes.
 func (c *TextConn) WriteFormat() ExternalFormat {
 	c.w.mu.Lock()
 	defer c.w.unlock()
 	return externalFormat(c.w.format)
 }
 
-// Read reads text into p. It consumes the bytes of a character with its text,
-// so p may be of any size.
+// Read reads text into p. p may be of any size: the bytes of a character are consumed
+// together with its text.
 //
-// In a strict format, malformed bytes are a *FormatError after all text before
-// them, again and again: Skip, SetReadFormat or Raw go past them.
+// In a strict format, malformed bytes are a [*FormatError], returned once all text
+// before them has been read, and by every further Read until Skip, SetReadFormat or Raw
+// gets past them.
 func (c *TextConn) Read(p []byte) (int, error) {
 	if c.closed.Load() {
 		return 0, c.closedRead()
@@ -165,19 +165,19 @@ func (c *TextConn) closedRead() error {
 	return net.ErrClosed
 }
 
-// Write writes the text p. The count is of bytes of p, also when the wire has
-// more or less of them.
+// Write writes the text p. The count is of bytes of p, even if there are more or fewer
+// bytes on the wire.
 //
-// If it fails, for instance by a deadline, the count says how much is sent;
-// going on with the rest of p continues the text without loss. Bytes of a
-// character that was sent in part go first at the next Write, Flush, CloseWrite
-// or Close. A character that p ends in the middle of is kept for the next
-// Write, and so is a CR in the style NewlineNEL.
+// If Write fails, because of a deadline for example, the count tells how much has been
+// sent. To continue without loss, write the rest of p. If a character was sent in part,
+// the next Write, Flush, CloseWrite or Close sends the rest of its bytes first. If p
+// ends in the middle of a character, its beginning is kept for the next Write; so is a
+// CR in the style [NewlineNEL].
 //
-// In a strict format, a character that the encoding lacks, or malformed UTF-8,
-// is a *FormatError after all text before it is sent; the count is its index.
-// The connection stays usable: go on behind it. If it began in an earlier
-// Write, the count is 0 and the beginning is dropped.
+// In a strict format, a character that the encoding lacks and malformed UTF-8 are a
+// [*FormatError], returned once all text before them has been sent. The count is the
+// index of the character in p, or 0 if it began in an earlier Write, in which case that
+// beginning is dropped. The connection remains usable: continue after the character.
 func (c *TextConn) Write(p []byte) (int, error) {
 	if c.closed.Load() {
 		return 0, c.closedWrite()
@@ -194,7 +194,7 @@ func (c *TextConn) closedWrite() error {
 	return net.ErrClosed
 }
 
-// WriteString is Write for a string.
+// WriteString is like Write, but takes a string.
 func (c *TextConn) WriteString(s string) (n int, err error) {
 	if c.closed.Load() {
 		return 0, c.closedWrite()
@@ -206,11 +206,11 @@ func (c *TextConn) WriteString(s string) (n int, err error) {
 	return c.w.writeString(b.mem[:blockSize], s)
 }
 
-// ReadFrom writes the text that r has until it ends. It returns how much of it
-// was accepted.
+// ReadFrom reads text from r until it ends and writes it to the connection. It returns
+// how many bytes of text were accepted.
 func (c *TextConn) ReadFrom(r io.Reader) (n int64, err error) { return copyText(c, r) }
 
-// WriteTo reads text until the end and writes it to w.
+// WriteTo reads text until the end of the stream and writes it to w.
 func (c *TextConn) WriteTo(w io.Writer) (n int64, err error) { return copyText(w, c) }
 
 // copyText is io.Copy in pieces of blockSize, by Read and Write.
@@ -238,7 +238,7 @@ func copyText(w io.Writer, r io.Reader) (n int64, err error) {
 	}
 }
 
-// Flush sends what the output buffer has, and what a deadline left unsent.
+// Flush sends the contents of the output buffer, and what a deadline left unsent.
 func (c *TextConn) Flush() error {
 	c.w.mu.Lock()
 	defer c.w.unlock()
@@ -248,9 +248,9 @@ func (c *TextConn) Flush() error {
 	return c.w.send()
 }
 
-// Skip goes past n bytes of the wire without decoding them, waiting for them
-// if need be: past those of a FormatError, for example. It returns how many it
-// skipped, which is n unless there is an error.
+// Skip discards n bytes on the wire without decoding them, for example those of a
+// [*FormatError]. It waits for them if necessary. It returns how many bytes it skipped,
+// which is n unless there is an error.
 func (c *TextConn) Skip(n int) (int, error) {
 	if n < 0 {
 		return 0, &ArgumentError{Arg: "number of bytes", Value: n, Why: "must not be negative"}
@@ -260,9 +260,9 @@ func (c *TextConn) Skip(n int) (int, error) {
 	return c.r.skip(n)
 }
 
-// Raw returns the connection without the format: its Read yields the bytes
-// that no Read of c has consumed, and its Write sends bytes as they are, after
-// all text that c has accepted. Text and bytes may alternate.
+// Raw returns access to the connection without the format. Its Read returns the bytes
+// that no Read of c has consumed; its Write sends bytes unchanged, after all text that
+// c has accepted. Text and bytes may alternate.
 func (c *TextConn) Raw() io.ReadWriter { return rawText{c} }
 
 type rawText struct{ c *TextConn }
@@ -285,35 +285,35 @@ func (r rawText) Write(p []byte) (int, error) {
 	return r.c.w.writeRaw(p)
 }
 
-// Offsets returns how many bytes of the wire Read has consumed and how many
-// Write has sent, Raw included.
+// Offsets returns how many bytes on the wire have been consumed by Read and sent by
+// Write, including those of Raw.
 func (c *TextConn) Offsets() (read, written int64) {
 	return c.r.off.Load(), c.w.off.Load()
 }
 
-// NetConn returns the connection under c. Reading from it misses what c has
+// NetConn returns the underlying connection. Reads from it do not see what c has
 // buffered.
 func (c *TextConn) NetConn() net.Conn { return c.conn }
 
-// LocalAddr returns the address of this end.
+// LocalAddr returns the local address.
 func (c *TextConn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
 func (c *TextConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
-// SetDeadline sets both deadlines, see net.Conn.
+// SetDeadline sets the read and the write deadline. See [net.Conn].
 func (c *TextConn) SetDeadline(t time.Time) error { return c.deadlines.set(t, true, true) }
 
-// SetReadDeadline sets the deadline of Read. Text that is there already is
-// read in spite of it.
+// SetReadDeadline sets the deadline of Read. Text that has already arrived can be read
+// even after it.
 func (c *TextConn) SetReadDeadline(t time.Time) error { return c.deadlines.set(t, true, false) }
 
-// SetWriteDeadline sets the deadline of Write, see net.Conn.
+// SetWriteDeadline sets the deadline of Write. See [net.Conn].
 func (c *TextConn) SetWriteDeadline(t time.Time) error { return c.deadlines.set(t, false, true) }
 
-// CloseRead shuts the reading side of the connection down. Text that is there
-// already can still be read. It returns errors.ErrUnsupported in a
-// *net.OpError if the connection under c has no such method.
+// CloseRead shuts down the reading side of the connection. Text that has arrived can
+// still be read. It returns [errors.ErrUnsupported] in a [*net.OpError] if the
+// underlying connection has no CloseRead method.
 func (c *TextConn) CloseRead() error {
 	if cr, ok := c.conn.(interface{ CloseRead() error }); ok {
 		return cr.CloseRead()
@@ -321,11 +321,12 @@ func (c *TextConn) CloseRead() error {
 	return c.unsupported()
 }
 
-// CloseWrite sends what is buffered and what the format owes at the end, and
-// shuts the writing side of the connection down, which it does also if sending
-// fails. In a strict format, an unfinished character is a *FormatError that
-// wraps io.ErrUnexpectedEOF. If the connection under c cannot be closed by
-// halves, it returns errors.ErrUnsupported in a *net.OpError and sends nothing.
+// CloseWrite sends buffered text and what the format requires at the end, and shuts
+// down the writing side of the connection, even if sending fails. In a strict format,
+// an incomplete character is a [*FormatError] that wraps [io.ErrUnexpectedEOF].
+//
+// If the underlying connection has no CloseWrite method, it returns
+// [errors.ErrUnsupported] in a [*net.OpError] and sends nothing.
 func (c *TextConn) CloseWrite() error {
 	cw, ok := c.conn.(interface{ CloseWrite() error })
 	if !ok {
@@ -345,11 +346,12 @@ func (c *TextConn) unsupported() error { return foreignError(c.conn, "close", er
 // closeLimit is how long Close may take to send what is left.
 const closeLimit = 5 * time.Second
 
-// Close sends what is buffered and what the format owes at the end, like
-// CloseWrite, and closes the connection. Blocked calls are unblocked and return
-// errors; what a blocked Write has accepted is not waited for. Sending takes no
-// longer than the write deadline and 5 seconds. The connection is closed
-// whatever fails on the way.
+// Close sends buffered text and what the format requires at the end, as CloseWrite
+// does, and closes the connection. Sending ends at the write deadline, or after 5
+// seconds at the latest. The connection is closed even if sending fails.
+//
+// Pending calls return errors. Close does not wait for the text that a blocked Write
+// has already accepted.
 func (c *TextConn) Close() error {
 	if c.closing.Swap(true) {
 		return c.conn.Close()
@@ -411,7 +413,7 @@ func (w wireFormat) check(typ int) error {
 		return nil
 	}
 	if typ != sys.SOCK_STREAM {
-		return &ArgumentError{Arg: "format", Value: w.format, Why: "only streams have one, not " + typeName(typ) + " sockets"}
+		return &ArgumentError{Arg: "format", Value: w.format, Why: "only streams can have one, not " + typeName(typ) + " sockets"}
 	}
 	if err := w.format.check(); err != nil {
 		return err

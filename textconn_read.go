@@ -295,13 +295,14 @@ func (r *textReader) readRaw(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadString reads text up to and including delim. What follows delim stays undecoded:
+// ReadString reads text up to and including delim. What follows delim is not decoded:
 // SetReadFormat, Raw and Skip apply from the next byte on. If an error such as a
-// deadline or io.EOF comes first, it returns the text before it together with the
-// error. delim is an ASCII character, or any byte if the format is bytes as they are.
+// deadline or [io.EOF] comes first, ReadString returns the text before it together with
+// the error. delim must be an ASCII character, or may be any byte if the format's
+// Encoding is nil.
 //
-// It reads without limit. If the peer is not trusted, set a deadline, or use a
-// bufio.Reader.
+// The length is not limited. If the peer is not trusted, set a deadline or use a
+// [bufio.Reader].
 func (c *TextConn) ReadString(delim byte) (string, error) {
 	if c.closed.Load() {
 		return "", c.closedRead()
@@ -311,8 +312,8 @@ func (c *TextConn) ReadString(delim byte) (string, error) {
 	return c.r.readString(delim)
 }
 
-// ReadLine is ReadString('\n') without the "\n". A last line that lacks its "\n"
-// comes with io.EOF.
+// ReadLine is like ReadString('\n'), but returns the line without the "\n". If the last
+// line has no "\n", it is returned together with [io.EOF].
 func (c *TextConn) ReadLine() (string, error) {
 	s, err := c.ReadString('\n')
 	return strings.TrimSuffix(s, "\n"), err

@@ -6,42 +6,43 @@ import (
 	"github.com/iolib-go/sockets/internal/codec"
 )
 
-// Codes of Telnet commands, RFC 854. Those of 241 and above that are not here, such
-// as NOP and AYT, have no option and need no special handling.
+// Codes of Telnet commands that have an option; see RFC 854. Commands without one, such
+// as NOP (241) and AYT (246), need no special handling and have no constant.
 const (
-	TelnetSB   = 250 // subnegotiation, with an option and data
-	TelnetWILL = 251 // with an option, as the next three
+	TelnetSB   = 250 // subnegotiation; has an option and data
+	TelnetWILL = 251 // has an option, like the next three
 	TelnetWONT = 252
 	TelnetDO   = 253
 	TelnetDONT = 254
 )
 
-// TelnetCommand is a command of the Telnet protocol, RFC 854: IAC and what
-// follows it.
+// TelnetCommand is a command of the Telnet protocol: IAC and what follows it. See RFC
+// 854.
 type TelnetCommand struct {
-	// Code is the byte behind IAC, 240 to 254.
+	// Code is the byte after IAC, 240 to 254.
 	Code byte
 
 	// Option is the option of WILL, WONT, DO, DONT and SB.
 	Option byte
 
-	// Data is what a subnegotiation has behind the option, without the final
-	// IAC SE and with each byte FF once.
+	// Data is what follows the option in a subnegotiation, without the final IAC SE. A
+	// byte FF in it is not doubled.
 	Data []byte
 }
 
-// SetCommandFunc makes f the function that Read calls with each Telnet command
-// that comes in while the read format has the style NewlineNVT. Without one, or
-// if f is nil, commands are skipped; they are never text. A subnegotiation of
-// more than 4096 bytes is skipped as well. In other styles there are no commands.
+// SetCommandFunc sets the function that Read calls for each Telnet command that it
+// receives while the newline style of the read format is [NewlineNVT]. If f is nil, the
+// initial value, commands are skipped; they are never part of the text. A
+// subnegotiation of more than 4096 bytes is skipped as well. In other styles there are
+// no commands.
 //
-// f is called in order, before Read returns text that the peer sent behind the
-// command. It may call SendCommand and Write, but no method that reads from c or
-// sets its read format. The Data of the command is valid only until f returns.
+// Calls are in order: f is called before Read returns text that the peer sent after the
+// command. f may call SendCommand and Write, but no method that reads from c or sets
+// its read format. The Data of the command is valid only until f returns.
 func (c *TextConn) SetCommandFunc(f func(TelnetCommand)) { c.r.setCommandFunc(f) }
 
-// SetCommandFunc makes f the function that Read calls with each Telnet command, see
-// TextConn.SetCommandFunc.
+// SetCommandFunc sets the function that Read calls for each Telnet command. See
+// [TextConn.SetCommandFunc].
 func (t *TextReader) SetCommandFunc(f func(TelnetCommand)) { t.r.setCommandFunc(f) }
 
 func (r *textReader) setCommandFunc(f func(TelnetCommand)) {
@@ -54,9 +55,9 @@ func (r *textReader) setCommandFunc(f func(TelnetCommand)) {
 	r.dec.SetHook(func(cmd codec.Command) { f(TelnetCommand(cmd)) })
 }
 
-// SendCommand sends a Telnet command behind all text that c has accepted. It
-// is an *ArgumentError if cmd.Code is not a command's, or if there are an
-// option or data that the command does not have.
+// SendCommand sends a Telnet command after all text that c has accepted. It returns an
+// [*ArgumentError] if cmd.Code is not that of a command, or if cmd has an option or
+// data that the command does not have.
 func (c *TextConn) SendCommand(cmd TelnetCommand) error {
 	var why string
 	switch {

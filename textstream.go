@@ -8,14 +8,14 @@ import (
 	"github.com/iolib-go/sockets/internal/codec"
 )
 
-// A TextReader decodes an external format that comes from a file or any other
-// io.Reader: Read yields UTF-8 text with "\n" line ends. It does what the reading
-// side of a TextConn does.
+// A TextReader decodes text in an external format from a file or any other [io.Reader]:
+// Read returns UTF-8 text with "\n" as newline. It works like the reading side of a
+// [TextConn].
 //
-// It reads ahead bytes but decodes no text ahead: SetFormat applies to the byte that follows
-// the text returned so far.
+// It reads bytes ahead, but decodes no text ahead: SetFormat applies from the byte that
+// follows the text returned so far.
 //
-// Multiple goroutines may invoke methods on a TextReader simultaneously.
+// Methods of a TextReader may be called concurrently.
 type TextReader struct{ r textReader }
 
 var (
@@ -23,7 +23,7 @@ var (
 	_ io.WriterTo = (*TextReader)(nil)
 )
 
-// NewReader returns a TextReader that decodes format f from r. If f is invalid, every
+// NewReader returns a [TextReader] that decodes format f from r. If f is invalid, every
 // Read fails until SetFormat sets a valid format.
 func (f ExternalFormat) NewReader(r io.Reader) *TextReader {
 	t := &TextReader{}
@@ -32,7 +32,7 @@ func (f ExternalFormat) NewReader(r io.Reader) *TextReader {
 	return t
 }
 
-// Read reads text into p, see TextConn.Read.
+// Read reads text into p. See [TextConn.Read].
 func (t *TextReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -42,26 +42,25 @@ func (t *TextReader) Read(p []byte) (int, error) {
 	return t.r.read(p)
 }
 
-// ReadString reads text up to delim and returns it with delim, see
-// TextConn.ReadString.
+// ReadString reads text up to and including delim. See [TextConn.ReadString].
 func (t *TextReader) ReadString(delim byte) (string, error) {
 	t.r.mu.Lock()
 	defer t.r.mu.Unlock()
 	return t.r.readString(delim)
 }
 
-// ReadLine is ReadString('\n') without the "\n". A last line without "\n"
-// is returned together with io.EOF.
+// ReadLine is like ReadString('\n'), but returns the line without the "\n". If the last
+// line has no "\n", it is returned together with [io.EOF].
 func (t *TextReader) ReadLine() (string, error) {
 	s, err := t.ReadString('\n')
 	return strings.TrimSuffix(s, "\n"), err
 }
 
-// WriteTo reads text until the end and writes it to w.
+// WriteTo reads text until the end of the input and writes it to w.
 func (t *TextReader) WriteTo(w io.Writer) (n int64, err error) { return copyText(w, t) }
 
-// SetFormat makes f the format of the bytes that no Read has consumed yet, see
-// TextConn.SetReadFormat.
+// SetFormat sets the format of all bytes that no Read has consumed yet. See
+// [TextConn.SetReadFormat].
 func (t *TextReader) SetFormat(f ExternalFormat) error {
 	g, err := f.codec()
 	if err != nil {
@@ -80,7 +79,7 @@ func (t *TextReader) Format() ExternalFormat {
 	return externalFormat(t.r.format)
 }
 
-// Skip goes past n bytes without decoding them, see TextConn.Skip.
+// Skip discards n bytes without decoding them. See [TextConn.Skip].
 func (t *TextReader) Skip(n int) (int, error) {
 	if n < 0 {
 		return 0, &ArgumentError{Arg: "number of bytes", Value: n, Why: "must not be negative"}
@@ -93,11 +92,11 @@ func (t *TextReader) Skip(n int) (int, error) {
 // Offset returns how many bytes Read has consumed.
 func (t *TextReader) Offset() int64 { return t.r.off.Load() }
 
-// A TextWriter encodes text to an external format for a file or any other io.Writer.
-// It does what the writing side of a TextConn does: when Write returns, all of the
-// text is written except for a character whose end is missing.
+// A TextWriter encodes text to an external format for a file or any other [io.Writer].
+// It works like the writing side of a [TextConn]: when Write returns, all of its text
+// has been written, except for an incomplete character at the end.
 //
-// Multiple goroutines may invoke methods on a TextWriter simultaneously.
+// Methods of a TextWriter may be called concurrently.
 type TextWriter struct{ w textWriter }
 
 var (
@@ -106,8 +105,8 @@ var (
 	_ io.StringWriter = (*TextWriter)(nil)
 )
 
-// NewWriter returns a TextWriter that encodes to format f on w. If f is invalid, every
-// Write fails until SetFormat sets a valid format.
+// NewWriter returns a [TextWriter] that encodes to format f on w. If f is invalid,
+// every Write fails until SetFormat sets a valid format.
 func (f ExternalFormat) NewWriter(w io.Writer) *TextWriter {
 	t := &TextWriter{}
 	t.w.conn = w
@@ -115,14 +114,14 @@ func (f ExternalFormat) NewWriter(w io.Writer) *TextWriter {
 	return t
 }
 
-// Write writes the text p, see TextConn.Write.
+// Write writes the text p. See [TextConn.Write].
 func (t *TextWriter) Write(p []byte) (int, error) {
 	t.w.mu.Lock()
 	defer t.w.mu.Unlock()
 	return t.w.write(p)
 }
 
-// WriteString is Write for a string.
+// WriteString is like Write, but takes a string.
 func (t *TextWriter) WriteString(s string) (int, error) {
 	b := getBlock(blockSize)
 	defer putBlock(b)
@@ -131,11 +130,11 @@ func (t *TextWriter) WriteString(s string) (int, error) {
 	return t.w.writeString(b.mem[:blockSize], s)
 }
 
-// ReadFrom writes the text that r has until it ends.
+// ReadFrom reads text from r until it ends and writes it.
 func (t *TextWriter) ReadFrom(r io.Reader) (n int64, err error) { return copyText(t, r) }
 
-// SetFormat writes what the format before still owes, see Close, and makes f the
-// format of the text that follows.
+// SetFormat sets the format of the text that follows. Before that, it writes what the
+// previous format requires at the end, as Close does.
 func (t *TextWriter) SetFormat(f ExternalFormat) error {
 	g, err := f.codec()
 	if err != nil {
@@ -148,20 +147,20 @@ func (t *TextWriter) SetFormat(f ExternalFormat) error {
 	return joinErrors(err, t.w.send())
 }
 
-// Format returns the format that Write encodes to.
+// Format returns the format to which Write encodes.
 func (t *TextWriter) Format() ExternalFormat {
 	t.w.mu.Lock()
 	defer t.w.mu.Unlock()
 	return externalFormat(t.w.format)
 }
 
-// Offset returns how many bytes were written.
+// Offset returns how many bytes have been written to the underlying io.Writer.
 func (t *TextWriter) Offset() int64 { return t.w.off.Load() }
 
-// Close writes what the format owes at the end of the text: an escape sequence back
-// to ASCII, or the replacement of an unfinished character, which is a *FormatError
-// that wraps io.ErrUnexpectedEOF in a strict format. It does not close the io.Writer
-// under t.
+// Close writes what the format requires at the end of the text: an escape sequence back
+// to ASCII, or the replacement of an incomplete character, which in a strict format is
+// a [*FormatError] that wraps [io.ErrUnexpectedEOF]. It does not close the underlying
+// io.Writer.
 func (t *TextWriter) Close() error {
 	t.w.mu.Lock()
 	defer t.w.mu.Unlock()
@@ -169,8 +168,8 @@ func (t *TextWriter) Close() error {
 }
 
 // AppendDecode decodes src, which must be complete text in format f, and appends the
-// result to dst. If f is strict and src is malformed, it returns the text before that,
-// and a *FormatError with the offset in src.
+// result to dst. If f is strict and src is malformed, it returns the text before the
+// malformed bytes and a [*FormatError] with their offset in src.
 func (f ExternalFormat) AppendDecode(dst, src []byte) ([]byte, error) {
 	g, err := f.codec()
 	if err != nil {
@@ -193,10 +192,10 @@ func (f ExternalFormat) AppendDecode(dst, src []byte) ([]byte, error) {
 	}
 }
 
-// AppendEncode encodes text in format f, including an escape sequence that the format
-// needs at the end, and appends the result to dst. If f is strict and the encoding
-// lacks a character, it returns what is before it, and a *FormatError with the offset
-// in what was appended.
+// AppendEncode encodes text in format f and appends the result to dst, including an
+// escape sequence if the format needs one at the end. If f is strict and the encoding
+// lacks a character, it returns what precedes that character and a [*FormatError] with
+// the offset in the appended bytes.
 func (f ExternalFormat) AppendEncode(dst, text []byte) ([]byte, error) {
 	g, err := f.codec()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
@@ -260,5 +261,114 @@ func TestFormatAllocates(t *testing.T) {
 		if got := testing.AllocsPerRun(20, func() { c.SetReadFormat(f) }); got > 0 {
 			t.Errorf("%s: SetReadFormat allocates %v times", name, got)
 		}
+	}
+}
+
+// TestTextReaderGoesOn goes past a byte that is no text, and on in another format.
+func TestTextReaderGoesOn(t *testing.T) {
+	r := conntest.Format(t, "utf-8,strict").NewReader(strings.NewReader("ab\xffc\xe9\r\n"))
+	if n, err := r.Read(nil); n != 0 || err != nil {
+		t.Errorf("Read of nothing: %d, %v", n, err)
+	}
+	p := make([]byte, 10)
+	if n, err := r.Read(p); string(p[:n]) != "ab" || err != nil {
+		t.Errorf("read %q, %v", p[:n], err)
+	}
+	for range 2 {
+		_, err := r.Read(p)
+		conntest.WantFormatError(t, err, "read", 2, "\xff", sockets.ErrMalformed)
+	}
+	var argument *sockets.ArgumentError
+	if n, err := r.Skip(-1); n != 0 || !errors.As(err, &argument) {
+		t.Errorf("Skip(-1): %d, %v, want an *ArgumentError", n, err)
+	}
+	if n, err := r.Skip(1); n != 1 || err != nil {
+		t.Errorf("Skip(1): %d, %v", n, err)
+	}
+	if err := r.SetFormat(sockets.ExternalFormat{Newline: 99}); !errors.Is(err, sockets.ErrFormatOption) {
+		t.Errorf("SetFormat of one that cannot be: %v", err)
+	}
+	if n, err := r.Read(p[:1]); string(p[:n]) != "c" || err != nil {
+		t.Errorf("the format before: read %q, %v", p[:n], err)
+	}
+	if err := r.SetFormat(conntest.Format(t, "iso-8859-1,crlf")); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(r); string(text) != "é\n" || err != nil || r.Offset() != 7 {
+		t.Errorf("the format behind: read %q, %v, offset %d", text, err, r.Offset())
+	}
+	if n, err := r.Skip(1); n != 0 || err != io.EOF {
+		t.Errorf("Skip at the end: %d, %v", n, err)
+	}
+}
+
+// TestTextWriterGoesOn changes the format in the middle of a text: what the first one
+// owes goes before the second.
+func TestTextWriterGoesOn(t *testing.T) {
+	var wire bytes.Buffer
+	w := conntest.Format(t, "iso-2022-jp").NewWriter(&wire)
+	if n, err := w.ReadFrom(strings.NewReader("注")); n != 3 || err != nil {
+		t.Errorf("ReadFrom: %d, %v", n, err)
+	}
+	if err := w.SetFormat(sockets.ExternalFormat{Newline: 99}); !errors.Is(err, sockets.ErrFormatOption) {
+		t.Errorf("SetFormat of one that cannot be: %v", err)
+	}
+	if err := w.SetFormat(conntest.Format(t, "shift_jis,crlf")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.WriteString("文\n"); n != 4 || err != nil {
+		t.Errorf("WriteString: %d, %v", n, err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("\x1b$BCm\x1b(B\x95\xb6\r\n", wire.String()); diff != "" {
+		t.Errorf("wire (-want +got):\n%s", diff)
+	}
+	if w.Offset() != int64(wire.Len()) {
+		t.Errorf("offset %d, want %d", w.Offset(), wire.Len())
+	}
+
+	// A strict format has the unfinished character reported, and goes all the same.
+	w = conntest.Format(t, "utf-8,strict").NewWriter(&wire)
+	w.Write([]byte("\xe6"))
+	if err := w.SetFormat(sockets.ExternalFormat{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("SetFormat inside a character: %v", err)
+	}
+	if w.Format() != (sockets.ExternalFormat{}) {
+		t.Errorf("the format is %v", w.Format())
+	}
+}
+
+// TestAppendEncodeNothing appends no mark to no text, and nothing in a format that
+// cannot be.
+func TestAppendEncodeNothing(t *testing.T) {
+	dst, err := conntest.Format(t, "utf-16").AppendEncode([]byte("x"), nil)
+	if string(dst) != "x" || err != nil {
+		t.Errorf("no text: %q, %v", dst, err)
+	}
+	dst, err = sockets.ExternalFormat{Newline: 99}.AppendEncode([]byte("x"), []byte("y"))
+	if string(dst) != "x" || !errors.Is(err, sockets.ErrFormatOption) {
+		t.Errorf("a format that cannot be: %q, %v", dst, err)
+	}
+}
+
+// TestTextReaderCommands hears Telnet commands from what is no connection, until it is
+// not asked for them any more.
+func TestTextReaderCommands(t *testing.T) {
+	r := conntest.Format(t, "iso-8859-1,nvt").NewReader(iotest.OneByteReader(strings.NewReader("a\xff\xfb\x01b\xff\xfd\x03c")))
+	var got []sockets.TelnetCommand
+	r.SetCommandFunc(func(c sockets.TelnetCommand) {
+		got = append(got, sockets.TelnetCommand{Code: c.Code, Option: c.Option})
+	})
+	if s, err := r.ReadString('b'); s != "ab" || err != nil {
+		t.Fatalf("read %q, %v", s, err)
+	}
+	r.SetCommandFunc(nil)
+	if s, err := r.ReadString('c'); s != "c" || err != nil {
+		t.Fatalf("read %q, %v", s, err)
+	}
+	if diff := cmp.Diff([]sockets.TelnetCommand{{Code: sockets.TelnetWILL, Option: 1}}, got); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
 	}
 }

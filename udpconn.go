@@ -8,7 +8,7 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// UDPConn is a UDP socket. It has the methods of net.UDPConn.
+// UDPConn is a UDP socket. It has the methods of [net.UDPConn].
 type UDPConn struct {
 	conn
 }
@@ -18,8 +18,8 @@ var (
 	_ net.PacketConn = (*UDPConn)(nil)
 )
 
-// ReadFromUDP receives a datagram; what does not fit in b is lost. It allocates
-// nothing but the address.
+// ReadFromUDP receives a datagram. What does not fit in b is lost. It allocates nothing
+// but the address.
 func (c *UDPConn) ReadFromUDP(b []byte) (n int, addr *net.UDPAddr, err error) {
 	// Small enough to be inlined, so that an address that does not escape from
 	// the caller costs only the bytes of its IP.
@@ -41,7 +41,7 @@ func (c *UDPConn) readFromUDP(b []byte, addr *net.UDPAddr) (int, *net.UDPAddr, e
 	return n, addr, nil
 }
 
-// ReadFrom is ReadFromUDP in the form of net.PacketConn.
+// ReadFrom is [UDPConn.ReadFromUDP] as [net.PacketConn] declares it.
 func (c *UDPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, addr, err := c.readFromUDP(b, &net.UDPAddr{})
 	if addr == nil {
@@ -50,8 +50,8 @@ func (c *UDPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, addr, err
 }
 
-// ReadFromUDPAddrPort is ReadFromUDP without allocations. An IPv6 socket tells
-// IPv4 senders in their IPv4-mapped form.
+// ReadFromUDPAddrPort is like ReadFromUDP, but does not allocate. On an IPv6 socket,
+// IPv4 addresses are in IPv4-mapped form.
 func (c *UDPConn) ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error) {
 	if !c.ok() {
 		return 0, netip.AddrPort{}, syscall.EINVAL
@@ -64,9 +64,10 @@ func (c *UDPConn) ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err
 	return n, decodeAddrPort(&from), nil
 }
 
-// ReadMsgUDP receives a datagram into b and its control data into oob, and returns
-// their lengths, the flags of recvmsg(2), and the sender. MSG_TRUNC in the flags
-// says that b was too small. Packages golang.org/x/net/ipv4 and ipv6 read oob.
+// ReadMsgUDP receives a datagram into b and its control data into oob. It returns their
+// lengths, the flags of recvmsg(2), and the sender's address. MSG_TRUNC in flags means
+// that b was too small. [ParsePacketInfo] and packages golang.org/x/net/ipv4 and ipv6
+// parse the control data.
 func (c *UDPConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
 	var ap netip.AddrPort
 	n, oobn, flags, ap, err = c.ReadMsgUDPAddrPort(b, oob)
@@ -76,7 +77,7 @@ func (c *UDPConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAd
 	return n, oobn, flags, addr, err
 }
 
-// ReadMsgUDPAddrPort is ReadMsgUDP without allocations.
+// ReadMsgUDPAddrPort is like ReadMsgUDP, but does not allocate.
 func (c *UDPConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
 	if !c.ok() {
 		return 0, 0, 0, netip.AddrPort{}, syscall.EINVAL
@@ -98,7 +99,7 @@ func (c *UDPConn) addrPort(sa *sys.Sockaddr) netip.AddrPort {
 	return netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 }
 
-// WriteToUDP sends a datagram to addr.
+// WriteToUDP sends b as a datagram to addr.
 func (c *UDPConn) WriteToUDP(b []byte, addr *net.UDPAddr) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -128,7 +129,7 @@ func (c *UDPConn) setName(to *sys.Sockaddr, call string, addr *net.UDPAddr) erro
 	return nil
 }
 
-// WriteTo is WriteToUDP in the form of net.PacketConn.
+// WriteTo is [UDPConn.WriteToUDP] as [net.PacketConn] declares it.
 func (c *UDPConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -140,7 +141,7 @@ func (c *UDPConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return c.WriteToUDP(b, a)
 }
 
-// WriteToUDPAddrPort is WriteToUDP without allocations.
+// WriteToUDPAddrPort is like WriteToUDP, but does not allocate.
 func (c *UDPConn) WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -169,8 +170,8 @@ func (c *UDPConn) setNameAddrPort(to *sys.Sockaddr, call string, addr netip.Addr
 	return nil
 }
 
-// WriteMsgUDP sends b with the control data oob to addr, which is nil on a
-// connected socket, and returns how much of each was sent.
+// WriteMsgUDP sends b with the control data oob to addr, which must be nil on a
+// connected socket. It returns how many bytes of each it sent.
 func (c *UDPConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL
@@ -188,8 +189,8 @@ func (c *UDPConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, er
 	return n, len(oob), nil
 }
 
-// WriteMsgUDPAddrPort is WriteMsgUDP without allocations. The zero AddrPort
-// means the peer.
+// WriteMsgUDPAddrPort is like WriteMsgUDP, but does not allocate. The zero addr means
+// the peer.
 func (c *UDPConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL

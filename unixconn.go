@@ -8,8 +8,8 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// UnixConn is a connection, or a datagram socket, in the unix domain. It has the
-// methods of net.UnixConn.
+// UnixConn is a connection or a datagram socket in the unix domain. It has the methods
+// of [net.UnixConn].
 type UnixConn struct {
 	conn
 }
@@ -19,16 +19,16 @@ var (
 	_ net.PacketConn = (*UnixConn)(nil)
 )
 
-// CloseRead ends the reading side of the connection. Most callers should just use
+// CloseRead shuts down the reading side of the connection. Most callers should just use
 // Close.
 func (c *UnixConn) CloseRead() error { return c.shutdown(sys.SHUT_RD) }
 
-// CloseWrite ends the writing side: the peer reads to the end, and may go on
-// writing. Most callers should just use Close.
+// CloseWrite shuts down the writing side of the connection: the peer reads up to the
+// end and can still write. Most callers should just use Close.
 func (c *UnixConn) CloseWrite() error { return c.shutdown(sys.SHUT_WR) }
 
-// ReadFromUnix receives a message, or what a stream has, and tells the sender's
-// address, nil if it has no name.
+// ReadFromUnix receives a message, or data from a stream, and returns the sender's
+// address, which is nil if the sender has no name.
 func (c *UnixConn) ReadFromUnix(b []byte) (int, *net.UnixAddr, error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL
@@ -41,7 +41,7 @@ func (c *UnixConn) ReadFromUnix(b []byte) (int, *net.UnixAddr, error) {
 	return n, decodeUnixAddr(&from, c.fd.Type), readError(c.fd, err)
 }
 
-// ReadFrom is ReadFromUnix in the form of net.PacketConn.
+// ReadFrom is [UnixConn.ReadFromUnix] as [net.PacketConn] declares it.
 func (c *UnixConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, addr, err := c.ReadFromUnix(b)
 	if addr == nil {
@@ -50,9 +50,10 @@ func (c *UnixConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, addr, err
 }
 
-// ReadMsgUnix receives a message into b and its control data into oob, and returns
-// their lengths, the flags of recvmsg(2) and the sender's address, nil if it has no
-// name. Received descriptors are close-on-exec, and the caller's.
+// ReadMsgUnix receives a message into b and its control data into oob. It returns their
+// lengths, the flags of recvmsg(2), and the sender's address, which is nil if the
+// sender has no name. Received descriptors are close-on-exec, and the caller must close
+// them.
 func (c *UnixConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
 	if !c.ok() {
 		return 0, 0, 0, nil, syscall.EINVAL
@@ -74,7 +75,7 @@ func (c *UnixConn) WriteToUnix(b []byte, addr *net.UnixAddr) (int, error) {
 	return n, nil
 }
 
-// WriteTo is WriteToUnix in the form of net.PacketConn.
+// WriteTo is [UnixConn.WriteToUnix] as [net.PacketConn] declares it.
 func (c *UnixConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -101,8 +102,8 @@ func (c *UnixConn) writeTo(b []byte, addr *net.UnixAddr) (int, error) {
 }
 
 // WriteMsgUnix sends b with the control data oob to addr, or to the peer if addr is
-// nil, and returns how many bytes of each were sent. On streams and sequenced packet
-// sockets, a zero byte carries control data that has no data.
+// nil. It returns how many bytes of each it sent. On streams and sequenced packet
+// sockets, a zero byte carries the control data if b is empty.
 func (c *UnixConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL

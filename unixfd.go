@@ -12,45 +12,47 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// MaxDescriptors is the greatest number of descriptors in one message: the limit of the
-// kernel on Linux, see SCM_RIGHTS in unix(7), and of this package elsewhere.
+// MaxDescriptors is the greatest number of descriptors in one message. On Linux this is
+// the kernel's limit, see SCM_RIGHTS in unix(7); elsewhere this package sets it.
 const MaxDescriptors = 253
 
 var _ = [1]struct{}{}[MaxDescriptors-sys.MaxRights] // they are the same
 
-// Errors that receiving descriptors or credentials can return. An error of ReceiveFD,
-// ReceiveFDs, ReceiveCred and so on matches one or several of them.
+// Errors that receiving descriptors or credentials can return. An error of
+// [UnixConn.ReceiveFD], [UnixConn.ReceiveFDs], [UnixConn.ReceiveCred] and their
+// relatives matches one or more of them.
 var (
-	// ErrNoDescriptor means that plain data came, without a descriptor.
-	ErrNoDescriptor = errors.New("sockets: no descriptor came")
+	// ErrNoDescriptor means that plain data arrived, without a descriptor.
+	ErrNoDescriptor = errors.New("sockets: no descriptor received")
 
-	// ErrTooManyDescriptors means that more came than were asked for.
-	ErrTooManyDescriptors = errors.New("sockets: too many descriptors came")
+	// ErrTooManyDescriptors means that more descriptors arrived than were asked for.
+	ErrTooManyDescriptors = errors.New("sockets: too many descriptors received")
 
-	// ErrDescriptorsLost means that the kernel could not install all descriptors and has
-	// discarded the others: this process has reached its limit of open files, in which
-	// case the error matches syscall.EMFILE as well, or a security policy forbids it.
-	ErrDescriptorsLost = errors.New("sockets: descriptors were lost")
+	// ErrDescriptorsLost means that the kernel could not install all of the descriptors
+	// and discarded the rest. Either this process has reached its limit of open files, in
+	// which case the error matches syscall.EMFILE as well, or a security policy forbids
+	// it.
+	ErrDescriptorsLost = errors.New("sockets: descriptors lost")
 
 	// ErrMessageTooLong means that the message is longer than the buffer.
 	ErrMessageTooLong = errors.New("sockets: message longer than the buffer")
 
-	// ErrUnknownControl means that control data came other than descriptors and what
+	// ErrUnknownControl means that control data arrived other than descriptors and what
 	// PassCred, PassPIDFD and PassSecurity ask for.
-	ErrUnknownControl = errors.New("sockets: unknown control data came")
+	ErrUnknownControl = errors.New("sockets: unknown control data received")
 
-	// ErrNoCredentials means that no credentials came: PassCred is off.
-	ErrNoCredentials = errors.New("sockets: no credentials came")
+	// ErrNoCredentials means that no credentials arrived because PassCred is off.
+	ErrNoCredentials = errors.New("sockets: no credentials received")
 )
 
 // ControlError reports what is wrong with the control data of a received message. All
-// descriptors that came with it are closed.
+// descriptors that came with the message have been closed.
 type ControlError struct {
-	Descriptors int   // how many came
+	Descriptors int   // how many arrived
 	Max         int   // how many were asked for
 	Err         error // ErrNoDescriptor, ErrTooManyDescriptors, ...
 	Errno       error // why descriptors were lost, syscall.EMFILE, or nil
-	TooLong     bool  // the rest of the message is lost, too: ErrMessageTooLong
+	TooLong     bool  // the rest of the message is lost as well: ErrMessageTooLong
 }
 
 func (e *ControlError) Error() string {
@@ -64,7 +66,7 @@ func (e *ControlError) Error() string {
 	return s
 }
 
-// Unwrap returns Err, Errno and ErrMessageTooLong, as far as they apply.
+// Unwrap returns Err, Errno and [ErrMessageTooLong], as far as they apply.
 func (e *ControlError) Unwrap() []error {
 	errs := []error{e.Err}
 	if e.Errno != nil {
@@ -79,7 +81,7 @@ func (e *ControlError) Unwrap() []error {
 // DescriptorError reports a descriptor that cannot be sent, usually because it is
 // closed.
 type DescriptorError struct {
-	Index int // of the argument
+	Index int // of the descriptor among the arguments, from 0
 	Err   error
 }
 
@@ -90,27 +92,25 @@ func (e *DescriptorError) Error() string {
 // Unwrap returns Err.
 func (e *DescriptorError) Unwrap() error { return e.Err }
 
-// SendFD sends a copy of f's descriptor with one byte of data. f may be any file or
-// socket: an *os.File, a connection or listener of this package or of package net, even
-// c itself.
+// SendFD sends a copy of f's descriptor together with one byte of data. f may be any
+// file or socket: an [*os.File], a connection or listener of this package or of package
+// net, or c itself.
 //
 // The caller keeps f and may close it once SendFD returns; the peer's copy stays open.
-// File offset, options and the non-blocking mode are shared by both.
+// The two share the file offset, the socket options and the non-blocking mode.
 //
 // It obeys the write deadline and is safe for concurrent use; the byte is not mixed
-// with the data of another Write. A datagram socket must be connected. The error
-// matches syscall.ETOOMANYREFS if too many descriptors are in flight, and is a
-// *DescriptorError if f is closed. See SCM_RIGHTS in unix(7).
+// with the data of another Write. A datagram socket must be connected. The error is a
+// [*DescriptorError] if f is closed, and matches [syscall.ETOOMANYREFS] if too many
+// descriptors are in flight. See SCM_RIGHTS in unix(7).
 func (c *UnixConn) SendFD(f syscall.Conn) error {
 	if !c.ok() {
 		return syscall.EINVAL
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	err := addDescriptor(r, 0, f)
-	if err == nil {
-		_, err = c.fd.SendRights(r, zeroByte)
-	}
+	r.Add(f)
+	_, err := c.fd.SendRights(r, zeroByte)
 	return opError(c.fd, "write", descriptorError(err))
 }
 
@@ -122,28 +122,25 @@ var zeroByte = make([]byte, 1)
 // empty, a zero byte that n does not count carries them; datagrams need none. Without
 // descriptors it sends b alone.
 //
-// More than MaxDescriptors are refused before anything is sent, because splitting them
-// into several messages is a matter of the protocol between the peers. If n is not 0,
-// the descriptors were sent even if there is an error. In all else it is as SendFD.
+// More than [MaxDescriptors] are refused before anything is sent, because it is up to
+// the protocol between the peers how to split them into messages. If n is not 0, the
+// descriptors were sent even if there is an error. Otherwise SendFDs is like SendFD.
 func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
 	}
 	r := netfd.GetRights()
 	defer r.Free()
-	err = checkSend(len(fds))
-	for i := 0; i < len(fds) && err == nil; i++ {
-		err = addDescriptor(r, i, fds[i])
-	}
-	if err == nil {
+	if err = checkSend(len(fds)); err == nil {
+		r.Add(fds...)
 		n, err = c.fd.SendRights(r, b)
 	}
 	return n, opError(c.fd, "write", descriptorError(err))
 }
 
-// SendRawFDs is SendFDs for descriptors by number. The caller must keep them open until
-// it returns. The error matches syscall.EBADF if one is not open, and then nothing is
-// sent.
+// SendRawFDs is like SendFDs, but takes descriptors as numbers. The caller must keep
+// them open until it returns. If one is not open, nothing is sent, and the error
+// matches [syscall.EBADF].
 func (c *UnixConn) SendRawFDs(b []byte, fds ...int) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -170,55 +167,46 @@ func checkSend(descriptors int) error {
 	return nil
 }
 
-func addDescriptor(r *netfd.Rights, i int, f syscall.Conn) error {
-	raw, err := netfd.Raw(f)
-	if err != nil {
-		return &DescriptorError{i, err}
-	}
-	r.Add(raw)
-	return nil
-}
-
 // descriptorError turns the error for a descriptor that was closed into ours.
 func descriptorError(err error) error {
 	if held, ok := err.(*netfd.HeldError); ok {
-		return &DescriptorError{held.Index, netfd.ConnError(held.Err)}
+		return &DescriptorError{held.Index, held.Err}
 	}
 	return err
 }
 
-// ReceiveFD receives one descriptor and the byte that comes with it. The caller closes
-// the file, which is close-on-exec from the start.
+// ReceiveFD receives one descriptor and the byte that comes with it. The caller must
+// close the file, which is close-on-exec from the start.
 //
-// If there is data without a descriptor, the error matches ErrNoDescriptor, and the
+// If there is data without a descriptor, the error matches [ErrNoDescriptor], and the
 // data is left for Read. If a message has more than one byte, the error matches
-// ErrMessageTooLong, and the message is left for ReceiveFDs. Data that is left must be
-// received by another method before ReceiveFD can go on: until then every call returns
-// the same error.
+// [ErrMessageTooLong], and the message is left for ReceiveFDs. Until another method
+// receives the data that was left, every ReceiveFD returns the same error.
 //
-// Otherwise the byte is consumed, everything that came with it is closed, and the error
-// matches ErrTooManyDescriptors, ErrDescriptorsLost or ErrUnknownControl. Credentials
-// and the like that come with the descriptor are discarded. At the end of the stream
-// the error is io.EOF; all others are *net.OpError.
+// If anything else is wrong, the byte is consumed, everything that came with it is
+// closed, and the error matches [ErrTooManyDescriptors], [ErrDescriptorsLost] or
+// [ErrUnknownControl]. Credentials and the like that come with the descriptor are
+// discarded. At the end of the stream the error is [io.EOF]; all others are of type
+// [*net.OpError].
 //
-// On a stream, the byte left behind is kept in c, with the control data that came with
-// it, and returned by its next read method; direct reads from the descriptor do not see
-// it. Messages are left in the socket, except on systems other than Linux, which cannot
-// look at a message without taking it.
+// On a stream, the byte left behind is kept in c with its control data, and returned by
+// its next read method; direct reads from the descriptor do not see it. Messages are
+// left in the socket, except on systems other than Linux, which cannot look at a
+// message without consuming it.
 //
 // Several workers may share a unixpacket or unixgram socket, in this process and in
 // others: each descriptor goes to one of them. If another worker takes the message that
-// ReceiveFD has looked at, ReceiveFD goes on with the next one; if that one has to be
+// ReceiveFD has looked at, ReceiveFD continues with the next one. If that one has to be
 // left, it is kept in c with its descriptors.
 //
-// It obeys the read deadline and is safe for concurrent use. It does not work together
-// with sockopt.PeekOffset.
+// ReceiveFD obeys the read deadline and is safe for concurrent use. It does not work
+// together with [sockopt.PeekOffset].
 //
-// A peer may pass a socket whose close takes seconds, one with SO_LINGER set and unsent
-// data; closing it takes that long for ReceiveFD, which closes what it rejects, as for
-// any caller. A server that expects no descriptors can turn sockopt.PassRights off to
-// prevent this (Linux 6.16); one that expects them should close sockets in a separate
-// goroutine.
+// A peer may pass a socket that takes seconds to close, because SO_LINGER is set and
+// there is unsent data. Closing a descriptor that it rejects then delays ReceiveFD for
+// as long. A server that expects no descriptors can prevent this by turning
+// [sockopt.PassRights] off (Linux 6.16); one that expects them should close sockets in
+// a separate goroutine.
 func (c *UnixConn) ReceiveFD() (*os.File, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
@@ -249,9 +237,9 @@ func (c *UnixConn) receiveFD() (int, error) {
 	return r.Rights[0], nil
 }
 
-// ReceiveSocket is ReceiveFD for a socket, which is made non-blocking; its options stay
-// as they are. A descriptor that is not a socket is closed, and the error matches
-// syscall.ENOTSOCK.
+// ReceiveSocket is like ReceiveFD, but for a socket. The socket is made non-blocking;
+// its options are unchanged. If the descriptor is not a socket, it is closed, and the
+// error matches [syscall.ENOTSOCK].
 func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
@@ -268,18 +256,19 @@ func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 }
 
 // ReceiveFDs receives data into b, and up to max descriptors that come with it,
-// possibly none. The caller closes the files, which are close-on-exec from the start.
+// possibly none. The caller must close the files, which are close-on-exec from the
+// start.
 //
-// On a stream, descriptors belong to the byte they were sent with. Plain data that was
-// sent before them may be in the same b, in front; data that was sent after them never
-// is. If b is too short for all that was sent with them, the rest is received without
-// descriptors. b must not be empty on a stream.
+// On a stream, descriptors belong to the byte with which they were sent. b may begin
+// with data that was sent before them, but never contains data that was sent after
+// them. If b is too short for all the data sent with them, the rest is received without
+// descriptors. On a stream b must not be empty.
 //
 // On error no files are returned and every received descriptor is closed, but b[:n] is
-// valid and the stream can be read further. The error is io.EOF at the end of a stream,
-// and otherwise a *net.OpError that matches ErrTooManyDescriptors, ErrDescriptorsLost,
-// ErrUnknownControl or, if the rest of a message is lost, ErrMessageTooLong.
-// Credentials and the like are discarded.
+// valid and the stream can be read further. The error is [io.EOF] at the end of a
+// stream. Otherwise it is a [*net.OpError] that matches [ErrTooManyDescriptors],
+// [ErrDescriptorsLost], [ErrUnknownControl] or, if the rest of a message is lost,
+// [ErrMessageTooLong]. Credentials and the like are discarded.
 //
 // It obeys the read deadline and is safe for concurrent use.
 func (c *UnixConn) ReceiveFDs(b []byte, max int) (n int, fds []*os.File, err error) {
@@ -302,10 +291,10 @@ func (c *UnixConn) ReceiveFDs(b []byte, max int) (n int, fds []*os.File, err err
 	return n, fds, nil
 }
 
-// ReceiveRawFDs is ReceiveFDs that stores descriptors by number in fds, at most
+// ReceiveRawFDs is like ReceiveFDs, but stores descriptors as numbers in fds, at most
 // len(fds), and returns how many it received. It is for programs that pass on or close
-// so many that an os.File for each costs too much. The caller must close each number,
-// or give it to os.NewFile or FromFD; nothing else closes it.
+// so many that an [os.File] for each would cost too much. The caller must close each
+// number, or pass it to [os.NewFile] or [FromFD]; nothing else closes it.
 func (c *UnixConn) ReceiveRawFDs(b []byte, fds []int) (n, nfds int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL
@@ -342,7 +331,7 @@ func (c *UnixConn) checkReceive(b []byte, max int) error {
 		return &ArgumentError{Arg: "number of descriptors", Value: max, Why: "must not be negative"}
 	}
 	if len(b) == 0 && c.fd.Type == sys.SOCK_STREAM {
-		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "control data come with a byte of a stream"}
+		return &ArgumentError{Arg: "buffer", Value: "of length 0", Why: "must not be empty on a stream: control data needs a byte"}
 	}
 	return nil
 }
@@ -371,13 +360,13 @@ func controlError(r *netfd.Rights, min, max int) *ControlError {
 	return e
 }
 
-// SendCred sends b with credentials, which the kernel checks: a process may send its
-// own, and those of others with CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID. The zero
-// Ucred means this process and its effective user and group. It returns how many bytes
-// of b were sent.
+// SendCred sends b with credentials and returns how many bytes of b were sent. The zero
+// Ucred means this process and its effective user and group. The kernel checks
+// credentials: to send those of others, a process needs CAP_SYS_ADMIN, CAP_SETUID and
+// CAP_SETGID.
 //
-// A receiver with PassCred on gets credentials with every message, so SendCred is
-// needed only to send other ones than those of the sender. Linux only.
+// A receiver with PassCred on gets the sender's credentials with every message, so
+// SendCred is needed only to send different ones. Linux only.
 func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -397,13 +386,15 @@ func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 	return n, opError(c.fd, "write", err)
 }
 
-// ReceiveCred receives data into b and the credentials of its sender. Bytes of a stream
-// that have different senders are never returned together. sockopt.PassCred must have
-// been on before the data was sent; sockopt.PeerCred gives the credentials at connect.
+// ReceiveCred receives data into b together with its sender's credentials. It never
+// returns bytes from different senders of a stream together. [sockopt.PassCred] must
+// have been on before the data was sent; [sockopt.PeerCred] gives the credentials at
+// connect.
 //
-// On error b[:n] is valid. The error matches ErrNoCredentials if none came, and
-// ErrTooManyDescriptors if descriptors came, which are closed; ReadMsgUnix receives
-// both. In all else it is as ReceiveFDs. Linux only.
+// If it returns an error, b[:n] is still valid. The error matches [ErrNoCredentials] if
+// no credentials arrived, and [ErrTooManyDescriptors] if descriptors arrived, which are
+// closed; ReadMsgUnix receives both. Otherwise ReceiveCred is like ReceiveFDs. Linux
+// only.
 func (c *UnixConn) ReceiveCred(b []byte) (n int, cred sockopt.Ucred, err error) {
 	if !c.ok() {
 		return 0, sockopt.Ucred{}, syscall.EINVAL

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -239,6 +240,7 @@ func TestRawFDs(t *testing.T) {
 		for _, count := range []int{0, 1, 2, sockets.MaxDescriptors} {
 			t.Run(network, func(t *testing.T) {
 				socktest.CheckNoLeak(t)
+				socktest.NeedFiles(t, count)
 				a, b := conntest.Pair(t, network)
 				r, w, err := os.Pipe()
 				if err != nil {
@@ -392,8 +394,7 @@ func TestCredentials(t *testing.T) {
 			check("own", own, nil)
 			socktest.SendRaw(t, a, []byte("fd"), socktest.Pipes(t, 1)...)
 			check("fd", sockopt.Ucred{}, sockets.ErrTooManyDescriptors)
-			if os.Geteuid() == 0 {
-				other := sockopt.Ucred{PID: 1, UID: 65534, GID: 65533}
+			if other := (sockopt.Ucred{PID: 1, UID: 65534, GID: 65533}); socktest.MaySendCred(t, other.PID, int(other.UID), int(other.GID)) {
 				if n, err := a.SendCred([]byte("other"), other); n != 5 || err != nil {
 					t.Errorf("SendCred of others: %d, %v", n, err)
 				}
@@ -442,4 +443,50 @@ func TestDescriptorOfNil(t *testing.T) {
 func TestLeavePathOfNil(t *testing.T) {
 	(*sockets.UnixListener)(nil).LeavePath()()
 	new(sockets.UnixListener).LeavePath()()
+}
+
+// TestControlErrorText says what came, what was asked for, and all that is wrong.
+func TestControlErrorText(t *testing.T) {
+	for _, tt := range []struct {
+		e    sockets.ControlError
+		want string
+		is   []error
+	}{
+		{sockets.ControlError{Max: 1, Err: sockets.ErrNoDescriptor}, "sockets: no descriptor received (asked for 1, got 0)", []error{sockets.ErrNoDescriptor}},
+		{sockets.ControlError{Descriptors: 2, Max: 3, Err: sockets.ErrDescriptorsLost, Errno: syscall.EMFILE},
+			"sockets: descriptors lost (asked for 3, got 2): too many open files", []error{sockets.ErrDescriptorsLost, syscall.EMFILE}},
+		{sockets.ControlError{Descriptors: 2, Max: 1, Err: sockets.ErrTooManyDescriptors, TooLong: true},
+			"sockets: too many descriptors received (asked for 1, got 2); sockets: message longer than the buffer",
+			[]error{sockets.ErrTooManyDescriptors, sockets.ErrMessageTooLong}},
+	} {
+		if got := tt.e.Error(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+		for _, target := range []error{
+			sockets.ErrNoDescriptor, sockets.ErrTooManyDescriptors, sockets.ErrDescriptorsLost, sockets.ErrMessageTooLong,
+			sockets.ErrUnknownControl, sockets.ErrNoCredentials, syscall.EMFILE,
+		} {
+			if got := errors.Is(&tt.e, target); got != slices.Contains(tt.is, target) {
+				t.Errorf("%v matches %v: %v", &tt.e, target, got)
+			}
+		}
+	}
+}
+
+// TestReceiveRefuses asks for what could only lose data.
+func TestReceiveRefuses(t *testing.T) {
+	a, b := conntest.Pair(t, "unix")
+	conntest.MustWrite(t, a, "kept")
+	for name, err := range map[string]error{
+		"ReceiveFDs, fewer than none": func() error { _, _, err := b.ReceiveFDs(make([]byte, 1), -1); return err }(),
+		"ReceiveFDs, no buffer":       func() error { _, _, err := b.ReceiveFDs(nil, 1); return err }(),
+		"ReceiveRawFDs, no buffer":    func() error { _, _, err := b.ReceiveRawFDs(nil, make([]int, 1)); return err }(),
+		"ReceiveCred, no buffer":      func() error { _, _, err := b.ReceiveCred(nil); return err }(),
+	} {
+		socktest.WantError(t, err, "read", syscall.EINVAL)
+		if _, ok := errors.AsType[*sockets.ArgumentError](err); !ok {
+			t.Errorf("%s: %v, want an *ArgumentError", name, err)
+		}
+	}
+	conntest.WantMessage(t, b, "kept")
 }

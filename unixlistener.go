@@ -9,13 +9,13 @@ import (
 )
 
 // UnixListener accepts connections in the unix domain. It has the methods of
-// net.UnixListener.
+// [net.UnixListener].
 type UnixListener struct {
 	l    *listener
-	made *socketFile // by bind; nil if the listener came from a descriptor
+	made socketFile // by bind; none if the listener came from a descriptor
 
 	mu     sync.Mutex  // guards what follows
-	file   *socketFile // to remove; nil if it is not ours
+	file   *socketFile // to remove; nil, or none, if it is not ours
 	left   *int        // how many processes it was left to, since SetUnlinkOnClose
 	closed bool
 }
@@ -29,7 +29,7 @@ func (l *UnixListener) core() *listener {
 	return l.l
 }
 
-// AcceptUnix waits for a connection, and returns it without an external format.
+// AcceptUnix waits for a connection and returns it without an external format.
 func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
 	fd, err := l.core().accept()
 	if err != nil {
@@ -38,17 +38,18 @@ func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
 	return newConn(fd).(*UnixConn), nil
 }
 
-// Accept waits for a connection, which is a *UnixConn, or a *TextConn over one.
+// Accept waits for a connection and returns it: a *UnixConn, or a *TextConn over one if
+// the listener has a format.
 func (l *UnixListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
 
-// AcceptWith is Accept as config says.
+// AcceptWith is like Accept, with the options in config.
 func (l *UnixListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	return l.core().acceptConnWith(config)
 }
 
-// Close stops listening, and removes the socket's file, see SetUnlinkOnClose. It never
-// removes another file, which may have the path by now: the socket of a successor, or
-// any file in a directory that became the working directory since.
+// Close stops listening and removes the socket's file, unless SetUnlinkOnClose or
+// LeavePath prevents that. It never removes another file that is at the path by now,
+// such as the socket of a successor, or a file in a different working directory.
 func (l *UnixListener) Close() error {
 	if l.core() == nil {
 		return syscall.EINVAL
@@ -71,20 +72,23 @@ func (l *UnixListener) unlink() {
 	}
 }
 
-// SetUnlinkOnClose says whether the first Close removes the socket's file. It does
-// by default if the listener made the file, until LeavePath, and not if it came from a
-// descriptor. With true, a listener that came from a descriptor takes the file that is
-// at its path now, if that is a socket; a relative path counts from the working
-// directory of now.
+// SetUnlinkOnClose sets whether the first Close removes the socket's file. By default
+// it does if the listener made the file and LeavePath was not called; it does not if
+// the listener came from a descriptor.
+//
+// With true, a listener that came from a descriptor adopts the file that is now at its
+// path, if that is a socket. A relative path is resolved in the current working
+// directory.
 //
 // It is safe for concurrent use, also with Close.
 func (l *UnixListener) SetUnlinkOnClose(unlink bool) {
-	file := l.made
+	file := &l.made
 	switch {
 	case !unlink:
 		file = nil
-	case file == nil && l.l != nil:
-		file = socketFileAt(l.Addr())
+	case l.made.path == "" && l.l != nil:
+		found := socketFileAt(l.Addr())
+		file = &found
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,14 +97,16 @@ func (l *UnixListener) SetUnlinkOnClose(unlink bool) {
 	}
 }
 
-// LeavePath leaves the socket's file to another process, which was given a copy of the
-// descriptor: Close does not remove the file. If that process could not be started,
-// takeBack undoes the call, and removes the file if the listener was closed meanwhile;
-// call it while the copy is open, if at all. It has no effect after SetUnlinkOnClose,
-// which counts for all processes.
+// LeavePath leaves the socket's file to another process that was given a copy of the
+// descriptor: Close does not remove the file any more. The other process can take the
+// file over with SetUnlinkOnClose.
 //
-// The other process can take the file over by SetUnlinkOnClose. activation.PassTo calls
-// LeavePath by itself.
+// If the process could not be started, takeBack undoes LeavePath, and removes the file
+// if the listener has been closed in the meantime. Call it while the copy is still
+// open, or not at all.
+//
+// LeavePath has no effect after SetUnlinkOnClose, which applies whatever other
+// processes there are. Package activation's PassTo calls LeavePath by itself.
 func (l *UnixListener) LeavePath() (takeBack func()) {
 	if l == nil {
 		return func() {} // it has no path
@@ -122,17 +128,17 @@ func (l *UnixListener) LeavePath() (takeBack func()) {
 	})
 }
 
-// Addr returns the address listened to, also after Close. The same value is
-// returned every time; do not modify it.
+// Addr returns the listener's address. It also works after Close. All calls return the
+// same value; do not modify it.
 func (l *UnixListener) Addr() net.Addr { return l.l.fd.Local() }
 
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded once t has passed. A
-// zero t means to wait for ever.
+// SetDeadline sets the time after which Accept fails with [os.ErrDeadlineExceeded]. A
+// zero t means no deadline.
 func (l *UnixListener) SetDeadline(t time.Time) error { return l.core().setDeadline(t) }
 
-// File returns a file with a copy of the descriptor; the caller closes both.
+// File returns a file that uses a copy of the descriptor. The caller must close both.
 func (l *UnixListener) File() (*os.File, error) { return l.core().file() }
 
-// SyscallConn returns access to the descriptor. Its Read and Write return
-// syscall.EINVAL.
+// SyscallConn returns access to the descriptor. Its Read and Write methods return
+// [syscall.EINVAL].
 func (l *UnixListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }

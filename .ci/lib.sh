@@ -74,3 +74,46 @@ report() {
 	fi
 	! grep -q '^exit status of .*: [^0]' "$out.txt"
 }
+
+# get_uml installs Debian's package user-mode-linux, Linux 6.1 as a process, below $CACHE, and
+# makes its modules loadable from $work/m.
+get_uml() {
+	uml=$CACHE/uml
+	need depmod kmod
+	if [[ ! -x $uml/usr/bin/linux.uml ]]; then
+		mkdir -p "$uml"
+		(
+			cd "$uml"
+			apt-get update -qq
+			apt-get download -qq user-mode-linux
+			dpkg-deb -x user-mode-linux_*.deb .
+		)
+	fi
+	mkdir -p "$work/m/lib"
+	ln -s "$uml/usr/lib/uml/modules" "$work/m/lib/modules"
+	depmod -b "$work/m" "$(ls "$uml/usr/lib/uml/modules")"
+}
+
+# uml_root prints the commands with which process 1 of that kernel puts a layer in memory
+# over this machine's own files, and makes that its working directory.
+uml_root() {
+	cat <<END
+#!/bin/bash
+export PATH=$PATH HOME=/root
+mount -t proc proc /proc; mount -t sysfs sys /sys
+modprobe -d $work/m overlay
+mount -t tmpfs tmpfs /mnt; mkdir /mnt/up /mnt/work /mnt/root
+mount -t overlay -o lowerdir=/,upperdir=/mnt/up,workdir=/mnt/work overlay /mnt/root
+cd /mnt/root
+mount -t proc proc proc; mount -t sysfs sys sys; mount -t devtmpfs dev dev
+mkdir -p dev/pts dev/shm; mount -t devpts devpts dev/pts
+END
+}
+
+# boot_uml runs that kernel with $work/init as process 1, and writes what it prints to
+# $work/out.
+boot_uml() {
+	chmod +x "$work/init"
+	(cd "$work" && TMPDIR=/tmp timeout "${LIMIT:-900}" "$uml/usr/bin/linux.uml" mem=2G root=root rootfstype=hostfs \
+		rootflags=/ ro ${KARGS:-quiet} init="$work/init" con=null con0=null,fd:1 </dev/null 2>&1) >"$work/out" || true
+}

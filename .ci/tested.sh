@@ -3,8 +3,8 @@
 #
 #	.ci/tested.sh ENVIRONMENT...
 #
-# ENVIRONMENT: native, go1.27, uml, gvisor, gvisor-host, or an architecture of
-# .ci/arch.sh. The rows of the others stay as they are.
+# ENVIRONMENT: native, go1.27, uml, systemd, gvisor, gvisor-host, linux and a version of
+# .ci/kernel.sh as in linux-6.1, or an architecture of .ci/arch.sh. The rows of the others stay as they are.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/lib.sh
@@ -18,8 +18,10 @@ for environment; do
 	native) RAN='all packages' PACKAGES=./... ENVIRONMENT="$(go env GOVERSION), amd64" .ci/native.sh ;;
 	go1.27) RAN='all packages' PACKAGES=./... GOTOOLCHAIN=${NEWER:-go1.27.3} .ci/native.sh ;;
 	uml) RAN='vsock, SCTP, AF_ALG, veth' .ci/uml.sh ;;
+	systemd) RAN='systemd as process 1' .ci/systemd.sh ;;
 	gvisor) RAN='root, internal' .ci/gvisor.sh ;;
 	gvisor-host) RAN='root, internal' NET=host .ci/gvisor.sh ;;
+	linux-*) RAN='root, internal, sockopt, compat' .ci/kernel.sh "${environment#linux-}" ;;
 	386) RAN='root, internal, sockopt, activation, compat' .ci/arch.sh 386 ;;
 	*) RAN='internal' PACKAGES=${PACKAGES:-./internal/...} .ci/arch.sh "$environment" ;;
 	esac || failed=1

@@ -2,9 +2,11 @@
 # Runs the tests where users are: not as root, and where something is missing. It
 # needs root, works on a copy of the checkout, and touches nothing outside of it.
 #
-# usage: users.sh [ENVIRONMENT...], all of them unless named:
+# usage: [PACKAGES=./...] users.sh [ENVIRONMENT...], all of them unless named:
 #   root       as root; a skip that .ci/skips.txt does not list is a failure
 #   nobody     as user 65534, without privileges
+#   strict     as that user in a container that refuses what .ci/strict.go lists, with
+#              no programs but Go's, a shell and the core utilities
 #   nonetadmin as root in a container: without CAP_NET_ADMIN and CAP_SYS_ADMIN
 #   noproc     without /proc
 #   noipv6     in a network namespace without IPv6
@@ -25,24 +27,31 @@ git ls-files -z | xargs -0 cp --parents -t "$work/src"
 cache=$(go env GOMODCACHE)
 GOMODCACHE=$work/mod GOPROXY=file://$cache/cache/download GONOSUMDB='*' GOFLAGS=-modcacherw go mod download
 go build -o "$work/skips" .ci/skips.go
+go build -o "$work/strict" .ci/strict.go
 chmod -R a+rX "$work/src" "$work/mod"
 chown -R 65534:65534 "$work/nobody"
-export GOMODCACHE=$work/mod GOPROXY=off
+GOROOT=$(go env GOROOT) # go finds it by way of /proc
+export GOROOT GOMODCACHE=$work/mod GOPROXY=off
 
 nobody=(env HOME="$work/nobody" GOCACHE="$work/nobody/cache" GOTMPDIR="$work/nobody" TMPDIR="$work/nobody")
+mkdir "$work/bare"
+for program in go sh env cat chmod cp echo false head ls mkdir mv rm sleep sort tail true wc; do
+	ln -s "$(type -P "$program")" "$work/bare/"
+done
+bare=(env PATH="$work/bare" CGO_ENABLED=0)
 drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
 # tests RUNNER... runs the tests of the packages below the working directory by way of
 # a command, and checks what they say.
 status=0
 tests() {
-	if ! "$@" go test -json "${packages:-./...}" | "$work/skips" $list; then
+	if ! "$@" go test -json ${packages:-${PACKAGES:-./...}} | "$work/skips" $list; then
 		printf 'FAILED: %s\n' "$name" >&2
 		status=1
 	fi
 }
 
-(($#)) || set -- root nobody nonetadmin noproc noipv6 nolo fewfiles modcache
+(($#)) || set -- root nobody strict nonetadmin noproc noipv6 nolo fewfiles modcache
 for name; do
 	printf '\n=== users: %s\n' "$name"
 	cd "$work/src"
@@ -51,6 +60,9 @@ for name; do
 	root) list=$work/src/.ci/skips.txt tests env ;;
 	nobody)
 		tests "${nobody[@]}" "${drop[@]}"
+		;;
+	strict)
+		tests "${nobody[@]}" "${drop[@]}" "${bare[@]}" "$work/strict"
 		;;
 	nonetadmin) tests setpriv --bounding-set -net_admin,-sys_admin --inh-caps -all ;;
 	noproc) tests unshare -m bash -c 'umount -l /proc && exec "$@"' - ;;

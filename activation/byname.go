@@ -9,14 +9,14 @@ import (
 	"github.com/iolib-go/sockets"
 )
 
-// Descriptors are those that a process was started with, in order. Listeners,
-// PacketConns and Files each move descriptors of one kind out of it; the caller closes
-// those. Close closes the rest, such as sockets for which the program has no use any
-// more.
+// Descriptors are the descriptors with which a process was started, in order.
+// Listeners, PacketConns and Files each move descriptors of one kind out of it, which
+// the caller must then close. Close closes the rest, such as sockets that the program
+// no longer uses.
 type Descriptors []Descriptor
 
-// Listeners returns the listeners by name. A name may have several: a socket unit
-// of systemd has one for each of its addresses.
+// Listeners returns the listeners by name. There may be several with the same name: a
+// socket unit of systemd has one for each of its addresses.
 //
 //	ls, err := ds.Listeners()
 //	...
@@ -62,8 +62,8 @@ func (ds Descriptors) PacketConns() (map[string][]net.PacketConn, error) {
 	return m, nil
 }
 
-// Files returns the descriptors that are not sockets, by name: FIFOs, devices, files of
-// the descriptor store.
+// Files returns the descriptors that are not sockets, by name, such as FIFOs, devices
+// and files of the descriptor store.
 func (ds Descriptors) Files() map[string][]*os.File {
 	m := make(map[string][]*os.File)
 	for i, d := range ds {

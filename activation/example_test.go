@@ -38,7 +38,7 @@ func ExamplePassTo() {
 	}
 	defer l.Close()
 
-	cmd := exec.Command("sh", "-c", "echo $LISTEN_FDS $LISTEN_FDNAMES; ls /dev/fd/3")
+	cmd := exec.Command("sh", "-c", "echo $LISTEN_FDS $LISTEN_FDNAMES; : <&3 && echo 3 is open")
 	if err := activation.PassTo(cmd, activation.Named{Name: "web", Conn: l.(syscall.Conn)}); err != nil {
 		log.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func ExamplePassTo() {
 	fmt.Printf("%s%v\n", out, err)
 	// Output:
 	// 1 web
-	// /dev/fd/3
+	// 3 is open
 	// <nil>
 }
 
@@ -77,15 +77,15 @@ func ExampleNotify() {
 	// Output: false <nil>
 }
 
-// A service that systemd starts with its sockets, as units with FileDescriptorName=web,
-// Type=notify and WatchdogSec= say. Started by hand it listens by itself.
+// A service that systemd starts with its sockets, by units with FileDescriptorName=web,
+// Type=notify and WatchdogSec=. Started by hand, it listens by itself.
 func Example() {
 	ctx := context.Background()
 	inherited, err := activation.Inherited()
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer inherited.Close() // what is not used
+	defer inherited.Close() // those that are not used
 	listeners, err := inherited.Listeners()
 	if err != nil {
 		log.Fatal(err)

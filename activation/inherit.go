@@ -33,15 +33,15 @@ const firstInherited = 3
 // unknownName is the name of a descriptor that came without one, sd_listen_fds(3).
 const unknownName = "unknown"
 
-// Descriptor is a descriptor that the process was started with.
+// Descriptor is a descriptor with which the process was started.
 type Descriptor struct {
-	Name   string          // "unknown" if it came without one
-	Socket *sockets.Socket // nil if it is no socket
-	File   *os.File        // what is no socket, such as a FIFO; otherwise nil
+	Name   string          // "unknown" if it has none
+	Socket *sockets.Socket // nil if it is not a socket
+	File   *os.File        // if it is not a socket, such as a FIFO; otherwise nil
 }
 
-// Close closes the socket or the file. It does nothing once a method of Descriptors, or a
-// role of the socket, has taken it.
+// Close closes the socket or the file. It does nothing if a method of [Descriptors] has
+// moved it out, or if the socket has taken a role.
 func (d Descriptor) Close() error {
 	switch {
 	case d.Socket != nil:
@@ -52,8 +52,8 @@ func (d Descriptor) Close() error {
 	return nil
 }
 
-// InheritError reports environment variables that describe inherited descriptors, or
-// the watchdog, in an impossible way.
+// InheritError reports environment variables whose description of inherited
+// descriptors, or of the watchdog, is invalid.
 type InheritError struct {
 	Variable string // "LISTEN_FDS"
 	Value    string
@@ -72,16 +72,15 @@ func (e *InheritError) Unwrap() error { return e.Err }
 var inheritMu sync.Mutex
 
 // Inherited returns the descriptors that a service manager, systemd-socket-activate or
-// PassTo gave to this process, in order, and makes them close-on-exec. The caller
-// closes them. A second call returns none, because the first one removes the variables
-// from the environment, so that child processes do not take the descriptors for their
-// own.
+// [PassTo] gave to this process, in order. It makes them close-on-exec. The caller must
+// close them. Inherited removes the variables from the environment, so that child
+// processes do not mistake the descriptors for their own; a second call returns none.
 //
-// Without the variables, or if they are meant for another process, it returns none and
-// no error. The error is an *InheritError if the variables are malformed, if there are
-// more names than descriptors, or if a descriptor is missing, which matches
-// syscall.EBADF. Descriptors are left untouched on error, except that if resources run
-// out half way, those already taken are closed. See sd_listen_fds(3).
+// If the variables are not set, or are meant for another process, Inherited returns
+// none and a nil error. The error is an [*InheritError] if the variables are malformed,
+// if there are more names than descriptors, or if a descriptor does not exist, in which
+// case it matches [syscall.EBADF]. Descriptors are left untouched on error, except that
+// if resources run out half way, those already taken are closed. See sd_listen_fds(3).
 func Inherited() (Descriptors, error) {
 	inheritMu.Lock()
 	defer inheritMu.Unlock()

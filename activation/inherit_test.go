@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,6 +22,7 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
 func init() { socktest.Children["inherited"] = printInherited }
@@ -164,6 +164,9 @@ func TestInherited(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "another's pidfd" {
+				socktest.NeedPIDFD(t) // otherwise it is not looked at
+			}
 			cmd := socktest.ChildCommand(t, "inherited")
 			if !tt.noPID {
 				cmd = socktest.ChildCommand(t, "inherited", "pid")
@@ -175,256 +178,6 @@ func TestInherited(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestPassTo(t *testing.T) {
-	socktest.CheckNoLeak(t)
-	l, err := sockets.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	std, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer std.Close()
-	pipe := socktest.Pipes(t, 1)[0]
-	named := []activation.Named{
-		{Name: "web", Conn: l.(syscall.Conn)},
-		{Name: "", Conn: std.(*net.UDPConn)},
-		{Name: "pipe", Conn: pipe},
-	}
-	want := []string{
-		"web: ipv4 stream socket listening on " + l.Addr().String(),
-		"unknown: ipv4 datagram socket bound to " + std.LocalAddr().String(),
-		"pipe: file",
-	}
-	t.Run("alone", func(t *testing.T) {
-		cmd := socktest.ChildCommand(t, "inherited")
-		if err := activation.PassTo(cmd, named...); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
-			t.Errorf("mismatch (-want +got):\n%s", diff)
-		}
-	})
-	t.Run("through a shell", func(t *testing.T) {
-		cmd := socktest.ChildCommand(t, "inherited")
-		cmd.Args = append([]string{"sh", "-c", `"$@"; exit`, cmd.Path, cmd.Path}, cmd.Args[1:]...)
-		cmd.Path = "/bin/sh"
-		if err := activation.PassTo(cmd, named...); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
-			t.Errorf("mismatch (-want +got):\n%s", diff)
-		}
-	})
-	t.Run("beside other files", func(t *testing.T) {
-		cmd := socktest.ChildCommand(t, "inherited")
-		cmd.ExtraFiles = []*os.File{pipe, nil}
-		if err := activation.PassTo(cmd, named...); err != nil {
-			t.Fatal(err)
-		}
-		activation.ClosePassed(cmd)
-		if cmd.ExtraFiles[0] != pipe || !socktest.IsOpen(int(pipe.Fd())) {
-			t.Fatal("ClosePassed closed a file that was there before")
-		}
-		cmd = socktest.ChildCommand(t, "inherited")
-		cmd.ExtraFiles = []*os.File{pipe, nil}
-		if err := activation.PassTo(cmd, named...); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
-			t.Errorf("mismatch (-want +got):\n%s", diff)
-		}
-	})
-	t.Run("nothing", func(t *testing.T) {
-		cmd := socktest.ChildCommand(t, "inherited")
-		cmd.Env = append(cmd.Env, "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "LISTEN_PID=1")
-		if err := activation.PassTo(cmd); err != nil {
-			t.Fatal(err)
-		}
-		if got := inherited(t, cmd); got != nil {
-			t.Errorf("the child inherits %q", got)
-		}
-	})
-	t.Run("service", func(t *testing.T) {
-		cmd := socktest.ChildCommand(t, "inherited")
-		if err := activation.PassToService(cmd, named...); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		cmd.Env = append(cmd.Env, "SOCKETS_LISTEN_IDS=") // as a program that knows of none
-		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
-			t.Errorf("mismatch (-want +got):\n%s", diff)
-		}
-	})
-	t.Run("service without a directory in its path", func(t *testing.T) {
-		cmd := socktest.ChildCommand(t, "inherited")
-		cmd.Dir, cmd.Path = filepath.Split(cmd.Path)
-		if err := activation.PassToService(cmd, named...); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
-			t.Errorf("mismatch (-want +got):\n%s", diff)
-		}
-	})
-	t.Run("service of systemd's", func(t *testing.T) {
-		cmd := socktest.ChildCommand(t, "inherited", "pid", "pidfd")
-		if err := activation.PassTo(cmd, named...); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		cmd.Env = append(cmd.Env, "SOCKETS_LISTEN_IDS=")
-		if diff := cmp.Diff(want, inherited(t, cmd)); diff != "" {
-			t.Errorf("mismatch (-want +got):\n%s", diff)
-		}
-	})
-	// All that time the listener is what it was.
-	socktest.WithFD(t, l.(syscall.Conn), func(fd int) error {
-		if !socktest.Nonblocking(t, fd) {
-			t.Error("the listener is blocking now")
-		}
-		return nil
-	})
-	if err := l.(*sockets.TCPListener).SetDeadline(time.Now().Add(time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Accept(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("Accept: %v", err)
-	}
-}
-
-func TestPassToErrors(t *testing.T) {
-	socktest.CheckNoLeak(t)
-	s, err := sockets.New("tcp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	closed, err := sockets.New("tcp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
-	ok := activation.Named{Name: "ok", Conn: s}
-	tests := []struct {
-		name  string
-		socks []activation.Named
-		want  error
-	}{
-		{"colon", []activation.Named{ok, {"a:b", s}}, syscall.EINVAL},
-		{"control character", []activation.Named{ok, {"a\nb", s}}, syscall.EINVAL},
-		{"not ASCII", []activation.Named{ok, {"é", s}}, syscall.EINVAL},
-		{"long", []activation.Named{ok, {strings.Repeat("x", 256), s}}, syscall.EINVAL},
-		{"nil", []activation.Named{ok, {"x", nil}}, syscall.EINVAL},
-		{"closed", []activation.Named{ok, {"x", closed}}, net.ErrClosed},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			cmd := exec.Command("/bin/true")
-			if err := activation.PassTo(cmd, tt.socks...); !errors.Is(err, tt.want) {
-				t.Errorf("%v, want %v", err, tt.want)
-			}
-			if cmd.ExtraFiles != nil || cmd.Env != nil {
-				t.Error("the command has changed")
-			}
-		})
-	}
-	t.Run("names at the edges", func(t *testing.T) {
-		cmd := exec.Command("/bin/true")
-		long := strings.Repeat("x", 255)
-		if err := activation.PassTo(cmd, activation.Named{Name: " ~", Conn: s}, activation.Named{Name: long, Conn: s}); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		if want := "LISTEN_FDNAMES= ~:" + long; !slices.Contains(cmd.Env, want) {
-			t.Errorf("the environment lacks %s", want)
-		}
-	})
-	t.Run("files of another command", func(t *testing.T) {
-		// The caller's slice has room, which is the caller's.
-		files := append(make([]*os.File, 0, 10), socktest.Pipes(t, 1)...)
-		cmd := exec.Command("/bin/true")
-		cmd.ExtraFiles = files
-		if err := activation.PassTo(cmd, ok); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		if got := files[:2][1]; got != nil {
-			t.Errorf("PassTo wrote %v behind the caller's files", got)
-		}
-	})
-	t.Run("no such program", func(t *testing.T) {
-		//lint:ignore SA1005 the name has spaces on purpose
-		if err := activation.PassToService(exec.Command("no such program"), ok); !errors.Is(err, exec.ErrNotFound) {
-			t.Errorf("%v, want ErrNotFound", err)
-		}
-	})
-	t.Run("twice", func(t *testing.T) {
-		cmd := exec.Command("/bin/true")
-		if err := activation.PassTo(cmd, ok); err != nil {
-			t.Fatal(err)
-		}
-		defer activation.ClosePassed(cmd)
-		if err := activation.PassTo(cmd, ok); !errors.Is(err, syscall.EINVAL) {
-			t.Errorf("PassTo: %v, want EINVAL", err)
-		}
-		if err := activation.PassToService(cmd, ok); !errors.Is(err, syscall.EINVAL) || cmd.Path != "/bin/true" {
-			t.Errorf("PassToService of %s: %v, want EINVAL", cmd.Path, err)
-		}
-		if len(cmd.ExtraFiles) != 1 {
-			t.Errorf("the command has %d files", len(cmd.ExtraFiles))
-		}
-	})
-	t.Run("service with a gap", func(t *testing.T) {
-		cmd := exec.Command("/bin/true")
-		cmd.ExtraFiles = []*os.File{nil}
-		if err := activation.PassToService(cmd, ok); !errors.Is(err, syscall.EINVAL) || cmd.Path != "/bin/true" || cmd.Env != nil {
-			t.Errorf("PassToService of %s: %v, want EINVAL", cmd.Path, err)
-		}
-	})
-	t.Run("does not start", func(t *testing.T) {
-		cmd := exec.Command(t.TempDir())
-		if err := activation.PassTo(cmd, ok); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err == nil {
-			t.Error("a directory was started")
-		}
-		activation.ClosePassed(cmd)
-	})
-	t.Run("file of the same name", func(t *testing.T) {
-		t.Chdir(t.TempDir())
-		f, err := os.Create("passed:x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		cmd := exec.Command("/bin/true")
-		cmd.ExtraFiles = []*os.File{f}
-		if err := activation.PassTo(cmd, ok); err != nil {
-			t.Fatal(err)
-		}
-		activation.ClosePassed(cmd)
-		if _, err := f.WriteString("x"); err != nil {
-			t.Errorf("ClosePassed closed a file of somebody else: %v", err)
-		}
-	})
-	t.Run("started", func(t *testing.T) {
-		cmd := exec.Command("/bin/true")
-		if err := cmd.Run(); err != nil {
-			t.Fatal(err)
-		}
-		if err := activation.PassTo(cmd, ok); !errors.Is(err, syscall.EINVAL) {
-			t.Errorf("%v, want EINVAL", err)
-		}
-	})
 }
 
 // sdListenFDs is sd_listen_fds(3) in Python, with what it finds printed.
@@ -451,35 +204,99 @@ for _ in range(4):
 s.sendall(b"done")
 `
 
-// TestPassToRefusesClosed checks which descriptor an error is about.
-func TestPassToRefusesClosed(t *testing.T) {
-	socktest.CheckNoLeak(t)
-	r, w, err := os.Pipe()
+// TestSocketActivate is started by systemd's program.
+func TestSocketActivate(t *testing.T) {
+	activate := socktest.NeedProgram(t, "systemd-socket-activate")
+	cmd := socktest.ChildCommand(t, "inherited")
+	path := socktest.ShortDir(t) + "/activate"
+	args := append([]string{"-l", path, "-l", "@" + path, "--fdname=first:second", "-E", "SOCKETS_TEST_CHILD", cmd.Path}, cmd.Args[1:]...)
+	activated := exec.CommandContext(t.Context(), activate, args...)
+	activated.Env, activated.Stderr = cmd.Env, os.Stderr
+	out, err := activated.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	w.Close()
-	cmd := exec.Command("/bin/true")
-	err = activation.PassTo(cmd, activation.Named{Name: "open", Conn: r}, activation.Named{Name: "closed", Conn: w})
-	var e *sockets.DescriptorError
-	if !errors.As(err, &e) || e.Index != 1 || !errors.Is(err, os.ErrClosed) {
-		t.Errorf("PassTo: %v, want a DescriptorError of 1 that is ErrClosed", err)
+	if err := activated.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if len(cmd.ExtraFiles) != 0 || cmd.Env != nil {
-		t.Errorf("the command has %d files and %d variables", len(cmd.ExtraFiles), len(cmd.Env))
+	defer activated.Wait()
+	defer activated.Process.Kill()
+	// It waits for a connection before it starts anything.
+	var c net.Conn
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if c, err = net.Dial("unix", path); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	defer c.Close()
+	b, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatalf("%v, output %q", err, b)
+	}
+	want := []string{"first: unix stream socket listening on " + path, "second: unix stream socket listening on @" + path}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mismatch (-want +got):\n%s", diff)
 	}
 }
 
-// TestPassToForgets checks that a child does not take what its parent was given for
-// its own.
-func TestPassToForgets(t *testing.T) {
-	cmd := exec.Command("/bin/true")
-	cmd.Env = []string{"LISTEN_PID=1", "LISTEN_PIDFDID=2", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "KEPT=yes"}
-	if err := activation.PassTo(cmd); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"KEPT=yes"}, cmd.Env); diff != "" {
-		t.Errorf("environment (-want +got):\n%s", diff)
+func TestPython(t *testing.T) {
+	python := socktest.NeedProgram(t, "python3")
+	for _, network := range socktest.UnixNetworks {
+		t.Run(network, func(t *testing.T) {
+			socktest.CheckNoLeak(t)
+			socktest.NeedFiles(t, 3*253)
+			a, b := conntest.Pair(t, network)
+			var errs strings.Builder
+			cmd := exec.CommandContext(t.Context(), python, "-c", exchange)
+			cmd.Stderr = &errs
+			// The shortest way to a descriptor 3 that Python may block on.
+			if err := sockets.SetBlocking(b, true); err != nil {
+				t.Fatal(err)
+			}
+			if err := activation.PassTo(cmd, activation.Named{Conn: b}); err != nil {
+				t.Fatal(err)
+			}
+			err := cmd.Start()
+			activation.ClosePassed(cmd)
+			b.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				a.Close() // it waits no more if the test has failed
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("python: %v\n%s", err, &errs)
+				}
+			}()
+			for _, n := range []int{1, 2, 100, 253} {
+				files := socktest.Pipes(t, n)
+				if _, err := a.SendFDs([]byte("data"), socktest.Conns(files)...); err != nil {
+					t.Fatal(err)
+				}
+				buf := make([]byte, 100)
+				n, fds, err := a.ReceiveFDs(buf, 253)
+				if err != nil || string(buf[:n]) != "atad" {
+					t.Fatalf("received %q, %v", buf[:n], err)
+				}
+				if diff := cmp.Diff(socktest.IDsOf(t, files), socktest.IDsOf(t, fds)); diff != "" {
+					t.Errorf("files mismatch (-want +got):\n%s", diff)
+				}
+				socktest.CloseFiles(fds)
+			}
+			if f, err := a.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+				t.Errorf("ReceiveFD: %v, %v", f, err)
+			}
+			buf := make([]byte, 100)
+			if n, err := a.Read(buf); err != nil || string(buf[:n]) != "done" {
+				t.Errorf("read %q, %v", buf[:n], err)
+			}
+		})
 	}
 }

@@ -15,33 +15,34 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// NotifyState is something to tell the service manager, an assignment of
-// sd_notify(3) such as "WATCHDOG=1".
+// NotifyState is a message for the service manager: an assignment of sd_notify(3), such
+// as "WATCHDOG=1".
 type NotifyState string
 
-// What needs no further value.
+// The messages that take no value.
 const (
-	// NotifyReady says that the service has started, or has reloaded.
+	// NotifyReady means that the service has started, or has reloaded its configuration.
 	NotifyReady NotifyState = "READY=1"
 
-	// NotifyStopping says that the service is about to end.
+	// NotifyStopping means that the service is about to end.
 	NotifyStopping NotifyState = "STOPPING=1"
 
-	// NotifyWatchdog says that the service is alive, see Watchdog.
+	// NotifyWatchdog means that the service is alive. See Watchdog.
 	NotifyWatchdog NotifyState = "WATCHDOG=1"
 
-	// NotifyWatchdogTrigger says that the service has found out that it is not well.
-	// The manager does what it would after too long a silence.
+	// NotifyWatchdogTrigger means that the service has found itself unhealthy. The manager
+	// acts as if the watchdog had expired.
 	NotifyWatchdogTrigger NotifyState = "WATCHDOG=trigger"
 )
 
-// NotifyWatchdogInterval changes the interval in which NotifyWatchdog must be sent. Its
-// resolution is a microsecond.
+// NotifyWatchdogInterval returns the message that changes the interval in which
+// [NotifyWatchdog] must be sent. Its resolution is one microsecond.
 func NotifyWatchdogInterval(d time.Duration) NotifyState { return microseconds("WATCHDOG_USEC=", d) }
 
-// NotifyExtendTimeout asks for more time to start, reload or stop: the manager waits for
-// the next message for at least d, counted from this one. The first must come before the
-// configured time has passed, and each next before d has.
+// NotifyExtendTimeout returns the message that asks for more time to start, reload or
+// stop: the manager waits at least d, counted from this message, for the next one. The
+// first must be sent before the configured time has passed, and each of the following
+// before d has.
 func NotifyExtendTimeout(d time.Duration) NotifyState { return microseconds("EXTEND_TIMEOUT_USEC=", d) }
 
 // microseconds never says 0 for a duration that is longer, which would mean something
@@ -51,40 +52,49 @@ func microseconds(name string, d time.Duration) NotifyState {
 	return NotifyState(name + strconv.FormatInt(int64(usec), 10))
 }
 
-// NotifyErrno says which system error the service fails with.
+// NotifyErrno returns the message that the service has failed with a system error.
 func NotifyErrno(errno syscall.Errno) NotifyState {
 	return NotifyState("ERRNO=" + strconv.Itoa(int(errno)))
 }
 
-// NotifyBusError says which D-Bus error the service fails with, such as
-// "org.freedesktop.DBus.Error.TimedOut".
+// NotifyBusError returns the message that the service has failed with a D-Bus error,
+// such as "org.freedesktop.DBus.Error.TimedOut".
 func NotifyBusError(name string) NotifyState {
 	return NotifyState("BUSERROR=" + strings.ReplaceAll(name, "\n", " "))
 }
 
-// NotifyReloading says that the service is taking up a new configuration, from now
-// on until it says NotifyReady.
+// NotifyReloading returns the message that the service has begun to reload its
+// configuration. [NotifyReady] ends the reload.
 func NotifyReloading() NotifyState {
 	return NotifyState("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(sys.MonotonicUsec(), 10))
 }
 
-// NotifyMainPID says which process is the main one of the service, for a service that
-// is replaced by a new process.
-func NotifyMainPID(pid int) NotifyState { return NotifyState("MAINPID=" + strconv.Itoa(pid)) }
+// NotifyMainPID returns the message that tells which process is the main process of the
+// service, for a service that is replaced by a new process. pid must be this process or a
+// child that has not been waited for, because another process may get its number later:
+// on Linux 6.9 and later the message also has MAINPIDFDID, a number that is never reused.
+func NotifyMainPID(pid int) NotifyState {
+	s := "MAINPID=" + strconv.Itoa(pid)
+	if id, ok := sys.PIDFDID(pid); ok {
+		s += "\nMAINPIDFDID=" + strconv.FormatUint(id, 10)
+	}
+	return NotifyState(s)
+}
 
-// NotifyStatus tells in one line of text how the service is doing.
+// NotifyStatus returns the message that describes the state of the service in one line
+// of text.
 func NotifyStatus(text string) NotifyState {
 	// A line break would begin another assignment.
 	return NotifyState("STATUS=" + strings.ReplaceAll(text, "\n", " "))
 }
 
-// Notify sends states to the service manager in one message. It reports false, and no
-// error, if there is no manager: NOTIFY_SOCKET is not set. The variable stays set, for
-// child processes. Notify waits while the manager's queue is full, until ctx ends. See
-// sd_notify(3).
+// Notify sends states to the service manager in one message. If there is no manager,
+// which means that NOTIFY_SOCKET is not set, it returns false and a nil error. The
+// variable remains set for child processes. Notify waits while the manager's queue is
+// full, until ctx ends. See sd_notify(3).
 //
-// The error matches errors.ErrUnsupported if the manager is outside of this virtual
-// machine, which an address that begins with "vsock" means.
+// If the address begins with "vsock", the manager is outside of this virtual machine,
+// and the error matches [errors.ErrUnsupported].
 func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
 	if len(states) == 0 {
 		return false, nil
@@ -93,23 +103,23 @@ func Notify(ctx context.Context, states ...NotifyState) (sent bool, err error) {
 }
 
 // NotifyStore asks the service manager to keep copies of descriptors under a name.
-// Inherited returns them when the service starts again, even after a crash. The service
-// needs FileDescriptorStoreMax=, see systemd.service(5); the manager drops what exceeds
-// it without a report. In all else it is as Notify.
+// [Inherited] returns them when the service starts again, even after a crash. The
+// service needs FileDescriptorStoreMax=, see systemd.service(5); the manager discards
+// what exceeds it without notice. Otherwise NotifyStore is like [Notify].
 //
-// The manager watches the descriptors and forgets one that shows a hang-up or an error,
-// such as a connection whose peer is gone. NotifyStoreUnpolled prevents that.
+// The manager watches the descriptors and discards one that reports a hang-up or an
+// error, such as a connection whose peer is gone. [NotifyStoreUnpolled] prevents that.
 func NotifyStore(ctx context.Context, name string, fds ...syscall.Conn) (sent bool, err error) {
 	return notifyStore(ctx, name, fds)
 }
 
-// NotifyStoreUnpolled is NotifyStore for descriptors that the manager keeps even if
-// they show a hang-up or an error, FDPOLL=0.
+// NotifyStoreUnpolled is like [NotifyStore], but the manager keeps the descriptors even
+// if they report a hang-up or an error (FDPOLL=0).
 func NotifyStoreUnpolled(ctx context.Context, name string, fds ...syscall.Conn) (sent bool, err error) {
 	return notifyStore(ctx, name, fds, "FDPOLL=0")
 }
 
-// NotifyUnstore asks the service manager to forget the descriptors kept under a name.
+// NotifyUnstore asks the service manager to discard the descriptors kept under a name.
 func NotifyUnstore(ctx context.Context, name string) (sent bool, err error) {
 	if name, err = passedName(name); err != nil {
 		return false, err
@@ -127,9 +137,9 @@ func notifyStore(ctx context.Context, name string, fds []syscall.Conn, how ...No
 	return notify(ctx, append([]NotifyState{"FDSTORE=1", NotifyState("FDNAME=" + name)}, how...), fds...)
 }
 
-// NotifyBarrier waits until the manager has processed all messages sent before, or
+// NotifyBarrier waits until the manager has processed all messages sent so far, or
 // until ctx ends. Without it, a process that sends a message and exits at once may be
-// gone before the manager has found out which service sent it. See
+// gone before the manager has found out which service sent the message. See
 // sd_notify_barrier(3).
 func NotifyBarrier(ctx context.Context) (sent bool, err error) {
 	r, w, err := os.Pipe()

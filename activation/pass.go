@@ -18,45 +18,47 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Named is a socket or any other file, and the name under which a child finds it.
+// Named is a socket or any other file, together with the name under which a child
+// process receives it.
 type Named struct {
 	Name string // printable ASCII without colons, at most 255 bytes
 
-	// Conn is a net.Listener, net.Conn, net.PacketConn, *os.File, or anything else that
-	// has the method SyscallConn. What has none, such as a *tls.Conn, is an error that
-	// names its type.
+	// Conn is a net.Listener, net.Conn, net.PacketConn, *os.File, or anything else with a
+	// SyscallConn method. A value without one, such as a *tls.Conn, is an error that names
+	// its type.
 	Conn any
 }
 
 // PassTo passes copies of descriptors to cmd, which must not have been started. The
-// started program calls Inherited, of this package or of another one that follows
-// sd_listen_fds(3), and finds them in this order. Call PassTo once, after setting
-// cmd.Env (if you set it), because PassTo adds variables to it.
+// program that cmd starts receives them in this order by calling [Inherited], or its
+// counterpart in another package that follows sd_listen_fds(3). Call it once, after
+// setting cmd.Env (if you set it), because PassTo adds variables to it.
 //
-// The copies are appended to cmd.ExtraFiles. Call ClosePassed once cmd has been
-// started, or starting it has failed, to close them; otherwise they stay open until cmd
-// is garbage collected, and a listener's port with them. Descriptors that were in
-// cmd.ExtraFiles before keep their numbers. The sockets stay non-blocking, for this
-// process and for the child.
+// PassTo appends the copies to cmd.ExtraFiles. Once cmd has been started, or starting
+// it has failed, call [ClosePassed] to close them; otherwise they stay open until cmd
+// is garbage collected, and a listener's port stays in use. Descriptors that already
+// were in cmd.ExtraFiles keep their numbers. The sockets remain non-blocking, in this
+// process and in the child.
 //
 // A unix listener leaves its path to the child: from then on its Close does not remove
-// the socket's file, unless starting cmd fails and ClosePassed is called.
-// SetUnlinkOnClose makes it, or the listener that the child adopts, remove the file in
-// the end. It stays false on a *net.UnixListener, which does not report its setting.
+// the socket's file, unless starting cmd fails and ClosePassed is called. To have the
+// file removed in the end, call SetUnlinkOnClose on this listener or on the one that
+// the child adopts. On a [*net.UnixListener], which does not report its setting, PassTo
+// leaves it off.
 //
 // A program that follows sd_listen_fds(3) to the letter expects its own process ID in
-// LISTEN_PID, which is not known before it is started: for such programs use
-// PassToService. Inherited of this package recognises the descriptors themselves, and
-// leaves out those that were in cmd.ExtraFiles before.
+// LISTEN_PID, which is not known before it is started; use [PassToService] for such
+// programs. Inherited of this package instead recognizes the descriptors themselves,
+// and leaves out those that already were in cmd.ExtraFiles.
 func PassTo(cmd *exec.Cmd, socks ...Named) error {
 	return passTo(cmd, socks)
 }
 
-// PassToService is PassTo for a program that checks LISTEN_PID. The program is started
-// through /bin/sh, which sets LISTEN_PID to its own process ID and then becomes the
-// program. So cmd.Path and cmd.Args change, the program finds its path in args[0], and
-// starting it succeeds even if it cannot be executed; it then exits with status 126 or
-// 127.
+// PassToService is like [PassTo], for a program that checks LISTEN_PID. It starts the
+// program through /bin/sh, which sets LISTEN_PID to its own process ID and then becomes
+// the program. Therefore it changes cmd.Path and cmd.Args, and the program's args[0] is
+// its path. Starting it succeeds even if the program cannot be executed; it then exits
+// with status 126 or 127.
 func PassToService(cmd *exec.Cmd, socks ...Named) error {
 	if cmd.Err != nil {
 		return cmd.Err
@@ -147,7 +149,7 @@ const passedPrefix = "passed\x00"
 
 func isPassed(f *os.File) bool { return f != nil && strings.HasPrefix(f.Name(), passedPrefix) }
 
-// ClosePassed closes the copies that PassTo added to cmd.ExtraFiles, and no other
+// ClosePassed closes the copies that [PassTo] added to cmd.ExtraFiles, and no other
 // files. The child has its own copies.
 func ClosePassed(cmd *exec.Cmd) {
 	for _, f := range cmd.ExtraFiles {

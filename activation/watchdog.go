@@ -13,11 +13,11 @@ const (
 	watchdogUsec = "WATCHDOG_USEC"
 )
 
-// WatchdogInterval returns how long the service manager waits for NotifyWatchdog before
-// it regards the service as dead. It is 0 if the manager does not watch this process.
-// See sd_watchdog_enabled(3).
+// WatchdogInterval returns how long the service manager waits for [NotifyWatchdog]
+// before it considers the service dead, or 0 if it does not watch this process. See
+// sd_watchdog_enabled(3).
 //
-// The error is an *InheritError if the environment variables are malformed.
+// The error is an [*InheritError] if the environment variables are malformed.
 func WatchdogInterval() (time.Duration, error) {
 	v, ok := os.LookupEnv(watchdogUsec)
 	if !ok {
@@ -39,12 +39,13 @@ func WatchdogInterval() (time.Duration, error) {
 	return time.Duration(usec) * time.Microsecond, nil
 }
 
-// Watchdog sends NotifyWatchdog to the service manager twice in each interval, for as
-// long as healthy returns nil; a nil healthy always counts as healthy.
+// Watchdog sends [NotifyWatchdog] to the service manager twice in each watchdog
+// interval, for as long as healthy returns nil. A nil healthy means that the service is
+// always healthy.
 //
-// It returns nil at once if the manager does not watch this process. If ctx ends, it
-// returns ctx's cause. If healthy fails, it tells the manager, which then restarts the
-// service, and returns the error.
+// If the manager does not watch this process, Watchdog returns nil at once. If ctx
+// ends, it returns the cause. If healthy fails, it tells the manager, which then
+// restarts the service, and returns the error.
 func Watchdog(ctx context.Context, healthy func() error) error {
 	interval, err := WatchdogInterval()
 	if err != nil || interval == 0 {

@@ -106,22 +106,3 @@ func TestWatchdog(t *testing.T) {
 		t.Errorf("Watchdog where nothing watches: %v", err)
 	}
 }
-
-func TestNotifyStates(t *testing.T) {
-	for _, tt := range []struct {
-		got  activation.NotifyState
-		want string
-	}{
-		{activation.NotifyExtendTimeout(90 * time.Second), "EXTEND_TIMEOUT_USEC=90000000"},
-		{activation.NotifyExtendTimeout(time.Nanosecond), "EXTEND_TIMEOUT_USEC=1"},
-		{activation.NotifyExtendTimeout(-time.Second), "EXTEND_TIMEOUT_USEC=0"},
-		{activation.NotifyWatchdogInterval(time.Second), "WATCHDOG_USEC=1000000"},
-		{activation.NotifyErrno(2), "ERRNO=2"},
-		{activation.NotifyBusError("org.example.Bad\nREADY=1"), "BUSERROR=org.example.Bad READY=1"},
-		{activation.NotifyWatchdogTrigger, "WATCHDOG=trigger"},
-	} {
-		if string(tt.got) != tt.want {
-			t.Errorf("got %q, want %q", tt.got, tt.want)
-		}
-	}
-}

@@ -9,7 +9,7 @@ import (
 	net "github.com/iolib-go/sockets/compat"
 )
 
-// The import of package net is the only line to change:
+// Only the import of package net changes:
 //
 //	import net "github.com/iolib-go/sockets/compat"
 func Example() {

@@ -59,8 +59,8 @@ func TestCommandLines(t *testing.T) {
 			stdout, stderr string
 		}{
 			{"help", []string{"-h"}, 0, `^usage: ` + name + `( .*)?\n\n[A-Z](?s:.*)$`, `^$`},
-			{"unknown flag", []string{"-nosuch"}, 2, `^$`, `^` + name + `: .*-nosuch; ` + name + ` -h says how to use it\n$`},
-			{"argument", []string{"surplus"}, 2, `^$`, `^` + name + `: .*"surplus"; ` + name + ` -h says how to use it\n$`},
+			{"unknown flag", []string{"-nosuch"}, 2, `^$`, `^` + name + `: .*-nosuch; run ` + name + ` -h for usage\n$`},
+			{"argument", []string{"surplus"}, 2, `^$`, `^` + name + `: .*"surplus"; run ` + name + ` -h for usage\n$`},
 		}
 		for _, tt := range tests {
 			t.Run(name+"/"+tt.name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestInetdByHand(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), filepath.Join(built, "inetd"))
 	cmd.Stdin = null
 	out, err := cmd.CombinedOutput()
-	want := "inetd: the standard input is no connection, and a super-server is to start this; inetd -h says how to use it\n"
+	want := "inetd: standard input is not a connection, so start this program from inetd, systemd or socat; run inetd -h for usage\n"
 	if err == nil || string(out) != want {
 		t.Errorf("%q, %v, want %q", out, err, want)
 	}

@@ -37,7 +37,7 @@ func TestDoc(t *testing.T) {
 			return true
 		})
 	}
-	_, index, ok := strings.Cut(doc, "# The options by level and purpose")
+	_, index, ok := strings.Cut(doc, "# Options by level and purpose")
 	if !ok || len(want) < 100 {
 		t.Fatalf("%d options, and an index: %v", len(want), ok)
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// An Error says which option failed on what kind of socket.
+// An Error reports which option failed, and on what kind of socket.
 //
-// It matches [errors.ErrUnsupported] if the operating system does not have the
-// option, or if this kind of socket does not.
+// It matches [errors.ErrUnsupported] if the operating system or this kind of socket
+// does not have the option.
 type Error struct {
 	Option string // the name in the C headers of Linux, such as "TCP_NODELAY"
-	Socket string // such as "udp4", "mptcp6", "unixgram"; empty if it is closed or no socket
-	Hint   string // what would work instead, such as "IPv4 sockets have IP_TTL"; mostly empty
+	Socket string // such as "udp4", "mptcp6", "unixgram"; empty if it is closed or not a socket
+	Hint   string // what works instead, such as "IPv4 sockets have IP_TTL"; usually empty
 	Err    error
 }
 
@@ -36,14 +36,15 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes ENOPROTOOPT match errors.ErrUnsupported. Which errno a socket answers
-// for an option it lacks depends on its family, and of the two in use package
-// syscall treats only EOPNOTSUPP this way.
+// Is reports whether target is [errors.ErrUnsupported] and the socket does not have the
+// option. The errno for that depends on the address family, and package syscall treats
+// only one of the two, EOPNOTSUPP, in this way; Is adds ENOPROTOOPT.
 func (e *Error) Is(target error) bool {
 	return target == errors.ErrUnsupported && errors.Is(e.Err, syscall.ENOPROTOOPT)
 }
 
-// Timeout lets the *net.OpError around e answer as if e were not there.
+// Timeout reports whether the wrapped error is a timeout, for the [*net.OpError] around
+// e.
 func (e *Error) Timeout() bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -52,8 +53,8 @@ func (e *Error) Timeout() bool {
 	return ok && t.Timeout()
 }
 
-// Temporary lets the *net.OpError around e answer as if e were not there. An
-// os.SyscallError has no such method, so the errno inside is asked.
+// Temporary reports whether the wrapped error is temporary, for the [*net.OpError]
+// around e.
 func (e *Error) Temporary() bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -62,8 +63,7 @@ func (e *Error) Temporary() bool {
 	return ok && t.Temporary()
 }
 
-// A ValueError reports a value that an option cannot express. It matches
-// [syscall.EINVAL].
+// A ValueError reports a value that an option cannot have. It matches [syscall.EINVAL].
 type ValueError struct {
 	Value any
 	Why   string // "not between 0 and 255"

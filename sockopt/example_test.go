@@ -12,7 +12,7 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// Options of package net's own sockets: before bind, afterwards, and what is impossible.
+// Options of package net's own sockets: before bind, afterwards, and an impossible value.
 func Example() {
 	lc := net.ListenConfig{Control: func(network, address string, c syscall.RawConn) error {
 		return sockopt.ReusePort.With(true).Apply(c)

@@ -10,66 +10,65 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// An Option is a socket option whose value is a T.
+// An Option is a socket option whose value is of type T.
 //
-// Get and Set never block, may run beside any other call on the conn, and fail with
-// a [*net.OpError] that holds an [*Error]. The initial values given with each option
-// are those of Linux; where they can be configured, the usual configuration is meant.
+// Get and Set never block and may be called concurrently with all other calls on c.
+// Errors are of type [*net.OpError] and wrap an [*Error].
+//
+// The initial value given for each option is that of Linux in its usual configuration.
 type Option[T any] struct {
 	name  string
 	value value[T]
 }
 
-// A ReadOnlyOption is a socket option that tells something about a socket and that no
-// system call changes. Otherwise it is like an [Option].
+// A ReadOnlyOption is a socket option that can be read but not set. Otherwise it is
+// like an [Option].
 type ReadOnlyOption[T any] struct {
 	name  string
 	value reader[T]
 }
 
-// A WriteOnlyOption is a socket option that no system call reads: often not a state,
-// but something to be done. Otherwise it is like an [Option].
+// A WriteOnlyOption is a socket option that can be set but not read. Often it performs
+// an action. Otherwise it is like an [Option].
 type WriteOnlyOption[T any] struct {
 	name  string
 	value writer[T]
 }
 
-// String returns the option's name in the C headers of Linux, such as
-// "SO_REUSEADDR".
+// String returns the option's name in the C headers of Linux, such as "SO_REUSEADDR".
 func (o Option[T]) String() string { return o.name }
 
-// Get returns the option's value on c.
+// Get returns the value of the option on c.
 func (o Option[T]) Get(c syscall.Conn) (T, error) { return get(c, o.name, o.value) }
 
-// Set changes the option on c to v.
+// Set sets the option on c to v.
 //
-// A v that the option cannot express is refused before any system call, with a
-// [*ValueError]; durations are rounded up to the option's unit.
+// If the option cannot have the value v, Set returns a [*ValueError] and does not call
+// the system. Durations are rounded up to the option's unit.
 func (o Option[T]) Set(c syscall.Conn, v T) error { return set(c, o.name, o.value, v) }
 
-// With returns the option together with a value. A v that does not fit is reported
-// when it is applied.
+// With returns the option together with a value. If the option cannot have the value v,
+// applying the Setting returns an error.
 func (o Option[T]) With(v T) Setting { return Setting{setting[T]{o.name, o.value, v}} }
 
 // String returns the option's name in the C headers of Linux, such as "SO_TYPE".
 func (o ReadOnlyOption[T]) String() string { return o.name }
 
-// Get returns the option's value on c.
+// Get returns the value of the option on c.
 func (o ReadOnlyOption[T]) Get(c syscall.Conn) (T, error) { return get(c, o.name, o.value) }
 
 // String returns the option's name in the C headers of Linux, such as
 // "MCAST_JOIN_GROUP".
 func (o WriteOnlyOption[T]) String() string { return o.name }
 
-// Set gives the option the value v on c. A v that the option cannot express is
-// refused before any system call, with a [*ValueError].
+// Set sets the option on c to v. If the option cannot have the value v, Set returns a
+// [*ValueError] and does not call the system.
 func (o WriteOnlyOption[T]) Set(c syscall.Conn, v T) error { return set(c, o.name, o.value, v) }
 
-// With returns the option together with a value, as [Option.With] does.
+// With returns the option together with a value, as Option.With does.
 func (o WriteOnlyOption[T]) With(v T) Setting { return Setting{setting[T]{o.name, o.value, v}} }
 
-// A Setting is an option with the value that it shall get. The zero Setting sets
-// nothing.
+// A Setting is an option together with a value for it. The zero Setting sets nothing.
 type Setting struct {
 	s interface {
 		option() string
@@ -79,7 +78,7 @@ type Setting struct {
 	}
 }
 
-// Option returns the name of the option, as [Option.String] does; "" for the zero
+// Option returns the name of the option, as Option.String does. It is "" for the zero
 // Setting.
 func (s Setting) Option() string {
 	if s.s == nil {
@@ -88,7 +87,7 @@ func (s Setting) Option() string {
 	return s.s.option()
 }
 
-// String returns the setting as in "SO_REUSEADDR=true".
+// String returns the setting, as in "SO_REUSEADDR=true".
 func (s Setting) String() string {
 	if s.s == nil {
 		return ""
@@ -96,9 +95,9 @@ func (s Setting) String() string {
 	return s.s.option() + "=" + s.s.text()
 }
 
-// Apply sets the option on the socket that c gives access to. It serves inside the
-// Control function of a net.Dialer or net.ListenConfig, before bind and connect. Its
-// error is an [*Error].
+// Apply sets the option on the socket that c gives access to. It can be called in the
+// Control function of a [net.Dialer] or [net.ListenConfig], before bind and connect.
+// Errors are of type [*Error].
 func (s Setting) Apply(c syscall.RawConn) error {
 	if s.s == nil {
 		return nil
@@ -109,8 +108,8 @@ func (s Setting) Apply(c syscall.RawConn) error {
 	return k.apply(c)
 }
 
-// Same reports whether the option has one value on a and b, whatever value that is.
-// It is false if the option cannot be read.
+// Same reports whether the option has the same value on a and b, whatever that value
+// is. It returns false if the option cannot be read.
 func (s Setting) Same(a, b syscall.RawConn) bool {
 	x, ok := s.read(a)
 	if !ok {

@@ -5,6 +5,7 @@ package sockopt
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -315,4 +317,93 @@ func TestOptions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// dialSelf returns a conn of package net and the conn that was accepted for it,
+// if the network has one. Its listener has the settings.
+func dialSelf(t *testing.T, network string, settings ...Setting) (dialed, accepted net.Conn) {
+	t.Helper()
+	socktest.NeedNetwork(t, network)
+	addr := "127.0.0.1:0"
+	if strings.HasSuffix(network, "6") {
+		addr = "[::1]:0"
+	}
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(strings.HasPrefix(network, "mptcp"))
+	lc.Control = func(_, _ string, c syscall.RawConn) error {
+		for _, s := range settings {
+			if err := s.Apply(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	network = strings.TrimPrefix(network, "mp")
+	var d net.Dialer
+	d.SetMultipathTCP(lc.MultipathTCP())
+	if strings.HasPrefix(network, "udp") {
+		l, err := lc.ListenPacket(t.Context(), network, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		addr = l.LocalAddr().String()
+	} else {
+		l, err := lc.Listen(t.Context(), network, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addr = l.Addr().String()
+		defer func() {
+			if accepted, err = l.Accept(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { accepted.Close() })
+		}()
+	}
+	dialed, err := d.Dial(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dialed.Close() })
+	return dialed, nil
+}
+
+// must fails the test if err is not nil, or skips it for want of a privilege or of what
+// the kernel was built with.
+func must(t testing.TB, err error) {
+	t.Helper()
+	skipUnprivileged(t, err)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// udpPair returns two sockets of package net on loopback; the first sends to the
+// second with Write.
+func udpPair(t *testing.T, network string) (a, b *net.UDPConn) {
+	t.Helper()
+	address := "127.0.0.1:0"
+	if network == "udp6" {
+		address = "[::1]:0"
+	}
+	b = listenPacket(t, network, address).(*net.UDPConn)
+	c, err := net.Dial(network, b.LocalAddr().String())
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c.(*net.UDPConn), b
+}
+
+// next returns the datagram that b receives next.
+func next(t testing.TB, b *net.UDPConn) string {
+	t.Helper()
+	must(t, b.SetReadDeadline(time.Now().Add(2*time.Minute)))
+	buf := make([]byte, 100)
+	n, err := b.Read(buf)
+	must(t, err)
+	return string(buf[:n])
 }

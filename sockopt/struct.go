@@ -86,7 +86,7 @@ func (md5Value) put(k *call, v MD5Signature) error {
 		return invalid(fmt.Sprintf("with a key of %d bytes", len(v.Key)), "longer than 80 bytes")
 	}
 	if v.Interface < 0 || v.Interface > math.MaxInt32 {
-		return invalid(v.Interface, "no interface")
+		return invalid(v.Interface, "not an interface")
 	}
 	flags := uint8(prefixed)
 	if v.Interface != 0 {
@@ -110,9 +110,9 @@ func (m membership) put(k *call, v Membership) error {
 	case v.Group.Zone() != "" || v.Source.Zone() != "":
 		return invalid(v, "with a zone instead of an interface")
 	case !v.Group.IsMulticast():
-		return invalid(v, "no multicast group")
+		return invalid(v, "not a multicast group")
 	case v.Interface < 0 || v.Interface > math.MaxInt32:
-		return invalid(v, "no interface")
+		return invalid(v, "not an interface")
 	case m.source && (!v.Source.IsValid() || v.Source.Is4() != v.Group.Is4()):
 		return invalid(v, "without a source of the group's family")
 	case !m.source && v.Source.IsValid():
@@ -139,7 +139,7 @@ func (packetMreq) put(k *call, v PacketMembership) error {
 		return invalid(fmt.Sprintf("with an address of %d bytes", len(v.Address)), "longer than 8 bytes")
 	}
 	if v.Interface < 0 || v.Interface > math.MaxInt32 {
-		return invalid(v.Interface, "no interface")
+		return invalid(v.Interface, "not an interface")
 	}
 	copy(address[:], v.Address)
 	k.b = sys.AppendUint16(sys.AppendInt(k.b, v.Interface), uint16(v.Type))

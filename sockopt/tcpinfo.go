@@ -11,7 +11,7 @@ import (
 // TCPState is the state of a TCP connection. See RFC 9293, section 3.3.2.
 type TCPState uint8
 
-// The states have the numbers that Linux gives them.
+// The states of a TCP connection. The values are those of Linux.
 const (
 	TCPEstablished TCPState = iota + 1
 	TCPSynSent
@@ -26,7 +26,7 @@ const (
 	TCPClosing
 )
 
-// String returns the state's name as ss(8) prints it.
+// String returns the name of the state as ss(8) prints it.
 func (s TCPState) String() string {
 	names := [...]string{TCPEstablished: "ESTAB", TCPSynSent: "SYN-SENT", TCPSynReceived: "SYN-RECV",
 		TCPFinWait1: "FIN-WAIT-1", TCPFinWait2: "FIN-WAIT-2", TCPTimeWait: "TIME-WAIT", TCPClosed: "UNCONN",
@@ -37,74 +37,73 @@ func (s TCPState) String() string {
 	return names[s]
 }
 
-// TCPInfo is the value of [ConnectionInfo]: struct tcp_info of Linux, where its
-// header explains each field. Sizes are in bytes, windows and counts of
-// unacknowledged data in segments, rates in bytes per second. A field that the
-// running kernel is too old to know is zero.
+// TCPInfo is the value of [ConnectionInfo], struct tcp_info of Linux. Sizes are in bytes,
+// rates in bytes per second, and the congestion window, thresholds for sending and counts
+// of data in flight in segments. A field that the running kernel does not have is zero.
 type TCPInfo struct {
 	State            TCPState
-	CongestionState  uint8 // TCP_CA_OPEN = 0, DISORDER, CWR, RECOVERY, LOSS
-	Retransmits      uint8 // of the same segment, by timeout, so far
-	Probes           uint8
-	Backoff          uint8
-	Options          uint8 // TCPI_OPT_TIMESTAMPS = 1, SACK = 2, WSCALE = 4, ECN = 8 ...
-	SendWindowScale  uint8
-	ReceiveScale     uint8
-	AppLimited       bool  // DeliveryRate was bounded by the application
-	FastOpenFailure  uint8 // why the client's fast open failed, 0 if it did not
-	RTO              time.Duration
+	CongestionState  uint8         // 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss
+	Retransmits      uint8         // consecutive timeouts without an acknowledgement
+	Probes           uint8         // unanswered zero-window or keep-alive probes
+	Backoff          uint8         // how many times RTO has been doubled
+	Options          uint8         // bits: 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 32 data in SYN
+	SendWindowScale  uint8         // shift of the peer's window
+	ReceiveScale     uint8         // shift of this side's window
+	AppLimited       bool          // whether the application limited DeliveryRate
+	FastOpenFailure  uint8         // why the client's fast open failed; 0 if it did not
+	RTO              time.Duration // retransmission timeout
 	ATO              time.Duration // delay of acknowledgements
 	SendMSS          uint32
 	ReceiveMSS       uint32
-	Unacked          uint32 // of a listener: connections waiting for accept
-	Sacked           uint32 // of a listener: its backlog
-	Lost             uint32
-	Retransmitted    uint32
-	Fackets          uint32
-	LastDataSent     time.Duration // since then
-	LastAckSent      time.Duration // not kept by Linux
-	LastDataReceived time.Duration
-	LastAckReceived  time.Duration
+	Unacked          uint32        // segments in flight; of a listener: connections waiting to be accepted
+	Sacked           uint32        // segments selectively acknowledged; of a listener: its backlog
+	Lost             uint32        // segments considered lost
+	Retransmitted    uint32        // retransmitted segments in flight
+	Fackets          uint32        // zero since Linux 4.15
+	LastDataSent     time.Duration // time since data was last sent
+	LastAckSent      time.Duration // always zero on Linux
+	LastDataReceived time.Duration // time since data was last received
+	LastAckReceived  time.Duration // time since an acknowledgement was last received
 	PathMTU          uint32
 
-	ReceiveThreshold uint32
-	RTT              time.Duration // smoothed
-	RTTVar           time.Duration
-	SendThreshold    uint32
+	ReceiveThreshold uint32        // current limit of the advertised window
+	RTT              time.Duration // smoothed round-trip time
+	RTTVar           time.Duration // variation of RTT
+	SendThreshold    uint32        // slow start threshold
 	CongestionWindow uint32
 	AdvertisedMSS    uint32
-	Reordering       uint32
+	Reordering       uint32 // by how many segments the path reorders
 
-	ReceiveRTT        time.Duration
-	ReceiveSpace      uint32
-	TotalRetransmits  uint32
+	ReceiveRTT        time.Duration // round-trip time as estimated by the receiver
+	ReceiveSpace      uint32        // how much the application reads in one ReceiveRTT
+	TotalRetransmits  uint32        // segments retransmitted since the start
 	PacingRate        uint64
 	MaxPacingRate     uint64
 	BytesAcked        uint64
 	BytesReceived     uint64
 	SegmentsSent      uint32
 	SegmentsReceived  uint32
-	NotSentBytes      uint32
-	MinRTT            time.Duration
-	DataSegsReceived  uint32
-	DataSegsSent      uint32
+	NotSentBytes      uint32        // in the send buffer and not sent yet
+	MinRTT            time.Duration // lowest round-trip time
+	DataSegsReceived  uint32        // segments with data
+	DataSegsSent      uint32        // segments with data
 	DeliveryRate      uint64
-	BusyTime          time.Duration
-	WindowLimited     time.Duration // of BusyTime, limited by the peer's window
-	BufferLimited     time.Duration // of BusyTime, limited by the send buffer
-	Delivered         uint32
-	DeliveredCE       uint32
-	BytesSent         uint64
+	BusyTime          time.Duration // time with data to send
+	WindowLimited     time.Duration // part of BusyTime in which the peer's window was the limit
+	BufferLimited     time.Duration // part of BusyTime in which the send buffer was the limit
+	Delivered         uint32        // segments delivered
+	DeliveredCE       uint32        // segments delivered with an ECN mark
+	BytesSent         uint64        // including BytesRetrans
 	BytesRetrans      uint64
-	DuplicateSACKs    uint32
-	ReorderingSeen    uint32
-	OutOfOrder        uint32
-	SendWindow        uint32 // in bytes
-	ReceiveWindow     uint32 // in bytes
-	Rehashes          uint32
-	RTOs              uint16
-	RTORecoveries     uint16
-	RTORecoveringTime time.Duration
+	DuplicateSACKs    uint32        // D-SACK blocks received
+	ReorderingSeen    uint32        // how often reordering was detected
+	OutOfOrder        uint32        // segments received out of order
+	SendWindow        uint32        // advertised by the peer, in bytes
+	ReceiveWindow     uint32        // advertised by this side, in bytes
+	Rehashes          uint32        // how often another path was tried
+	RTOs              uint16        // retransmission timeouts since the start
+	RTORecoveries     uint16        // recoveries from them
+	RTORecoveringTime time.Duration // time spent in those recoveries
 }
 
 type tcpInfoValue struct{}

@@ -8,36 +8,36 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// Int returns an option that this package does not list and whose value is an int of
-// 32 bits. Level and number are those of the running system; the name is for errors.
+// Int returns an option that this package does not list and whose value is a 32-bit
+// int. level and num are those of the running system; name is used in errors.
 func Int(name string, level, num int) Option[int] {
 	return Option[int]{name, unlist[int](name, level, num, 0, number[int]{math.MinInt32, math.MaxInt32})}
 }
 
-// Bool returns an option that this package does not list and whose value is an int
-// that is 0 or something else.
+// Bool returns an option that this package does not list and whose value is an int,
+// where 0 means false and anything else true.
 func Bool(name string, level, num int) Option[bool] {
 	return Option[bool]{name, unlist[bool](name, level, num, 0, boolValue{})}
 }
 
 // String returns an option that this package does not list and whose value is text of
-// at most max bytes, without the terminating NUL.
+// at most max bytes, not counting a terminating NUL.
 func String(name string, level, num, max int) Option[string] {
 	return Option[string]{name, unlist[string](name, level, num, max, text{max})}
 }
 
 // Bytes returns an option that this package does not list and whose value is at most
-// max bytes, in whatever form the kernel has it.
+// max bytes, in the form that the kernel uses.
 func Bytes(name string, level, num, max int) Option[[]byte] {
 	return Option[[]byte]{name, unlist[[]byte](name, level, num, max, blob{max})}
 }
 
-// Struct returns an option that this package does not list and whose value is laid
-// out in memory as a T: an integer, or a struct or array of such, with the padding
-// that the kernel's has. If the kernel tells less than a T, the rest is zero.
+// Struct returns an option that this package does not list and whose value has the
+// memory layout of T: an integer, or a struct or array of integers, with the same
+// padding as in the kernel. If the kernel returns less than a T, the rest is zero.
 //
-// A T with pointers, which strings and slices are as well, or with bools is refused:
-// Get and Set give a [*ValueError].
+// If T contains bools or pointers, which includes strings and slices, Get and Set
+// return a [*ValueError].
 func Struct[T any](name string, level, num int) Option[T] {
 	u := unlist[T](name, level, num, 0, memory[T]{})
 	if t := reflect.TypeFor[T](); !fixed(t) {

@@ -167,7 +167,10 @@ func TestOptionHint(t *testing.T) {
 	if os.Geteuid() != 0 {
 		available, _ = os.ReadFile("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 	}
-	want := "available: " + strings.TrimSpace(string(available))
+	want := ""
+	if len(available) > 0 { // there is /proc
+		want = "available: " + strings.TrimSpace(string(available))
+	}
 	if e, ok := errors.AsType[*Error](err); !ok || e.Hint != want || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no such congestion control: %v, want the hint %q", err, want)
 	}

@@ -257,7 +257,7 @@ func (portRangeValue) get(k *call) (PortRange, error) {
 
 func (portRangeValue) put(k *call, v PortRange) error {
 	if v.Low > v.High && v.High != 0 {
-		return invalid(v, "the wrong way round")
+		return invalid(v, "with its ends in the wrong order")
 	}
 	return k.putInt(int(int32(uint32(v.High)<<16 | uint32(v.Low))))
 }

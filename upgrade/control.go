@@ -193,6 +193,9 @@ func (u *Upgrader) prepareControl() (*control, error) {
 	if path == "" {
 		return nil, nil
 	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, &sockets.ArgumentError{Arg: "Control", Value: path, Why: "is a file that is not a socket"}
+	}
 	own := fmt.Sprintf("%s.%d", path, os.Getpid())
 	// A process that had this number may have been killed.
 	stale := &sockets.ListenConfig{ReplaceStale: true}
@@ -252,8 +255,10 @@ func stranger(c *sockets.UnixConn) func([]holding) (*successor, error) {
 		}
 		c.SetDeadline(time.Time{})
 		s := &successor{link: c}
-		if cred, err := sockopt.PeerCred.Get(c); err == nil {
-			s.pid = int(cred.PID)
+		if cred, err := sockopt.PeerCred.Get(c); err == nil && cred.PID > 0 {
+			// If another process had got the number since, this one could not become
+			// ready.
+			s.process, _ = os.FindProcess(int(cred.PID))
 		}
 		return s, nil
 	}

@@ -3,19 +3,19 @@
 package upgrade_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
 )
 
@@ -63,9 +63,12 @@ func TestSuccessorIsKilled(t *testing.T) {
 	m.signal(syscall.SIGHUP)
 	m.awaitLog(log, "I hang")
 	m.signal(syscall.SIGHUP)
-	m.awaitLog(log, "an upgrade is under way")
-	child := m.child(old)
-	if err := syscall.Kill(child, syscall.SIGKILL); err != nil {
+	m.awaitLog(log, "an upgrade is in progress")
+	child := m.process(m.child(old))
+	if again := m.child(old); again != child.Pid {
+		t.Fatalf("process %d has ended, %d is the child", child.Pid, again)
+	}
+	if err := child.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
@@ -76,25 +79,11 @@ func TestSuccessorIsKilled(t *testing.T) {
 // child returns the process ID of a child of pid.
 func (m *manager) child(pid int) int {
 	m.t.Helper()
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid) + "/children")
-	if err == nil && len(strings.Fields(string(b))) == 0 {
-		// Other threads have children, too.
-		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
-		for _, task := range tasks {
-			if b, err = os.ReadFile(task); err == nil && len(b) > 0 {
-				break
-			}
-		}
+	pids := m.childrenOf(pid)
+	if len(pids) == 0 {
+		m.t.Fatalf("process %d has no child", pid)
 	}
-	fields := strings.Fields(string(b))
-	if err != nil || len(fields) == 0 {
-		m.t.Fatalf("process %d has no child: %v", pid, err)
-	}
-	child, err := strconv.Atoi(fields[0])
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return child
+	return pids[0]
 }
 
 // TestStopDuringUpgrade ends the predecessor while its successor starts: both end.
@@ -136,6 +125,50 @@ func TestSuccessorCrashesAfterReady(t *testing.T) {
 	if err := requests.Post(http.DefaultClient, "http://"+m.addr(0)+"/digest", false); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestSuccessorIsKilledBeforePredecessorEnds kills a successor that is the service while its
+// predecessor drains: what was the parent of that learns how it ended, as of every
+// process whose number it was told.
+func TestSuccessorIsKilledBeforePredecessorEnds(t *testing.T) {
+	m := newManager(t)
+	m.start()
+	old := m.pid
+	bye := m.keepDraining()
+	m.upgrade()
+	m.signal(syscall.SIGKILL)
+	if !socktest.WaitUntil(func() bool { return m.state(m.pid) == "Z" }) {
+		t.Errorf("process %d is in state %q, want Z", m.pid, m.state(m.pid))
+	}
+	bye()
+	m.awaitEnd(old)
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(m.pid, &ws, 0, nil); err != nil || ws.Signal() != syscall.SIGKILL {
+		t.Errorf("the successor: status %#x, %v, want that it was killed", ws, err)
+	}
+	m.pid = 0
+}
+
+// keepDraining has the process that serves drain until the function that it returns is called.
+func (m *manager) keepDraining() (bye func()) {
+	m.t.Helper()
+	c, err := net.Dial("tcp", m.addr(2))
+	socktest.Check(m.t, err)
+	m.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(time.Minute))
+	_, err = io.WriteString(c, "one\n")
+	socktest.Check(m.t, err)
+	_, err = io.ReadFull(c, make([]byte, len("one\n")))
+	socktest.Check(m.t, err)
+	return func() { c.Close() }
+}
+
+// state returns the state of a process as proc_pid_stat(5) has it.
+func (m *manager) state(pid int) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := strings.Cut(string(b), ") ")
+	state, _, _ := strings.Cut(after, " ")
+	return state
 }
 
 // TestPathChangesHands looks at the unix socket's path after an upgrade, and after the
@@ -190,9 +223,7 @@ func TestStranger(t *testing.T) {
 
 // TestStrangerOfAnotherUser is refused.
 func TestStrangerOfAnotherUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can start a process of another user")
-	}
+	socktest.NeedUsers(t)
 	m := newManager(t)
 	log := m.logTo()
 	m.start(controlVar + "=" + m.path("control"))
@@ -201,24 +232,16 @@ func TestStrangerOfAnotherUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n, err := readAs(65534, m.path("control"))
+	n, err := readAsNobody(m.path("control"))
 	if n != 0 || err != io.EOF {
 		t.Errorf("Read: got %d bytes, %v, want 0, EOF", n, err)
 	}
 	m.awaitLog(log, "of user 65534")
 }
 
-// readAs connects to a unix socket as another user, and reads.
-func readAs(uid int, path string) (n int, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The thread ends with the goroutine, because it stays locked.
-		runtime.LockOSThread()
-		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); errno != 0 {
-			err = errno
-			return
-		}
+// readAsNobody connects to a unix socket as another user, and reads.
+func readAsNobody(path string) (n int, err error) {
+	asErr := socktest.AsNobody(func() {
 		var c net.Conn
 		if c, err = net.Dial("unix", path); err != nil {
 			return
@@ -226,9 +249,8 @@ func readAs(uid int, path string) (n int, err error) {
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(time.Minute))
 		n, err = c.Read(make([]byte, 100))
-	}()
-	<-done
-	return n, err
+	})
+	return n, cmp.Or(asErr, err)
 }
 
 // TestPIDFileFails has a successor whose PID file cannot be written: it fails before the predecessor is told.

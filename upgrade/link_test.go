@@ -10,11 +10,13 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // linked returns an Upgrader with a predecessor, and what the predecessor has of the link.
@@ -147,5 +149,41 @@ func TestListenBesideReady(t *testing.T) {
 	u.putBack(activation.Descriptor{Name: "a", File: f}, "a")
 	if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("the descriptor is not closed: %v", err)
+	}
+}
+
+// TestNewControl has paths of Control that cannot be one.
+func TestNewControl(t *testing.T) {
+	for _, path := range []string{"@control", "\x00control", "con\x00trol"} {
+		var bad *sockets.ArgumentError
+		if _, err := New(Config{Control: path}); !errors.As(err, &bad) || bad.Arg != "Control" {
+			t.Errorf("%q: got %v, want an *ArgumentError about Control", path, err)
+		}
+	}
+}
+
+// TestReadyPaths has paths of files that are not to be replaced.
+func TestReadyPaths(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	socktest.Check(t, os.WriteFile(file, []byte("precious"), 0o600))
+	for _, tt := range []struct {
+		arg    string
+		config Config
+	}{
+		{"Control", Config{Control: file}},
+		{"Control", Config{Control: dir}},
+		{"PIDFile", Config{PIDFile: dir}},
+		{"PIDFile", Config{PIDFile: os.DevNull}},
+	} {
+		u := &Upgrader{config: tt.config, inherited: make(map[string]activation.Descriptor)}
+		var bad *sockets.ArgumentError
+		if _, err := u.Ready(context.Background()); !errors.As(err, &bad) || bad.Arg != tt.arg {
+			t.Errorf("%+v: got %v, want an *ArgumentError about %s", tt.config, err, tt.arg)
+		}
+	}
+	left, err := os.ReadDir(dir)
+	if b, _ := os.ReadFile(file); err != nil || len(left) != 1 || string(b) != "precious" {
+		t.Errorf("left are %v, %v, and the file has %q", left, err, b)
 	}
 }

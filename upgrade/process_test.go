@@ -53,11 +53,11 @@ func TestSignalsWhileDraining(t *testing.T) {
 	}
 	say("one\n")
 	hear("one\n")
-	old := m.pid
+	old := m.main
 	m.upgrade()
 	hear("bye\n")
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGHUP} {
-		if err := syscall.Kill(old, sig); err != nil {
+		if err := old.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
 		say(sig.String() + "\n")
@@ -65,7 +65,7 @@ func TestSignalsWhileDraining(t *testing.T) {
 	}
 	c.Close()
 	var ws syscall.WaitStatus
-	if _, err := syscall.Wait4(old, &ws, 0, nil); err != nil || ws != 0 {
+	if _, err := syscall.Wait4(old.Pid, &ws, 0, nil); err != nil || ws != 0 {
 		t.Errorf("the process that was replaced: status %#x, %v, want 0", ws, err)
 	}
 }

@@ -8,21 +8,22 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
 )
 
-// Ready says that this process can serve. It returns once the predecessor, if there is
-// one, has stopped accepting; from then on this process is the service. Call it before
-// the first Accept.
+// Ready reports that this process can serve. It returns once the predecessor, if there
+// is one, has stopped accepting; from then on this process is the service. Call it
+// before the first Accept.
 //
-// It writes the PID file, tells the service manager READY=1 and MAINPID, and opens the
-// socket at Config.Control. Inherited descriptors that nothing asked for are closed, and
-// their names returned.
+// It writes the PID file, sends READY=1 and MAINPID to the service manager, and opens
+// the socket at Config.Control. It closes inherited descriptors that were not asked
+// for, and returns their names.
 //
-// After an error the predecessor goes on serving, and this process must exit without
-// having accepted anything: the error is ErrRefused if the predecessor gave up waiting,
-// ErrStopped after Stop, ctx's cause if that ended, and otherwise about the PID file or
-// the control socket.
+// After an error the predecessor continues to serve, and this process must exit without
+// accepting anything. The error is [ErrRefused] if the predecessor has stopped waiting,
+// [ErrStopped] after Stop, the cause of ctx if it has ended, or an error of the PID
+// file or the control socket.
 func (u *Upgrader) Ready(ctx context.Context) (unused []string, err error) {
 	u.readying.Lock()
 	defer u.readying.Unlock()
@@ -96,6 +97,9 @@ func (u *Upgrader) preparePIDFile() (*pidFile, error) {
 	path := u.config.PIDFile
 	if path == "" {
 		return nil, nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &sockets.ArgumentError{Arg: "PIDFile", Value: path, Why: "is not a regular file"}
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {

@@ -14,31 +14,29 @@ import (
 )
 
 // DefaultIdleTime is how long a client with an idle connection has to send its next
-// request, whose answer tells it that the connection ends.
+// request, whose response tells it that the connection ends.
 const DefaultIdleTime = 2 * time.Second
 
-// Server serves connections and can end without losing one. Set HTTP or Handler, and
-// nothing else once Serve was called.
+// Server serves connections and can end without losing any. Set either HTTP or Handler,
+// and change no field once Serve has been called.
 type Server struct {
-	// HTTP serves the connections. Serve wraps its Handler, ConnState and
-	// ConnContext.
+	// HTTP serves the connections. Serve wraps its Handler, ConnState and ConnContext.
 	HTTP *http.Server
 
-	// Handler serves one connection, for protocols other than HTTP, and closes it.
-	// ctx ends when the server drains: finish what is under way then.
+	// Handler serves and closes one connection, for protocols other than HTTP. ctx ends
+	// when the server drains: finish the work in progress then.
 	Handler func(ctx context.Context, c net.Conn)
 
-	// IdleTime is how long Drain keeps a connection that waits for its next request.
-	// Zero means DefaultIdleTime, negative closes it at once. A request that
-	// a client sends just as its connection is closed is lost, unless the client
-	// repeats it; the longer the time, the fewer do.
+	// IdleTime is how long Drain keeps a connection that waits for its next request. Zero
+	// means DefaultIdleTime; a negative value closes it at once. A request that a client
+	// sends just as its connection is closed is lost unless the client repeats it; the
+	// longer IdleTime is, the fewer such requests there are.
 	IdleTime time.Duration
 
-	// OnDrain, if not nil, is called when Drain begins, and Drain waits for it to
-	// return. Connections that handlers have hijacked, such as websockets, are
-	// theirs; tell them to end here, or let them select on Draining. Drain waits
-	// until those handlers return, and closes the connections of those that have not
-	// when ctx ends. ctx is that of Drain.
+	// OnDrain, if not nil, is called with Drain's context when Drain begins, and Drain
+	// waits for it to return. Use it to end connections that handlers have hijacked, such
+	// as websockets, or let their handlers select on Draining. Drain waits until those
+	// handlers return, and when ctx ends it closes the connections of those that have not.
 	OnDrain func(ctx context.Context)
 
 	once      sync.Once
@@ -107,17 +105,18 @@ func (s *Server) wrap() {
 	})
 }
 
-// Draining is closed when Drain begins. Long polls and streams select on it.
+// Draining returns a channel that is closed when Drain begins. Long polls and streams
+// can select on it.
 func (s *Server) Draining() <-chan struct{} {
 	s.init()
 	return s.base.Done()
 }
 
-// Serve accepts connections of l and serves them. It returns nil after Drain, and
+// Serve accepts connections from l and serves them. It returns nil after Drain, and
 // otherwise the error of Accept. It closes l.
 func (s *Server) Serve(l net.Listener) error { return s.serve(l, s.serveHTTP) }
 
-// ServeTLS is Serve for HTTPS, as that of http.Server.
+// ServeTLS is like Serve, for HTTPS. See [http.Server.ServeTLS].
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	return s.serve(l, func(l net.Listener) error { return s.HTTP.ServeTLS(l, certFile, keyFile) })
 }
@@ -183,12 +182,12 @@ func (s *Server) accept(l net.Listener) error {
 	}
 }
 
-// CutError reports connections that Drain closed before they were done.
+// CutError reports connections that Drain closed before they were finished.
 type CutError struct {
-	Active   int   // with a request, or a Handler, under way
-	Idle     int   // between requests, before IdleTime was over
-	Hijacked int   // by an HTTP handler that has not returned
-	Err      error // why: the cause of Drain's context
+	Active   int   // with a request in progress, or in Handler
+	Idle     int   // between requests, for less than IdleTime
+	Hijacked int   // by an HTTP handler that has not returned yet
+	Err      error // the cause of Drain's context
 }
 
 func (e *CutError) Error() string {
@@ -198,19 +197,19 @@ func (e *CutError) Error() string {
 // Unwrap returns Err.
 func (e *CutError) Unwrap() error { return e.Err }
 
-// Drain ends the server. It stops accepting and lets requests finish. Requests that
-// idle clients still send are answered with Connection: close, or GOAWAY for HTTP/2.
-// Connections that have been idle for IdleTime are closed. Drain returns when there are
-// no connections left. If ctx ends first it closes the rest, and the error is a
-// *CutError that counts them.
+// Drain ends the server. It stops accepting and lets requests in progress finish. If an
+// idle client sends another request, the response has Connection: close or, for HTTP/2,
+// is followed by GOAWAY. Connections that have been idle for IdleTime are closed. Drain
+// returns when no connections are left. If ctx ends first, it closes the rest and
+// returns a [*CutError] that counts them.
 //
-// Connections that wait in the queue of a listener are left to the successor if that
-// has a copy of the listener. Closing the last descriptor of a listener would reset
-// them, so Drain accepts and serves them first; that works with listeners that can
-// report whether a connection waits: those of package sockets.
+// Connections in the queue of a listener are left to the successor if it has a copy of
+// the listener. If it does not, closing the listener would reset them, so Drain first
+// accepts and serves them. This requires listeners that can report whether a connection
+// is pending, such as those of package sockets.
 //
-// A second call waits for the first one and returns the same. If its ctx ends earlier,
-// the connections that are left are closed then.
+// A second call waits for the first and returns the same result. If its ctx ends
+// earlier, the remaining connections are closed at that time.
 func (s *Server) Drain(ctx context.Context) error {
 	s.init()
 	s.mu.Lock()
@@ -247,9 +246,13 @@ func (s *Server) drain(ctx context.Context) error {
 		l.stop(limit)
 	}
 	s.serving.Wait()
-	s.conns.drain(ctx, idleTime)
+	// The rest is HTTP/2, unless a request of HTTP/1 lasts until the end of ctx: GOAWAY, which
+	// Shutdown alone sends, is to reach the clients before that.
+	before, cancel := endEarlier(ctx, idleTime)
+	s.conns.drain(before, idleTime)
+	cancel()
 	if s.HTTP != nil && ctx.Err() == nil {
-		s.HTTP.Shutdown(ctx) // the rest is HTTP/2
+		s.HTTP.Shutdown(ctx)
 	}
 	// The last connection may have been hijacked long after OnDrain was called.
 	select {
@@ -264,6 +267,16 @@ func (s *Server) drain(ctx context.Context) error {
 		return nil
 	}
 	return s.cut(ctx)
+}
+
+// endEarlier returns a context that ends before the deadline of ctx, by d or by half of the
+// time that is left.
+func endEarlier(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(max(d, 0), time.Until(deadline)/2)))
 }
 
 // cut closes all connections, and counts them.

@@ -23,11 +23,11 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// SuccessorError reports a successor that was started and did not become ready.
+// SuccessorError reports a successor that was started but did not become ready.
 type SuccessorError struct {
-	Err    error            // why; os.ErrDeadlineExceeded if it took too long
-	State  *os.ProcessState // how it ended
-	Output string           // the last lines of what it wrote, if Config.Command left that alone
+	Err    error            // the reason; os.ErrDeadlineExceeded if it took too long
+	State  *os.ProcessState // how it exited
+	Output string           // the last lines that it wrote, unless Config.Command redirected them
 }
 
 func (e *SuccessorError) Error() string {
@@ -50,13 +50,13 @@ var errExited = errors.New("it exited")
 // errHungUp is that for one that closed the link.
 var errHungUp = errors.New("it closed the connection to its predecessor")
 
-// Upgrade starts a successor and returns once it is ready; Done is closed then. After an
-// error this process goes on serving as before: the successor's end is waited for, and
-// the service manager is told that the service is ready again.
+// Upgrade starts a successor and returns once it is ready; Done is closed then. After
+// an error this process continues to serve as before: Upgrade has waited for the
+// successor to exit, and has told the service manager that the service is ready again.
 //
-// The error is ErrUpgrading, ErrNotReady or ErrStopped if there was nothing to start, a
-// *SuccessorError if what was started did not become ready, and otherwise tells why it
-// could not be started.
+// The error is [ErrUpgrading], [ErrNotReady] or [ErrStopped] if no successor was
+// started, a [*SuccessorError] if the successor did not become ready, and otherwise the
+// reason why it could not be started.
 func (u *Upgrader) Upgrade(ctx context.Context) error {
 	return u.replace(ctx, u.start)
 }
@@ -113,12 +113,12 @@ func isOpen(c syscall.Conn) bool {
 
 // successor is a process that is to become ready.
 type successor struct {
-	link   net.Conn
-	pid    int           // 0 if unknown
-	kill   func()        // ends it
-	exited chan struct{} // closed when it has ended; nil if that cannot be known
-	state  func() *os.ProcessState
-	output func() string
+	link    net.Conn
+	process *os.Process   // nil if it is unknown
+	kill    func()        // ends it
+	exited  chan struct{} // closed when it has ended; nil if that cannot be known
+	reap    func() *os.ProcessState
+	output  func() string
 }
 
 // await waits until s is ready, and makes it the service.
@@ -173,9 +173,9 @@ func (u *Upgrader) handOver(ctx context.Context, s *successor) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if s.pid > 0 {
+	if s.process != nil && exists(s.process) {
 		// Said by this process, because it is the one that the manager listens to.
-		u.notify(activation.NotifyMainPID(s.pid))
+		u.notify(activation.NotifyMainPID(s.process.Pid))
 	}
 	u.keepPaths()
 	s.link.SetWriteDeadline(time.Now().Add(notifyTimeout))
@@ -222,7 +222,7 @@ func (s *successor) fail(err error) error {
 	e := &SuccessorError{Err: err}
 	if s.exited != nil {
 		<-s.exited
-		e.State = s.state()
+		e.State = s.reap()
 	}
 	if s.output != nil {
 		e.Output = s.output()
@@ -279,15 +279,23 @@ func (u *Upgrader) start(held []holding) (s *successor, err error) {
 		return nil, fmt.Errorf("sockets: starting the successor: %w", err)
 	}
 	s = &successor{
-		link:   ours,
-		pid:    cmd.Process.Pid,
-		kill:   func() { cmd.Process.Kill() },
-		exited: make(chan struct{}),
-		state:  func() *os.ProcessState { return cmd.ProcessState },
+		link:    ours,
+		process: cmd.Process,
+		kill:    func() { cmd.Process.Kill() },
+		exited:  make(chan struct{}),
+		reap: func() *os.ProcessState {
+			cmd.Wait() // its error is ProcessState
+			return cmd.ProcessState
+		},
 		output: tail.String,
 	}
 	go func() {
-		cmd.Wait() // its error is ProcessState
+		// One that has become the service is left to the service manager, which is its
+		// parent once this process has ended: as a zombie it keeps its number, and its
+		// status for the manager.
+		if !sys.AwaitExit(cmd.Process.Pid) {
+			cmd.Wait()
+		}
 		close(s.exited)
 	}()
 	return s, nil

@@ -10,7 +10,8 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
+	"syscall"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
@@ -18,8 +19,8 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// Supervise keeps a container alive across upgrades. A container ends with its process
-// 1, which therefore must not be the process that is replaced. Call Supervise first in
+// Supervise keeps a container running across upgrades. A container ends with its
+// process 1, so process 1 must not be the one that is replaced. Call Supervise first in
 // main, before anything else is started:
 //
 //	func main() {
@@ -29,12 +30,12 @@ import (
 //		...
 //
 // In any process other than process 1 it returns nil at once. In process 1 it starts
-// the program again with the same arguments and does not return: it passes signals on
-// to the process that serves, which it learns from the messages to the service manager,
-// reaps orphaned processes, and exits with the status of the last process that served.
-// The messages are passed on to the real service manager, if there is one.
+// the program again with the same arguments and does not return. It passes signals on
+// to the process that serves, reaps orphaned processes, and exits with the status of
+// the last process that served. It learns which process serves from the messages to the
+// service manager, and passes them on to the real service manager if there is one.
 //
-// The error is the reason why the program could not be started.
+// An error means that the program could not be started.
 func Supervise() error {
 	if os.Getpid() != 1 {
 		return nil
@@ -50,9 +51,11 @@ func Supervise() error {
 // supervisor is process 1.
 type supervisor struct {
 	notify  *sockets.UnixConn
-	main    atomic.Int64 // the process that serves
 	signals chan os.Signal
-	synced  chan struct{} // gets a token when listen has come to what replaced sent
+	synced  chan struct{} // gets a token when listen has come to what sync sent
+
+	mu   sync.Mutex  // held while main is signalled or reaped, which frees its number
+	main *os.Process // that serves; nil once it has been reaped
 }
 
 func supervise() (status int, err error) {
@@ -76,7 +79,7 @@ func supervise() (status int, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("sockets: starting the program: %w", err)
 	}
-	s.main.Store(int64(cmd.Process.Pid))
+	s.main = cmd.Process
 	go s.passSignals()
 	go func() {
 		for s.listen() == nil {
@@ -91,9 +94,11 @@ func (s *supervisor) passSignals() {
 		if sys.ConcernsOneProcess(sig) {
 			continue
 		}
-		if p, err := os.FindProcess(int(s.main.Load())); err == nil {
-			p.Signal(sig)
+		s.mu.Lock()
+		if s.main != nil {
+			s.main.Signal(sig)
 		}
+		s.mu.Unlock()
 	}
 }
 
@@ -106,7 +111,7 @@ func (s *supervisor) listen() error {
 	}
 	// A process of another container has no number here. The one that serves may have
 	// given up privileges.
-	if err != nil || cred.PID <= 0 || int(cred.UID) != os.Geteuid() && int64(cred.PID) != s.main.Load() {
+	if err != nil || cred.PID <= 0 || int(cred.UID) != os.Geteuid() && !s.isMain(int(cred.PID)) {
 		return nil
 	}
 	if int(cred.PID) == os.Getpid() {
@@ -116,11 +121,12 @@ func (s *supervisor) listen() error {
 	var states []activation.NotifyState
 	for line := range strings.Lines(string(b[:n])) {
 		line = strings.TrimSuffix(line, "\n")
-		if value, ok := strings.CutPrefix(line, "MAINPID="); ok {
-			if pid, err := strconv.ParseInt(value, 10, 32); err == nil && pid > 1 {
-				s.main.Store(pid)
-			}
+		switch name, value, _ := strings.Cut(line, "="); name {
+		case "MAINPID":
+			s.setMain(value)
 			continue // of another name space for the manager
+		case "MAINPIDFDID":
+			continue
 		}
 		states = append(states, activation.NotifyState(line))
 	}
@@ -132,29 +138,66 @@ func (s *supervisor) listen() error {
 	return nil
 }
 
+// setMain takes note of the process that serves, unless it is gone already.
+func (s *supervisor) setMain(value string) {
+	pid, err := strconv.ParseInt(value, 10, 32)
+	if err != nil || pid <= 1 {
+		return
+	}
+	p, err := os.FindProcess(int(pid))
+	if err != nil || !exists(p) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.main = p
+}
+
+// isMain reports whether pid is the process that serves, and not one that has got the
+// number of it since.
+func (s *supervisor) isMain(pid int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.main != nil && s.main.Pid == pid && exists(s.main)
+}
+
+// exists reports whether p has not been reaped.
+func exists(p *os.Process) bool { return p.Signal(syscall.Signal(0)) != os.ErrProcessDone }
+
 // reap waits for processes until the last one that served has ended, and returns its
 // status.
 func (s *supervisor) reap() (status int, err error) {
 	for {
-		pid, status, errno := sys.WaitAny()
+		pid, errno := sys.AwaitAny()
+		if errno != 0 {
+			return 0, os.NewSyscallError("waitid", errno)
+		}
+		// What it said before its end may still wait to be heard.
+		s.sync()
+		s.mu.Lock()
+		last := s.main.Pid == pid
+		status, errno := sys.Reap(pid)
+		if last {
+			s.main = nil
+		}
+		s.mu.Unlock()
 		if errno != 0 {
 			return 0, os.NewSyscallError("wait4", errno)
 		}
-		if int64(pid) == s.main.Load() && !s.replaced(pid) {
+		if last {
 			return status, nil
 		}
 	}
 }
 
-// replaced reports whether another process serves instead of pid, which has ended. What
-// pid said before may still wait to be heard.
-func (s *supervisor) replaced(pid int) bool {
+// sync waits until listen has come to all that has been said.
+func (s *supervisor) sync() {
 	c, err := sockets.Dial("unixgram", s.notify.LocalAddr().String())
-	if err == nil {
-		if _, err = c.Write([]byte("sync")); err == nil {
-			<-s.synced
-		}
-		c.Close()
+	if err != nil {
+		return
 	}
-	return s.main.Load() != int64(pid)
+	defer c.Close()
+	if _, err = c.Write([]byte("sync")); err == nil {
+		<-s.synced
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
 )
 
@@ -22,16 +23,7 @@ func TestSupervise(t *testing.T) {
 	m.awaitEnd(m.pid)
 	m.pid = 0
 
-	cmd := m.command("UPGRADE_TEST_SUPERVISE=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
-	}
-	if err := cmd.Start(); err != nil {
-		t.Skipf("no PID name space: %v", err)
-	}
-	m.await("READY=1")
+	cmd := m.supervised()
 	l := m.load(1)
 	var seen []int
 	for range 3 {
@@ -52,6 +44,23 @@ func TestSupervise(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("process 1: %v", err)
 	}
+}
+
+// supervised starts the server as process 1 of a PID name space, and waits until it serves.
+func (m *manager) supervised() *exec.Cmd {
+	m.t.Helper()
+	cmd := m.command("UPGRADE_TEST_SUPERVISE=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if os.Geteuid() != 0 {
+		socktest.NeedUserNS(m.t)
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+	}
+	if err := cmd.Start(); err != nil {
+		m.t.Skipf("no PID name space: %v", err)
+	}
+	m.await("READY=1")
+	return cmd
 }
 
 // serverProcess asks the server for its process ID.
@@ -75,11 +84,37 @@ func TestSuperviseStatus(t *testing.T) {
 	m := newManager(t)
 	cmd := m.command("UPGRADE_TEST_SUPERVISE=1", behaviourVar+"=crash")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
-	if os.Geteuid() != 0 {
-		t.Skip("needs a PID name space")
+	if err := cmd.Start(); err != nil {
+		t.Skipf("no PID name space: %v", err)
 	}
-	err := cmd.Run()
+	err := cmd.Wait()
 	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 {
 		t.Errorf("process 1: got %v, want the program's exit status 2", err)
+	}
+}
+
+// TestSuperviseStatusOfSuccessor has process 1 exit with the status of the last process,
+// which ends before its predecessor does.
+func TestSuperviseStatusOfSuccessor(t *testing.T) {
+	m := newManager(t)
+	cmd := m.supervised()
+	bye := m.keepDraining()
+	m.behaviour("crash after ready")
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	old := m.child(cmd.Process.Pid)
+	ended := func() bool {
+		successors := m.childrenOf(old)
+		return len(successors) == 0 || m.state(successors[0]) == "Z"
+	}
+	m.await("READY=1")
+	if !socktest.WaitUntil(ended) {
+		t.Error("the successor lives")
+	}
+	bye()
+	err := cmd.Wait()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 3 {
+		t.Errorf("process 1: got %v, want the successor's exit status 3", err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
 	"golang.org/x/sys/unix"
 )
@@ -54,6 +55,7 @@ type manager struct {
 	dir    string
 	notify net.PacketConn
 	pid    int // of the process that serves
+	main   *os.Process
 	host   string
 	port   int
 	roots  *x509.CertPool
@@ -62,12 +64,13 @@ type manager struct {
 
 func newManager(t *testing.T) *manager {
 	t.Helper()
+	socktest.NeedProc(t) // by way of which a program finds its file
 	dir, err := os.MkdirTemp("", "upgrade")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	m := &manager{t: t, dir: dir, host: "127.0.0.1"}
+	m := &manager{t: t, dir: dir, host: socktest.Loopback()}
 	if m.notify, err = net.ListenPacket("unixgram", m.path("notify")); err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +206,7 @@ next:
 		}
 		if _, after, ok := strings.Cut(text, "MAINPID="); ok {
 			fmt.Sscan(after, &m.pid)
+			m.main = m.process(m.pid)
 		}
 		return
 	}
@@ -221,15 +225,25 @@ func (m *manager) upgrade() {
 
 func (m *manager) signal(sig syscall.Signal) {
 	m.t.Helper()
-	if err := syscall.Kill(m.pid, sig); err != nil {
+	if err := m.main.Signal(sig); err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+// process returns a process that exists. Unlike its number, it cannot be another one later.
+func (m *manager) process(pid int) *os.Process {
+	m.t.Helper()
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return p
 }
 
 // end ends what serves, and checks that no process is left.
 func (m *manager) end() {
 	if m.pid != 0 {
-		syscall.Kill(m.pid, syscall.SIGTERM)
+		m.main.Signal(syscall.SIGTERM)
 	}
 	deadline := time.Now().Add(time.Minute)
 	for {
@@ -249,6 +263,7 @@ func (m *manager) end() {
 
 // kill ends what is left, so that it does not disturb other tests.
 func (m *manager) kill() {
+	// They are not waited for, so that their numbers are theirs.
 	for _, pid := range m.children() {
 		syscall.Kill(pid, syscall.SIGKILL)
 		syscall.Wait4(pid, nil, 0, nil)
@@ -256,9 +271,12 @@ func (m *manager) kill() {
 }
 
 // children returns the processes that are children of this one.
-func (m *manager) children() (pids []int) {
+func (m *manager) children() []int { return m.childrenOf(os.Getpid()) }
+
+// childrenOf returns the processes that are children of pid, by any of its threads.
+func (m *manager) childrenOf(pid int) (pids []int) {
 	m.t.Helper()
-	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", os.Getpid()))
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil {
 		m.t.Fatal(err)
 	}

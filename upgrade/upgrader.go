@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,66 +22,67 @@ import (
 )
 
 var (
-	// ErrUpgrading is returned by Upgrade while another upgrade is under way.
-	ErrUpgrading = errors.New("sockets: an upgrade is under way")
+	// ErrUpgrading is returned by Upgrade while another upgrade is in progress.
+	ErrUpgrading = errors.New("sockets: an upgrade is in progress")
 
 	// ErrNotReady is returned by Upgrade before Ready has returned nil.
 	ErrNotReady = errors.New("sockets: not ready")
 
 	// ErrStopped is returned once a successor has taken over, or Stop was called.
-	ErrStopped = errors.New("sockets: the process is to end")
+	ErrStopped = errors.New("sockets: the process is stopping")
 
-	// ErrRefused is returned by Ready if the predecessor gave up waiting for this
-	// process, and by New if the predecessor is not willing to be replaced by it.
-	ErrRefused = errors.New("sockets: the predecessor goes on serving")
+	// ErrRefused is returned by Ready if the predecessor has stopped waiting for this
+	// process, and by New if the predecessor refuses to be replaced by it.
+	ErrRefused = errors.New("sockets: the predecessor continues to serve")
 )
 
-// DefaultReadyTimeout is how long a successor may take until it is ready.
+// DefaultReadyTimeout is how long a successor may take to become ready.
 const DefaultReadyTimeout = time.Minute
 
-// Config holds the options of New. The zero value is ready to use.
+// Config holds the options of [New]. The zero value is ready to use.
 type Config struct {
-	// Command may change how a successor is started: arguments, environment,
-	// working directory, credentials, output. It is called with the program's own
-	// path and arguments, the working directory that this process was started in,
-	// and its environment, before descriptors are added; do not call Start. An error
-	// ends the upgrade.
+	// Command may change how a successor is started: its arguments, environment, working
+	// directory, credentials and output. It is called with a cmd that has this program's
+	// path and arguments, the working directory in which this process was started, and
+	// this process's environment, before descriptors are added. It must not start cmd. If
+	// it returns an error, the upgrade fails.
 	//
-	// Unless Command changes them, Stdout and Stderr are this process's. What the
-	// successor writes there until it is ready comes through this process, so that
-	// an error can quote the last lines of it.
+	// Unless Command changes them, Stdout and Stderr are those of this process. Until the
+	// successor is ready, its output passes through this process, so that an error can
+	// quote the last lines.
 	Command func(cmd *exec.Cmd) error
 
-	// ReadyTimeout is how long a successor may take until it is ready; after that
-	// it is killed. Zero means DefaultReadyTimeout, negative means no limit.
+	// ReadyTimeout is how long a successor may take to become ready; after that it is
+	// killed. Zero means DefaultReadyTimeout; a negative value means no limit.
 	ReadyTimeout time.Duration
 
-	// UpgradeSignals start an upgrade. Nil means SIGHUP, an empty slice none. Once
-	// Done is closed they have no effect.
+	// UpgradeSignals start an upgrade. Nil means SIGHUP; an empty slice means none. They
+	// have no effect once Done is closed.
 	UpgradeSignals []os.Signal
 
-	// StopSignals end the process as Stop does. Nil means SIGINT and SIGTERM, an
-	// empty slice none. While an upgrade is under way they end that as well. The
-	// second such signal has its usual effect, which is to kill the process at
-	// once, even if it still drains.
+	// StopSignals stop the process, like Stop. Nil means SIGINT and SIGTERM; an empty
+	// slice means none. They also end an upgrade that is in progress. The second such
+	// signal has its default effect, which is to kill the process at once, even while it
+	// drains.
 	StopSignals []os.Signal
 
-	// PIDFile, if not empty, is where Ready writes the process ID. A predecessor's
-	// is replaced in one step. Stop removes it.
+	// PIDFile, if not empty, is the file to which Ready writes the process ID. It replaces
+	// that of a predecessor atomically. Stop removes it.
 	PIDFile string
 
-	// Control, if not empty, is the path of a unix socket where another process
-	// with the same Control gets the sockets, as a successor that was
-	// started by other means. New asks there first.
+	// Control, if not empty, is the path of a unix socket on which this process hands over
+	// its sockets to another process with the same Control, as to a successor that was
+	// started by other means. New first tries to take over sockets there. It cannot be an
+	// abstract address, which a successor could not take over in one step.
 	Control string
 
-	// AllowControl decides whether the process at the other end of Control may
-	// have the sockets, or, in New, whether its sockets are to be trusted. Nil
-	// means processes of the same effective user only.
+	// AllowControl decides whether the process at the other end of Control may have the
+	// sockets or, in New, whether its sockets can be trusted. Nil allows only processes of
+	// the same effective user.
 	AllowControl func(peer sockopt.Ucred) error
 
-	// Logf reports what no caller gets as an error: an upgrade by a signal that
-	// failed, a process at Control that was refused. Nil means log.Printf.
+	// Logf logs what is not returned to any caller: a failed upgrade that a signal
+	// started, and a process at Control that was refused. Nil means log.Printf.
 	Logf func(format string, args ...any)
 }
 
@@ -125,12 +127,16 @@ type holding struct {
 // that until the successor is ready.
 type descriptor struct{ syscall.Conn }
 
-// New finds out what the process was given, by a predecessor, by the process at
-// config.Control or by a service manager, and begins to listen for signals. At most one
-// Upgrader works in a process, because the environment tells the sockets only once.
+// New takes over what a predecessor, the process at config.Control or a service manager
+// gave to this process, and starts to handle signals. A process can have only one
+// Upgrader, because the environment describes the sockets only once.
 //
-// An error means that what was given is unusable, or that the predecessor refuses.
+// An error means that what was given cannot be used, which for config is a
+// [*sockets.ArgumentError], or that the predecessor refuses.
 func New(config Config) (*Upgrader, error) {
+	if strings.HasPrefix(config.Control, "@") || strings.Contains(config.Control, "\x00") {
+		return nil, &sockets.ArgumentError{Arg: "Control", Value: strconv.Quote(config.Control), Why: "is not the path of a file"}
+	}
 	u := &Upgrader{
 		config:    config,
 		done:      make(chan struct{}),
@@ -200,8 +206,7 @@ func (u *Upgrader) release() {
 	}
 }
 
-// NameError reports a name of a socket that cannot be used. It matches
-// syscall.EINVAL.
+// NameError reports a socket name that cannot be used. It matches [syscall.EINVAL].
 type NameError struct {
 	Name string
 	Why  string
@@ -212,19 +217,20 @@ func (e *NameError) Error() string { return fmt.Sprintf("sockets: %q %s", e.Name
 // Unwrap returns syscall.EINVAL.
 func (e *NameError) Unwrap() error { return syscall.EINVAL }
 
-// HasPredecessor reports whether the process was given its sockets by a process that
-// still serves and waits for Ready.
+// HasPredecessor reports whether this process got its sockets from a process that still
+// serves and waits for Ready.
 func (u *Upgrader) HasPredecessor() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.pre != nil
 }
 
-// Done is closed once the process is to end: a successor is ready, or Stop was called.
-// Stop accepting then, finish what is under way and exit.
+// Done returns a channel that is closed when the process should end, because a
+// successor is ready or Stop was called. Stop accepting then, finish the work in
+// progress and exit.
 func (u *Upgrader) Done() <-chan struct{} { return u.done }
 
-// Replaced reports whether a successor has taken over. Once Done is closed it tells
+// Replaced reports whether a successor has taken over. Once Done is closed, it tells
 // why.
 func (u *Upgrader) Replaced() bool {
 	u.mu.Lock()
@@ -232,9 +238,9 @@ func (u *Upgrader) Replaced() bool {
 	return u.state == replaced
 }
 
-// Stop closes Done. Before that it ends an upgrade that is under way, which returns
-// ErrStopped, tells the service manager that the service is stopping, and removes the
-// PID file.
+// Stop closes Done. Before that it ends an upgrade that is in progress, which then
+// returns [ErrStopped], tells the service manager that the service is stopping, and
+// removes the PID file.
 func (u *Upgrader) Stop() {
 	u.mu.Lock()
 	if u.ended {
@@ -295,7 +301,7 @@ func (u *Upgrader) take(name string) (s activation.Descriptor, ok bool, err erro
 	defer u.mu.Unlock()
 	switch {
 	case name == linkName || !validName(name):
-		return s, false, &NameError{name, "is no name for a socket"}
+		return s, false, &NameError{name, "is not a valid name for a socket"}
 	case u.state != starting:
 		return s, false, &NameError{name, "cannot be added once the process is ready"}
 	case u.isHeld(name):
@@ -314,18 +320,22 @@ func validName(name string) bool {
 	return name != "" && len(name) <= 255 && !strings.ContainsFunc(name, bad)
 }
 
-// Listen returns the inherited listener of that name, or a new one, with the options of
-// lc: see [sockets.ListenConfig.Adopt] for an inherited one. A nil lc is the zero
-// ListenConfig. The caller owns the listener; one that is closed when an upgrade
-// begins is not passed on.
+// Listen returns the inherited listener with that name or, if there is none, a new one.
+// It has the options of lc; for an inherited listener see [sockets.ListenConfig.Adopt].
+// A nil lc means the zero ListenConfig. The caller owns the listener. A listener that
+// has been closed when an upgrade begins is not passed on.
 //
-// What a service manager gave is taken whatever its address is, because the manager's
-// configuration decides. A predecessor's listener is taken if it has the address asked
-// for; otherwise the configuration has changed, a new one is made, and Ready closes the
-// old one. An inherited socket of another kind is a *NameError.
+// A listener from a service manager is used whatever its address is, because the
+// manager's configuration decides. A predecessor's listener is used only if it has the
+// given address. Otherwise the configuration has changed: Listen makes a new listener,
+// and Ready closes the old one. If the inherited socket is of another kind, the error
+// is a [*NameError].
 //
-// The path of a unix listener changes hands with it: it is removed when the last
+// The path of a unix listener is passed on with it, and is removed when the last
 // process closes the listener.
+//
+// For a group of listeners on one address, see [sockets.ListenConfig.ListenGroup], ask for each
+// under a name of its own, with sockopt.ReusePort among the options of lc.
 func (u *Upgrader) Listen(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (net.Listener, error) {
 	if lc == nil {
 		lc = new(sockets.ListenConfig)
@@ -385,8 +395,8 @@ func (u *Upgrader) putBack(s activation.Descriptor, name string) {
 	u.inherited[name] = s
 }
 
-// ListenPacket returns the inherited packet socket of that name, or a new one, as Listen
-// does.
+// ListenPacket returns the inherited packet socket with that name or, if there is none,
+// a new one, as Listen does.
 func (u *Upgrader) ListenPacket(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (net.PacketConn, error) {
 	if lc == nil {
 		lc = new(sockets.ListenConfig)
@@ -423,9 +433,10 @@ func (u *Upgrader) listenPacket(ctx context.Context, lc *sockets.ListenConfig, n
 	return lc.ListenPacket(ctx, network, address)
 }
 
-// Conn returns the inherited connection of that name, or what dial returns. The
-// connection must have a descriptor, as those of packages sockets and net have. What one
-// process has read from it, the other does not see: hand over where a message ends.
+// Conn returns the inherited connection with that name or, if there is none, the result
+// of dial. The connection must have a descriptor, like those of packages sockets and
+// net. What one process has read from it, the other does not see: hand it over between
+// two messages.
 func (u *Upgrader) Conn(name string, dial func() (net.Conn, error)) (net.Conn, error) {
 	s, ok, err := u.take(name)
 	if err != nil {
@@ -452,8 +463,8 @@ func (u *Upgrader) Conn(name string, dial func() (net.Conn, error)) (net.Conn, e
 	return c, nil
 }
 
-// File returns the inherited file of that name, or what open returns. Both processes
-// share its offset.
+// File returns the inherited file with that name or, if there is none, the result of
+// open. Both processes share its offset.
 func (u *Upgrader) File(name string, open func() (*os.File, error)) (*os.File, error) {
 	s, ok, err := u.take(name)
 	if err != nil {

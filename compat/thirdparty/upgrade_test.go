@@ -23,6 +23,7 @@ import (
 	"github.com/cloudflare/tableflip"
 	"golang.org/x/sys/unix"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
 	"github.com/iolib-go/sockets/upgrade"
 )
@@ -134,12 +135,7 @@ func TestUpgradeBesideTableflip(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer os.RemoveAll(dir)
-			free, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr := free.Addr().String()
-			free.Close()
+			addr := net.JoinHostPort(socktest.Loopback(), "8080")
 			exe, err := os.Executable()
 			if err != nil {
 				t.Fatal(err)
@@ -150,7 +146,7 @@ func TestUpgradeBesideTableflip(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			pid := awaitPID(t, dir, 0)
+			server := awaitServer(t, dir, 0)
 			var mu sync.Mutex
 			reasons := make(map[string]int)
 			l := requests.Start(requests.Targets{HTTP: addr, Unix: filepath.Join(dir, "http"), Plain: true}, 4, func(what string, err error) {
@@ -160,11 +156,11 @@ func TestUpgradeBesideTableflip(t *testing.T) {
 			})
 			for i := range *upgradeCount {
 				l.Reach(*upgradeRequests * int64(i+1) / int64(*upgradeCount+1))
-				if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+				if err := server.Signal(syscall.SIGHUP); err != nil {
 					t.Fatal(err)
 				}
-				old := pid
-				pid = awaitPID(t, dir, old)
+				old := server.Pid
+				server = awaitServer(t, dir, old)
 				// A second upgrade while the first is under way is refused, and
 				// tableflip counts the predecessor's end to it.
 				syscall.Wait4(old, nil, 0, nil)
@@ -178,8 +174,8 @@ func TestUpgradeBesideTableflip(t *testing.T) {
 			if name == "sockets/upgrade" && lost > 0 {
 				t.Errorf("%d requests are lost", lost)
 			}
-			syscall.Kill(pid, syscall.SIGTERM)
-			syscall.Wait4(pid, nil, 0, nil)
+			server.Signal(syscall.SIGTERM)
+			syscall.Wait4(server.Pid, nil, 0, nil)
 		})
 	}
 }
@@ -196,15 +192,21 @@ func appendLine(t *testing.T, file, line string) {
 	}
 }
 
-// awaitPID waits until the PID file has another process ID than old.
-func awaitPID(t *testing.T, dir string, old int) int {
+// awaitServer waits until the PID file has another process ID than old.
+func awaitServer(t *testing.T, dir string, old int) *os.Process {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		b, err := os.ReadFile(filepath.Join(dir, "pid"))
-		if pid, perr := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && perr == nil && pid != old {
-			return pid
+		pid, perr := strconv.Atoi(strings.TrimSpace(string(b)))
+		if err != nil || perr != nil || pid == old {
+			continue
 		}
+		p, err := os.FindProcess(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
 	}
 	t.Fatal("no new process within a minute")
-	return 0
+	return nil
 }

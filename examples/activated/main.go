@@ -1,10 +1,10 @@
-// Activated is a service that systemd starts on demand, watches, and starts again with
-// what it had.
+// Activated is a service that systemd starts on demand, watches, and restarts with its
+// state.
 //
-// Its listeners have the name "web" in the socket unit. It counts requests in a file that
-// the service manager keeps for it, so that the count survives a crash: the file has no
-// path. activated.socket and activated.service are beside this file. Without a service
-// manager it listens by itself, and forgets:
+// The socket unit gives its listeners the name "web". It counts requests in a file without
+// a path, which the service manager keeps for it, so that the count survives a crash. The
+// units are activated.socket and activated.service. Without a service manager it listens
+// by itself, and the count is lost when it ends:
 //
 //	go run ./examples/activated &
 //	curl http://127.0.0.1:8090/
@@ -29,7 +29,7 @@ import (
 )
 
 func main() {
-	cli.Parse("\n\nA service for systemd that counts requests. See activated.socket and\nactivated.service; without them it listens on 127.0.0.1:8090.")
+	cli.Parse("\n\nA web service that counts requests. Under systemd, with the units\nactivated.socket and activated.service, the count survives a crash. Started by\nhand, it listens on 127.0.0.1:8090.")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cli.Check(run(ctx))
@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer inherited.Close() // what is not used
+	defer inherited.Close() // those that are not used
 	listeners, err := inherited.Listeners()
 	if err != nil {
 		return err
@@ -58,6 +58,7 @@ func run(ctx context.Context) error {
 	}
 	server := http.Server{Handler: c}
 	for _, l := range listeners["web"] {
+		fmt.Println("listening on", l.Addr())
 		go server.Serve(l)
 	}
 	if _, err := activation.Notify(ctx, activation.NotifyReady, activation.NotifyStatus("counting")); err != nil {
@@ -77,7 +78,7 @@ type counter struct {
 	file *os.File
 }
 
-// openCounter goes on with the file that was kept, or makes one and has it kept.
+// openCounter uses the file that the manager kept, or makes one and asks it to keep that.
 func openCounter(ctx context.Context, kept []*os.File) (*counter, error) {
 	if len(kept) > 0 {
 		return &counter{file: kept[0]}, nil
@@ -120,7 +121,7 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "request", n)
 }
 
-// healthy is what the watchdog asks: whether the lock is free and the file is readable.
+// healthy is called by the watchdog: it needs the lock to be free and the file readable.
 func (c *counter) healthy() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,10 +1,10 @@
-// Datagrams is a UDP server that answers in batches, from the address that each datagram
-// was sent to, and with the congestion mark that it came with.
+// Datagrams is a UDP echo server that works in batches. It answers from the address to
+// which each datagram was sent, and with the congestion mark that it carried.
 //
 //	datagrams -listen :7007
 //
-// The kernel merges datagrams of one sender (UDP_GRO), and the answers to one (UDP_SEGMENT);
-// here they are single messages.
+// The kernel merges datagrams from one sender (UDP_GRO) and splits merged answers to one
+// receiver (UDP_SEGMENT); this program sees single messages.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 
 func main() {
 	address := flag.String("listen", ":7007", "`address` to listen on")
-	cli.Parse("[flags]\n\nEchoes datagrams in batches, from the address that each was sent to.")
+	cli.Parse("[flags]\n\nA UDP echo server that works in batches, with segmentation offload. Each answer\ncomes from the address to which the datagram was sent.")
 	lc := sockets.ListenConfig{Offload: true, PacketInfo: true}
 	c, err := lc.ListenPacket(context.Background(), "udp", *address)
 	cli.Check(err)

@@ -10,12 +10,12 @@ import (
 	"github.com/iolib-go/sockets"
 )
 
-// demoFormat is what the host of -demo speaks, as z/OS does.
+// demoFormat is the format of the host of -demo, as on z/OS.
 const demoFormat = "cp1047,nel"
 
-// startDemoHost starts a host that reads a line of EBCDIC and answers what it was in
-// bytes and in upper case, until ctx ends. It knows no other encoding: the gateway is
-// what makes it understand its clients.
+// startDemoHost starts a host that answers each line of EBCDIC with its bytes and with the
+// line in upper case, until ctx ends. It knows no other encoding; only the gateway makes
+// it understand its clients.
 func startDemoHost(ctx context.Context) (net.Addr, error) {
 	l, err := sockets.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

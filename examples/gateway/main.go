@@ -1,14 +1,13 @@
-// Gateway lets clients that speak UTF-8 talk to a host that does not: it
-// accepts connections, dials the host for each, and carries text both ways.
+// Gateway connects clients that speak UTF-8 with a host that does not. It accepts
+// connections, dials the host for each, and carries text in both directions.
 //
 //	gateway -listen localhost:7000 -host mainframe:3270 -format cp1047,nel
 //	gateway -demo
 //
-// What the host sends in a way that its format does not allow is logged with
-// the offset of the byte, and so is a character that the host's encoding lacks
-// if the format is strict. Either end may close its half of a connection and
-// go on reading. At SIGINT or SIGTERM the gateway accepts no more, and waits
-// for the connections it has, but no longer than -grace.
+// If the format is strict, malformed bytes from the host, and characters that the host's
+// encoding lacks, are logged with their offset. Either end may close its half of a
+// connection and keep reading. On SIGINT or SIGTERM the gateway stops accepting and waits
+// for its connections to end, but no longer than -grace.
 package main
 
 import (
@@ -32,8 +31,7 @@ import (
 const about = `-host address -format format [flags] | -demo [flags]
 
 Carries text between clients that speak UTF-8 and a host that does not. With
--demo it has a small host of its own, which speaks EBCDIC; then try
-"nc localhost 7000".`
+-demo it starts a small host of its own, which speaks EBCDIC.`
 
 func main() {
 	g := gateway{log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
@@ -41,16 +39,16 @@ func main() {
 	flag.StringVar(&g.host, "host", "", "`address` of the host")
 	hostFormat := flag.String("format", "", "the host's external `format`, such as cp1047,nel or shift_jis,crlf,strict")
 	clientFormat := flag.String("client", "utf-8", "the clients' external `format`")
-	flag.DurationVar(&g.grace, "grace", 10*time.Second, "how long connections may go on at the end")
-	demo := flag.Bool("demo", false, "be the host as well")
+	flag.DurationVar(&g.grace, "grace", 10*time.Second, "how long to wait for connections at the end")
+	demo := flag.Bool("demo", false, "start a host for demonstration")
 	cli.Parse(about)
 	if *demo {
 		if g.host != "" || *hostFormat != "" {
-			cli.Misused(errors.New("-demo goes without -host and -format"))
+			cli.Misused(errors.New("-demo cannot be combined with -host and -format"))
 		}
 		*hostFormat = demoFormat
 	} else if g.host == "" || *hostFormat == "" {
-		cli.Misused(errors.New("-host and -format are needed, or -demo"))
+		cli.Misused(errors.New("-host and -format are required, or -demo"))
 	}
 	var err error
 	if g.hostFormat, err = sockets.ParseFormat(*hostFormat); err != nil {
@@ -78,6 +76,13 @@ func run(g *gateway, address string, demo bool) error {
 		return err
 	}
 	g.log.Info("listening", "address", l.Addr(), "host", g.host, "format", g.hostFormat)
+	if demo {
+		host, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return err
+		}
+		fmt.Printf("type some text into: nc %s %s\n", host, port)
+	}
 	return g.serve(ctx, l)
 }
 

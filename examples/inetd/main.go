@@ -1,6 +1,5 @@
-// Inetd is a program that a super-server starts for each connection, with the
-// connection as its standard input: it answers every line with the line in upper
-// case.
+// Inetd is a server that inetd, systemd or socat starts for each connection, with the
+// connection as its standard input. It answers every line with the line in upper case.
 //
 //	socat TCP-LISTEN:7777,reuseaddr,fork EXEC:./inetd,nofork
 //	systemd-socket-activate --inetd -a -l 7777 ./inetd
@@ -24,8 +23,8 @@ import (
 
 const about = `
 
-Answers every line with the line in upper case. A super-server starts it for
-each connection, with the connection as its standard input:
+Answers every line with the line in upper case. Inetd, systemd or socat starts
+it for each connection, with the connection as its standard input:
 
 	socat TCP-LISTEN:7777,reuseaddr,fork EXEC:./inetd,nofork
 	systemd-socket-activate --inetd -a -l 7777 ./inetd`
@@ -34,15 +33,15 @@ func main() {
 	cli.Parse(about)
 	c, err := connection()
 	if errors.Is(err, syscall.ENOTSOCK) {
-		cli.Misused(errors.New("the standard input is no connection, and a super-server is to start this"))
+		cli.Misused(errors.New("standard input is not a connection, so start this program from inetd, systemd or socat"))
 	}
 	cli.Check(sockets.With(c, err, serve))
 }
 
-// connection returns the connection on descriptor 0. Descriptor 1 is the same, and
-// becomes the null device, so that nothing printed by mistake reaches the peer.
-// Descriptor 2 stays what it is: where inetd makes it the connection, too, the peer
-// sees errors.
+// connection returns the connection on descriptor 0. Descriptor 1 is the same connection
+// and becomes the null device, so that nothing printed by mistake reaches the peer.
+// Descriptor 2 is unchanged: if inetd has made it the connection as well, the peer sees
+// errors.
 func connection() (net.Conn, error) {
 	s, err := sockets.FromFD(0)
 	if err != nil {

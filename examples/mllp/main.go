@@ -1,6 +1,6 @@
-// Mllp receives HL7 version 2 messages over MLLP, the protocol of hospitals. Each message
-// names its own character set in MSH-18, which is known only once the first segment has
-// been read.
+// Mllp receives HL7 version 2 messages over MLLP, as hospitals exchange them. Each message
+// names its character set in MSH-18, so it is known only once the first segment has been
+// read.
 //
 //	mllp -listen 127.0.0.1:2575
 //
@@ -21,7 +21,7 @@ import (
 	"github.com/iolib-go/sockets/examples/internal/cli"
 )
 
-// A block is between these, and segments end in CR.
+// A message is between these, and its segments end in CR.
 const (
 	startBlock = "\x0b"
 	endBlock   = "\x1c\r"
@@ -60,7 +60,7 @@ func serve(c net.Conn, out io.Writer) error {
 	}
 	text := sockets.NewTextConn(c, ascii)
 	for {
-		text.SetReadDeadline(time.Now().Add(time.Minute)) // bounds what a peer can have us keep
+		text.SetReadDeadline(time.Now().Add(time.Minute)) // limits how much a peer can make us keep
 		if err := text.SetReadFormat(ascii); err != nil {
 			return err
 		}
@@ -70,9 +70,9 @@ func serve(c net.Conn, out io.Writer) error {
 		case err != nil:
 			return err
 		case start != startBlock:
-			return fmt.Errorf("%q in front of a message", start)
+			return fmt.Errorf("unexpected %q before a message", start)
 		}
-		// Nothing behind the segment has been decoded yet.
+		// Nothing after this segment has been decoded yet.
 		header, err := text.ReadString('\r')
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func fields(header string) []string {
 func formatOf(header string) (sockets.ExternalFormat, error) {
 	f := fields(header)
 	if f == nil {
-		return sockets.ExternalFormat{}, fmt.Errorf("a message that begins with %q", header)
+		return sockets.ExternalFormat{}, fmt.Errorf("not an HL7 message: %q", header)
 	}
 	name, ok := charsets[f[17]]
 	if !ok {

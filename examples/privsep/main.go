@@ -1,10 +1,10 @@
-// Privsep separates privileges: a broker that may open files hands them to processes that
-// may not, by descriptor, if the kernel says that they run as the right user.
+// Privsep separates privileges: a broker that may open files passes their descriptors to
+// processes that may not, if the kernel confirms that they run as the right user.
 //
 //	sudo privsep -broker -dir /var/log -uid 1000 &
 //	privsep -file syslog
 //
-// The client gets a file that it can read, without the right to open it.
+// The client can then read a file that it has no permission to open.
 package main
 
 import (
@@ -25,16 +25,16 @@ import (
 
 func main() {
 	path := flag.String("socket", "/tmp/privsep.sock", "`path` of the broker's socket")
-	broker := flag.Bool("broker", false, "be the broker")
-	dir := flag.String("dir", ".", "`directory` whose files the broker hands out")
-	uid := flag.Int("uid", os.Getuid(), "`user` that may have them")
-	name := flag.String("file", "", "`name` of a file to ask for")
-	cli.Parse("-broker [-socket path] [-dir directory] [-uid user] | [-socket path] -file name\n\nA broker opens files for processes of another user, which it knows by PeerCred.")
+	broker := flag.Bool("broker", false, "run the broker")
+	dir := flag.String("dir", ".", "`directory` with the files")
+	uid := flag.Int("uid", os.Getuid(), "`ID` of the user that may have them")
+	name := flag.String("file", "", "`name` of the file to ask for and print")
+	cli.Parse("-broker [-socket path] [-dir directory] [-uid user] | [-socket path] -file name\n\nA broker that opens files for processes of another user, which it identifies by\ntheir credentials (PeerCred).")
 	switch {
 	case *broker:
 		cli.Check(serve(*path, *dir, uint32(*uid)))
 	case *name == "":
-		cli.Misused(errors.New("either -broker or -file is needed"))
+		cli.Misused(errors.New("either -broker or -file is required"))
 	default:
 		cli.Check(fetch(*path, *name, os.Stdout))
 	}
@@ -42,7 +42,7 @@ func main() {
 
 // serve is the broker.
 func serve(path, dir string, uid uint32) error {
-	root, err := os.OpenRoot(dir) // from which no name leads out
+	root, err := os.OpenRoot(dir) // no name leads out of it
 	if err != nil {
 		return err
 	}

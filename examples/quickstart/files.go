@@ -38,7 +38,7 @@ func serveUntilInterrupted(files fs.FS, dir, addr string) error {
 	case <-ctx.Done():
 	}
 	stop() // a second interrupt ends the program at once
-	fmt.Println("finishing the requests under way")
+	fmt.Println("finishing the requests in progress")
 	return srv.Shutdown(context.Background())
 }
 

@@ -86,7 +86,7 @@ func runCommand(t *testing.T, wd string, args ...string) result {
 var screen = regexp.MustCompile(`^A web server is replaced under load     \.{5} 5 upgrades, 0 of \d{4,} requests lost \(\d+\.\d s\)
 A deleted file goes to another process   process \d+ read 24000 bytes: identical \(\d+\.\d s\)
 A Shift_JIS client, a UTF-8 server       sent 93 fa 96 7b 8c ea 0d 0a, read 日本語 \(\d+\.\d s\)
-Datagrams in batches                    \.\.\. \d+\.\d times net's single ones(, \d+ times with offload)? \(\d+\.\d s\)
+Datagrams in batches                    \.\.\. \d+\.\d times as fast as net(, \d+ times with offload)? \(\d+\.\d s\)
 A directory over TCP                     (\d+ files, \d+ bytes): identical \(\d+\.\d s\)
 The same over a unix socket              (\d+ files, \d+ bytes): identical \(\d+\.\d s\)
 $`)
@@ -119,7 +119,7 @@ func TestShow(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	dir := tree(t)
-	const hint = "; quickstart -h says how to use it\n"
+	const hint = "; run quickstart -h for usage\n"
 	tests := []struct {
 		name string
 		args []string
@@ -191,7 +191,7 @@ func TestServe(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := lines.ReadString('\n'); line != "finishing the requests under way\n" {
+	if line, err := lines.ReadString('\n'); line != "finishing the requests in progress\n" {
 		t.Errorf("after the interrupt: %q, %v", line, err)
 	}
 	got, err := io.ReadAll(resp.Body)

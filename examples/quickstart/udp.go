@@ -18,8 +18,8 @@ const (
 	windowSize   = 32
 )
 
-// compareDatagrams sends the same over loopback by package net and by this package, in
-// turns, and tells the ratio of the times.
+// compareDatagrams sends the same datagrams over loopback, one by one with package net and
+// in batches with this package, in turns, and reports the ratio of the times.
 func compareDatagrams(p *progress) error {
 	single, err := newSingle()
 	if err != nil {
@@ -61,7 +61,7 @@ func compareDatagrams(p *progress) error {
 			ratios[i] = append(ratios[i], first.Seconds()/took.Seconds())
 		}
 	}
-	text := fmt.Sprintf("%.1f times net's single ones", median(ratios[1]))
+	text := fmt.Sprintf("%.1f times as fast as net", median(ratios[1]))
 	if len(ways) > 2 {
 		text += fmt.Sprintf(", %.0f times with offload", median(ratios[2]))
 	}

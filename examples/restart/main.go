@@ -1,13 +1,14 @@
-// Restart is a web server that a new version of it replaces without losing a request.
+// Restart is a web server that is replaced by a new version of itself without losing a
+// request.
 //
 //	go build ./examples/restart
 //	./restart -tcp 127.0.0.1:8080 -unix /tmp/restart.sock &
 //	curl http://127.0.0.1:8080/
-//	kill -HUP %1 # start the program again, which may have been replaced on disk
+//	kill -HUP %1 # replaces it by the program that is now on disk
 //	curl http://127.0.0.1:8080/
 //
-// Another server, started by other means with the same -control, takes over from this one
-// as well. Under systemd, restart.socket and restart.service beside this file do the same.
+// A server that is started by hand with the same -control also takes over from the running
+// one. The units restart.socket and restart.service are for systemd.
 package main
 
 import (
@@ -27,8 +28,8 @@ import (
 func main() {
 	tcp := flag.String("tcp", "127.0.0.1:8080", "TCP `address` to listen on")
 	unix := flag.String("unix", "", "`path` of a unix socket to listen on as well")
-	control := flag.String("control", "", "`path` of a unix socket where another server may take over")
-	cli.Parse("[flags]\n\nA web server that SIGHUP replaces by a new process, losing no request.")
+	control := flag.String("control", "", "`path` of a unix socket where the next server takes over")
+	cli.Parse("[flags]\n\nA web server that a new process replaces on SIGHUP, without losing a request.")
 	cli.Check(upgrade.Supervise()) // in a container
 	ctx := context.Background()
 	up, err := upgrade.New(upgrade.Config{Control: *control})
@@ -36,7 +37,7 @@ func main() {
 	var ls []net.Listener
 	for network, address := range map[string]string{"tcp": *tcp, "unix": *unix} {
 		if address != "" {
-			// After kill -9 the file of the last process is still there.
+			// A process that was killed leaves the file of its socket behind.
 			lc := &sockets.ListenConfig{ReplaceStale: network == "unix"}
 			l, err := up.Listen(ctx, lc, network, network, address)
 			cli.Check(err)
@@ -49,6 +50,7 @@ func main() {
 		fmt.Fprintf(w, "process %d\n", os.Getpid())
 	})}}
 	for _, l := range ls {
+		fmt.Printf("process %d is listening on %v\n", os.Getpid(), l.Addr())
 		go s.Serve(l)
 	}
 	<-up.Done()

@@ -51,6 +51,7 @@ type manager struct {
 	dir     string
 	notify  net.PacketConn
 	pid     int // of the process that serves
+	process *os.Process
 	tcp     string
 	control string
 }
@@ -68,13 +69,7 @@ func newManager(t *testing.T) *manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.notify.Close() })
-	// A free port, of which no other process will be told.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.tcp = l.Addr().String()
-	l.Close()
+	m.tcp = net.JoinHostPort(socktest.Loopback(), "8080")
 	// The processes that servers start are to become ours when these end.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
@@ -112,6 +107,9 @@ func (m *manager) awaitReady(t *testing.T) {
 		var pid int
 		if _, err := fmt.Sscanf(string(buf[:n]), "READY=1\nMAINPID=%d", &pid); err == nil {
 			m.pid = pid
+			if m.process, err = os.FindProcess(pid); err != nil {
+				t.Fatal(err)
+			}
 			return
 		}
 	}
@@ -225,7 +223,7 @@ func (l *load) during(t *testing.T, m *manager, f func()) {
 // stop ends the server and checks what it leaves.
 func (m *manager) stop(t *testing.T) {
 	t.Helper()
-	if err := syscall.Kill(m.pid, syscall.SIGTERM); err != nil {
+	if err := m.process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, m.pid)
@@ -245,7 +243,7 @@ func TestRestart(t *testing.T) {
 	m.start(t)
 	new(load).during(t, m, func() {
 		old := m.pid
-		if err := syscall.Kill(old, syscall.SIGHUP); err != nil {
+		if err := m.process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 		m.awaitReady(t)
@@ -280,7 +278,7 @@ func TestRestartFails(t *testing.T) {
 	}
 	old := m.pid
 	for range 2 {
-		if err := syscall.Kill(old, syscall.SIGHUP); err != nil {
+		if err := m.process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 		if m.awaitReady(t); m.pid != old {
@@ -291,7 +289,7 @@ func TestRestartFails(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(old, syscall.SIGHUP); err != nil {
+	if err := m.process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	if m.awaitReady(t); m.pid == old {
@@ -335,7 +333,7 @@ func TestHandover(t *testing.T) {
 func TestAfterKill(t *testing.T) {
 	m := newManager(t)
 	m.start(t)
-	if err := syscall.Kill(m.pid, syscall.SIGKILL); err != nil {
+	if err := m.process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := unix.Wait4(m.pid, nil, 0, nil); err != nil {

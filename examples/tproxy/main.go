@@ -1,6 +1,5 @@
-// Tproxy is a transparent proxy: it accepts connections that were meant for other hosts,
-// finds out for which, and carries their data, from inside a network namespace to the
-// outside.
+// Tproxy is a transparent proxy. It accepts connections that are meant for other hosts,
+// inside a network namespace, finds out which hosts, and connects to them from outside.
 //
 //	ip netns add inside
 //	ip netns exec inside ip link set lo up
@@ -8,9 +7,9 @@
 //	tproxy -netns /run/netns/inside -listen 0.0.0.0:80
 //	ip netns exec inside curl http://198.51.100.7/
 //
-// The process stays where it is: only the listening socket is made in the namespace. With
-// TPROXY rules of a firewall instead of the route, IP_TRANSPARENT is what lets the socket
-// accept; with REDIRECT rules give -redirect, and SO_ORIGINAL_DST tells the address.
+// Only the listening socket is made in the namespace; the process stays outside. If a
+// firewall has TPROXY rules instead of the route, IP_TRANSPARENT lets the socket accept.
+// If it has REDIRECT rules, use -redirect: SO_ORIGINAL_DST then gives the address.
 package main
 
 import (
@@ -31,7 +30,7 @@ func main() {
 	address := flag.String("listen", "0.0.0.0:80", "`address` to accept connections at")
 	netns := flag.String("netns", "", "`path` of the network namespace to listen in, such as /run/netns/NAME")
 	redirect := flag.Bool("redirect", false, "the firewall rewrites destinations (REDIRECT)")
-	cli.Parse("[flags]\n\nA transparent proxy from a network namespace to the outside.")
+	cli.Parse("[flags]\n\nA transparent proxy from inside a network namespace to the outside. It requires\nCAP_NET_ADMIN, and CAP_SYS_ADMIN for -netns.")
 	lc := sockets.ListenConfig{Options: []sockopt.Setting{sockopt.Transparent.With(true)}}
 	if *netns != "" {
 		var err error

@@ -3,9 +3,9 @@
 //
 //	unixweb -socket /run/app/http -mode 0660 -gid 33
 //
-// The file of the socket has its mode and group before any process can connect, the file
-// that a killed process left is replaced, and the end of the program removes it. The
-// handler knows by which user the proxy runs. For nginx:
+// The socket's file has its mode and group before any process can connect. A file that a
+// killed process left behind is replaced, and the program removes its own at the end. The
+// handler knows the user that the proxy runs as. For nginx:
 //
 //	location / { proxy_pass http://unix:/run/app/http; }
 package main
@@ -59,7 +59,7 @@ func main() {
 
 type peerKey struct{}
 
-// withPeer notes which process is connected: what the kernel says, not what a header does.
+// withPeer records the peer's credentials, which come from the kernel, not from a header.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	cred, err := sockopt.PeerCred.Get(c.(*sockets.UnixConn))
 	if err != nil {

@@ -241,7 +241,7 @@ func (d *Decoder) step(dst, src []byte, eof bool) (nDst, nSrc int, status Status
 			return 0, 0, status
 		}
 	} else if d.nl != LF {
-		ok := true
+		var ok bool
 		if c, ok = d.newline(c, src, eof); !ok {
 			d.st = before
 			return 0, 0, More

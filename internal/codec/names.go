@@ -156,17 +156,17 @@ func pageNumber(key string) (int, bool) {
 func Register(name string, enc encoding.Encoding) error {
 	key := fold(name)
 	if key == "" || strings.Contains(name, ",") || strings.ContainsFunc(name, unicode.IsSpace) {
-		return fmt.Errorf("%q is no name", name)
+		return fmt.Errorf("%q is not a valid name", name)
 	}
 	if Lookup(name) != nil {
-		return fmt.Errorf("%q is taken", name)
+		return fmt.Errorf("the name %q is in use", name)
 	}
 	c := Of(enc)
 	x := names()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.byName[key] != nil {
-		return fmt.Errorf("%q is taken", name)
+		return fmt.Errorf("the name %q is in use", name)
 	}
 	if c.kind == kindForeign {
 		if !isComparable(enc) {

@@ -17,6 +17,10 @@ type Message = ipv4.Message
 // EncodeFunc stores addr in sa, as fd takes it; sa is left alone for nil.
 type EncodeFunc func(sa *sys.Sockaddr, fd *FD, addr net.Addr) error
 
+// DecodeFunc returns the address in sa, as fd has it: that of m, which a message before
+// left there, if it is the same.
+type DecodeFunc func(fd *FD, sa *sys.Sockaddr, m *Message) net.Addr
+
 // Batch is a row of messages under way. It is kept in a pool for its memory.
 type Batch struct {
 	fd    *FD
@@ -27,9 +31,9 @@ type Batch struct {
 	n     int // messages received, or headers of vec sent
 	errno syscall.Errno
 
-	// What was received by split: the senders of messages up to an end each.
-	senders []sender
-	at      int // index of the sender asked for last
+	// What is received.
+	decode DecodeFunc
+	ready  bool // there is nothing left to do for the messages
 
 	// What is sent: for each header of vec its messages, and for those that have
 	// more than one their control data and, if they are short, their data.
@@ -37,15 +41,11 @@ type Batch struct {
 	oobs  []byte
 	flat  []byte
 	step  int // headers in the next system call
+	full  fullness
 }
 
 // maxStep is how many messages a system call takes, UIO_MAXIOV of Linux.
 const maxStep = 1024
-
-type sender struct {
-	end  int
-	name sys.Sockaddr
-}
 
 var batches = sync.Pool{New: func() any { return new(Batch) }}
 
@@ -53,7 +53,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 func GetBatch(fd *FD, ms []Message, flags int) *Batch {
 	b := batches.Get().(*Batch)
 	b.fd, b.ms, b.flags = fd, ms, flags
-	b.n, b.errno, b.at = 0, 0, 0
+	b.n, b.errno, b.ready = 0, 0, false
 	return b
 }
 
@@ -61,7 +61,6 @@ func GetBatch(fd *FD, ms []Message, flags int) *Batch {
 func (b *Batch) Free() {
 	b.vec.Forget()
 	b.fd, b.ms = nil, nil
-	b.senders = b.senders[:0]
 	batches.Put(b)
 }
 
@@ -74,12 +73,13 @@ func (b *Batch) splits() *offload {
 	return b.fd.offloads()
 }
 
-// Recv receives a message, waiting for it, and what else there is. It sets N, NN and
-// Flags of the messages and returns how many it received, at least one unless it
+// Recv receives a message, waiting for it, and what else there is. It sets Addr, N, NN
+// and Flags of the messages and returns how many it received, at least one unless it
 // fails.
-func (b *Batch) Recv() (int, error) {
+func (b *Batch) Recv(decode DecodeFunc) (int, error) {
+	b.decode = decode
 	if b.splits() == nil {
-		b.vec.Reset(len(b.ms), countBuffers(b.ms))
+		b.vec.Reset(len(b.ms))
 		for i := range b.ms {
 			b.vec.Add()
 			b.addBuffers(b.ms[i].Buffers)
@@ -89,9 +89,10 @@ func (b *Batch) Recv() (int, error) {
 	if err := b.await(); err != nil || b.errno != 0 {
 		return 0, b.fd.failed("recvmmsg", b.errno, err)
 	}
-	if len(b.senders) == 0 {
+	if !b.ready {
 		for i := range b.ms[:b.n] {
 			m := &b.ms[i]
+			m.Addr = decode(b.fd, b.vec.Name(i), m)
 			m.N, m.NN, m.Flags = b.vec.Result(i)
 		}
 	}
@@ -110,19 +111,6 @@ func (b *Batch) await() error {
 		}
 	}
 	return b.fd.RawRead(b.recv)
-}
-
-// Sender returns who sent message i, and the end of the messages from i on that have
-// this sender. It is called for messages in order.
-func (b *Batch) Sender(i int) (name *sys.Sockaddr, end int) {
-	if len(b.senders) == 0 {
-		return b.vec.Name(i), i + 1
-	}
-	for b.senders[b.at].end <= i {
-		b.at++
-	}
-	s := &b.senders[b.at]
-	return &s.name, s.end
 }
 
 func (b *Batch) recv(s uintptr) bool {
@@ -147,12 +135,12 @@ func (b *Batch) recv(s uintptr) bool {
 
 // recvKept receives a message that was kept.
 func (b *Batch) recvKept(s uintptr) (ok bool) {
-	from := sender{end: 1}
+	var from sys.Sockaddr
 	m := &b.ms[0]
-	m.N, m.NN, m.Flags, ok = b.fd.recvvKept(s, m.Buffers, m.OOB, b.flags, &from.name)
+	n, oobn, flags, ok := b.fd.recvvKept(s, m.Buffers, m.OOB, b.flags, &from)
 	if ok {
-		b.senders = append(b.senders[:0], from)
-		b.n, b.errno = 1, 0
+		m.Addr, m.N, m.NN, m.Flags = b.decode(b.fd, &from, m), n, oobn, flags
+		b.n, b.errno, b.ready = 1, 0, true
 	}
 	return ok
 }
@@ -169,7 +157,7 @@ func (b *Batch) Send(encode EncodeFunc) (sent int, err error) {
 	j := b.fd.newJoining(b.flags)
 	for sent < len(b.ms) {
 		encErr := b.pack(sent, encode, &j)
-		b.n, b.errno, b.step = 0, 0, maxStep
+		b.n, b.errno, b.step, b.full = 0, 0, maxStep, 0
 		if b.flags&sys.MSG_DONTWAIT == 0 {
 			err = b.fd.RawWrite(b.send)
 		} else {
@@ -208,12 +196,14 @@ func repeats(errno syscall.Errno) bool {
 // returns their end.
 func (b *Batch) sent(from int) int {
 	for _, h := range b.heads[:b.n] {
-		for ; from < h.end; from++ {
-			m := &b.ms[from]
+		ms := b.ms[from:h.end]
+		for i := range ms {
+			m := &ms[i]
 			m.N, m.NN, m.Flags = h.size, len(m.OOB), 0
 		}
-		last := &b.ms[h.end-1] // or the only one, whose size is not in h
+		last := &ms[len(ms)-1] // or the only one, whose size is not in h
 		last.N = length(last.Buffers)
+		from = h.end
 	}
 	return from
 }
@@ -222,7 +212,7 @@ func (b *Batch) sent(from int) int {
 // be encoded, and a head behind the last of them that marks the end.
 func (b *Batch) pack(first int, encode EncodeFunc, j *joining) (err error) {
 	ms := b.ms[first:]
-	b.vec.Reset(len(ms), countBuffers(ms))
+	b.vec.Reset(len(ms))
 	b.heads, b.oobs, b.flat = b.heads[:0], b.oobs[:0], b.flat[:0]
 	i := first
 	for i < len(b.ms) {
@@ -231,29 +221,30 @@ func (b *Batch) pack(first int, encode EncodeFunc, j *joining) (err error) {
 			b.vec.Drop()
 			break
 		}
-		end, size, total := j.extent(b.ms, i, name)
+		x := j.extent(b.ms, i, name)
 		switch {
-		case size == 0:
+		case x.size == 0:
 			b.addBuffers(b.ms[i].Buffers)
-			b.vec.Control(b.ms[i].OOB)
-		case size <= maxFlat && !adjacent(b.ms[i].Buffers, b.ms[i+1].Buffers):
-			b.vec.Buffer(b.flatten(b.ms[i:end], total))
-			b.vec.Control(b.segmented(b.ms[i].OOB, size))
+		case x.row:
+			b.addBuffers(b.ms[i].Buffers)
+			b.vec.Lengthen(x.total - x.size)
+		case x.size <= maxFlat:
+			b.vec.Buffer(b.flatten(b.ms[i:x.end], x.total))
 		default:
-			b.addJoined(b.ms[i:end])
-			b.vec.Control(b.segmented(b.ms[i].OOB, size))
+			for k := range b.ms[i:x.end] {
+				b.addBuffers(b.ms[i+k].Buffers)
+			}
 		}
-		b.heads = append(b.heads, head{i, end, size})
-		i = end
+		if x.size == 0 {
+			b.vec.Control(b.ms[i].OOB)
+		} else {
+			b.vec.Control(b.segmented(b.ms[i].OOB, x.size))
+		}
+		b.heads = append(b.heads, head{i, x.end, x.size})
+		i = x.end
 	}
 	b.heads = append(b.heads, head{i, i, 0})
 	return err
-}
-
-// adjacent reports whether the data of two messages lie one behind the other, as is
-// the case with parts of a larger buffer: the vector needs one element for both then.
-func adjacent(a, b [][]byte) bool {
-	return len(a) == 1 && len(b) == 1 && sys.Adjacent(a[0], b[0])
 }
 
 // flatten returns a copy of the data of messages, whose length is total.
@@ -295,6 +286,9 @@ func (b *Batch) send(s uintptr) bool {
 		b.n += n
 		b.step = maxStep
 		if b.errno = errno; errno != 0 {
+			if errno == sys.EAGAIN {
+				b.full.again(b.fd, b.vec.Name(b.n), b.flags)
+			}
 			return b.fd.settled(&b.errno, b.flags)
 		}
 		if n < asked && b.fd.Remote() != nil {
@@ -311,26 +305,6 @@ func (b *Batch) addBuffers(buffers [][]byte) {
 	for _, p := range buffers {
 		b.vec.Buffer(p)
 	}
-}
-
-// addJoined adds the buffers of messages that go out as one datagram.
-func (b *Batch) addJoined(ms []Message) {
-	var last []byte
-	for i := range ms {
-		for _, p := range ms[i].Buffers {
-			if !b.vec.Extend(last, p) {
-				b.vec.Buffer(p)
-			}
-			last = p
-		}
-	}
-}
-
-func countBuffers(ms []Message) (n int) {
-	for i := range ms {
-		n += len(ms[i].Buffers)
-	}
-	return n
 }
 
 func length(buffers [][]byte) (n int) {

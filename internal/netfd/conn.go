@@ -10,26 +10,26 @@ import (
 )
 
 // Control calls f with the descriptor of c, of whatever package it is. If there is none
-// to be had, the error is that of ConnError.
+// to be had, the error is that of ConnError; that of a nil c is EINVAL.
 func Control(c syscall.Conn, f func(sysfd uintptr)) error {
-	raw, err := Raw(c)
-	if err == nil {
-		err = ConnError(raw.Control(f))
+	if file, ok := c.(*os.File); ok { // a nil one has an answer of its own
+		raw, err := file.SyscallConn() // on the stack
+		if err == nil {
+			err = raw.Control(f)
+		}
+		return ConnError(err)
 	}
-	return err
-}
-
-// Raw returns the RawConn of c, of whatever package it is. If there is none to be had,
-// the error is that of ConnError; that of a nil c is EINVAL.
-func Raw(c syscall.Conn) (syscall.RawConn, error) {
-	if _, ok := c.(*os.File); !ok && sys.IsNil(c) { // a nil file has an answer of its own
-		return nil, syscall.EINVAL
+	if sys.IsNil(c) {
+		return syscall.EINVAL
 	}
 	raw, err := c.SyscallConn()
 	if err == nil && sys.IsNil(raw) {
-		err = syscall.EINVAL
+		return syscall.EINVAL
 	}
-	return raw, ConnError(err)
+	if err == nil {
+		err = raw.Control(f)
+	}
+	return ConnError(err)
 }
 
 // ConnError returns the error of a file or connection of any package that does not give

@@ -154,7 +154,8 @@ func connected(s uintptr, peer *sys.Sockaddr) (errno syscall.Errno, known bool) 
 
 // notYet looks into an ENOTCONN or EPIPE that reading or writing gave: if a connect is
 // under way the caller is to wait, if it has failed that is the error. TCP on Linux
-// says itself that it is not ready yet, other families and systems do not.
+// says EAGAIN while it is not ready yet; other families and systems say ENOTCONN, and
+// SCTP says EPIPE to a writer.
 func (fd *FD) notYet(errno *syscall.Errno) {
 	m := fd.more.Load()
 	if m == nil || !m.connecting.Load() {
@@ -162,16 +163,19 @@ func (fd *FD) notYet(errno *syscall.Errno) {
 	}
 	fd.Control(func(s uintptr) {
 		var peer sys.Sockaddr
+		over := sys.WaitWritable(s)
 		outcome, known := connected(s, &peer)
 		switch {
 		case known:
 			m.connecting.Store(false)
 			if outcome != 0 {
 				*errno = outcome
-			} else if *errno == sys.ENOTCONN {
+			} else if *errno == sys.ENOTCONN || fd.Proto == sys.IPPROTO_SCTP {
 				*errno = sys.EAGAIN // it came about meanwhile
 			}
-		case *errno == sys.ENOTCONN:
+		case over:
+			m.connecting.Store(false) // and another call had the error
+		default:
 			*errno = sys.EAGAIN
 		}
 	})

@@ -2,8 +2,8 @@ package netfd
 
 import (
 	"bytes"
+	"errors"
 	"math"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -101,7 +101,7 @@ func Sendfile(dst, src End, limit int64) (written int64, handled bool, err error
 		if t.d == 0 {
 			return 0, false, nil // writing reports it, as it does in package net
 		}
-		return t.written, true, endError(t.dst, err)
+		return t.written, true, endError(t.dst, "sendfile", err)
 	}
 	switch {
 	case t.err != nil || sys.Refused(t.errno):
@@ -154,29 +154,31 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 			if t.d == 0 {
 				return 0, false, nil
 			}
-			return t.written, true, endError(t.dst, err)
+			return t.written, true, endError(t.dst, "splice", err)
 		}
 		switch {
-		case t.err != nil && t.src.FD == nil:
-			return t.written, false, nil // reading says what is wrong with src
 		case t.err != nil:
-			return t.written, true, endError(t.src, t.err)
+			return t.sourceFailed()
 		case t.again():
 			// It does not say whether src is empty or dst is full.
 			if stuck++; stuck > 2 {
 				return t.written, false, nil
 			}
-			if err := t.src.Raw.Read(sys.WaitReadable); err != nil {
-				return t.written, true, endError(t.src, err)
+			if t.err = t.src.Raw.Read(sys.WaitReadable); t.err != nil {
+				return t.sourceFailed()
 			}
 			if err := t.dst.Raw.Write(sys.WaitWritable); err != nil {
-				return t.written, true, endError(t.dst, err)
+				return t.written, true, endError(t.dst, "splice", err)
 			}
 			continue
 		case sys.Refused(t.errno):
 			return t.written, false, nil
 		case t.errno != 0:
-			return t.written, true, os.NewSyscallError("splice", t.errno)
+			call := "splice"
+			if !t.dst.File {
+				call = "write" // by which package net copies from what is no socket
+			}
+			return t.written, true, os.NewSyscallError(call, t.errno)
 		case t.n == 0:
 			// Only receiving from a socket tells whether this is the end.
 			return t.written, t.src.File, nil
@@ -185,6 +187,14 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 		t.moved()
 	}
 	return t.written, true, nil
+}
+
+// sourceFailed is what SpliceDirect returns for an error of src's RawConn.
+func (t *transfer) sourceFailed() (written int64, handled bool, err error) {
+	if t.src.FD == nil {
+		return t.written, false, nil // reading says what is wrong with src
+	}
+	return t.written, true, endError(t.src, "splice", t.err)
 }
 
 func (t *transfer) spliceDst(d uintptr) bool {
@@ -229,7 +239,7 @@ func Splice(dst, src End, limit int64) (written int64, handled bool, err error) 
 	t.noPipes = src.Unix && !dst.Unix && !dst.File
 	for t.remain > 0 {
 		if err := t.src.Raw.Read(t.takeSrc); err != nil {
-			return t.written, true, endError(t.src, err)
+			return t.written, true, endError(t.src, "splice", err)
 		}
 		switch {
 		case sys.Refused(t.errno):
@@ -244,7 +254,7 @@ func Splice(dst, src End, limit int64) (written int64, handled bool, err error) 
 		t.keep()
 		switch {
 		case err != nil:
-			return t.written, true, endError(t.dst, err)
+			return t.written, true, endError(t.dst, "splice", err)
 		case t.errno != 0 && refused:
 			return t.written, true, os.NewSyscallError("write", t.errno)
 		case t.errno != 0:
@@ -306,7 +316,7 @@ func (t *transfer) receive(s uintptr) bool {
 		return !t.again()
 	}
 	t.block, t.piece.data = block, b[:t.n]
-	t.short = t.n < shortPiece
+	t.short = t.n < shortPiece && !t.dst.File
 	return true
 }
 
@@ -319,13 +329,16 @@ func (t *transfer) drain(s uintptr) bool {
 	}
 	if t.n, t.errno = sys.Splice(uintptr(p.w), s, t.chunk(pipeSize)); t.n <= 0 {
 		p.put()
-		if t.n == 0 {
-			// The end, or TCP's urgent mark, which receiving goes beyond.
-			t.short = true
-			return t.receive(s)
+		if t.n < 0 && !t.again() {
+			t.n = 0
+			return true
 		}
-		t.n = 0
-		return !t.again()
+		// The end, or nothing there, or TCP's urgent mark, before which splice(2) says
+		// the one or the other: only receiving tells, and goes beyond it.
+		t.short = true
+		done := t.receive(s)
+		t.short = t.short && t.n > 0
+		return done
 	}
 	p.n, t.piece.pipe = t.n, p
 	t.short = t.n < shortPiece && !t.dst.File
@@ -408,16 +421,14 @@ func (t *transfer) keep() {
 	t.block = nil
 }
 
-// endError takes the error of an end's RawConn apart.
-func endError(e End, err error) error {
-	if op, ok := err.(*net.OpError); ok {
-		err = op.Err // from a connection of package net
+// endError is what a transfer reports of err, which waiting for e with the named system
+// call has come to.
+func endError(e End, call string, err error) error {
+	if e.FD != nil {
+		return e.FD.failed(call, 0, err)
 	}
-	switch {
-	case err == nil || err == os.ErrDeadlineExceeded || err == os.ErrNoDeadline:
-		return err
-	case e.File:
+	if err = ConnError(err); e.File && errors.Is(err, os.ErrClosed) {
 		return os.ErrClosed
 	}
-	return net.ErrClosed
+	return err
 }

@@ -37,7 +37,7 @@ func (e *PollerError) Timeout() bool { return false }
 
 // ErrPeerKept says that a socket cannot be left without a peer. It matches
 // errors.ErrUnsupported.
-var ErrPeerKept = fmt.Errorf("sockets: the kernel would go on to receive from the old peer alone: %w", errors.ErrUnsupported)
+var ErrPeerKept = fmt.Errorf("sockets: the kernel would still receive from the old peer only: %w", errors.ErrUnsupported)
 
 // CallError names the system call that an errno comes from, and leaves every
 // other error alone.

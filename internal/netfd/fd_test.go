@@ -163,3 +163,116 @@ func TestConnectCanceled(t *testing.T) {
 		t.Errorf("Read %d, %v", n, err)
 	}
 }
+
+// TestHeldErrors has each call report, once, what a batch left to the next.
+func TestHeldErrors(t *testing.T) {
+	one := func(err error, n int) error {
+		if err == nil && n != 1 {
+			err = errors.New("not one byte")
+		}
+		return err
+	}
+	rights := func(f func(r *Rights) (int, error)) (int, error) {
+		r := GetRights()
+		defer r.Free()
+		return f(r)
+	}
+	batch := func(fd *FD, f func(b *Batch) (int, error)) error {
+		b := GetBatch(fd, []Message{{Buffers: [][]byte{make([]byte, 1)}}}, 0)
+		defer b.Free()
+		n, err := f(b)
+		return one(err, n)
+	}
+	noName := func(*sys.Sockaddr, *FD, net.Addr) error { return nil }
+	noAddr := func(*FD, *sys.Sockaddr, *Message) net.Addr { return nil }
+	calls := []struct {
+		name  string
+		reads bool
+		do    func(fd *FD, b []byte) error
+	}{
+		{"Read", true, func(fd *FD, b []byte) error { n, err := fd.Read(b); return one(err, n) }},
+		{"RecvFrom", true, func(fd *FD, b []byte) error { n, err := fd.RecvFrom(b, 0, nil); return one(err, n) }},
+		{"RecvMsg", true, func(fd *FD, b []byte) error { n, _, _, err := fd.RecvMsg(b, nil, 0, nil); return one(err, n) }},
+		{"RecvSegments", true, func(fd *FD, b []byte) error {
+			n, _, _, _, err := fd.RecvSegments(b, nil, new(sys.Sockaddr))
+			return one(err, n)
+		}},
+		{"Readv", true, func(fd *FD, b []byte) error { n, err := fd.Readv([][]byte{b}); return one(err, int(n)) }},
+		{"RecvRights", true, func(fd *FD, b []byte) error {
+			n, err := rights(func(r *Rights) (int, error) { return fd.RecvRights(r, b) })
+			return one(err, n)
+		}},
+		{"Recv", true, func(fd *FD, b []byte) error {
+			return batch(fd, func(b *Batch) (int, error) { return b.Recv(noAddr) })
+		}},
+		{"Write", false, func(fd *FD, b []byte) error { n, err := fd.Write(b); return one(err, n) }},
+		{"SendTo", false, func(fd *FD, b []byte) error { n, err := fd.SendTo(b, 0, nil); return one(err, n) }},
+		{"SendMsg", false, func(fd *FD, b []byte) error { n, err := fd.SendMsg(b, nil, 0, nil); return one(err, n) }},
+		{"Writev", false, func(fd *FD, b []byte) error {
+			n, err := fd.Writev(&[][]byte{b})
+			return one(err, int(n))
+		}},
+		{"SendRights", false, func(fd *FD, b []byte) error {
+			n, err := rights(func(r *Rights) (int, error) { return fd.SendRights(r, b) })
+			return one(err, n)
+		}},
+		{"Send", false, func(fd *FD, b []byte) error {
+			return batch(fd, func(b *Batch) (int, error) { return b.Send(noName) })
+		}},
+	}
+	for _, tt := range calls {
+		t.Run(tt.name, func(t *testing.T) {
+			fd, peer := socketPair(t, sys.SOCK_DGRAM)
+			if tt.reads {
+				if _, err := peer.Write([]byte{1}); err != nil {
+					t.Fatal(err)
+				}
+				hold(&fd.need().heldRead, syscall.ECONNREFUSED)
+			} else {
+				hold(&fd.need().heldWrite, syscall.ECONNREFUSED)
+			}
+			if err := tt.do(fd, make([]byte, 1)); !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("%v, want what was held", err)
+			}
+			if err := tt.do(fd, make([]byte, 1)); err != nil {
+				t.Errorf("the second time: %v", err)
+			}
+		})
+	}
+}
+
+// TestHeldErrorsGoWithThePeer gives a socket another peer, or none.
+func TestHeldErrorsGoWithThePeer(t *testing.T) {
+	var fds [2]*FD
+	var to sys.Sockaddr
+	for i := range fds {
+		fd, err := Socket(Kind{Family: sys.AF_INET, Type: sys.SOCK_DGRAM, Network: "udp4"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer fd.Close()
+		if errno := to.SetInet4([4]byte{127, 0, 0, 1}, 0); errno != 0 {
+			t.Fatal(errno)
+		}
+		if err := errors.Join(fd.Bind(&to), fd.Init(), fd.Sockname(&to)); err != nil {
+			t.Fatal(err)
+		}
+		fds[i] = fd
+	}
+	fd := fds[0]
+	for name, change := range map[string]func() error{
+		"SetPeer": func() error { return fd.SetPeer(&to) }, "Disconnect": fd.Disconnect,
+	} {
+		if err := fd.SetPeer(&to); err != nil {
+			t.Fatal(err)
+		}
+		hold(&fd.need().heldWrite, syscall.ECONNREFUSED)
+		hold(&fd.need().heldRead, syscall.ECONNREFUSED)
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if r, w := fd.takeReadError(), fd.takeWriteError(); r != 0 || w != 0 {
+			t.Errorf("after %s: %v and %v are held", name, r, w)
+		}
+	}
+}

@@ -137,43 +137,81 @@ func (j *joining) join(fd *FD) {
 	j.refused, j.limit = &fd.need().refusals, int(segments.Load())
 }
 
-// extent returns the end of the messages from ms[i] on that may go out together to
-// name, and their size and total length if they are more than one.
-func (j *joining) extent(ms []Message, i int, name *sys.Sockaddr) (end, size, total int) {
-	alone := i + 1
-	if j.refused == nil || i < j.singly || alone == len(ms) {
-		return alone, 0, 0
+// extent is what messages that may go out as one have in common.
+type extent struct {
+	end   int  // of the messages
+	size  int  // of each but the last, which may be shorter; 0 if there is one alone
+	total int  // length of all
+	row   bool // they lie one behind the other in memory
+}
+
+// extent returns which messages from ms[i] on may go out together to name.
+func (j *joining) extent(ms []Message, i int, name *sys.Sockaddr) extent {
+	alone := extent{end: i + 1}
+	if j.refused == nil || i < j.singly || alone.end == len(ms) {
+		return alone
 	}
 	first := &ms[i]
-	size = length(first.Buffers)
-	if size == 0 || size > maxJoined/2 && length(ms[alone].Buffers) > maxJoined-size {
-		return alone, 0, 0
+	size := length(first.Buffers)
+	if size == 0 || size > maxJoined/2 && length(ms[alone.end].Buffers) > maxJoined-size {
+		return alone
 	}
-	total = size
-	buffers := len(first.Buffers)
-	to, _ := first.Addr.(*net.UDPAddr)
-	last := min(len(ms), i+j.limit)
-	for end = alone; end < last; end++ {
-		m := &ms[end]
-		if a, _ := m.Addr.(*net.UDPAddr); (a != to || to == nil) && !sameAddr(first.Addr, m.Addr) {
-			break
-		}
+	most := ms[i:min(len(ms), i+j.limit)]
+	k := equals(most[:min(len(most), maxJoined/size)], size)
+	total, buffers := k*size, k*len(first.Buffers)
+	for ; k < len(most); k++ {
+		m := &most[k]
 		n := length(m.Buffers)
 		buffers += len(m.Buffers)
 		if n == 0 || n > size || total+n > maxJoined || buffers > maxBuffers ||
-			len(m.OOB) != len(first.OOB) || len(m.OOB) > 0 && !bytes.Equal(first.OOB, m.OOB) {
+			!sameAddr(first.Addr, m.Addr) || !bytes.Equal(first.OOB, m.OOB) {
 			break
 		}
 		total += n
 		if n < size {
-			end++
+			k++
 			break
 		}
 	}
-	if end == alone || !sys.TakesSegmentSize(first.OOB) || j.refused.refuses(name, size) {
-		return alone, 0, 0
+	if k == 1 || !sys.TakesSegmentSize(first.OOB) || j.refused.refuses(name, size) {
+		return alone
 	}
-	return end, size, total
+	return extent{i + k, size, total, inRow(most[:k])}
+}
+
+// equals returns how many messages at the front of ms are of the given size and do not
+// differ in anything, as far as that is seen at a glance. It is at least 1.
+func equals(ms []Message, size int) int {
+	to, udp := ms[0].Addr.(*net.UDPAddr)
+	if !udp && ms[0].Addr != nil || len(ms[0].Buffers) != 1 || len(ms[0].OOB) > 0 {
+		return 1
+	}
+	for i := range ms {
+		m := &ms[i]
+		if len(m.Buffers) != 1 || len(m.Buffers[0]) != size || len(m.OOB) > 0 {
+			return i
+		}
+		if a, ok := m.Addr.(*net.UDPAddr); a != to || ok != udp || !ok && m.Addr != nil {
+			return i
+		}
+	}
+	return len(ms)
+}
+
+// inRow reports whether the data of messages lie one behind the other in memory.
+func inRow(ms []Message) bool {
+	var last []byte
+	for i := range ms {
+		if len(ms[i].Buffers) != 1 {
+			return false
+		}
+		p := ms[i].Buffers[0]
+		if i > 0 && !sys.Adjacent(last, p) {
+			return false
+		}
+		last = p
+	}
+	return true
 }
 
 // sameAddr reports whether two destinations are surely the same.
@@ -197,9 +235,7 @@ func sameAddr(a, b net.Addr) bool {
 // failed reports whether sending the messages from first up to end joined may have
 // been the mistake, and the caller should go on from there.
 func (j *joining) failed(errno syscall.Errno, name *sys.Sockaddr, size, first, end int) bool {
-	switch errno {
-	case syscall.EINVAL, syscall.EIO, syscall.EMSGSIZE:
-	default:
+	if errno != syscall.EIO && errno != syscall.EMSGSIZE && !sys.Refused(errno) {
 		return false
 	}
 	j.errno, j.to, j.size = errno, peerOf(name), size
@@ -220,10 +256,10 @@ func (j *joining) worked() {
 	switch {
 	case j.fewer:
 		segments.Store(oldSegments)
-	case j.errno == syscall.EIO: // the device that the path begins with cannot do it
-		j.refused.add(j.to, 0)
-	default: // EMSGSIZE, and EINVAL of Linux before 6.13
+	case j.errno == syscall.EMSGSIZE || j.errno == syscall.EINVAL: // of Linux before 6.13
 		j.refused.add(j.to, j.size)
+	default: // the device that the path begins with cannot do it: EIO; or the system
+		j.refused.add(j.to, 0)
 	}
 	j.errno = 0
 }

@@ -48,8 +48,7 @@ func (b *Batch) split(s uintptr) bool {
 	o := b.fd.offloads()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	b.n, b.errno = 0, 0
-	b.senders = b.senders[:0]
+	b.n, b.errno, b.ready = 0, 0, true
 	if b.errno = take(&b.fd.need().heldRead); b.errno != 0 {
 		return true
 	}
@@ -87,31 +86,43 @@ func (b *Batch) deliver(o *offload) {
 	g := o.pending.first()
 	ms := b.ms[b.n:]
 	ms = ms[:min(g.left, len(ms))]
-	data, size := g.data, g.size
-	for i := range ms {
-		m := &ms[i]
-		size = min(size, len(data))
-		if len(m.Buffers) == 1 {
-			m.N = copy(m.Buffers[0], data[:size])
-		} else {
-			m.N = scatter(m.Buffers, data[:size])
-		}
-		if data = data[size:]; m.N == size && len(g.oob) == 0 {
-			m.NN, m.Flags = 0, g.flags
-			continue
-		}
-		m.N, m.NN, m.Flags = g.result(m.N, size, m.OOB, b.flags)
+	addr := b.decode(b.fd, &g.name, &ms[0])
+	whole, data := 0, g.data
+	if len(g.oob) == 0 {
+		whole = copyEach(ms, data, g.size)
+		data = data[whole*g.size:]
 	}
-	b.from(g, len(ms))
+	for i := range ms[:whole] {
+		m := &ms[i]
+		m.Addr, m.N, m.NN, m.Flags = addr, g.size, 0, g.flags
+	}
+	for i := whole; i < len(ms); i++ {
+		m := &ms[i]
+		d := data[:min(g.size, len(data))]
+		data = data[len(d):]
+		m.Addr = addr
+		m.N, m.NN, m.Flags = g.result(scatter(m.Buffers, d), len(d), m.OOB, b.flags)
+	}
+	b.n += len(ms)
 	if b.flags&sys.MSG_PEEK == 0 {
 		o.drop(len(ms), len(g.data)-len(data))
 	}
 }
 
-// from says that g sent the next k messages, which are complete.
-func (b *Batch) from(g *merged, k int) {
-	b.n += k
-	b.senders = append(b.senders, sender{b.n, g.name})
+// copyEach copies data to messages, size bytes each, and returns how many it filled: it
+// stops where data ends, or where a message has not one buffer with room for that.
+//
+//go:noinline
+func copyEach(ms []Message, data []byte, size int) int {
+	for i := range ms {
+		to := ms[i].Buffers
+		if len(to) != 1 || len(to[0]) < size || len(data) < size {
+			return i
+		}
+		copy(to[0], data[:size])
+		data = data[size:]
+	}
+	return len(ms)
 }
 
 // result is what recvmsg(2) would tell of a datagram of the given size, of which n
@@ -201,7 +212,7 @@ func (b *Batch) aim(o *offload, r *row, aims *[maxRow]aimed) {
 	if b.flags&sys.MSG_PEEK != 0 {
 		ms = nil
 	}
-	b.vec.Reset(maxRow, countBuffers(ms)+maxRow)
+	b.vec.Reset(maxRow)
 	i := 0
 	for k := range r.merged {
 		g, a := &r.merged[k], &aims[k]
@@ -271,13 +282,16 @@ func (b *Batch) land(g *merged, a *aimed, length int) bool {
 	}
 	k := min(g.left, a.end-a.first)
 	left := length
-	for i := range b.ms[a.first : a.first+k] {
-		m := &b.ms[a.first+i]
-		m.N = min(g.size, left)
-		left -= m.N
-		m.N, m.NN, m.Flags = g.result(m.N, m.N, m.OOB, b.flags)
+	ms := b.ms[a.first : a.first+k]
+	addr := b.decode(b.fd, &g.name, &ms[0])
+	for i := range ms {
+		m := &ms[i]
+		n := min(g.size, left)
+		left -= n
+		m.Addr = addr
+		m.N, m.NN, m.Flags = g.result(n, n, m.OOB, b.flags)
 	}
-	b.from(g, k)
+	b.n += k
 	g.data, g.left = g.store[:left], g.left-k
 	return true
 }

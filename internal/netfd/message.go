@@ -3,6 +3,7 @@ package netfd
 import (
 	"io"
 	"syscall"
+	"time"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -52,13 +53,16 @@ func (fd *FD) SendTo(b []byte, flags int, to *sys.Sockaddr) (n int, err error) {
 		fd.cork()
 	}
 	var errno syscall.Errno
+	var full fullness
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		send := func(s uintptr) bool {
 			if errno = fd.takeWriteError(); errno != 0 {
 				return true
 			}
-			n, errno = sys.Sendto(s, b, flags, to)
+			if n, errno = sys.Sendto(s, b, flags, to); errno == sys.EAGAIN {
+				full.again(fd, to, flags)
+			}
 			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
@@ -124,13 +128,16 @@ func (fd *FD) SendMsg(b, oob []byte, flags int, to *sys.Sockaddr) (n int, err er
 		data = []byte{0}
 	}
 	var errno syscall.Errno
+	var full fullness
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		send := func(s uintptr) bool {
 			if errno = fd.takeWriteError(); errno != 0 {
 				return true
 			}
-			n, errno = sys.Sendmsg(s, data, oob, flags, to)
+			if n, errno = sys.Sendmsg(s, data, oob, flags, to); errno == sys.EAGAIN {
+				full.again(fd, to, flags)
+			}
 			return fd.settled(&errno, flags)
 		}
 		if flags&sys.MSG_DONTWAIT == 0 {
@@ -143,4 +150,27 @@ func (fd *FD) SendMsg(b, oob []byte, flags int, to *sys.Sockaddr) (n int, err er
 		return 0, fd.failed("sendmsg", errno, err)
 	}
 	return min(n, len(b)), nil
+}
+
+// fullness counts how often a call found the queue of a unix datagram socket full that is
+// its peer. No event says when that has room again, and the kernel says that there is
+// room for as long as the sender's own buffer has some: the poller does not wait.
+type fullness int
+
+// Some attempts follow each other at once, for a receiver that is busy; then they become
+// rare.
+const (
+	soonAgain   = 8
+	firstPause  = 20 * time.Microsecond
+	longestWait = 10 * time.Millisecond
+)
+
+// again is called after each EAGAIN, and takes the time until the next attempt.
+func (f *fullness) again(fd *FD, to *sys.Sockaddr, flags int) {
+	if fd.Family != sys.AF_UNIX || fd.Type != sys.SOCK_DGRAM || flags&sys.MSG_DONTWAIT != 0 || to == nil || to.Family() == sys.AF_UNSPEC {
+		return
+	}
+	if *f++; *f > soonAgain {
+		time.Sleep(min(firstPause<<min(*f-soonAgain, 20), longestWait))
+	}
 }

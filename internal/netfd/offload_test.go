@@ -28,20 +28,20 @@ func equalMessages(n, size int) []Message {
 // A refusal is remembered only once the same messages went out singly, for the
 // peer and the size where the size was the matter, otherwise for the socket.
 func TestJoiningRemembers(t *testing.T) {
-	type extent struct{ End, Size int }
+	type together struct{ End, Size int }
 	tests := []struct {
 		name   string
 		errno  syscall.Errno
 		count  int
 		worked bool
 
-		before, same, smaller, other extent // what goes out together: until it works, and later
+		before, same, smaller, other together // what goes out together: until it works, and later
 	}{
-		{"too big", syscall.EMSGSIZE, 10, true, extent{1, 0}, extent{1, 0}, extent{10, 99}, extent{10, 100}},
-		{"too big, on older systems", syscall.EINVAL, 10, true, extent{1, 0}, extent{1, 0}, extent{10, 99}, extent{10, 100}},
-		{"no offload on the path", syscall.EIO, 10, true, extent{1, 0}, extent{1, 0}, extent{1, 0}, extent{10, 100}},
-		{"not to blame", syscall.EINVAL, 10, false, extent{1, 0}, extent{10, 100}, extent{10, 99}, extent{10, 100}},
-		{"fewer segments", syscall.EINVAL, 100, true, extent{64, 100}, extent{64, 100}, extent{64, 99}, extent{64, 100}},
+		{"too big", syscall.EMSGSIZE, 10, true, together{1, 0}, together{1, 0}, together{10, 99}, together{10, 100}},
+		{"too big, on older systems", syscall.EINVAL, 10, true, together{1, 0}, together{1, 0}, together{10, 99}, together{10, 100}},
+		{"no offload on the path", syscall.EIO, 10, true, together{1, 0}, together{1, 0}, together{1, 0}, together{10, 100}},
+		{"not to blame", syscall.EINVAL, 10, false, together{1, 0}, together{10, 100}, together{10, 99}, together{10, 100}},
+		{"fewer segments", syscall.EINVAL, 100, true, together{64, 100}, together{64, 100}, together{64, 99}, together{64, 100}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -51,18 +51,18 @@ func TestJoiningRemembers(t *testing.T) {
 			fd.need().offload.Store(new(offload))
 			fd.offloads().on.Store(true)
 			here, other := inet4(t, 0, 1), inet4(t, 0, 2)
-			check := func(what string, j joining, size int, to *sys.Sockaddr, want extent) {
+			check := func(what string, j joining, size int, to *sys.Sockaddr, want together) {
 				t.Helper()
-				end, joined, total := j.extent(equalMessages(tt.count, size), 0, to)
-				if joined > 0 && total != end*size {
-					t.Errorf("%s: %d messages of %d bytes have %d", what, end, size, total)
+				x := j.extent(equalMessages(tt.count, size), 0, to)
+				if x.size > 0 && x.total != x.end*size {
+					t.Errorf("%s: %d messages of %d bytes have %d", what, x.end, size, x.total)
 				}
-				if got := (extent{end, joined}); got != want {
+				if got := (together{x.end, x.size}); got != want {
 					t.Errorf("%s: %+v, want %+v", what, got, want)
 				}
 			}
 			j := fd.newJoining(0)
-			check("at first", j, 100, here, extent{tt.count, 100})
+			check("at first", j, 100, here, together{tt.count, 100})
 			if !j.failed(tt.errno, here, 100, 0, tt.count) {
 				t.Fatal("the batch ends")
 			}

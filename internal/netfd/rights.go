@@ -30,11 +30,11 @@ type Rights struct {
 	Came int
 
 	fd     *FD
-	conns  []syscall.RawConn // whose descriptors are sent
-	raw    []int             // descriptors that are sent besides
-	held   int               // of conns
-	heldE  error             // why the next one is not held
-	data   []byte            // of the control message, for the descriptors
+	conns  []syscall.Conn // whose descriptors are sent
+	raw    []int          // descriptors that are sent besides
+	held   int            // of conns, -1 before the first
+	heldE  error          // why the next one is not held
+	data   []byte         // of the control message, for the descriptors
 	b      []byte
 	single [1]byte
 	n      int // bytes of b sent, or received
@@ -51,7 +51,9 @@ type Rights struct {
 	buffer [controlSize / 8]uint64
 	fds    [sys.MaxRights]int // memory of Received.Rights
 
-	holdFn func(uintptr) // r.hold
+	// hold is called with a descriptor that stays open until it returns: that of the
+	// socket, then, from within, each of conns, and sends in the end.
+	hold func(uintptr)
 }
 
 // controlSize has room for everything that a message of the unix domain brings at
@@ -61,7 +63,41 @@ const controlSize = 4096
 
 var rights = sync.Pool{New: func() any {
 	r := new(Rights)
-	r.holdFn = r.hold
+	r.hold = func(sysfd uintptr) {
+		if r.held == len(r.conns) || r.heldE != nil {
+			return // a RawConn of another package calls more than once
+		}
+		if r.held >= 0 {
+			sys.PutRight(r.data, r.held, sysfd)
+		}
+		r.held++
+		i := r.held
+		if i == len(r.conns) {
+			r.sendmsg()
+			return
+		}
+		// There are as many calls in each other as descriptors, and the processor does not
+		// predict where they return to. So Control is here once more.
+		var err error
+		if file, ok := r.conns[i].(*os.File); ok {
+			raw, e := file.SyscallConn() // on the stack
+			if err = e; err == nil {
+				err = raw.Control(r.hold)
+			}
+			if err != nil {
+				err = ConnError(err)
+			}
+		} else {
+			err = Control(r.conns[i], r.hold)
+		}
+		if r.held > i {
+			return
+		}
+		if err == nil {
+			err = syscall.EBADF
+		}
+		r.heldE, r.done = &HeldError{i, err}, true
+	}
 	return r
 }}
 
@@ -100,8 +136,8 @@ func (r *Rights) closePIDFD() {
 	}
 }
 
-// Add adds the descriptor of c, which must not be nil, to what is sent.
-func (r *Rights) Add(c syscall.RawConn) { r.conns = append(r.conns, c) }
+// Add adds the descriptors of conns to what is sent.
+func (r *Rights) Add(conns ...syscall.Conn) { r.conns = append(r.conns, conns...) }
 
 // AddRaw adds descriptors that the caller keeps open, behind those of Add.
 func (r *Rights) AddRaw(fds []int) { r.raw = fds }
@@ -109,14 +145,14 @@ func (r *Rights) AddRaw(fds []int) { r.raw = fds }
 // HeldError reports a descriptor that could not be sent because it could not be
 // kept open meanwhile.
 type HeldError struct {
-	Index int // in the order of Add
-	Err   error
+	Index int   // in the order of Add
+	Err   error // of Control
 }
 
 func (e *HeldError) Error() string { return fmt.Sprintf("descriptor %d: %v", e.Index, e.Err) }
 
 // SendRights sends all of b with the descriptors that were added, in one go as
-// seen by other writers; of a stream, they go with the first byte. Nobody can
+// seen by other writers; of a stream, they go with the first byte. Nothing can
 // close them while the system call runs. On other than datagram sockets a byte
 // of zero carries them if b is empty, and is not counted. The error is a
 // *HeldError if a descriptor was gone.
@@ -151,13 +187,10 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 	if uncounted {
 		r.n = 0
 	}
-	switch {
-	case err != nil:
-	case r.heldE != nil:
-		err = r.heldE
-	case r.errno != 0:
-		err = os.NewSyscallError("sendmsg", r.errno)
-	case r.n < len(b):
+	if err == nil && r.heldE != nil {
+		return r.n, r.heldE
+	}
+	if err = fd.failed("sendmsg", r.errno, err); err == nil && r.n < len(b) {
 		err = io.ErrUnexpectedEOF
 	}
 	return r.n, err
@@ -165,41 +198,14 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 
 // send sends what is left and reports whether the matter is settled.
 func (r *Rights) send(s uintptr) bool {
-	r.s, r.done, r.held = s, false, 0
+	r.s, r.done, r.held = s, false, -1
 	if r.n > 0 {
 		// They went with the first byte of a stream.
 		clear(r.conns)
 		r.conns = r.conns[:0]
 	}
-	r.holdNext()
+	r.hold(s)
 	return r.done
-}
-
-// hold is called with a descriptor that stays open until it returns.
-func (r *Rights) hold(sysfd uintptr) {
-	if r.held == len(r.conns) || r.heldE != nil {
-		return // a RawConn of another package calls more than once
-	}
-	sys.PutRight(r.data, r.held, sysfd)
-	r.held++
-	r.holdNext()
-}
-
-// holdNext calls hold with the next descriptor, and sends once all are held.
-func (r *Rights) holdNext() {
-	i := r.held
-	if i == len(r.conns) {
-		r.sendmsg()
-		return
-	}
-	err := r.conns[i].Control(r.holdFn)
-	if r.held > i {
-		return
-	}
-	if err == nil {
-		err = syscall.EBADF
-	}
-	r.heldE, r.done = &HeldError{i, err}, true
 }
 
 func (r *Rights) sendmsg() {
@@ -258,11 +264,7 @@ func (r *Rights) read(f func(uintptr) bool) (int, error) {
 	r.n, r.errno = 0, 0
 	err := r.fd.RawRead(f)
 	r.closePIDFD()
-	switch {
-	case err != nil:
-	case r.errno != 0:
-		err = os.NewSyscallError("recvmsg", r.errno)
-	case r.ended():
+	if err = r.fd.failed("recvmsg", r.errno, err); err == nil && r.ended() {
 		err = io.EOF
 	}
 	if err != nil {

@@ -32,12 +32,17 @@ func runChild(name string) int {
 // Executable returns the path of the test binary, without /proc too.
 func Executable(tb testing.TB) string {
 	tb.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		exe, err = filepath.Abs(os.Args[0])
-	}
+	exe, err := executable()
 	Check(tb, err)
 	return exe
+}
+
+func executable() (string, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return filepath.Abs(os.Args[0])
+	}
+	return exe, nil
 }
 
 // ChildCommand is the command that runs a child. The arguments are its own.

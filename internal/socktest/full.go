@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ func StopWhenFull(tb testing.TB, c net.Conn) {
 	done := make(chan error, 1)
 	go func() {
 		err := waitFull(c)
-		if err == nil {
+		if err == nil || err == errRoom {
+			// In gVisor a writer may wait although there is room, package net's as well.
 			err = c.SetWriteDeadline(time.Now())
 		}
 		done <- err
@@ -37,6 +39,8 @@ func WaitFull(tb testing.TB, c net.Conn) {
 	tb.Helper()
 	Check(tb, waitFull(c))
 }
+
+var errRoom = errors.New("there is always room")
 
 func waitFull(c net.Conn) error {
 	raw, err := c.(syscall.Conn).SyscallConn()
@@ -56,7 +60,7 @@ func waitFull(c net.Conn) error {
 		})
 		return full >= 20 || err != nil
 	}) {
-		return errors.New("there is always room")
+		return errRoom
 	}
 	return err
 }
@@ -128,12 +132,21 @@ func FullListener(tb testing.TB, address string) string {
 	c, err := net.Dial("tcp", address)
 	Check(tb, err)
 	tb.Cleanup(func() { c.Close() })
+	if queueUntold.Load() {
+		tb.Skip(untold)
+	}
 	if !WaitUntil(func() bool {
 		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 		Check(tb, err)
 		return info.Unacked > info.Sacked // of a listener: the length of its queue, and its backlog
 	}) {
-		tb.Fatal("the queue does not fill")
+		queueUntold.Store(true)
+		tb.Skip(untold)
 	}
 	return address
 }
+
+const untold = "the kernel does not tell how many connections wait to be accepted"
+
+// queueUntold says that the kernel was asked for long enough.
+var queueUntold atomic.Bool

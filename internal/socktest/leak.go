@@ -54,6 +54,7 @@ func Run(m *testing.M) int {
 		fmt.Println("--- SKIP: all tests: the loopback interface is down:", err)
 		return 0
 	}
+	skipExamples()
 	openForGood()
 	files, routines := OpenFiles(), runtime.NumGoroutine()
 	code := m.Run()
@@ -61,6 +62,20 @@ func Run(m *testing.M) int {
 		code = reportLeaks(files, routines)
 	}
 	return code
+}
+
+// Examples are those that need what may be missing, with a function that tries it.
+var Examples = map[string]func() error{}
+
+// skipExamples leaves out examples that cannot run: they have no way to say so.
+func skipExamples() {
+	skip := flag.Lookup("test.skip").Value
+	for name, try := range Examples {
+		if err := try(); err != nil {
+			fmt.Printf("--- SKIP: %s: %v\n", name, err)
+			skip.Set(strings.TrimPrefix(skip.String()+"|^"+name+"$", "|"))
+		}
+	}
 }
 
 // openForGood opens what the runtime opens once and keeps: the poller, and the

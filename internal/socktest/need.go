@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // What not every user or system has is tried, once. A test that needs it says why it
@@ -30,12 +31,29 @@ func bindTo(network, address string) func() error {
 	})
 }
 
+// sendTo tries to send a datagram to a socket of this host: its interface may be down
+// though a socket can have its address.
+func sendTo(network, address string) error {
+	c, err := net.ListenPacket(network, address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.WriteTo([]byte("x"), c.LocalAddr()); err != nil {
+		return err
+	}
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, _, err = c.ReadFrom(make([]byte, 1))
+	return err
+}
+
 var (
-	loopback = bindTo("udp4", "127.0.0.1:0")
+	loopback = sync.OnceValue(func() error { return sendTo("udp4", "127.0.0.1:0") })
 	ipv6     = bindTo("udp6", "[::1]:0")
 	raw      = bindTo("ip4:253", "127.0.0.1")
 
-	proc = sync.OnceValue(func() error {
+	// Proc tries to read the proc file system.
+	Proc = sync.OnceValue(func() error {
 		_, err := os.Stat("/proc/self/fd")
 		return err
 	})
@@ -73,7 +91,18 @@ func NeedRaw(tb testing.TB) {
 // NeedProc skips the test if there is no proc file system.
 func NeedProc(tb testing.TB) {
 	tb.Helper()
-	need(tb, "/proc", proc)
+	need(tb, "/proc", Proc)
+}
+
+// LoopbackInterface returns the loopback interface, or skips the test if interfaces cannot be
+// listed.
+func LoopbackInterface(tb testing.TB) *net.Interface {
+	tb.Helper()
+	ifi, err := net.InterfaceByName("lo")
+	if err != nil {
+		tb.Skip("no interface called lo: ", err)
+	}
+	return ifi
 }
 
 // NeedProgram returns the path of a program, or skips the test if it is missing.

@@ -80,7 +80,7 @@ func MoveLink(tb testing.TB, ifi *net.Interface, netns *os.File) {
 	InNetNS(tb, netns, func() { setUp(tb, ifi.Name) })
 }
 
-// setUp turns an interface on.
+// setUp turns an interface on, or skips the test if the system cannot and it is off.
 func setUp(tb testing.TB, name string) {
 	tb.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -89,7 +89,12 @@ func setUp(tb testing.TB, name string) {
 	req, err := unix.NewIfreq(name)
 	Check(tb, err)
 	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	Check(tb, unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req))
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req); err != nil {
+		ifi, found := net.InterfaceByName(name)
+		if found != nil || ifi.Flags&net.FlagUp == 0 {
+			tb.Skipf("interface %s is off: %v", name, err)
+		}
+	}
 }
 
 // VethPair makes two interfaces joined by a cable, v0 and v1, which are running, or
@@ -176,7 +181,9 @@ func AddAddr(tb testing.TB, ifi *net.Interface, ip net.IP) {
 	message[0], message[1] = unix.AF_INET, 24
 	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
 	message = append(message, attribute(unix.IFA_LOCAL, ip.To4())...)
-	Check(tb, change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
+	if err := change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message); err != nil {
+		tb.Skipf("no address %v: %v", ip, err)
+	}
 }
 
 // AddAddr6 gives an interface an IPv6 address in a network of 64 bits, which is not
@@ -187,7 +194,9 @@ func AddAddr6(tb testing.TB, ifi *net.Interface, ip net.IP) {
 	message[0], message[1], message[2] = unix.AF_INET6, 64, unix.IFA_F_NODAD
 	binary.NativeEndian.PutUint32(message[4:], uint32(ifi.Index))
 	message = append(message, attribute(unix.IFA_LOCAL, ip.To16())...)
-	Check(tb, change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message))
+	if err := change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message); err != nil {
+		tb.Skipf("no address %v: %v", ip, err)
+	}
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	Check(tb, err)
 	defer unix.Close(fd)
@@ -214,6 +223,9 @@ func AddPrefix(tb testing.TB, name, prefix string) {
 	ifi, err := net.InterfaceByName(name)
 	Check(tb, err)
 	p := netip.MustParsePrefix(prefix)
+	if p.Addr().Is6() {
+		NeedProc(tb) // see below
+	}
 	message := make([]byte, unix.SizeofIfAddrmsg)
 	message[0], message[1], message[2] = unix.AF_INET, byte(p.Bits()), unix.IFA_F_NODAD
 	if p.Addr().Is6() {
@@ -245,7 +257,9 @@ func AddNeighbor(tb testing.TB, ifi *net.Interface, ip net.IP, hw net.HardwareAd
 	binary.NativeEndian.PutUint16(message[8:], unix.NUD_STALE)
 	message = append(message, attribute(unix.NDA_DST, ip.To4())...)
 	message = append(message, attribute(unix.NDA_LLADDR, hw)...)
-	Check(tb, change(tb, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE, message))
+	if err := change(tb, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE, message); err != nil {
+		tb.Skipf("no neighbor %v: %v", ip, err)
+	}
 }
 
 // AddDefaultRoute sends what is for other networks to a gateway.
@@ -254,5 +268,8 @@ func AddDefaultRoute(tb testing.TB, gateway net.IP) {
 	message := make([]byte, unix.SizeofRtMsg)
 	message[0] = unix.AF_INET
 	message[4], message[5], message[6], message[7] = unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST
-	Check(tb, change(tb, unix.RTM_NEWROUTE, unix.NLM_F_CREATE, append(message, attribute(unix.RTA_GATEWAY, gateway.To4())...)))
+	message = append(message, attribute(unix.RTA_GATEWAY, gateway.To4())...)
+	if err := change(tb, unix.RTM_NEWROUTE, unix.NLM_F_CREATE, message); err != nil {
+		tb.Skipf("no route by way of %v: %v", gateway, err)
+	}
 }

@@ -14,8 +14,9 @@ import (
 // poller, and returns when op has returned.
 func WhileBlocked(tb testing.TB, op, then func()) {
 	tb.Helper()
-	// Or it waits for the call before it to be through with the descriptor.
-	while(tb, []string{"[IO wait", "[semacquire"}, op, then)
+	// Or it waits for the call before it to be through with the descriptor, or for a
+	// queue that the poller knows nothing of.
+	while(tb, []string{"[IO wait", "[semacquire", "[sleep"}, op, then)
 }
 
 // WhileSelecting is WhileBlocked for an op that does not wait in the poller, but for a

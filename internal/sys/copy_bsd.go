@@ -68,23 +68,3 @@ func Writev(fd uintptr, v *Iovecs, bufs [][]byte, flags int) (int, syscall.Errno
 		}
 	}
 }
-
-// Read reads from a descriptor. See read(2).
-func Read(fd uintptr, b []byte) (int, syscall.Errno) {
-	for {
-		n, err := unix.Read(int(fd), b)
-		if err != EINTR {
-			return n, errno(err)
-		}
-	}
-}
-
-// Write writes to a descriptor. See write(2).
-func Write(fd uintptr, b []byte) (int, syscall.Errno) {
-	for {
-		n, err := unix.Write(int(fd), b)
-		if err != EINTR {
-			return n, errno(err)
-		}
-	}
-}

@@ -97,44 +97,31 @@ func (v *Iovecs) set(bufs [][]byte) {
 // Readv receives into bufs, one after the other. v is scratch memory. See
 // recvmsg(2).
 func Readv(fd uintptr, v *Iovecs, bufs [][]byte) (int, syscall.Errno) {
-	return v.call(unix.SYS_RECVMSG, fd, bufs, 0)
+	return v.call(unix.SYS_RECVMSG, unix.SYS_READV, fd, bufs, 0)
 }
 
 // Writev sends bufs, as many as one call takes. v is scratch memory. See
 // sendmsg(2).
 func Writev(fd uintptr, v *Iovecs, bufs [][]byte, flags int) (int, syscall.Errno) {
-	return v.call(unix.SYS_SENDMSG, fd, bufs, flags)
+	return v.call(unix.SYS_SENDMSG, unix.SYS_WRITEV, fd, bufs, flags)
 }
 
-func (v *Iovecs) call(trap, fd uintptr, bufs [][]byte, flags int) (int, syscall.Errno) {
+// call makes the system call trap, or plain if that is refused, which knows no flags
+// but MSG_EOR, of which it knows by itself.
+func (v *Iovecs) call(trap, plain, fd uintptr, bufs [][]byte, flags int) (int, syscall.Errno) {
 	v.set(bufs)
 	h := unix.Msghdr{Iov: unsafe.SliceData(v.iov)}
 	h.SetIovlen(len(v.iov))
-	for {
-		n, _, errno := syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
-		if errno != EINTR {
-			clear(v.iov) // the pool that v is kept in must not hold on to the buffers
-			return result(n, errno)
+	n, _, errno := syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
+	for errno == EINTR {
+		n, _, errno = syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
+	}
+	if filtered(errno) {
+		n, _, errno = syscall.Syscall(plain, fd, uintptr(unsafe.Pointer(h.Iov)), uintptr(len(v.iov)))
+		for errno == EINTR {
+			n, _, errno = syscall.Syscall(plain, fd, uintptr(unsafe.Pointer(h.Iov)), uintptr(len(v.iov)))
 		}
 	}
-}
-
-// Read reads from a descriptor. See read(2).
-func Read(fd uintptr, b []byte) (int, syscall.Errno) {
-	for {
-		n, err := unix.Read(int(fd), b)
-		if err != EINTR {
-			return n, errno(err)
-		}
-	}
-}
-
-// Write writes to a descriptor. See write(2).
-func Write(fd uintptr, b []byte) (int, syscall.Errno) {
-	for {
-		n, err := unix.Write(int(fd), b)
-		if err != EINTR {
-			return n, errno(err)
-		}
-	}
+	clear(v.iov) // the pool that v is kept in must not hold on to the buffers
+	return result(n, errno)
 }

@@ -8,6 +8,11 @@ import (
 
 // fileField returns a field of f, the zero Value if an os.File looks different from what
 // is known here.
+//
+// There is no public way to a file that is as package net's File returns it: what
+// os.NewFile finds non-blocking stays so when Fd is called, and package net itself can be
+// asked for a file (fileByNet does) of the sockets that it knows alone, takes two more
+// descriptors, and names the file after addresses that are gone when a peer is.
 func fileField(f *os.File, name string, kind reflect.Kind) (field reflect.Value, ok bool) {
 	inner := reflect.ValueOf(f).Elem().FieldByName("file")
 	if inner.Kind() != reflect.Pointer || inner.Type().Elem().Kind() != reflect.Struct {

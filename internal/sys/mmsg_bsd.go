@@ -22,14 +22,11 @@ type mmsgs struct {
 	bufs [][]byte
 }
 
-// Reset empties m and makes room for a number of messages and of buffers in all.
-func (m *mmsgs) Reset(messages, buffers int) {
+// Reset empties m and makes room for a number of messages.
+func (m *mmsgs) Reset(messages int) {
 	m.Forget()
 	if cap(m.msgs) < messages {
 		m.msgs = make([]mmsg, 0, messages)
-	}
-	if cap(m.bufs) < buffers {
-		m.bufs = make([][]byte, 0, buffers)
 	}
 }
 
@@ -62,8 +59,8 @@ func (m *mmsgs) Buffer(b []byte) {
 	last.buffers = m.bufs[i-len(last.buffers) : i+1]
 }
 
-// Extend reports false: no datagrams are joined here.
-func (m *mmsgs) Extend(a, b []byte) bool { return false }
+// Lengthen is not called: no datagrams are joined here.
+func (m *mmsgs) Lengthen(int) {}
 
 // Control gives the last message control data, or room for them.
 func (m *mmsgs) Control(oob []byte) { m.msgs[len(m.msgs)-1].oob = oob }

@@ -21,15 +21,12 @@ type mmsgs struct {
 	names []Sockaddr
 }
 
-// Reset empties m and makes room for a number of messages and of buffers in all.
-func (m *mmsgs) Reset(messages, buffers int) {
+// Reset empties m and makes room for a number of messages.
+func (m *mmsgs) Reset(messages int) {
 	m.Forget()
 	if cap(m.hdrs) < messages {
 		m.hdrs = make([]mmsghdr, 0, messages)
 		m.names = make([]Sockaddr, messages)
-	}
-	if cap(m.iovs) < buffers {
-		m.iovs = make([]unix.Iovec, 0, buffers)
 	}
 }
 
@@ -58,26 +55,37 @@ func (m *mmsgs) Drop() { m.hdrs = m.hdrs[:len(m.hdrs)-1] }
 // Buffer appends b to the last message.
 func (m *mmsgs) Buffer(b []byte) {
 	i := len(m.iovs)
-	h := &m.hdrs[len(m.hdrs)-1].hdr
+	if i == cap(m.iovs) {
+		m.grow()
+	}
 	m.iovs = m.iovs[:i+1]
 	iov := &m.iovs[i]
 	iov.Base = unsafe.SliceData(b)
 	iov.SetLen(len(b))
+	h := &m.hdrs[len(m.hdrs)-1].hdr
 	if h.Iov == nil {
 		h.Iov = iov
 	}
 	h.Iovlen++
 }
 
-// Extend makes the last buffer that of a and b, which lie one behind the other, and
-// reports whether they do. The caller keeps both, for m points to the first alone.
-func (m *mmsgs) Extend(a, b []byte) bool {
-	if !Adjacent(a, b) {
-		return false
+// grow makes room for more buffers.
+func (m *mmsgs) grow() {
+	m.iovs = append(make([]unix.Iovec, 0, max(64, 2*cap(m.iovs))), m.iovs...)
+	at := 0
+	for i := range m.hdrs {
+		if h := &m.hdrs[i].hdr; h.Iovlen > 0 {
+			h.Iov = &m.iovs[at]
+			at += int(h.Iovlen)
+		}
 	}
+}
+
+// Lengthen says that n more bytes belong to the last buffer, which lie behind it in
+// memory. The caller keeps them, for m points to the first alone.
+func (m *mmsgs) Lengthen(n int) {
 	last := &m.iovs[len(m.iovs)-1]
-	last.SetLen(int(last.Len) + len(b))
-	return true
+	last.SetLen(int(last.Len) + n)
 }
 
 // Control gives the last message control data, or room for them.
@@ -107,6 +115,9 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 		h := &m.hdrs[i].hdr
 		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&m.names[i].raw)), sockaddrSize
 	}
+	if len(m.hdrs) == 1 {
+		return m.singly(unix.SYS_RECVMSG, fd, 0, 1, flags)
+	}
 	for {
 		r, _, e := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(m.hdrs))), uintptr(len(m.hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)
 		switch e {
@@ -125,9 +136,9 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 	}
 }
 
-// singly does with one system call for each message what a refused one was to do for
-// all of them: a sandbox may know one and not the other, see seccomp(2). If the
-// messages are the reason, this gives the same error.
+// singly makes a system call for each message, which costs less if there is one. And it
+// does what one for all of them was refused: a sandbox may know one and not the other,
+// see seccomp(2). If the messages are the reason, this gives the same error.
 func (m *mmsgs) singly(trap, fd uintptr, from, to, flags int) (int, syscall.Errno) {
 	for i := from; i < to; i++ {
 		h := &m.hdrs[i]
@@ -160,6 +171,9 @@ func Sendmmsg(fd uintptr, m *Mmsgs, from, max, flags int) (int, syscall.Errno) {
 		if name.len > 0 {
 			h.Name = (*byte)(unsafe.Pointer(&name.raw))
 		}
+	}
+	if len(hdrs) == 1 {
+		return m.singly(unix.SYS_SENDMSG, fd, from, from+1, flags)
 	}
 	for {
 		r, _, e := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hdrs))), uintptr(len(hdrs)), uintptr(flags|MSG_DONTWAIT), 0, 0)

@@ -6,13 +6,13 @@ import "syscall"
 
 type mmsgs struct{ name Sockaddr }
 
-func (m *mmsgs) Reset(messages, buffers int)             {}
+func (m *mmsgs) Reset(messages int)                      {}
 func (m *mmsgs) Forget()                                 {}
 func (m *mmsgs) Len() int                                { return 0 }
 func (m *mmsgs) Add() *Sockaddr                          { return &m.name }
 func (m *mmsgs) Drop()                                   {}
 func (m *mmsgs) Buffer(b []byte)                         {}
-func (m *mmsgs) Extend(a, b []byte) bool                 { return false }
+func (m *mmsgs) Lengthen(int)                            {}
 func (m *mmsgs) Control(oob []byte)                      {}
 func (m *mmsgs) Name(i int) *Sockaddr                    { return &m.name }
 func (m *mmsgs) Result(i int) (n, oobn, flags int)       { return 0, 0, 0 }

@@ -14,7 +14,14 @@ func CheckNetNS(fd uintptr) syscall.Errno {
 	switch {
 	case err == unix.EBADF:
 		return unix.EBADF
-	case err != nil || typ != unix.CLONE_NEWNET:
+	case err == nil && typ == unix.CLONE_NEWNET:
+		return 0
+	case err == nil:
+		return EINVAL
+	}
+	// A sandbox may know namespaces and not this call; of which kind it is, setns says.
+	var fs unix.Statfs_t
+	if unix.Fstatfs(int(fd), &fs) != nil || fs.Type != unix.NSFS_MAGIC {
 		return EINVAL
 	}
 	return 0

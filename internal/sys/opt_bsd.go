@@ -34,6 +34,7 @@ var bsdOpts = []Opt{
 	{Name: "SO_DONTROUTE", Level: unix.SOL_SOCKET, Num: unix.SO_DONTROUTE},
 	{Name: "SO_ERROR", Level: unix.SOL_SOCKET, Num: unix.SO_ERROR},
 	{Name: "SO_KEEPALIVE", Level: unix.SOL_SOCKET, Num: unix.SO_KEEPALIVE},
+	{Name: "SO_LINGER", Level: unix.SOL_SOCKET, Num: SO_LINGER},
 	{Name: "SO_OOBINLINE", Level: unix.SOL_SOCKET, Num: unix.SO_OOBINLINE},
 	{Name: "SO_RCVBUF", Level: unix.SOL_SOCKET, Num: unix.SO_RCVBUF},
 	{Name: "SO_RCVLOWAT", Level: unix.SOL_SOCKET, Num: unix.SO_RCVLOWAT},

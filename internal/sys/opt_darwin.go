@@ -5,7 +5,6 @@ import "golang.org/x/sys/unix"
 var optTables = [][]Opt{bsdOpts, {
 	{Name: "IP_PKTINFO", Level: unix.IPPROTO_IP, Num: unix.IP_PKTINFO},
 	{Name: "IP_RECVTOS", Level: unix.IPPROTO_IP, Num: unix.IP_RECVTOS},
-	{Name: "SO_LINGER", Level: unix.SOL_SOCKET, Num: unix.SO_LINGER_SEC},
 	{Name: "TCP_KEEPCNT", Level: unix.IPPROTO_TCP, Num: unix.TCP_KEEPCNT},
 	{Name: "TCP_KEEPIDLE", Level: unix.IPPROTO_TCP, Num: unix.TCP_KEEPALIVE},
 	{Name: "TCP_KEEPINTVL", Level: unix.IPPROTO_TCP, Num: unix.TCP_KEEPINTVL},

@@ -7,7 +7,6 @@ var optTables = [][]Opt{bsdOpts, {
 	{Name: "IP_PKTINFO", Level: unix.IPPROTO_IP, Num: unix.IP_RECVDSTADDR}, // the address without the interface
 	{Name: "IP_RECVTOS", Level: unix.IPPROTO_IP, Num: unix.IP_RECVTOS},
 	{Name: "SO_DOMAIN", Level: unix.SOL_SOCKET, Num: unix.SO_DOMAIN},
-	{Name: "SO_LINGER", Level: unix.SOL_SOCKET, Num: unix.SO_LINGER},
 	{Name: "SO_PROTOCOL", Level: unix.SOL_SOCKET, Num: unix.SO_PROTOCOL},
 	{Name: "TCP_CONGESTION", Level: unix.IPPROTO_TCP, Num: unix.TCP_CONGESTION},
 	{Name: "TCP_KEEPCNT", Level: unix.IPPROTO_TCP, Num: unix.TCP_KEEPCNT},

@@ -13,6 +13,9 @@ import "syscall"
 // peer's address is asked for.
 const maxAborted = 1024
 
+// IPPROTO_SCTP is the Stream Control Transmission Protocol, RFC 9260.
+const IPPROTO_SCTP = 132
+
 // Errno values that the layers above tell apart on every system.
 const (
 	EAGAIN       = syscall.EAGAIN

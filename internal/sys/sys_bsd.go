@@ -3,6 +3,8 @@
 package sys
 
 import (
+	"math"
+	"net"
 	"runtime"
 	"syscall"
 
@@ -85,6 +87,13 @@ func (sa *Sockaddr) encode(from unix.Sockaddr, err error) syscall.Errno {
 		return sa.SetUnix(from.Name)
 	}
 	return 0
+}
+
+// backlogSetting returns a setting of the system for accept queues. Above 16 bits
+// listen(2) would wrap.
+func backlogSetting(name string) int {
+	n, _ := unix.SysctlUint32(name)
+	return int(min(n, math.MaxUint16))
 }
 
 // Socket makes a non-blocking, close-on-exec socket. See socket(2).
@@ -263,18 +272,43 @@ func Sendmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (int, syscall.E
 	return n, errno(err)
 }
 
-// InterfaceIndex4 says that IPv4 multicasting knows interfaces by their index, and
-// not by an address that they may lack.
-const InterfaceIndex4 = false
+// Interface4 is an interface as IPv4 multicasting knows it: by an address. The zero
+// address is of the system's choice.
+type Interface4 [4]byte
 
-// SetMulticastInterface4 sets the interface that multicasts leave by, ip(4).
-func SetMulticastInterface4(fd uintptr, ip [4]byte, _ int) syscall.Errno {
-	return errno(unix.SetsockoptInet4Addr(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, ip))
+// Interface4Of returns ifi, which may be nil, for the calls about IPv4 multicasting.
+func Interface4Of(ifi *net.Interface) (ip Interface4, err error) {
+	if ifi == nil {
+		return ip, nil
+	}
+	addrs, err := ifi.Addrs()
+	if err != nil {
+		return ip, err
+	}
+	for _, addr := range addrs {
+		if n, ok := addr.(*net.IPNet); ok && n.IP.To4() != nil {
+			return Interface4(n.IP.To4()), nil
+		}
+	}
+	return ip, &net.AddrError{Err: "no IPv4 address on interface", Addr: ifi.Name}
 }
 
-// JoinGroup4 joins a multicast group on the interface with address ip, ip(4).
-func JoinGroup4(fd uintptr, group, ip [4]byte, _ int) syscall.Errno {
-	return errno(unix.SetsockoptIPMreq(int(fd), unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreq{Multiaddr: group, Interface: ip}))
+// SetMulticastInterface4 sets the interface that multicasts leave by, ip(4).
+func SetMulticastInterface4(fd uintptr, ifi Interface4) syscall.Errno {
+	return errno(unix.SetsockoptInet4Addr(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, ifi))
+}
+
+// JoinGroup4 joins a multicast group on an interface, ip(4).
+func JoinGroup4(fd uintptr, group [4]byte, ifi Interface4) syscall.Errno {
+	return errno(unix.SetsockoptIPMreq(int(fd), unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreq{Multiaddr: group, Interface: ifi}))
+}
+
+// SetMulticastReuse allows several sockets on one multicast port, setsockopt(2).
+func SetMulticastReuse(fd uintptr) syscall.Errno {
+	if e := SetsockoptInt(fd, SOL_SOCKET, SO_REUSEADDR, 1); e != 0 {
+		return e
+	}
+	return SetsockoptInt(fd, SOL_SOCKET, SO_REUSEPORT, 1)
 }
 
 // UnnamedUnix is what the address of a unix socket without a name is called.
@@ -303,10 +337,6 @@ func (sa *Sockaddr) MakeReachable() {
 
 // MapsIPv4 says that an IPv6 socket may speak IPv4, RFC 4291 section 2.5.5.2.
 const MapsIPv4 = runtime.GOOS != "openbsd" && runtime.GOOS != "dragonfly"
-
-// ReusePortForMulticast says that several sockets on one multicast port need
-// SO_REUSEPORT, too.
-const ReusePortForMulticast = true
 
 // Address families of Linux; a negative one is of no socket.
 const (

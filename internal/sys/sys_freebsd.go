@@ -17,7 +17,7 @@ const (
 	IP_TOS_SIZE     = 1
 )
 
-func maxBacklog() int {
-	n, _ := unix.SysctlUint32("kern.ipc.soacceptqueue")
-	return int(n)
-}
+// SO_LINGER is the option whose time is in seconds, getsockopt(2).
+const SO_LINGER = unix.SO_LINGER
+
+func maxBacklog() int { return backlogSetting("kern.ipc.soacceptqueue") }

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"math"
+	"net"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -88,6 +89,9 @@ func putFamily(b *[sockaddrSize]byte, family, _ int) {
 }
 
 func family(b *[sockaddrSize]byte) int { return int(*(*uint16)(unsafe.Pointer(b))) }
+
+// SO_LINGER is the option whose time is in seconds, socket(7).
+const SO_LINGER = unix.SO_LINGER
 
 // maxBacklog is what listen(2) cuts to net.core.somaxconn, which is that of the
 // socket's network namespace.
@@ -223,8 +227,13 @@ func (sa *Sockaddr) failed(errno syscall.Errno) syscall.Errno {
 func Recv(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
-		if errno != EINTR {
-			return result(n, errno)
+		switch {
+		case errno == 0:
+			return int(n), 0
+		case filtered(errno):
+			return Read(fd, p)
+		case errno != EINTR:
+			return -1, errno
 		}
 	}
 }
@@ -233,10 +242,22 @@ func Recv(fd uintptr, p []byte) (int, syscall.Errno) {
 func Send(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
-		if errno != EINTR {
-			return result(n, errno)
+		switch {
+		case errno == 0:
+			return int(n), 0
+		case filtered(errno):
+			return Write(fd, p)
+		case errno != EINTR:
+			return -1, errno
 		}
 	}
+}
+
+// filtered reports whether errno may come from a sandbox that knows read and write, but
+// not the calls of sockets that do the same, see seccomp(2). If it does not, reading or
+// writing gives it again: no error that a socket keeps for one call is among these.
+func filtered(errno syscall.Errno) bool {
+	return errno == ENOSYS || errno == EPERM || errno == EINVAL || errno == EOPNOTSUPP
 }
 
 // Recvfrom receives into p and stores the sender's address in sa unless that is nil,
@@ -339,18 +360,31 @@ func result(r uintptr, errno syscall.Errno) (int, syscall.Errno) {
 	return int(r), 0
 }
 
-// InterfaceIndex4 says that IPv4 multicasting knows interfaces by their index, and
-// not by an address that they may lack.
-const InterfaceIndex4 = true
+// Interface4 is an interface as IPv4 multicasting knows it: by its index. 0 is of the
+// system's choice.
+type Interface4 int32
 
-// SetMulticastInterface4 sets the interface that multicasts leave by, ip(7).
-func SetMulticastInterface4(fd uintptr, _ [4]byte, index int) syscall.Errno {
-	return errno(unix.SetsockoptIPMreqn(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(index)}))
+// Interface4Of returns ifi, which may be nil, for the calls about IPv4 multicasting.
+func Interface4Of(ifi *net.Interface) (Interface4, error) {
+	if ifi == nil {
+		return 0, nil
+	}
+	return Interface4(ifi.Index), nil
 }
 
-// JoinGroup4 joins a multicast group on interface index, ip(7).
-func JoinGroup4(fd uintptr, group, _ [4]byte, index int) syscall.Errno {
-	return errno(unix.SetsockoptIPMreqn(int(fd), unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: group, Ifindex: int32(index)}))
+// SetMulticastInterface4 sets the interface that multicasts leave by, ip(7).
+func SetMulticastInterface4(fd uintptr, ifi Interface4) syscall.Errno {
+	return errno(unix.SetsockoptIPMreqn(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(ifi)}))
+}
+
+// JoinGroup4 joins a multicast group on an interface, ip(7).
+func JoinGroup4(fd uintptr, group [4]byte, ifi Interface4) syscall.Errno {
+	return errno(unix.SetsockoptIPMreqn(int(fd), unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: group, Ifindex: int32(ifi)}))
+}
+
+// SetMulticastReuse allows several sockets on one multicast port, socket(7).
+func SetMulticastReuse(fd uintptr) syscall.Errno {
+	return SetsockoptInt(fd, SOL_SOCKET, SO_REUSEADDR, 1)
 }
 
 // UnnamedUnix is what the address of a unix socket without a name is called.
@@ -373,10 +407,6 @@ func (sa *Sockaddr) MakeReachable() {
 
 // MapsIPv4 says that an IPv6 socket may speak IPv4, RFC 4291 section 2.5.5.2.
 const MapsIPv4 = true
-
-// ReusePortForMulticast says that several sockets on one multicast port need
-// SO_REUSEPORT, too.
-const ReusePortForMulticast = false
 
 // Address families of Linux; a negative one is of no socket.
 const (

@@ -17,4 +17,7 @@ const (
 	IP_TOS_SIZE     = 4
 )
 
+// SO_LINGER is the option whose time is in seconds, getsockopt(2).
+const SO_LINGER = unix.SO_LINGER
+
 func maxBacklog() int { return unix.SOMAXCONN }

@@ -2,7 +2,10 @@
 
 package sys
 
-import "syscall"
+import (
+	"net"
+	"syscall"
+)
 
 // Systems without these system calls: every function answers with the errno that
 // matches errors.ErrUnsupported, and the numbers mean nothing.
@@ -61,27 +64,33 @@ const none = syscall.ENOSYS
 func putFamily(b *[sockaddrSize]byte, family, _ int) { b[0] = byte(family) }
 func family(b *[sockaddrSize]byte) int               { return int(b[0]) }
 
-func Socket(family, typ, proto int) (int, syscall.Errno)                     { return -1, none }
-func Socketpair(family, typ, proto int) ([2]int, syscall.Errno)              { return [2]int{}, none }
-func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno)                   { return -1, none }
-func Bind(fd uintptr, sa *Sockaddr) syscall.Errno                            { return none }
-func Connect(fd uintptr, sa *Sockaddr) syscall.Errno                         { return none }
-func Listen(fd uintptr, backlog int) syscall.Errno                           { return none }
-func Shutdown(fd uintptr, how int) syscall.Errno                             { return none }
-func Close(fd int) syscall.Errno                                             { return none }
-func SetNonblock(fd int) syscall.Errno                                       { return none }
-func Dup(fd uintptr) (int, syscall.Errno)                                    { return -1, none }
-func Getsockname(fd uintptr, sa *Sockaddr) syscall.Errno                     { return none }
-func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno                     { return none }
-func SetsockoptInt(fd uintptr, level, name, value int) syscall.Errno         { return none }
-func GetsockoptInt(fd uintptr, level, name int) (int, syscall.Errno)         { return 0, none }
-func SetLinger(fd uintptr, sec int) syscall.Errno                            { return none }
-func SetMulticastInterface4(fd uintptr, ip [4]byte, index int) syscall.Errno { return none }
-func SetMulticastInterface6(fd uintptr, index int) syscall.Errno             { return none }
-func SetMulticastLoop4(fd uintptr, on bool) syscall.Errno                    { return none }
-func SetMulticastLoop6(fd uintptr, on bool) syscall.Errno                    { return none }
-func JoinGroup4(fd uintptr, group, ip [4]byte, index int) syscall.Errno      { return none }
-func JoinGroup6(fd uintptr, group [16]byte, index int) syscall.Errno         { return none }
+// Interface4 is an interface of IPv4 multicasting.
+type Interface4 int
+
+func Interface4Of(ifi *net.Interface) (Interface4, error) { return 0, nil }
+
+func Socket(family, typ, proto int) (int, syscall.Errno)                 { return -1, none }
+func Socketpair(family, typ, proto int) ([2]int, syscall.Errno)          { return [2]int{}, none }
+func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno)               { return -1, none }
+func Bind(fd uintptr, sa *Sockaddr) syscall.Errno                        { return none }
+func Connect(fd uintptr, sa *Sockaddr) syscall.Errno                     { return none }
+func Listen(fd uintptr, backlog int) syscall.Errno                       { return none }
+func Shutdown(fd uintptr, how int) syscall.Errno                         { return none }
+func Close(fd int) syscall.Errno                                         { return none }
+func SetNonblock(fd int) syscall.Errno                                   { return none }
+func Dup(fd uintptr) (int, syscall.Errno)                                { return -1, none }
+func Getsockname(fd uintptr, sa *Sockaddr) syscall.Errno                 { return none }
+func Getpeername(fd uintptr, sa *Sockaddr) syscall.Errno                 { return none }
+func SetsockoptInt(fd uintptr, level, name, value int) syscall.Errno     { return none }
+func GetsockoptInt(fd uintptr, level, name int) (int, syscall.Errno)     { return 0, none }
+func SetLinger(fd uintptr, sec int) syscall.Errno                        { return none }
+func SetMulticastInterface4(fd uintptr, ifi Interface4) syscall.Errno    { return none }
+func SetMulticastInterface6(fd uintptr, index int) syscall.Errno         { return none }
+func SetMulticastLoop4(fd uintptr, on bool) syscall.Errno                { return none }
+func SetMulticastLoop6(fd uintptr, on bool) syscall.Errno                { return none }
+func JoinGroup4(fd uintptr, group [4]byte, ifi Interface4) syscall.Errno { return none }
+func SetMulticastReuse(fd uintptr) syscall.Errno                         { return none }
+func JoinGroup6(fd uintptr, group [16]byte, index int) syscall.Errno     { return none }
 
 type SocketFileID struct{ Device, Inode uint64 }
 
@@ -109,12 +118,7 @@ const (
 	UnnamedUnix      = ""
 	ConnectsWildcard = true
 	MapsIPv4         = false
-	InterfaceIndex4  = false
 )
-
-// ReusePortForMulticast says that several sockets on one multicast port need
-// SO_REUSEPORT, too.
-const ReusePortForMulticast = false
 
 // Address families of Linux; a negative one is of no socket.
 const (

@@ -65,6 +65,14 @@ func SetNonblock(fd int) syscall.Errno { return errno(unix.SetNonblock(fd, true)
 // never raises SIGPIPE, which package os does for descriptors 1 and 2.
 func Dup(fd uintptr) (int, syscall.Errno) {
 	nfd, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
+	if err == unix.EINVAL || err == unix.ENOSYS {
+		// A sandbox knows it as it was before, as package net assumes.
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if nfd, err = unix.FcntlInt(fd, unix.F_DUPFD, 3); err == nil {
+			unix.CloseOnExec(nfd)
+		}
+	}
 	return nfd, errno(err)
 }
 
@@ -92,7 +100,7 @@ func SetLinger(fd uintptr, sec int) syscall.Errno {
 	if sec >= 0 {
 		l = unix.Linger{Onoff: 1, Linger: int32(sec)}
 	}
-	return errno(unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &l))
+	return errno(unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, SO_LINGER, &l))
 }
 
 // SetMulticastInterface6 sets the interface that multicasts leave by, ipv6(7).
@@ -130,3 +138,23 @@ var MaxBacklog = sync.OnceValue(func() int {
 	}
 	return unix.SOMAXCONN
 })
+
+// Read reads from a descriptor. See read(2).
+func Read(fd uintptr, b []byte) (int, syscall.Errno) {
+	for {
+		n, err := unix.Read(int(fd), b)
+		if err != EINTR {
+			return n, errno(err)
+		}
+	}
+}
+
+// Write writes to a descriptor. See write(2).
+func Write(fd uintptr, b []byte) (int, syscall.Errno) {
+	for {
+		n, err := unix.Write(int(fd), b)
+		if err != EINTR {
+			return n, errno(err)
+		}
+	}
+}

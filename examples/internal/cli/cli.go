@@ -1,6 +1,6 @@
-// Package cli reads the command lines of the examples, all in one way: -h prints what
-// the program does and its flags, and what is wrong with the arguments is one line that
-// names -h.
+// Package cli parses the command lines of the examples, all in the same way: -h prints
+// what the program does and its flags, and a wrong argument is reported in one line that
+// mentions -h.
 package cli
 
 import (
@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// Parse parses the arguments of the program into the flags that package flag has. about
-// is what -h says before them: the first line is the usage without the program's name. It
-// exits with status 0 after -h, and with 2 if an argument is wrong.
+// Parse parses the program's arguments into the flags that are defined in package flag.
+// about is what -h prints before the flags; its first line is the usage without the
+// program's name. Parse exits with status 0 after -h, and with 2 if an argument is wrong.
 func Parse(about string) {
 	flags := flag.CommandLine
 	flags.Init(Name(), flag.ContinueOnError)
@@ -41,9 +41,9 @@ func Parse(about string) {
 	}
 }
 
-// Misused ends the program because of an argument.
+// Misused reports a wrong argument and ends the program.
 func Misused(err error) {
-	fmt.Fprintf(os.Stderr, "%s: %v; %s -h says how to use it\n", Name(), err, Name())
+	fmt.Fprintf(os.Stderr, "%s: %v; run %s -h for usage\n", Name(), err, Name())
 	os.Exit(2)
 }
 
@@ -55,7 +55,7 @@ func Check(err error) {
 	}
 }
 
-// Name is the program's.
+// Name returns the name of the program.
 func Name() string {
 	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 }

@@ -3,7 +3,6 @@ package conntest
 import (
 	"errors"
 	"io"
-	"net"
 	"testing"
 
 	"golang.org/x/text/encoding"
@@ -36,26 +35,6 @@ func MustWrite(t *testing.T, c io.Writer, text string) {
 	if n, err := io.WriteString(c, text); n != len(text) || err != nil {
 		t.Fatalf("write %q: %d, %v", text, n, err)
 	}
-}
-
-// TCPEnds returns the two ends of a TCP connection.
-func TCPEnds(b testing.TB) (near, far *net.TCPConn) {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	n, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	f, err := l.Accept()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { n.Close(); f.Close() })
-	return n.(*net.TCPConn), f.(*net.TCPConn)
 }
 
 // WantFormatError checks that err is a FormatError with these fields.

@@ -17,6 +17,7 @@ import (
 // RouteSocket returns a socket for rtnetlink(7).
 func RouteSocket(t *testing.T) *sockets.PacketConn {
 	t.Helper()
+	socktest.NeedNetlink(t)
 	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
 	socktest.Check(t, err)
 	defer s.Close()

@@ -3,13 +3,10 @@
 package conntest
 
 import (
-	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/iolib-go/sockets"
@@ -33,72 +30,24 @@ func NeedVsock(t *testing.T) {
 
 // NamedPair returns two unix sockets with names in a new directory, of which a is
 // connected unless network is "unixgram".
-func NamedPair(t testing.TB, network string) (a, b *sockets.UnixConn) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	name := filepath.Join(dir, "b")
+func NamedPair(tb testing.TB, network string) (a, b *sockets.UnixConn) {
+	tb.Helper()
+	dir := socktest.ShortDir(tb)
+	named := func(name string) *net.UnixAddr { return &net.UnixAddr{Name: dir + "/" + name, Net: network} }
+	var err1, err2 error
 	if network == "unixgram" {
-		if b, err = sockets.ListenUnixgram(network, &net.UnixAddr{Name: name, Net: network}); err != nil {
-			t.Fatal(err)
-		}
-		if a, err = sockets.ListenUnixgram(network, &net.UnixAddr{Name: filepath.Join(dir, "a"), Net: network}); err != nil {
-			t.Fatal(err)
-		}
+		a, err1 = sockets.ListenUnixgram(network, named("a"))
+		b, err2 = sockets.ListenUnixgram(network, named("b"))
 	} else {
-		l, err := sockets.ListenUnix(network, &net.UnixAddr{Name: name, Net: network})
-		if err != nil {
-			t.Fatal(err)
-		}
+		l, err := sockets.ListenUnix(network, named("b"))
+		socktest.Check(tb, err)
 		defer l.Close()
-		if a, err = sockets.DialUnix(network, nil, &net.UnixAddr{Name: name, Net: network}); err != nil {
-			t.Fatal(err)
-		}
-		if b, err = l.AcceptUnix(); err != nil {
-			t.Fatal(err)
-		}
+		a, err1 = sockets.DialUnix(network, nil, named("b"))
+		b, err2 = l.AcceptUnix()
 	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
-}
-
-// StreamPair returns the two ends of a connection made by impl, "net" or "".
-func StreamPair(t testing.TB, impl, network string) (a, b net.Conn) {
-	t.Helper()
-	listen := sockets.Listen
-	dial := func(network, addr string) (net.Conn, error) {
-		return new(sockets.Dialer).DialContext(context.Background(), network, addr)
-	}
-	if impl == "net" {
-		listen, dial = net.Listen, net.Dial
-	}
-	addr := "127.0.0.1:0"
-	if strings.HasPrefix(network, "unix") {
-		dir, err := os.MkdirTemp("", "s")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
-		addr = filepath.Join(dir, "s")
-	}
-	l, err := listen(network, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	a, err = dial(network, l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	b, err = l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
+	socktest.Check(tb, errors.Join(err1, err2))
+	socktest.CloseLater(tb, a)
+	socktest.CloseLater(tb, b)
 	return a, b
 }
 

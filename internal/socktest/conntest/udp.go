@@ -15,36 +15,6 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-// OpenUDP returns a UDP socket on loopback that the test closes.
-func OpenUDP(t testing.TB, network string) *sockets.UDPConn {
-	t.Helper()
-	return OpenUDPWith(t, &sockets.ListenConfig{}, network)
-}
-
-// loopback returns a free loopback address of a network: "udp" is a dual-stack
-// socket.
-func loopback(network string) string {
-	switch network {
-	case "udp4":
-		return "127.0.0.1:0"
-	case "udp6":
-		return "[::1]:0"
-	}
-	return "[::]:0"
-}
-
-// OpenUDPWith is OpenUDP with a configuration.
-func OpenUDPWith(t testing.TB, lc *sockets.ListenConfig, network string) *sockets.UDPConn {
-	t.Helper()
-	socktest.NeedNetwork(t, network)
-	c, err := lc.ListenPacket(t.Context(), network, loopback(network))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c.(*sockets.UDPConn)
-}
-
 // ConnectUDP returns a UDP socket connected to the address to.
 func ConnectUDP(t testing.TB, d *sockets.Dialer, network string, to net.Addr) *sockets.UDPConn {
 	t.Helper()
@@ -57,16 +27,6 @@ func ConnectUDP(t testing.TB, d *sockets.Dialer, network string, to net.Addr) *s
 	}
 	t.Cleanup(func() { c.Close() })
 	return c.(*sockets.UDPConn)
-}
-
-// LimitTime keeps a broken test from hanging.
-func LimitTime(t testing.TB, conns ...interface{ SetDeadline(time.Time) error }) {
-	t.Helper()
-	for _, c := range conns {
-		if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // ToLoopback replaces the wildcard of a dual-stack socket by IPv4's loopback.
@@ -99,7 +59,7 @@ func WaitBlocked(t testing.TB, c *sockets.UDPConn) {
 			return
 		}
 	}
-	t.Fatal("nobody reads")
+	t.Fatal("no goroutine reads")
 }
 
 // Offloading returns a socket on loopback with offload, and skips the test if the
@@ -187,6 +147,6 @@ func SentJoined(t *testing.T, a, b *sockets.UDPConn, size int) bool {
 	case n == 3*size && segment == size:
 		return true
 	}
-	t.Fatalf("sent %d octets in parts of %d", n, segment)
+	t.Fatalf("sent %d bytes in parts of %d", n, segment)
 	return false
 }

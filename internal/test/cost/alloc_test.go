@@ -20,9 +20,7 @@ func TestAllocs(t *testing.T) {
 	}
 	stream := func(network string) func(t *testing.T) func() {
 		return func(t *testing.T) func() {
-			c, s, err := conntest.Connect(t, network)
-			check(t, err)
-			t.Cleanup(func() { c.Close(); s.Close() })
+			c, s := conntest.Dialed(t, network)
 			b := make([]byte, 64)
 			return func() {
 				_, err := c.Write(b)
@@ -41,7 +39,7 @@ func TestAllocs(t *testing.T) {
 		{"unix Write, Read", 0, stream("unix")},
 		{"unixpacket Write, Read", 0, stream("unixpacket")},
 		{"UDP WriteToUDPAddrPort, ReadFromUDPAddrPort", 0, func(t *testing.T) func() {
-			c, b := conntest.ListenUDP(t, "udp4", "127.0.0.1:0"), make([]byte, 64)
+			c, b := conntest.OpenUDP(t, "udp4"), make([]byte, 64)
 			self := c.LocalAddr().(*net.UDPAddr).AddrPort()
 			return func() {
 				_, err := c.WriteToUDPAddrPort(b, self)
@@ -51,7 +49,7 @@ func TestAllocs(t *testing.T) {
 			}
 		}},
 		{"UDP WriteMsgUDPAddrPort, ReadMsgUDPAddrPort", 0, func(t *testing.T) func() {
-			c, b, oob := conntest.ListenUDP(t, "udp6", "[::1]:0"), make([]byte, 64), make([]byte, 64)
+			c, b, oob := conntest.OpenUDP(t, "udp6"), make([]byte, 64), make([]byte, 64)
 			self := c.LocalAddr().(*net.UDPAddr).AddrPort()
 			return func() {
 				_, _, err := c.WriteMsgUDPAddrPort(b, nil, self)
@@ -61,7 +59,7 @@ func TestAllocs(t *testing.T) {
 			}
 		}},
 		{"UDP Write, Read", 0, func(t *testing.T) func() {
-			server, b := conntest.ListenUDP(t, "udp4", "127.0.0.1:0"), make([]byte, 64)
+			server, b := conntest.OpenUDP(t, "udp4"), make([]byte, 64)
 			c, err := sockets.Dial("udp4", server.LocalAddr().String())
 			check(t, err)
 			t.Cleanup(func() { c.Close() })
@@ -75,7 +73,7 @@ func TestAllocs(t *testing.T) {
 		// Exactly one, the bytes of the IP: ReadFromUDP is inlined, so that the
 		// address need not be on the heap.
 		{"UDP WriteTo, ReadFromUDP", 1, func(t *testing.T) func() {
-			c, b := conntest.ListenUDP(t, "udp4", "127.0.0.1:0"), make([]byte, 64)
+			c, b := conntest.OpenUDP(t, "udp4"), make([]byte, 64)
 			self := c.LocalAddr()
 			return func() {
 				_, err := c.WriteTo(b, self)

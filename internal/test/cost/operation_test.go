@@ -109,6 +109,8 @@ var namesakes = []struct {
 
 	{"TCPListener.Accept", false, accepts("tcp", func(_ *bench, l net.Listener) (net.Conn, error) { return l.Accept() })},
 	{"TCPListener.AcceptTCP", false, accepts("tcp", func(b *bench, l net.Listener) (net.Conn, error) { return b.AcceptTCP(l) })},
+	{"AcceptWith", false, accepts("tcp", func(b *bench, l net.Listener) (net.Conn, error) { return b.AcceptWith(l, 0) })},
+	{"AcceptWith timeout", false, accepts("tcp", func(b *bench, l net.Listener) (net.Conn, error) { return b.AcceptWith(l, time.Hour) })},
 	{"TCPListener.Addr", false, listening("tcp", func(_ *bench, l listener) error { l.Addr(); return nil })},
 	{"TCPListener.Close", false, closes(func(b *bench) io.Closer { l, err := b.Listen("tcp", "127.0.0.1:0"); return keep(b, l, err) })},
 	{"TCPListener.File", false, listening("tcp", func(b *bench, l listener) error { f, err := l.File(); keep(b, f, err); return nil })},

@@ -4,11 +4,13 @@ package cost
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/iolib-go/sockets"
@@ -166,8 +168,16 @@ func netPair(tb testing.TB) (a, b *net.UnixConn) {
 	return cs[0], cs[1]
 }
 
+// unixPair returns a pair without deadlines, whose timers cost time.
+func unixPair(tb testing.TB) (a, b *sockets.UnixConn) {
+	tb.Helper()
+	a, b = conntest.Pair(tb, "unix")
+	socktest.Check(tb, errors.Join(a.SetDeadline(time.Time{}), b.SetDeadline(time.Time{})))
+	return a, b
+}
+
 func socketsPassOne(tb testing.TB, f *os.File, _ int) func() error {
-	a, b := conntest.UnixPair(tb)
+	a, b := unixPair(tb)
 	return func() error {
 		if err := a.SendFD(f); err != nil {
 			return err
@@ -181,7 +191,7 @@ func socketsPassOne(tb testing.TB, f *os.File, _ int) func() error {
 }
 
 func socketsPass(tb testing.TB, f *os.File, batch int) func() error {
-	a, b := conntest.UnixPair(tb)
+	a, b := unixPair(tb)
 	fds := make([]syscall.Conn, batch)
 	for i := range fds {
 		fds[i] = f
@@ -198,7 +208,7 @@ func socketsPass(tb testing.TB, f *os.File, batch int) func() error {
 }
 
 func socketsPassRaw(tb testing.TB, f *os.File, batch int) func() error {
-	a, b := conntest.UnixPair(tb)
+	a, b := unixPair(tb)
 	fds := make([]int, batch)
 	for i := range fds {
 		fds[i] = int(f.Fd())

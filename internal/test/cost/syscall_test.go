@@ -47,7 +47,7 @@ var costRows = []costRow{
 	}},
 	{"write a batch to a peer", []string{"sendmmsg"}},
 	{"read a batch", []string{"recvmmsg"}},
-	{"write a batch, offload", []string{"sendmmsg"}},
+	{"write a batch, offload", []string{"sendmsg"}},
 	{"read a batch, offload", []string{"recvmmsg"}},
 	{"write segments", []string{"sendmsg"}},
 	{"read segments", []string{"recvmsg"}},

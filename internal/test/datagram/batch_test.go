@@ -163,7 +163,7 @@ func TestWriteBatchJoinsOneHost(t *testing.T) {
 		})
 		for range 2 {
 			if n, size := conntest.RawReceive(t, b); n != 1 || size != 0 {
-				t.Errorf("sent %d octets in parts of %d, want 1 alone", n, size)
+				t.Errorf("sent %d bytes in parts of %d, want 1 alone", n, size)
 			}
 		}
 	}
@@ -181,6 +181,7 @@ func TestWriteBatchJoinsOneHost(t *testing.T) {
 // The Offload of a ListenConfig is for UDP of both families, and leaves others alone.
 func TestListenConfigOffload(t *testing.T) {
 	conntest.Offloading(t, "udp4") // or skip
+	conntest.NeedMerging(t)
 	lc := &ListenConfig{Offload: true}
 	for _, network := range []string{"udp4", "udp6", "udp"} {
 		t.Run(network, func(t *testing.T) {
@@ -188,7 +189,7 @@ func TestListenConfigOffload(t *testing.T) {
 			conntest.LimitTime(t, a, b)
 			conntest.SendBatch(t, a, conntest.Numbered(conntest.ToLoopback(b.LocalAddr()), 10, 10))
 			if n, size := conntest.RawReceive(t, b); n != 20 || size != 10 {
-				t.Errorf("received %d octets in parts of %d, want 20 in parts of 10", n, size)
+				t.Errorf("received %d bytes in parts of %d, want 20 in parts of 10", n, size)
 			}
 		})
 	}
@@ -212,7 +213,7 @@ func TestListenConfigOffload(t *testing.T) {
 	got := make([]byte, 200000)
 	n, _, err := c.ReadFrom(got)
 	if err != nil || !bytes.Equal(got[:n], want) {
-		t.Errorf("received %d octets, %v, want %d", n, err, len(want))
+		t.Errorf("received %d bytes, %v, want %d", n, err, len(want))
 	}
 }
 

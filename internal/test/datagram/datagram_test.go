@@ -105,10 +105,7 @@ func TestDatagramMalformedControl(t *testing.T) {
 // A dual-stack socket answers what came to a group of IPv4 by the interface that it
 // came in by.
 func TestDatagramReplyToGroup(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Skip("no loopback interface called lo: ", err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	for _, local := range []string{"224.0.0.1", "::ffff:224.0.0.1", "::ffff:255.255.255.255", "ff02::1"} {
 		t.Run(local, func(t *testing.T) {
 			network, to := "udp", "127.0.0.1"
@@ -157,6 +154,7 @@ func TestDatagramRecordWithoutRoom(t *testing.T) {
 // An error that ended a batch behind datagrams is for the next who receives, not for
 // who looks at the error queue.
 func TestDatagramKeptErrorAndErrorQueue(t *testing.T) {
+	conntest.NeedMerging(t)
 	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	conntest.SetOptions(t, b, sockopt.ReceiveError)
 	gone := conntest.OpenUDP(t, "udp4")

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
 
@@ -46,6 +47,7 @@ func (ns *netns) refusals(t testing.TB) (n int) {
 // Each message of a batch that is refused again and again is sent once, and the caller
 // learns that it was refused.
 func TestWriteBatchRefusedEachTime(t *testing.T) {
+	socktest.NeedProc(t) // which counts them
 	for _, offload := range []bool{false, true} {
 		for _, batch := range []int{1, 2, 3, 64} {
 			t.Run(fmt.Sprintf("offload=%v/batch=%d", offload, batch), func(t *testing.T) {

@@ -199,6 +199,7 @@ func TestOffloadControlData(t *testing.T) {
 
 // What is split and not read yet obeys deadlines and Close, and can be peeked at.
 func TestOffloadPending(t *testing.T) {
+	conntest.NeedMerging(t)
 	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	out := conntest.Numbered(b.LocalAddr(), 10, 10, 10, 10, 10)
 	conntest.SendBatch(t, a, out)

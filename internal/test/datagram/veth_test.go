@@ -175,7 +175,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 		out := conntest.Numbered(b.LocalAddr(), conntest.EqualSizes(5, size)...)
 		for range 2 {
 			if n, err := a.WriteBatch(out, 0); n != 5 || err != nil {
-				t.Fatalf("WriteBatch of %d octets = %d, %v, want 5, nil", size, n, err)
+				t.Fatalf("WriteBatch of %d bytes = %d, %v, want 5, nil", size, n, err)
 			}
 			in := conntest.RoomFor(5, size)
 			conntest.ReceiveBatch(t, b, in)
@@ -185,9 +185,12 @@ func TestOffloadAboveMTU(t *testing.T) {
 		}
 	}
 	for _, to := range []*UDPConn{b, other} {
+		if !conntest.Merges(t) {
+			break // it does not show what was joined
+		}
 		conntest.SendBatch(t, a, conntest.Numbered(to.LocalAddr(), conntest.EqualSizes(5, 1472)...))
 		if n, size := conntest.RawReceive(t, to); n != 5*1472 || size != 1472 {
-			t.Errorf("sent %d octets in parts of %d, want %d in parts of 1472", n, size, 5*1472)
+			t.Errorf("sent %d bytes in parts of %d, want %d in parts of 1472", n, size, 5*1472)
 		}
 	}
 
@@ -288,6 +291,7 @@ func setChecksumOffload(name string, on bool) error {
 // larger one, until offload is turned on once more: not even when the path has become
 // wider, which tells this apart from finding out each time.
 func TestOffloadRemembersRefusedSizes(t *testing.T) {
+	conntest.NeedMerging(t)
 	here, there := vethNamespaces(t, 1500)
 	lc := &ListenConfig{Offload: true}
 	a, b := here.listen(t, lc, "udp4", "10.9.0.1:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
@@ -295,7 +299,7 @@ func TestOffloadRemembersRefusedSizes(t *testing.T) {
 	try := func(when string, to *UDPConn, size int, want bool) {
 		t.Helper()
 		if got := conntest.SentJoined(t, a, to, size); got != want {
-			t.Errorf("%s: %d octets joined %v, want %v", when, size, got, want)
+			t.Errorf("%s: %d bytes joined %v, want %v", when, size, got, want)
 		}
 	}
 	widen := func(mtu int) {
@@ -323,11 +327,12 @@ func TestOffloadRemembersRefusedSizes(t *testing.T) {
 
 // What is remembered of many peers does not grow for ever.
 func TestOffloadForgetsRefusedSizes(t *testing.T) {
+	conntest.NeedMerging(t)
 	here, there := vethNamespaces(t, 1500)
 	lc := &ListenConfig{Offload: true}
 	a, b := here.listen(t, lc, "udp4", "10.9.0.1:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
 	if conntest.SentJoined(t, a, b, 3000) {
-		t.Error("3000 octets were joined on a path for 1500")
+		t.Error("3000 bytes were joined on a path for 1500")
 	}
 	for port := range 1000 {
 		to := &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 10000 + port}

@@ -201,9 +201,10 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 				if !offload {
 					return
 				}
+				conntest.NeedMerging(t)
 				conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 10, 10))
 				if n, size := conntest.RawReceive(t, b); n != 20 || size != 10 {
-					t.Errorf("afterwards sent %d octets in parts of %d, want 20 in parts of 10", n, size)
+					t.Errorf("afterwards sent %d bytes in parts of %d, want 20 in parts of 10", n, size)
 				}
 			})
 		}
@@ -275,7 +276,7 @@ func TestBatchBufferCounts(t *testing.T) {
 					conntest.ReceiveBatch(t, b, ms[1:])
 					want := conntest.TextOf(Message{Buffers: out.Buffers, N: n})
 					if got != want || conntest.TextOf(ms[1]) != want || ms[0].Flags != 0 {
-						t.Errorf("%d buffers: received %d and %d octets, flags %#x", n, ms[0].N, ms[1].N, ms[0].Flags)
+						t.Errorf("%d buffers: received %d and %d bytes, flags %#x", n, ms[0].N, ms[1].N, ms[0].Flags)
 					}
 				}
 			}
@@ -295,12 +296,12 @@ func TestBatchBufferCounts(t *testing.T) {
 			conntest.ReceiveBatch(t, b, got)
 			for i, want := range []int{1000, 1000, 1, 1} {
 				if got[i].N != want {
-					t.Errorf("datagram %d has %d octets, want %d", i, got[i].N, want)
+					t.Errorf("datagram %d has %d bytes, want %d", i, got[i].N, want)
 				}
 			}
 			for k, p := range got[1].Buffers[:1000] {
 				if p[0] != byte(k) {
-					t.Fatalf("octet %d is %d", k, p[0])
+					t.Fatalf("byte %d is %d", k, p[0])
 				}
 			}
 		})
@@ -430,4 +431,45 @@ func TestReadBatchLeavesAddresses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFullQueueRests sends to a socket that is not the peer and takes nothing, of which no
+// event tells: waiting for it costs next to no time of a processor.
+func TestFullQueueRests(t *testing.T) {
+	a, b := conntest.NamedPair(t, "unixgram")
+	to := b.LocalAddr().(*net.UnixAddr)
+	for {
+		if _, err := a.SendTo([]byte("x"), to, MsgDontWait); errors.Is(err, ErrWouldBlock) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, write := range map[string]func() error{
+		"WriteTo":      func() error { _, err := a.WriteTo([]byte("x"), to); return err },
+		"WriteMsgUnix": func() error { _, _, err := a.WriteMsgUnix([]byte("x"), nil, to); return err },
+		"WriteBatch":   func() error { _, err := a.WriteBatch([]Message{conntest.MessageTo([]byte("x"), to)}, 0); return err },
+	} {
+		const wait = 400 * time.Millisecond
+		if err := a.SetWriteDeadline(time.Now().Add(wait)); err != nil {
+			t.Fatal(err)
+		}
+		before := processorTime(t)
+		if err := write(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v, want a timeout", name, err)
+		}
+		if used := processorTime(t) - before; used > wait/2 {
+			t.Errorf("%s: waiting for %v took %v of a processor", name, wait, used)
+		}
+	}
+}
+
+// processorTime returns what the process has used.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

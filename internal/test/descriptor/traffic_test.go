@@ -360,8 +360,8 @@ func receiveWithin(network string, sent, free int, pass bool) error {
 	defer a.Close()
 	defer b.Close()
 	if pass {
-		if err := sockopt.PassPIDFD.Set(b, true); err != nil {
-			pass = false
+		if err := sockopt.PassPIDFD.Set(b, true); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
 		}
 	}
 	fds := make([]syscall.Conn, sent)

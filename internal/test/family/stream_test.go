@@ -197,7 +197,7 @@ func TestConnectNoWaitFamilies(t *testing.T) {
 			}
 			a, err := l.Accept()
 			socktest.Check(t, err)
-			wantMessage(t, a, "early")
+			conntest.WantMessage(t, a, "early")
 			_, err = a.Write([]byte("x"))
 			socktest.Check(t, err)
 			if err := <-read; err != nil {
@@ -209,23 +209,29 @@ func TestConnectNoWaitFamilies(t *testing.T) {
 	})
 }
 
+// firsts are calls that learn what became of a connect.
+var firsts = map[string]func(c net.Conn) error{
+	"Read":  func(c net.Conn) error { _, err := c.Read(make([]byte, 1)); return err },
+	"Write": func(c net.Conn) error { _, err := c.Write([]byte("x")); return err },
+	"SendTo": func(c net.Conn) error {
+		_, err := c.(interface {
+			SendTo([]byte, net.Addr, sockets.MsgFlags) (int, error)
+		}).SendTo([]byte("x"), nil, 0)
+		return err
+	},
+	"ReceiveFrom": func(c net.Conn) error {
+		_, _, err := c.(interface {
+			ReceiveFrom([]byte, sockets.MsgFlags) (int, net.Addr, error)
+		}).ReceiveFrom(make([]byte, 1), 0)
+		return err
+	},
+	"Copy to":   func(c net.Conn) error { _, err := sockets.Copy(c, bytes.NewReader([]byte("x"))); return err },
+	"Copy from": func(c net.Conn) error { _, err := sockets.Copy(io.Discard, c); return err },
+}
+
 // TestConnectNoWaitRefused looks for the reason why there is no connection, in what
 // is called first.
 func TestConnectNoWaitRefused(t *testing.T) {
-	firsts := map[string]func(c *sockets.StreamConn) error{
-		"Read":  func(c *sockets.StreamConn) error { _, err := c.Read(make([]byte, 1)); return err },
-		"Write": func(c *sockets.StreamConn) error { _, err := c.Write([]byte("x")); return err },
-		"SendTo": func(c *sockets.StreamConn) error {
-			_, err := c.SendTo([]byte("x"), nil, 0)
-			return err
-		},
-		"ReceiveFrom": func(c *sockets.StreamConn) error {
-			_, _, err := c.ReceiveFrom(make([]byte, 1), 0)
-			return err
-		},
-		"Copy to":   func(c *sockets.StreamConn) error { _, err := sockets.Copy(c, bytes.NewReader([]byte("x"))); return err },
-		"Copy from": func(c *sockets.StreamConn) error { _, err := sockets.Copy(io.Discard, c); return err },
-	}
 	forEachStream(t, func(t *testing.T, family streamFamily, _ net.Listener) {
 		for name, first := range firsts {
 			for range 20 {
@@ -235,10 +241,7 @@ func TestConnectNoWaitRefused(t *testing.T) {
 				}
 				socktest.Check(t, err)
 				socktest.Check(t, c.SetDeadline(time.Now().Add(time.Minute)))
-				err = first(c.(*sockets.StreamConn))
-				if family.proto == unix.IPPROTO_SCTP && errors.Is(err, syscall.EPIPE) {
-					continue // all that the kernel has left to say, now and then
-				}
+				err = first(c)
 				if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("%s: %v, want ECONNREFUSED or ECONNRESET", name, err)
 				}
@@ -246,6 +249,37 @@ func TestConnectNoWaitRefused(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestConnectNoWaitUnanswered begins to read and to write on connections to which
+// nothing answers: the calls wait, whatever the kernel says meanwhile.
+func TestConnectNoWaitUnanswered(t *testing.T) {
+	socktest.EnterNetNS(t)
+	v0, _ := socktest.VethPair(t)
+	socktest.AddPrefix(t, v0.Name, "192.0.2.1/24")
+	peer := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 4}
+	socktest.AddNeighbor(t, v0, peer.IP, net.HardwareAddr{2, 0, 0, 0, 0, 9})
+	for _, family := range []streamFamily{
+		{name: "tcp", domain: unix.AF_INET, typ: unix.SOCK_STREAM},
+		{name: "sctp", domain: unix.AF_INET, typ: unix.SOCK_STREAM, proto: unix.IPPROTO_SCTP},
+	} {
+		for name, first := range firsts {
+			// Not as a subtest, which would not be in the namespace.
+			s, err := sockets.NewRaw(family.domain, family.typ, family.proto)
+			if err != nil {
+				t.Logf("no %s: %v", family.name, err)
+				break
+			}
+			defer s.Close()
+			c, err := s.ConnectNoWait(peer)
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
+			socktest.Check(t, c.SetDeadline(time.Now().Add(20*time.Millisecond)))
+			if err := first(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s, %s: %v, want %v", family.name, name, err, os.ErrDeadlineExceeded)
+			}
+		}
+	}
 }
 
 // TestConnectAfterRefusal connects a socket again, which vsock does not allow: an
@@ -395,16 +429,5 @@ func TestCipherALG(t *testing.T) {
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(want, plain)
 	if !bytes.Equal(want, got) {
 		t.Errorf("encrypted to %x, want %x", got, want)
-	}
-}
-
-// wantMessage reads exactly what is expected, as one message or from a stream.
-func wantMessage(tb testing.TB, c io.Reader, want string) {
-	tb.Helper()
-	b := make([]byte, len(want)+1)
-	n, err := c.Read(b)
-	socktest.Check(tb, err)
-	if got := string(b[:n]); got != want {
-		tb.Errorf("read %q, want %q", got, want)
 	}
 }

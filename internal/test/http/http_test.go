@@ -392,10 +392,7 @@ func TestTLSReadTimeout(t *testing.T) {
 	cert, pool := socktest.SelfSigned(t, "server.test")
 	for _, network := range httpNetworks {
 		t.Run(network, func(t *testing.T) {
-			dialed, accepted, err := conntest.Connect(t, network)
-			if err != nil {
-				t.Fatal(err)
-			}
+			dialed, accepted := conntest.Dialed(t, network)
 			client := tls.Client(dialed, &tls.Config{RootCAs: pool, ServerName: "server.test"})
 			server := tls.Server(accepted, &tls.Config{Certificates: []tls.Certificate{cert}})
 			defer client.Close()

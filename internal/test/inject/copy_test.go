@@ -5,16 +5,56 @@ package inject
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 
 	"github.com/iolib-go/sockets"
 )
 
+// full returns a connection in which n bytes are ready, and then the end.
+func full(network string, n int) (src net.Conn, data []byte, err error) {
+	in, src, err := pair(network)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer in.Close()
+	data = pattern(n)
+	_, err = in.Write(data)
+	return src, data, err
+}
+
+// copied copies while system calls fail. The error is what is wrong with that of the
+// copy, which is failed.
+func copied(dst io.Writer, src io.Reader) (n int64, failed, err error) {
+	mark(true)
+	n, failed = sockets.Copy(dst, src)
+	mark(false)
+	return n, failed, proper(failed)
+}
+
+// account compares what was moved, and what src has left, with the data. A copy to a
+// file may lose what the file did not take: io.Copy reads it, where splice does not work.
+func account(data, moved []byte, src net.Conn, n int64, failed error, mayLose bool) error {
+	left, err := readRest(src)
+	if err != nil {
+		return err
+	}
+	whole := bytes.Equal(append(bytes.Clone(moved), left...), data)
+	if mayLose && failed != nil {
+		whole = bytes.HasPrefix(data, moved) && bytes.HasSuffix(data, left)
+	}
+	if int64(len(moved)) != n || !whole || failed == nil && len(left) > 0 {
+		return fmt.Errorf("a copy of %d says %d, %v; %d arrive and %d are left", len(data), n, failed, len(moved), len(left))
+	}
+	return nil
+}
+
 // transfer copies from one connection to another. What the copy says that it has moved
 // has arrived, and the rest can be read.
 func transfer(from, to string) error {
-	in, src, err := pair(from)
+	src, data, err := full(from, 50000)
 	if err != nil {
 		return err
 	}
@@ -22,16 +62,9 @@ func transfer(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer closeAll(in, src, dst, out)
-	data := pattern(50000)
-	if _, err := in.Write(data); err != nil {
-		return err
-	}
-	in.Close()
-	mark(true)
-	n, cerr := sockets.Copy(dst, src)
-	mark(false)
-	if err := proper(cerr); err != nil {
+	defer closeAll(src, dst, out)
+	n, failed, err := copied(dst, src)
+	if err != nil {
 		return err
 	}
 	dst.Close()
@@ -39,23 +72,11 @@ func transfer(from, to string) error {
 	if err != nil {
 		return err
 	}
-	rest, err := readRest(src)
-	if err != nil {
-		return err
-	}
-	return account(data, moved, rest, n, cerr)
-}
-
-// account compares what was moved, and what is left, with the data.
-func account(data, moved, rest []byte, n int64, err error) error {
-	if int64(len(moved)) != n || !bytes.Equal(append(bytes.Clone(moved), rest...), data) || err == nil && len(rest) > 0 {
-		return fmt.Errorf("a copy of %d says %d, %v; %d arrive and %d are left", len(data), n, err, len(moved), len(rest))
-	}
-	return nil
+	return account(data, moved, src, n, failed, false)
 }
 
 func toFile(dir string) error {
-	in, src, err := pair("tcp")
+	src, data, err := full("tcp", 50000)
 	if err != nil {
 		return err
 	}
@@ -63,30 +84,38 @@ func toFile(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer closeAll(in, src, f)
-	data := pattern(50000)
-	if _, err := in.Write(data); err != nil {
-		return err
-	}
-	in.Close()
-	mark(true)
-	n, cerr := sockets.Copy(f, src)
-	mark(false)
-	if err := proper(cerr); err != nil {
+	defer closeAll(src, f)
+	n, failed, err := copied(f, src)
+	if err != nil {
 		return err
 	}
 	moved, err := os.ReadFile(f.Name())
 	if err != nil {
 		return err
 	}
-	rest, err := readRest(src)
+	return account(data, moved, src, n, failed, true)
+}
+
+func toPipe(string) error {
+	src, data, err := full("unix", 30000)
 	if err != nil {
 		return err
 	}
-	if cerr != nil && int64(len(moved)) == n && bytes.HasPrefix(data, moved) && bytes.HasSuffix(data, rest) {
-		return nil // io.Copy read what a file did not take, where splice does not work
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
 	}
-	return account(data, moved, rest, n, cerr)
+	defer closeAll(src, r, w)
+	n, failed, err := copied(w, src)
+	if err != nil {
+		return err
+	}
+	w.Close()
+	moved, err := readRest(r)
+	if err != nil {
+		return err
+	}
+	return account(data, moved, src, n, failed, true)
 }
 
 func fromFile(dir string) error {
@@ -104,10 +133,8 @@ func fromFile(dir string) error {
 		return err
 	}
 	defer closeAll(dst, out, f)
-	mark(true)
-	n, cerr := sockets.Copy(dst, f)
-	mark(false)
-	if err := proper(cerr); err != nil {
+	n, failed, err := copied(dst, f)
+	if err != nil {
 		return err
 	}
 	dst.Close()
@@ -115,44 +142,8 @@ func fromFile(dir string) error {
 	if err != nil {
 		return err
 	}
-	if int64(len(moved)) != n || !bytes.HasPrefix(data, moved) || cerr == nil && n < int64(len(data)) {
-		return fmt.Errorf("a copy of %d says %d, %v; %d arrive", len(data), n, cerr, len(moved))
+	if int64(len(moved)) != n || !bytes.HasPrefix(data, moved) || failed == nil && n < int64(len(data)) {
+		return fmt.Errorf("a copy of %d says %d, %v; %d arrive", len(data), n, failed, len(moved))
 	}
 	return nil
-}
-
-func toPipe(string) error {
-	in, src, err := pair("unix")
-	if err != nil {
-		return err
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer closeAll(in, src, r, w)
-	data := pattern(30000)
-	if _, err := in.Write(data); err != nil {
-		return err
-	}
-	in.Close()
-	mark(true)
-	n, cerr := sockets.Copy(w, src)
-	mark(false)
-	if err := proper(cerr); err != nil {
-		return err
-	}
-	w.Close()
-	moved, err := readRest(r)
-	if err != nil {
-		return err
-	}
-	rest, err := readRest(src)
-	if err != nil {
-		return err
-	}
-	if cerr != nil && int64(len(moved)) == n && bytes.HasPrefix(data, moved) && bytes.HasSuffix(data, rest) {
-		return nil
-	}
-	return account(data, moved, rest, n, cerr)
 }

@@ -111,6 +111,36 @@ func TestParityControl(t *testing.T) {
 		e.see("Dial")(e.dialer(d).dial("tcp", "127.0.0.1:9"))
 		e.see("default")(new(net.Dialer).MultipathTCP(), e.listenConfig(net.ListenConfig{}).MultipathTCP())
 	})
+	for _, network := range []string{"tcp4", "unix", "unixpacket", "udp4"} {
+		add("Control connects, "+network, func(e *env) {
+			var to net.Addr
+			var sa syscall.Sockaddr
+			if network == "udp4" {
+				c, err := net.ListenPacket(network, "127.0.0.1:0")
+				e.ok(err)
+				defer c.Close()
+				to = c.LocalAddr()
+				sa = &syscall.SockaddrInet4{Port: to.(*net.UDPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+			} else {
+				address := "127.0.0.1:0"
+				if network != "tcp4" {
+					address = e.path("l")
+				}
+				l, err := net.Listen(network, address)
+				e.ok(err)
+				defer l.Close()
+				to = l.Addr()
+				sa = &syscall.SockaddrUnix{Name: to.String()}
+				if network == "tcp4" {
+					sa = &syscall.SockaddrInet4{Port: to.(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+				}
+			}
+			d := e.dialer(net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+				return c.Control(func(fd uintptr) { e.see("connect")(syscall.Connect(int(fd), sa)) })
+			}})
+			e.see("Dial")(d.dial(network, to.String()))
+		})
+	}
 	runParity(t, rows)
 }
 

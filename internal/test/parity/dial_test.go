@@ -387,12 +387,12 @@ func TestUnixNames(t *testing.T) {
 	for _, network := range []string{"unix", "unixpacket"} {
 		t.Run(network, func(t *testing.T) {
 			path := socktest.ShortDir(t) + "/cut\x00here"
-			var addrErr *net.AddrError
-			if _, err := sockets.Listen(network, path); !errors.As(err, &addrErr) {
-				t.Errorf("Listen on a path with a NUL: %v, want a *net.AddrError", err)
+			var wrong *sockets.ArgumentError
+			if _, err := sockets.Listen(network, path); !errors.As(err, &wrong) {
+				t.Errorf("Listen on a path with a NUL: %v, want an *ArgumentError", err)
 			}
-			if _, err := sockets.Dial(network, path); !errors.As(err, &addrErr) {
-				t.Errorf("Dial to a path with a NUL: %v, want a *net.AddrError", err)
+			if _, err := sockets.Dial(network, path); !errors.As(err, &wrong) {
+				t.Errorf("Dial to a path with a NUL: %v, want an *ArgumentError", err)
 			}
 			name := fmt.Sprintf("@%d with NULs\x00\x00", os.Getpid())
 			l, err := sockets.Listen(network, name)

@@ -34,6 +34,7 @@ func TestParityAdoption(t *testing.T) {
 		{"unix seqpacket", rawSocket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)},
 		{"netlink", rawSocket(unix.AF_NETLINK, unix.SOCK_RAW, 0)},
 		{"packet", rawSocket(unix.AF_PACKET, unix.SOCK_RAW, 0)},
+		{"vsock", rawSocket(unix.AF_VSOCK, unix.SOCK_STREAM, 0)},
 		{"unix pair", socketPair(unix.SOCK_STREAM)},
 		{"unixgram pair", socketPair(unix.SOCK_DGRAM)},
 		{"unixpacket pair", socketPair(unix.SOCK_SEQPACKET)},
@@ -259,7 +260,9 @@ func TestParityFile(t *testing.T) {
 			e.see("Close")(c.Close())
 			_, err = unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
 			e.see("file outlives it")(err)
-			g, err := k.make(&env{TB: e.TB, impl: e.impl}).(interface {
+			again := &env{TB: e.TB, impl: e.impl} // with paths of its own
+			defer again.cleanup()
+			g, err := k.make(again).(interface {
 				File() (*os.File, error)
 			}).File()
 			e.ok(err)

@@ -144,39 +144,36 @@ func as[I, T any](p *T, err error) (I, error) {
 	return any(p).(I), err
 }
 
+// dialAs, dialContextAs and listenAs return f with an I for its result.
+func dialAs[I, T, A any](f func(string, A, A) (*T, error)) func(network string, laddr, raddr A) (I, error) {
+	return func(network string, laddr, raddr A) (I, error) { return as[I](f(network, laddr, raddr)) }
+}
+
+func dialContextAs[I, T, A any](f func(context.Context, string, A, A) (*T, error)) func(ctx context.Context, network string, laddr, raddr A) (I, error) {
+	return func(ctx context.Context, network string, laddr, raddr A) (I, error) {
+		return as[I](f(ctx, network, laddr, raddr))
+	}
+}
+
+func listenAs[I, T, A any](f func(string, A) (*T, error)) func(network string, laddr A) (I, error) {
+	return func(network string, laddr A) (I, error) { return as[I](f(network, laddr)) }
+}
+
 var netImpl = &impl{
-	name:        "net",
-	dial:        net.Dial,
-	dialTimeout: net.DialTimeout,
-	dialTCP: func(network string, laddr, raddr *net.TCPAddr) (tcpConn, error) {
-		return as[tcpConn](net.DialTCP(network, laddr, raddr))
-	},
-	dialUDP: func(network string, laddr, raddr *net.UDPAddr) (udpConn, error) {
-		return as[udpConn](net.DialUDP(network, laddr, raddr))
-	},
-	dialIP: func(network string, laddr, raddr *net.IPAddr) (ipConn, error) {
-		return as[ipConn](net.DialIP(network, laddr, raddr))
-	},
-	dialUnix: func(network string, laddr, raddr *net.UnixAddr) (unixConn, error) {
-		return as[unixConn](net.DialUnix(network, laddr, raddr))
-	},
-	listen:       net.Listen,
-	listenPacket: net.ListenPacket,
-	listenTCP: func(network string, laddr *net.TCPAddr) (anyListener, error) {
-		return as[anyListener](net.ListenTCP(network, laddr))
-	},
-	listenUDP: func(network string, laddr *net.UDPAddr) (udpConn, error) {
-		return as[udpConn](net.ListenUDP(network, laddr))
-	},
-	listenIP: func(network string, laddr *net.IPAddr) (ipConn, error) {
-		return as[ipConn](net.ListenIP(network, laddr))
-	},
-	listenUnix: func(network string, laddr *net.UnixAddr) (unixListener, error) {
-		return as[unixListener](net.ListenUnix(network, laddr))
-	},
-	listenUnixgram: func(network string, laddr *net.UnixAddr) (unixConn, error) {
-		return as[unixConn](net.ListenUnixgram(network, laddr))
-	},
+	name:           "net",
+	dial:           net.Dial,
+	dialTimeout:    net.DialTimeout,
+	dialTCP:        dialAs[tcpConn](net.DialTCP),
+	dialUDP:        dialAs[udpConn](net.DialUDP),
+	dialIP:         dialAs[ipConn](net.DialIP),
+	dialUnix:       dialAs[unixConn](net.DialUnix),
+	listen:         net.Listen,
+	listenPacket:   net.ListenPacket,
+	listenTCP:      listenAs[anyListener](net.ListenTCP),
+	listenUDP:      listenAs[udpConn](net.ListenUDP),
+	listenIP:       listenAs[ipConn](net.ListenIP),
+	listenUnix:     listenAs[unixListener](net.ListenUnix),
+	listenUnixgram: listenAs[unixConn](net.ListenUnixgram),
 	listenMulticastUDP: func(network string, ifi *net.Interface, gaddr *net.UDPAddr) (udpConn, error) {
 		return as[udpConn](net.ListenMulticastUDP(network, ifi, gaddr))
 	},
@@ -193,18 +190,10 @@ var netImpl = &impl{
 		return dialer{
 			dial:        d.Dial,
 			dialContext: d.DialContext,
-			dialTCP: func(ctx context.Context, network string, laddr, raddr netip.AddrPort) (tcpConn, error) {
-				return as[tcpConn](d.DialTCP(ctx, network, laddr, raddr))
-			},
-			dialUDP: func(ctx context.Context, network string, laddr, raddr netip.AddrPort) (udpConn, error) {
-				return as[udpConn](d.DialUDP(ctx, network, laddr, raddr))
-			},
-			dialIP: func(ctx context.Context, network string, laddr, raddr netip.Addr) (ipConn, error) {
-				return as[ipConn](d.DialIP(ctx, network, laddr, raddr))
-			},
-			dialUnix: func(ctx context.Context, network string, laddr, raddr *net.UnixAddr) (unixConn, error) {
-				return as[unixConn](d.DialUnix(ctx, network, laddr, raddr))
-			},
+			dialTCP:     dialContextAs[tcpConn](d.DialTCP),
+			dialUDP:     dialContextAs[udpConn](d.DialUDP),
+			dialIP:      dialContextAs[ipConn](d.DialIP),
+			dialUnix:    dialContextAs[unixConn](d.DialUnix),
 		}
 	},
 	listenConfig: func(lc net.ListenConfig) listenConfig { return &lc },
@@ -219,38 +208,20 @@ var netImpl = &impl{
 }
 
 var sockImpl = &impl{
-	name:        "sockets",
-	dial:        sockets.Dial,
-	dialTimeout: sockets.DialTimeout,
-	dialTCP: func(network string, laddr, raddr *net.TCPAddr) (tcpConn, error) {
-		return as[tcpConn](sockets.DialTCP(network, laddr, raddr))
-	},
-	dialUDP: func(network string, laddr, raddr *net.UDPAddr) (udpConn, error) {
-		return as[udpConn](sockets.DialUDP(network, laddr, raddr))
-	},
-	dialIP: func(network string, laddr, raddr *net.IPAddr) (ipConn, error) {
-		return as[ipConn](sockets.DialIP(network, laddr, raddr))
-	},
-	dialUnix: func(network string, laddr, raddr *net.UnixAddr) (unixConn, error) {
-		return as[unixConn](sockets.DialUnix(network, laddr, raddr))
-	},
-	listen:       sockets.Listen,
-	listenPacket: sockets.ListenPacket,
-	listenTCP: func(network string, laddr *net.TCPAddr) (anyListener, error) {
-		return as[anyListener](sockets.ListenTCP(network, laddr))
-	},
-	listenUDP: func(network string, laddr *net.UDPAddr) (udpConn, error) {
-		return as[udpConn](sockets.ListenUDP(network, laddr))
-	},
-	listenIP: func(network string, laddr *net.IPAddr) (ipConn, error) {
-		return as[ipConn](sockets.ListenIP(network, laddr))
-	},
-	listenUnix: func(network string, laddr *net.UnixAddr) (unixListener, error) {
-		return as[unixListener](sockets.ListenUnix(network, laddr))
-	},
-	listenUnixgram: func(network string, laddr *net.UnixAddr) (unixConn, error) {
-		return as[unixConn](sockets.ListenUnixgram(network, laddr))
-	},
+	name:           "sockets",
+	dial:           sockets.Dial,
+	dialTimeout:    sockets.DialTimeout,
+	dialTCP:        dialAs[tcpConn](sockets.DialTCP),
+	dialUDP:        dialAs[udpConn](sockets.DialUDP),
+	dialIP:         dialAs[ipConn](sockets.DialIP),
+	dialUnix:       dialAs[unixConn](sockets.DialUnix),
+	listen:         sockets.Listen,
+	listenPacket:   sockets.ListenPacket,
+	listenTCP:      listenAs[anyListener](sockets.ListenTCP),
+	listenUDP:      listenAs[udpConn](sockets.ListenUDP),
+	listenIP:       listenAs[ipConn](sockets.ListenIP),
+	listenUnix:     listenAs[unixListener](sockets.ListenUnix),
+	listenUnixgram: listenAs[unixConn](sockets.ListenUnixgram),
 	listenMulticastUDP: func(network string, ifi *net.Interface, gaddr *net.UDPAddr) (udpConn, error) {
 		return as[udpConn](sockets.ListenMulticastUDP(network, ifi, gaddr))
 	},
@@ -272,18 +243,10 @@ var sockImpl = &impl{
 		return dialer{
 			dial:        d.Dial,
 			dialContext: d.DialContext,
-			dialTCP: func(ctx context.Context, network string, laddr, raddr netip.AddrPort) (tcpConn, error) {
-				return as[tcpConn](d.DialTCP(ctx, network, laddr, raddr))
-			},
-			dialUDP: func(ctx context.Context, network string, laddr, raddr netip.AddrPort) (udpConn, error) {
-				return as[udpConn](d.DialUDP(ctx, network, laddr, raddr))
-			},
-			dialIP: func(ctx context.Context, network string, laddr, raddr netip.Addr) (ipConn, error) {
-				return as[ipConn](d.DialIP(ctx, network, laddr, raddr))
-			},
-			dialUnix: func(ctx context.Context, network string, laddr, raddr *net.UnixAddr) (unixConn, error) {
-				return as[unixConn](d.DialUnix(ctx, network, laddr, raddr))
-			},
+			dialTCP:     dialContextAs[tcpConn](d.DialTCP),
+			dialUDP:     dialContextAs[udpConn](d.DialUDP),
+			dialIP:      dialContextAs[ipConn](d.DialIP),
+			dialUnix:    dialContextAs[unixConn](d.DialUnix),
 		}
 	},
 	listenConfig: func(nlc net.ListenConfig) listenConfig {

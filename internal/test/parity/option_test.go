@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iolib-go/sockets/internal/socktest"
 	"golang.org/x/sys/unix"
 )
 
@@ -304,10 +305,7 @@ func TestParityOptions(t *testing.T) {
 }
 
 func TestParityMulticast(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := socktest.LoopbackInterface(t)
 	group := net.IPv4(224, 0, 0, 254)
 	runParity(t, []parityRow{
 		{"udp4 twice", func(e *env) {

@@ -18,16 +18,20 @@ import (
 // TestNumbers compares what the pages say in numbers with the results that are
 // committed. In their source a comment before each number says where it comes from:
 //
-//	<!--ratios REGEXP | IMPLEMENTATION-->    times as good as the best other one, in contests
+//	<!--ratios CONTESTS | IMPLEMENTATIONS--> times as good as the best other one; regular expressions
 //	<!--lost PROGRAM-->                      requests lost, of how many
 //	<!--upgrades PROGRAM-->                  while it was replaced so often
 //
-// and <!--table NAME-->, up to an empty line, is made from them.
+// and <!--table NAME-->, up to an empty line, is made from them. A line that begins with a
+// comment is HTML for Markdown and ends the paragraph, so the others are inside of lines.
 func TestNumbers(t *testing.T) {
 	needCheckout(t)
 	bench, upgrades := readBench(t), readUpgrades(t)
 	numbers := 0
 	for _, p := range pages(t) {
+		if m := regexp.MustCompile(`(?m)^<!--(ratios|lost|upgrades) .*`).FindString(p.text); m != "" {
+			t.Errorf("%s: a line begins with a comment: %s", p.name, m)
+		}
 		want := replaceNumbers(t, p, bench, upgrades, &numbers)
 		if want == p.text {
 			continue
@@ -81,10 +85,10 @@ func replaceNumbers(t *testing.T, p page, bench []result, upgrades map[string][]
 		case m[4] == "upgrades":
 			return "<!--table upgrades-->\n" + upgradeTable(upgrades) + "\n"
 		case kind == "ratios":
-			re := regexp.MustCompile(what)
+			re, impls := regexp.MustCompile(what), regexp.MustCompile("^(?:"+impl+")$")
 			var ratios []float64
 			for _, r := range bench {
-				if best, ok := bestOther(bench, r); ok && re.MatchString(r.Contest) && r.Impl == impl {
+				if best, ok := bestOther(bench, r); ok && re.MatchString(r.Contest) && impls.MatchString(r.Impl) {
 					ratios = append(ratios, r.Ratio/best.Ratio)
 				}
 			}

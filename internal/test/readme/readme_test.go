@@ -131,6 +131,15 @@ func TestMap(t *testing.T) {
 			t.Errorf("the map lacks %s", want)
 		}
 	}
+	suites, err := os.ReadDir(root + "internal/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, suite := range suites {
+		if !slices.Contains(strings.FieldsFunc(m, func(r rune) bool { return strings.ContainsRune(" ;:\n", r) }), suite.Name()) {
+			t.Errorf("the map lacks internal/test/%s", suite.Name())
+		}
+	}
 }
 
 // pathLike matches what code in the text says of files of this module.

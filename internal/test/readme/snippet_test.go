@@ -1,6 +1,7 @@
 package readme
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -9,15 +10,24 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
-// TestPrograms runs every Go program of the pages as a reader would.
+// TestPrograms does what the text says with each Go program of the pages, which are web
+// servers: it starts it twice on one port. Each of the two serves when it is alone.
 func TestPrograms(t *testing.T) {
+	const address = "127.0.0.1:8080"
 	programs := 0
 	for _, p := range pages(t) {
 		for _, block := range p.blocks(t, "go") {
@@ -25,22 +35,78 @@ func TestPrograms(t *testing.T) {
 				continue
 			}
 			programs++
+			port := reservePort(t)
 			file := filepath.Join(t.TempDir(), "main.go")
-			if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(strings.Replace(block, address, port, 1)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out, err := exec.Command("go", "run", file).CombinedOutput()
-			if err != nil {
+			exe := filepath.Join(t.TempDir(), "program")
+			if out, err := exec.Command("go", "build", "-o", exe, file).CombinedOutput(); err != nil {
 				t.Fatalf("%s: %v\n%s\n%s", p.name, err, out, block)
 			}
-			if !strings.Contains(string(out), "200 OK") {
-				t.Errorf("%s: output %q, want 200 OK in it", p.name, out)
-			}
+			stop := startServer(t, exe, port)
+			checkServes(t, port)
+			startServer(t, exe, port)
+			stop()
+			checkServes(t, port)
 		}
 	}
 	if programs == 0 {
 		t.Fatal("no programs")
 	}
+}
+
+func checkServes(t *testing.T, address string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	resp, err := client.Get("http://" + address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("it answers %s", resp.Status)
+	}
+}
+
+// reservePort returns an address whose port only sockets with SO_REUSEPORT get.
+func reservePort(t *testing.T) string {
+	t.Helper()
+	s, err := sockets.New("tcp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := sockopt.ReusePort.Set(s, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	return s.LocalAddr().String()
+}
+
+// startServer starts a program that says "listening on" its address.
+func startServer(t *testing.T, exe, address string) (stop func()) {
+	t.Helper()
+	cmd := exec.Command(exe)
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	t.Cleanup(stop)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if !strings.HasSuffix(line, "listening on "+address+"\n") {
+		t.Fatalf("it prints %q, %v", line, err)
+	}
+	return stop
 }
 
 // scope is what fragments are in: the packages that they may import, and the names

@@ -5,7 +5,6 @@ package sandbox
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -16,9 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 
@@ -26,36 +23,57 @@ import (
 	"github.com/iolib-go/sockets/internal/socktest"
 )
 
-// A refusal is a system call that a sandbox does not let through, see seccomp(2).
+// A refusal is a system call that a sandbox does not let through.
 type refusal struct {
 	name string
 	call uint32
-	args map[uint32]uint32 // index and value; other calls are let through
+	args map[uint32]uint32 // as those of socktest.Refusal
 	op   string            // of refusedOps, which is to work all the same
+	of   string            // what the sources call it, see TestEveryCall
 }
 
 var refusals = []refusal{
-	{"splice", unix.SYS_SPLICE, nil, "copy"},
-	{"sendfile", unix.SYS_SENDFILE, nil, "copy"},
-	{"pipe2", unix.SYS_PIPE2, nil, "copy"},
-	{"F_SETPIPE_SZ", unix.SYS_FCNTL, map[uint32]uint32{1: unix.F_SETPIPE_SZ}, "copy"},
-	{"sendmmsg", unix.SYS_SENDMMSG, nil, "batch"},
-	{"recvmmsg", unix.SYS_RECVMMSG, nil, "batch"},
-	{"sendmmsg", unix.SYS_SENDMMSG, nil, "offload"},
-	{"recvmmsg", unix.SYS_RECVMMSG, nil, "offload"},
-	{"UDP_GRO", unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.SOL_UDP, 2: unix.UDP_GRO}, "offload"},
-	{"reading UDP_GRO", unix.SYS_GETSOCKOPT, map[uint32]uint32{1: unix.SOL_UDP, 2: unix.UDP_GRO}, "offload"},
-	{"SO_DOMAIN", unix.SYS_GETSOCKOPT, map[uint32]uint32{1: unix.SOL_SOCKET, 2: unix.SO_DOMAIN}, "adopt"},
-	{"SO_PROTOCOL", unix.SYS_GETSOCKOPT, map[uint32]uint32{1: unix.SOL_SOCKET, 2: unix.SO_PROTOCOL}, "adopt"},
-	{"SO_ACCEPTCONN", unix.SYS_GETSOCKOPT, map[uint32]uint32{1: unix.SOL_SOCKET, 2: unix.SO_ACCEPTCONN}, "adopt"},
-	{"TCP_NODELAY", unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.SOL_TCP, 2: unix.TCP_NODELAY}, "dial"},
-	{"SO_KEEPALIVE", unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.SOL_SOCKET, 2: unix.SO_KEEPALIVE}, "dial"},
-	{"TCP_KEEPIDLE", unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.SOL_TCP, 2: unix.TCP_KEEPIDLE}, "dial"},
-	{"reading TCP_NODELAY", unix.SYS_GETSOCKOPT, map[uint32]uint32{1: unix.SOL_TCP, 2: unix.TCP_NODELAY}, "dial"},
-	{"IPV6_V6ONLY", unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.SOL_IPV6, 2: unix.IPV6_V6ONLY}, "dial"},
-	{"listen", unix.SYS_LISTEN, nil, "path"},
-	{"MPTCP", unix.SYS_SOCKET, map[uint32]uint32{2: unix.IPPROTO_MPTCP}, "dial"},
+	{"splice", unix.SYS_SPLICE, nil, "copy", "SYS_SPLICE"},
+	{"sendfile", unix.SYS_SENDFILE, nil, "copy", "SYS_SENDFILE"},
+	{"pipe2", unix.SYS_PIPE2, nil, "copy", "Pipe2"},
+	{"F_SETPIPE_SZ", unix.SYS_FCNTL, arg(1, unix.F_SETPIPE_SZ), "copy", "F_SETPIPE_SZ"},
+	{"recvfrom", unix.SYS_RECVFROM, nil, "copy", ""},
+	{"sendto", unix.SYS_SENDTO, nil, "copy", ""},
+	{"recvfrom", unix.SYS_RECVFROM, nil, "stream", "SYS_RECVFROM"},
+	{"sendto", unix.SYS_SENDTO, nil, "stream", "SYS_SENDTO"},
+	{"recvmsg", unix.SYS_RECVMSG, nil, "stream", ""},
+	{"sendmsg", unix.SYS_SENDMSG, nil, "stream", ""},
+	{"sendmmsg", unix.SYS_SENDMMSG, nil, "batch", "SYS_SENDMMSG"},
+	{"recvmmsg", unix.SYS_RECVMMSG, nil, "batch", "SYS_RECVMMSG"},
+	{"sendmmsg", unix.SYS_SENDMMSG, nil, "offload", ""},
+	{"recvmmsg", unix.SYS_RECVMMSG, nil, "offload", ""},
+	{"UDP_GRO", unix.SYS_SETSOCKOPT, option(unix.SOL_UDP, unix.UDP_GRO), "offload", "UDP_GRO"},
+	{"reading UDP_GRO", unix.SYS_GETSOCKOPT, option(unix.SOL_UDP, unix.UDP_GRO), "offload", ""},
+	{"SO_DOMAIN", unix.SYS_GETSOCKOPT, option(unix.SOL_SOCKET, unix.SO_DOMAIN), "adopt", "SO_DOMAIN"},
+	{"SO_PROTOCOL", unix.SYS_GETSOCKOPT, option(unix.SOL_SOCKET, unix.SO_PROTOCOL), "adopt", "SO_PROTOCOL"},
+	{"SO_PROTOCOL", unix.SYS_GETSOCKOPT, option(unix.SOL_SOCKET, unix.SO_PROTOCOL), "dial", ""},
+	{"SO_ACCEPTCONN", unix.SYS_GETSOCKOPT, option(unix.SOL_SOCKET, unix.SO_ACCEPTCONN), "adopt", "SO_ACCEPTCONN"},
+	{"F_DUPFD_CLOEXEC", unix.SYS_FCNTL, arg(1, unix.F_DUPFD_CLOEXEC), "file", "F_DUPFD_CLOEXEC"},
+	{"TCP_NODELAY", unix.SYS_SETSOCKOPT, option(unix.SOL_TCP, unix.TCP_NODELAY), "dial", "TCP_NODELAY"},
+	{"SO_KEEPALIVE", unix.SYS_SETSOCKOPT, option(unix.SOL_SOCKET, unix.SO_KEEPALIVE), "dial", "SO_KEEPALIVE"},
+	{"TCP_KEEPIDLE", unix.SYS_SETSOCKOPT, option(unix.SOL_TCP, unix.TCP_KEEPIDLE), "dial", "TCP_KEEPIDLE"},
+	{"reading TCP_NODELAY", unix.SYS_GETSOCKOPT, option(unix.SOL_TCP, unix.TCP_NODELAY), "dial", ""},
+	{"IPV6_V6ONLY", unix.SYS_SETSOCKOPT, option(unix.SOL_IPV6, unix.IPV6_V6ONLY), "dial", "IPV6_V6ONLY"},
+	{"MPTCP", unix.SYS_SOCKET, arg(2, unix.IPPROTO_MPTCP), "dial", ""},
+	{"MPTCP_INFO", unix.SYS_GETSOCKOPT, arg(1, unix.SOL_MPTCP), "dial", ""},
+	{"getsockname", unix.SYS_GETSOCKNAME, nil, "nameless", "SYS_GETSOCKNAME"},
+	{"getpeername", unix.SYS_GETPEERNAME, nil, "nameless", "SYS_GETPEERNAME"},
+	{"accept4", unix.SYS_ACCEPT4, nil, "accept", "SYS_ACCEPT4"},
+	{"SO_BINDTOIFINDEX", unix.SYS_GETSOCKOPT, option(unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX), "disconnect", "SO_BINDTOIFINDEX"},
+	{"listen", unix.SYS_LISTEN, nil, "path", ""},
+	{"fchmodat2", unix.SYS_FCHMODAT2, nil, "mode", "Fchmodat"},
+	{"pidfd_open", unix.SYS_PIDFD_OPEN, nil, "inherit", "PidfdOpen"},
+	{"SIOCINQ", unix.SYS_IOCTL, arg(1, unix.SIOCINQ), "descriptors", "SIOCINQ"},
 }
+
+func arg(index, value uint32) map[uint32]uint32 { return map[uint32]uint32{index: value} }
+
+func option(level, name uint32) map[uint32]uint32 { return map[uint32]uint32{1: level, 2: name} }
 
 var refusedWith = []syscall.Errno{syscall.ENOSYS, syscall.EPERM, syscall.EINVAL, syscall.EOPNOTSUPP}
 
@@ -69,6 +87,12 @@ func TestRefused(t *testing.T) {
 					t.Skip("package syscall listens through socketcall(2)")
 				}
 				cmd := socktest.ChildCommand(t, "refused", r.op, r.name, unix.ErrnoName(errno))
+				if r.op == "inherit" {
+					f, err := os.Open(os.DevNull)
+					socktest.Check(t, err)
+					defer f.Close()
+					cmd.ExtraFiles = []*os.File{f}
+				}
 				out, err := cmd.CombinedOutput()
 				if bytes.HasPrefix(out, []byte("skip: ")) {
 					t.Skip(string(out))
@@ -87,7 +111,7 @@ func init() {
 		for _, r := range refusals {
 			for _, errno := range refusedWith {
 				if r.op == op && r.name == name && unix.ErrnoName(errno) == errnoName {
-					if err := refuse(r, errno); err != nil {
+					if err := (socktest.Refusal{Call: r.call, Args: r.args, Errno: errno}).OnProcess(); err != nil {
 						fmt.Println("skip: no seccomp:", err)
 						return nil
 					}
@@ -99,54 +123,21 @@ func init() {
 	}
 }
 
-// refuse has the kernel answer errno to a system call of this process.
-func refuse(r refusal, errno syscall.Errno) error {
-	low := uint32(0) // of the two halves of an argument
-	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
-		low = 4
-	}
-	allow := bpf.RetConstant{Val: 0x7fff0000} // SECCOMP_RET_ALLOW
-	program := []bpf.Instruction{
-		bpf.LoadAbsolute{Off: 0, Size: 4}, // nr in struct seccomp_data
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: r.call, SkipTrue: 1},
-		allow,
-	}
-	for i, v := range r.args {
-		program = append(program,
-			bpf.LoadAbsolute{Off: 16 + 8*i + low, Size: 4},
-			bpf.JumpIf{Cond: bpf.JumpEqual, Val: v, SkipTrue: 1},
-			allow)
-	}
-	program = append(program, bpf.RetConstant{Val: 0x00050000 | uint32(errno)}) // SECCOMP_RET_ERRNO
-	raw, err := bpf.Assemble(program)
-	if err != nil {
-		return err
-	}
-	filter := make([]unix.SockFilter, len(raw))
-	for i, p := range raw {
-		filter[i] = unix.SockFilter{Code: p.Op, Jt: p.Jt, Jf: p.Jf, K: p.K}
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	fprog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	const setModeFilter, allThreads = 1, 1
-	_, _, e := syscall.Syscall(unix.SYS_SECCOMP, setModeFilter, allThreads, uintptr(unsafe.Pointer(&fprog)))
-	if e != 0 {
-		return e
-	}
-	return nil
-}
-
 var refusedOps = map[string]func() error{
-	"copy":    refusedCopy,
-	"batch":   func() error { return refusedMessages(false) },
-	"offload": func() error { return refusedMessages(true) },
-	"adopt":   refusedAdopt,
-	"dial":    refusedDial,
-	"path":    refusedPath,
+	"copy":        refusedCopy,
+	"stream":      refusedStream,
+	"batch":       func() error { return refusedMessages(false) },
+	"offload":     func() error { return refusedMessages(true) },
+	"adopt":       refusedAdopt,
+	"file":        refusedFile,
+	"dial":        refusedDial,
+	"nameless":    refusedNames,
+	"accept":      refusedAccept,
+	"disconnect":  refusedDisconnect,
+	"path":        refusedPath,
+	"mode":        refusedMode,
+	"inherit":     refusedInherit,
+	"descriptors": refusedDescriptors,
 }
 
 // refusedPair is a connection over loopback.
@@ -275,104 +266,6 @@ func refusedMessages(offload bool) error {
 			}
 		}
 		w.Close()
-	}
-	return nil
-}
-
-func refusedAdopt() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		return err
-	}
-	lf, err := l.(*net.TCPListener).File()
-	if err != nil {
-		return err
-	}
-	cf, err := c.(*net.TCPConn).File()
-	if err != nil {
-		return err
-	}
-	if _, err := net.FileListener(lf); err != nil {
-		return fmt.Errorf("package net refuses as well: %w", err)
-	}
-	ours, err := sockets.FileListener(lf)
-	if err != nil {
-		return err
-	}
-	conn, err := sockets.FileConn(cf)
-	if err != nil {
-		return err
-	}
-	if _, ok := conn.(*sockets.TCPConn); !ok {
-		return fmt.Errorf("adopted a %T", conn)
-	}
-	a, err := ours.Accept()
-	if err != nil {
-		return err
-	}
-	if _, err := conn.Write([]byte("x")); err != nil {
-		return err
-	}
-	_, err = io.ReadFull(a, make([]byte, 1))
-	return err
-}
-
-func refusedDial() error {
-	for _, address := range []string{"127.0.0.1:0", ":0"} {
-		l, err := sockets.Listen("tcp", address)
-		if err != nil {
-			return err
-		}
-		c, err := sockets.Dial("tcp", l.Addr().String())
-		if err != nil {
-			return err
-		}
-		a, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		if _, err := c.Write([]byte("x")); err != nil {
-			return err
-		}
-		if _, err := io.ReadFull(a, make([]byte, 1)); err != nil {
-			return err
-		}
-		if _, err := a.(*sockets.TCPConn).MultipathTCP(); err != nil {
-			return err
-		}
-	}
-	d := sockets.Dialer{}
-	d.SetMultipathTCP(true)
-	lc := sockets.ListenConfig{}
-	lc.SetMultipathTCP(true)
-	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	_, err = d.Dial("tcp", l.Addr().String())
-	return err
-}
-
-// refusedPath cannot listen, and leaves nothing where it would have.
-func refusedPath() error {
-	dir, err := os.MkdirTemp("", "s")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "l")
-	for _, network := range []string{"unix", "unixpacket"} {
-		if l, err := sockets.Listen(network, path); err == nil {
-			l.Close()
-			return fmt.Errorf("%s: it listens", network)
-		}
-		if _, err := os.Lstat(path); !os.IsNotExist(err) {
-			return fmt.Errorf("%s: the path is left: %v", network, err)
-		}
 	}
 	return nil
 }

@@ -199,10 +199,10 @@ func defectUnixNames(t *testing.T) {
 	if s.LocalAddr() != nil {
 		t.Errorf("a new socket has the name %v", s.LocalAddr())
 	}
-	var wrong *net.AddrError
+	var wrong *sockets.ArgumentError
 	for _, name := range []string{path + "\x00", "a\x00b"} {
 		if err := s.Bind(&net.UnixAddr{Name: name}); !errors.As(err, &wrong) {
-			t.Errorf("path %q: %v, want *net.AddrError", name, err)
+			t.Errorf("path %q: %v, want *ArgumentError", name, err)
 		}
 	}
 	socktest.WantError(t, s.Bind(&net.UnixAddr{Name: strings.Repeat("é", 54)}), "bind", syscall.EINVAL)

@@ -35,6 +35,7 @@ func seedAddressFamily(t *testing.T) {
 			t.Errorf("family of %s is %d, want %d", tt.network, got, tt.family)
 		}
 	}
+	socktest.NeedNetlink(t)
 	s, err := sockets.NewRaw(syscall.AF_NETLINK, syscall.SOCK_RAW, 0)
 	socktest.Check(t, err)
 	socktest.CloseLater(t, s)

@@ -36,7 +36,7 @@ func copyFrom(w *world, c *conn, s step) {
 	switch s[2] >> 2 % 4 {
 	case 1:
 		var err error
-		if f, err = os.CreateTemp(w.dir, "f"); err != nil {
+		if f, err = os.Create(w.path()); err != nil {
 			panic(err)
 		}
 		defer f.Close()
@@ -57,8 +57,14 @@ func copyFrom(w *world, c *conn, s step) {
 		c.net().SetReadDeadline(time.Now().Add(2 * short))
 		defer c.net().SetReadDeadline(time.Time{})
 	}
-	n, err := io.Copy(dst, src)
-	w.record("%d %s %s", n, copyError(c, f, err), sum(out.Bytes()))
+	n, err, whole := int64(0), error(nil), f == nil
+	if t, ok := src.(io.WriterTo); ok {
+		n, err = t.WriteTo(dst)
+		whole = true
+	} else {
+		n, err = io.Copy(dst, src)
+	}
+	w.record("%d %s %s", n, copyError(err, whole), sum(out.Bytes()))
 	if f != nil {
 		b, _ := os.ReadFile(f.Name())
 		w.record("%s", sum(b))
@@ -69,11 +75,11 @@ func copyFrom(w *world, c *conn, s step) {
 	}
 }
 
-// copyError describes the error of a copy. Between a unix socket and a file package os
-// does the work, which knows the sockets of package net alone, and package net does not
-// splice from pipes: the two agree on the cause.
-func copyError(c *conn, f *os.File, err error) string {
-	if f != nil {
+// copyError describes the error of a copy, or what caused it. When io.Copy finds no
+// method of the connection, it calls one of the file: package os then does the work with
+// sockets of package net, which it knows, and the two agree on the cause.
+func copyError(err error, whole bool) string {
+	if !whole {
 		for errors.Unwrap(err) != nil {
 			err = errors.Unwrap(err)
 		}
@@ -86,7 +92,7 @@ func copyTo(w *world, c *conn, s step) {
 	var src io.Reader = struct{ io.Reader }{bytes.NewReader(b)}
 	switch s[2] >> 2 % 4 {
 	case 1:
-		f, err := os.CreateTemp(w.dir, "f")
+		f, err := os.Create(w.path())
 		if err != nil {
 			panic(err)
 		}
@@ -111,8 +117,14 @@ func copyTo(w *world, c *conn, s step) {
 		src = &io.LimitedReader{R: src, N: int64(s[2] >> 4)}
 	}
 	c.writing(func() {
-		n, err := io.Copy(c.net(), src)
-		w.record("%d %s", n, copyError(c, file, err))
+		n, err, whole := int64(0), error(nil), file == nil
+		if f, ok := c.any.(io.ReaderFrom); ok {
+			n, err = f.ReadFrom(src)
+			whole = true
+		} else {
+			n, err = io.Copy(c.net(), src)
+		}
+		w.record("%d %s", n, copyError(err, whole))
 		left, err := io.ReadAll(src)
 		if n > 0 || err != nil || len(b) == 0 { // of a failure net may have read before, or not
 			w.record("left %d %v", len(left), err)

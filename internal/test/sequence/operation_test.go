@@ -549,8 +549,8 @@ func buffers(w *world, c *conn, s step) {
 	}
 	b := payload(s)
 	bufs := net.Buffers{b[:len(b)/3], nil, b[len(b)/3:]}
-	if strings.HasPrefix(c.network, "udp") || c.network == "unixgram" || c.network == "unixpacket" {
-		return // package net joins the buffers, by writev; a type that is not its own gets them one by one
+	if strings.HasPrefix(c.network, "udp") {
+		return // package net makes one datagram of its own, by writev; others get the buffers one by one
 	}
 	c.writing(func() {
 		var n int64

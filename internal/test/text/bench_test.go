@@ -50,7 +50,7 @@ func BenchmarkTextConnRead(b *testing.B) {
 			{"textconn", func(c net.Conn) io.Reader { return sockets.NewTextConn(c, f) }},
 		} {
 			b.Run("enc="+bt.format+"/text="+bt.name+"/impl="+impl.name, func(b *testing.B) {
-				near, far := conntest.TCPEnds(b)
+				near, far := conntest.StreamPair(b, "net", "tcp")
 				go func() {
 					for {
 						if _, err := far.Write(wire); err != nil {
@@ -95,7 +95,7 @@ func BenchmarkTextConnWrite(b *testing.B) {
 			{"textconn", func(c net.Conn) io.Writer { return sockets.NewTextConn(c, f) }},
 		} {
 			b.Run("enc="+bt.format+"/text="+bt.name+"/impl="+impl.name, func(b *testing.B) {
-				near, far := conntest.TCPEnds(b)
+				near, far := conntest.StreamPair(b, "net", "tcp")
 				go io.Copy(discard{}, far)
 				w := impl.wrap(near)
 				b.SetBytes(int64(len(text)))

@@ -235,3 +235,25 @@ func TestBytesBetweenEndTheMemoryOfAWrittenCR(t *testing.T) {
 		wantWire(t, s, want)
 	}
 }
+
+// TestSkipBehindCR goes past bytes behind a "\r", in the same format: a "\n" behind them
+// is a line end of its own.
+func TestSkipBehindCR(t *testing.T) {
+	skips := map[string]func(c *sockets.TextConn) (int, error){
+		"Skip": func(c *sockets.TextConn) (int, error) { return c.Skip(1) },
+		"Raw":  func(c *sockets.TextConn) (int, error) { return c.Raw().Read(make([]byte, 1)) },
+	}
+	for how, skip := range skips {
+		for _, pieces := range [][]string{{"a\r", "X\nb"}, {"a\rX\nb"}, {"a\r", "X", "\nb"}} {
+			c := sockets.NewTextConn(&scriptConn{reads: data(pieces...)}, sockets.ExternalFormat{Encoding: conntest.MustEncoding("shift_jis"), Newline: sockets.NewlineAny})
+			line, err := c.ReadString('\n')
+			if line != "a\n" || err != nil {
+				t.Fatalf("%s, %q: ReadString is %q, %v", how, pieces, line, err)
+			}
+			if n, err := skip(c); n != 1 || err != nil {
+				t.Fatalf("%s, %q: %d, %v", how, pieces, n, err)
+			}
+			wantRead(t, c, "\nb")
+		}
+	}
+}

@@ -22,12 +22,7 @@ func udpPort(c net.PacketConn) int { return c.LocalAddr().(*net.UDPAddr).Port }
 
 // x/net finds the descriptor through the methods of the connection.
 func TestXNetConnOptions(t *testing.T) {
-	dialed, accepted, err := conntest.Connect(t, "tcp4")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dialed.Close()
-	defer accepted.Close()
+	dialed, _ := conntest.Dialed(t, "tcp4")
 	c4 := ipv4.NewConn(dialed)
 	if err := c4.SetTTL(33); err != nil {
 		t.Fatal(err)
@@ -40,12 +35,7 @@ func TestXNetConnOptions(t *testing.T) {
 	if diff := cmp.Diff("33 <nil> 40 <nil>", fmt.Sprint(ttl, " ", err, " ", tos, " ", err2)); diff != "" {
 		t.Errorf("ipv4 TTL and TOS (-want +got):\n%s", diff)
 	}
-	dialed6, accepted6, err := conntest.Connect(t, "tcp6")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dialed6.Close()
-	defer accepted6.Close()
+	_, accepted6 := conntest.Dialed(t, "tcp6")
 	c6 := ipv6.NewConn(accepted6)
 	if err := c6.SetHopLimit(44); err != nil {
 		t.Fatal(err)
@@ -61,11 +51,8 @@ func TestXNetConnOptions(t *testing.T) {
 }
 
 func TestXNetPacketConnOptions(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p4 := ipv4.NewPacketConn(conntest.ListenUDP(t, "udp4", "127.0.0.1:0"))
+	lo := socktest.LoopbackInterface(t)
+	p4 := ipv4.NewPacketConn(conntest.OpenUDP(t, "udp4"))
 	for _, step := range []struct {
 		name string
 		do   func() error
@@ -88,7 +75,7 @@ func TestXNetPacketConnOptions(t *testing.T) {
 	if ttl != 6 || err != nil {
 		t.Errorf("MulticastTTL: %d, %v, want 6", ttl, err)
 	}
-	p6 := ipv6.NewPacketConn(conntest.ListenUDP(t, "udp6", "[::1]:0"))
+	p6 := ipv6.NewPacketConn(conntest.OpenUDP(t, "udp6"))
 	for _, step := range []struct {
 		name string
 		do   func() error
@@ -113,7 +100,7 @@ func TestXNetPacketConnOptions(t *testing.T) {
 // ReadBatch and WriteBatch work on any type with the right methods, and tell
 // addresses and control messages.
 func TestXNetBatch4(t *testing.T) {
-	server, client := conntest.ListenUDP(t, "udp4", "127.0.0.1:0"), conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
+	server, client := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	ps, pc := ipv4.NewPacketConn(server), ipv4.NewPacketConn(client)
 	if err := ps.SetControlMessage(ipv4.FlagTTL|ipv4.FlagDst|ipv4.FlagInterface, true); err != nil {
 		t.Fatal(err)
@@ -162,7 +149,7 @@ func TestXNetBatch4(t *testing.T) {
 }
 
 func TestXNetBatch6(t *testing.T) {
-	server := conntest.ListenUDP(t, "udp", ":0") // dual stack: IPv4 comes in as mapped
+	server := conntest.OpenUDP(t, "udp") // dual stack: IPv4 comes in as mapped
 	ps := ipv6.NewPacketConn(server)
 	if err := ps.SetControlMessage(ipv6.FlagHopLimit|ipv6.FlagDst, true); err != nil {
 		t.Fatal(err)
@@ -248,7 +235,7 @@ func isTimeout(err error) bool {
 
 // x/net's own ReadFrom knows only net's types: the limit docs/limits.md names.
 func TestXNetReadFrom(t *testing.T) {
-	server := conntest.ListenUDP(t, "udp4", "127.0.0.1:0")
+	server := conntest.OpenUDP(t, "udp4")
 	p := ipv4.NewPacketConn(server)
 	if _, err := p.WriteTo([]byte("to myself"), nil, server.LocalAddr()); err != nil {
 		t.Errorf("WriteTo: %v", err)

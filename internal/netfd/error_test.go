@@ -12,11 +12,11 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// TestRawErrors has only a closed descriptor be called closed: the poller refuses to
-// wait for reading on EPOLLERR alone as well. A socket reports that when its send
-// buffer is full and something is in its error queue, a full pipe when nobody reads
-// it any more.
-func TestRawErrors(t *testing.T) {
+// unpollable returns an FD for which the poller refuses to wait for reading, as it does
+// on EPOLLERR alone. A socket reports that when its send buffer is full and something is
+// in its error queue, a full pipe when its other end is closed.
+func unpollable(t *testing.T) *FD {
+	t.Helper()
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestRawErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fd.Close()
+	t.Cleanup(func() { fd.Close() })
 	if err := fd.Init(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,14 @@ func TestRawErrors(t *testing.T) {
 		}
 	}
 	unix.Close(p[0])
-	never := func(uintptr) bool { return false }
+	return fd
+}
+
+func never(uintptr) bool { return false }
+
+// TestRawErrors has only a closed descriptor be called closed.
+func TestRawErrors(t *testing.T) {
+	fd := unpollable(t)
 	if err := fd.RawRead(never); err == nil || errors.Is(err, net.ErrClosed) {
 		t.Errorf("RawRead of an open descriptor: %v, want that it cannot be polled", err)
 	}

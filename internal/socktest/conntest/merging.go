@@ -1,0 +1,71 @@
+//go:build linux
+
+package conntest
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iolib-go/sockets/internal/socktest"
+)
+
+// NeedMerging skips the test unless what was sent in one piece by UDP_SEGMENT comes in
+// one piece to a socket of this host with UDP_GRO: older kernels cut it up on the way.
+// It returns into how many datagrams the kernel cuts at most.
+func NeedMerging(t testing.TB) (segments int) {
+	t.Helper()
+	segments, err := merging()
+	socktest.Check(t, err)
+	if segments < 2 {
+		t.Skip("the kernel merges nothing over loopback")
+	}
+	return segments
+}
+
+// Merges reports whether NeedMerging would go on.
+func Merges(t testing.TB) bool {
+	t.Helper()
+	segments, err := merging()
+	socktest.Check(t, err)
+	return segments > 1
+}
+
+// merging sends by plain calls, more segments than there are before Linux 6.8 first.
+var merging = sync.OnceValues(func() (segments int, err error) {
+	var fds [2]int
+	for i := range fds {
+		if fds[i], err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return 0, err
+		}
+		defer unix.Close(fds[i])
+	}
+	if err := unix.Bind(fds[1], &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return 0, err
+	}
+	to, err := unix.Getsockname(fds[1])
+	if err != nil {
+		return 0, err
+	}
+	const size = 10
+	if unix.SetsockoptInt(fds[1], unix.SOL_UDP, unix.UDP_GRO, 1) != nil || unix.SetsockoptInt(fds[0], unix.SOL_UDP, unix.UDP_SEGMENT, size) != nil {
+		return 1, nil
+	}
+	if err := unix.SetsockoptTimeval(fds[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}); err != nil {
+		return 0, err
+	}
+	for _, n := range []int{128, 64} {
+		err := unix.Sendto(fds[0], make([]byte, n*size), 0, to)
+		if errors.Is(err, unix.EINVAL) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		got, _, err := unix.Recvfrom(fds[1], make([]byte, 1<<16), 0)
+		return got / size, err
+	}
+	return 1, nil
+})

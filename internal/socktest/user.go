@@ -1,0 +1,111 @@
+//go:build linux
+
+package socktest
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Nobody is a user, and a group, that own nothing.
+const Nobody = 65534
+
+// AsNobody calls f on a thread of its own, which belongs to Nobody, and returns the
+// error if no thread may.
+func AsNobody(f func()) error {
+	var errno syscall.Errno
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		for _, call := range []uintptr{unix.SYS_SETRESGID, unix.SYS_SETRESUID} {
+			if _, _, errno = syscall.RawSyscall(call, Nobody, Nobody, Nobody); errno != 0 {
+				return
+			}
+		}
+		f()
+	}()
+	<-done
+	if errno != 0 {
+		return os.NewSyscallError("setresuid", errno)
+	}
+	return nil
+}
+
+var users = sync.OnceValue(func() error {
+	if os.Geteuid() == Nobody {
+		return syscall.EALREADY // it is no other user
+	}
+	return AsNobody(func() {})
+})
+
+// NeedUsers skips the test if a thread may not belong to another user.
+func NeedUsers(tb testing.TB) {
+	tb.Helper()
+	need(tb, "other users", users)
+}
+
+// MaySendCred reports whether messages may claim to be from another process, user or
+// group, unix(7).
+func MaySendCred(tb testing.TB, pid, uid, gid int) bool {
+	tb.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	Check(tb, err)
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	cred := unix.UnixCredentials(&unix.Ucred{Pid: int32(pid), Uid: uint32(uid), Gid: uint32(gid)})
+	return unix.Sendmsg(fds[0], []byte("x"), cred, nil, 0) == nil
+}
+
+var pidfd = sync.OnceValue(func() error {
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err
+})
+
+// NeedPIDFD skips the test if no process can be opened.
+func NeedPIDFD(tb testing.TB) {
+	tb.Helper()
+	need(tb, "pidfd", pidfd)
+}
+
+// Netlink tries to have a netlink socket.
+var Netlink = sync.OnceValue(func() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err
+})
+
+// NeedNetlink skips the test if it may not have netlink sockets, with which package net
+// lists interfaces.
+func NeedNetlink(tb testing.TB) {
+	tb.Helper()
+	need(tb, "netlink", Netlink)
+}
+
+var userNS = sync.OnceValue(func() error {
+	exe, err := executable()
+	if err != nil {
+		return err
+	}
+	// Without a mapping of users, for which package os would leave a pipe open.
+	cmd := exec.Command(exe, "-test.list", "^$")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}
+	return cmd.Run()
+})
+
+// NeedUserNS skips the test if a child may not have a user namespace of its own.
+func NeedUserNS(tb testing.TB) {
+	tb.Helper()
+	need(tb, "user namespace", userNS)
+}
