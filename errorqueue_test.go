@@ -98,6 +98,7 @@ func TestReadErrorQueueBesideReader(t *testing.T) {
 // timestampSent has the error queue of c tell when datagrams leave.
 func timestampSent(t *testing.T, c syscall.Conn) {
 	t.Helper()
+	conntest.NeedErrorQueue(t)
 	const what = sockopt.TimestampTxSoftware | sockopt.TimestampSoftware | sockopt.TimestampOptTSOnly | sockopt.TimestampOptID
 	if err := sockopt.Timestamping.Set(c, what); err != nil {
 		t.Skip("no timestamps of what is sent: ", err)
@@ -137,6 +138,7 @@ func TestReadErrorQueueOfTimestamp(t *testing.T) {
 
 // A send without a copy is reported once its buffer is free.
 func TestReadErrorQueueOfZeroCopy(t *testing.T) {
+	conntest.NeedErrorQueue(t)
 	c, to := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	if err := sockopt.ZeroCopy.Set(c, true); err != nil {
 		t.Skip(err)

@@ -52,8 +52,11 @@ func FileByNet(c net.Conn) (*os.File, error) {
 
 // CodecOf returns what f is to package codec.
 func CodecOf(f ExternalFormat) codec.Format {
-	g, _ := f.codec()
-	return g
+	c, err := f.codec()
+	if err != nil {
+		panic(err)
+	}
+	return c
 }
 
 // HoldsMemory reports whether c holds more than its struct.

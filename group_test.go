@@ -245,6 +245,7 @@ func (steerClosed) SyscallConn() (syscall.RawConn, error) { return nil, os.ErrCl
 // TestSteerByCPUErrors checks that the errors are net's, whatever the member is.
 func TestSteerByCPUErrors(t *testing.T) {
 	c := conntest.OpenUDP(t, "udp4")
+	needSteering(t, c)
 	foreign, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
