@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"reflect"
 	"runtime"
 	"slices"
@@ -184,3 +185,7 @@ func TestConn(t *testing.T) {
 		}
 	}
 }
+
+func init() { socktest.Examples["ExampleDialer_netNS"] = socktest.Proc }
+
+func TestMain(m *testing.M) { os.Exit(socktest.Run(m)) }

@@ -53,7 +53,10 @@ func FileByNet(c net.Conn) (*os.File, error) {
 
 // CodecOf returns what f is to package codec.
 func CodecOf(f ExternalFormat) codec.Format {
-	c, _ := f.codec()
+	c, err := f.codec()
+	if err != nil {
+		panic(err)
+	}
 	return c
 }
 

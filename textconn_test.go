@@ -443,9 +443,9 @@ func TestTextConnLines(t *testing.T) {
 	}
 }
 
-// TestReadStringOfHeldText has the text that the format before held, a CR that may have
-// begun a line end, be the delimiter.
-func TestReadStringOfHeldText(t *testing.T) {
+// TestReadStringBehindSwitch has a CR, which in the format before may have begun a line
+// end, be the delimiter.
+func TestReadStringBehindSwitch(t *testing.T) {
 	a, b := conntest.Pair(t, "unix")
 	c := sockets.NewTextConn(a, conntest.Format(t, "utf-8,crlf"))
 	socktest.CloseLater(t, c)

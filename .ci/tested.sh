@@ -3,9 +3,10 @@
 #
 #	.ci/tested.sh ENVIRONMENT...
 #
-# ENVIRONMENT: native, go1.27, uml, systemd, gvisor, gvisor-host, linux and a
-# version of .ci/kernel.sh as in linux-6.1, or an architecture of .ci/arch.sh. The rows
-# of the others stay as they are. With PACKAGES, RAN says what they are.
+# ENVIRONMENT: native, go1.27, user- and one of .ci/users.sh as in user-nobody, uml,
+# systemd, gvisor, gvisor-host, linux- and a version of .ci/kernel.sh as in linux-6.1, or
+# an architecture of .ci/arch.sh. The rows of the others stay as they are. With PACKAGES,
+# RAN says what they are.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/lib.sh
@@ -22,9 +23,10 @@ for environment; do
 	systemd) RAN='systemd as process 1' .ci/systemd.sh ;;
 	gvisor) RAN=${RAN:-root, internal, examples} .ci/gvisor.sh ;;
 	gvisor-host) RAN=${RAN:-root, internal, examples} NET=host .ci/gvisor.sh ;;
+	user-*) RAN=${RAN:-all packages} .ci/users.sh "${environment#user-}" ;;
 	linux-*) RAN=${RAN:-root, internal, sockopt, compat} .ci/kernel.sh "${environment#linux-}" ;;
 	386) RAN='root, internal, sockopt, activation, compat' .ci/arch.sh 386 ;;
-	*) RAN='internal' PACKAGES=${PACKAGES:-./internal/...} .ci/arch.sh "$environment" ;;
+	*) RAN=${RAN:-internal} PACKAGES=${PACKAGES:-./internal/...} .ci/arch.sh "$environment" ;;
 	esac || failed=1
 done
 

@@ -2,7 +2,8 @@
 # Runs the tests where users are: not as root, and where something is missing. It
 # needs root, works on a copy of the checkout, and touches nothing outside of it.
 #
-# usage: [PACKAGES=./...] users.sh [ENVIRONMENT...], all of them unless named:
+# usage: [PACKAGES=./...] users.sh [ENVIRONMENT...], all of them unless named. RESULTS
+# and RAN are as in .ci/lib.sh.
 #   root       as root; a skip that .ci/skips.txt does not list is a failure
 #   nobody     as user 65534, without privileges
 #   strict     as that user in a container that refuses what .ci/strict.go lists, with
@@ -45,9 +46,12 @@ drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 # a command, and checks what they say.
 status=0
 tests() {
-	if ! "$@" go test -json ${packages:-${PACKAGES:-./...}} | "$work/skips" $list; then
+	if ! "$@" go test -json ${packages:-${PACKAGES:-./...}} | "$work/skips" $list | tee "$work/out"; then
 		printf 'FAILED: %s\n' "$name" >&2
 		status=1
+	fi
+	if [[ -n ${RESULTS:-} ]]; then
+		sed -nE "s#^([0-9]+) tests passed, ([0-9]+) failed, ([0-9]+) skipped#| user: $name | $(uname -r) | ${RAN:-all packages}, subtests | \1 | \2 | \3 | $(date -u +%F) |#p" "$work/out" >>"$RESULTS"
 	fi
 }
 

@@ -235,7 +235,7 @@ func fixed(name string, costs [][]float64, order *[]string) side {
 
 func TestHold(t *testing.T) {
 	var order []string
-	c := contest{name: "work", metrics: []metric{{"", "ns"}, {", twice", "B"}}, bytes: 1000, sides: []side{
+	c := contest{name: "work", metrics: []metric{{unit: "ns"}, {suffix: ", twice", unit: "B"}}, bytes: 1000, sides: []side{
 		fixed("net", [][]float64{{100, 1}, {200, 1}, {300, 1}}, &order),
 		fixed("sockets", [][]float64{{50, 4}, {200, 4}, {100, 4}}, &order),
 	}}
@@ -259,6 +259,30 @@ func TestHold(t *testing.T) {
 	}
 	if diff := cmp.Diff(turns, order); diff != "" {
 		t.Errorf("order of turns (-want +got):\n%s", diff)
+	}
+}
+
+// The time that passes does not count where processor time is measured.
+func TestHoldClock(t *testing.T) {
+	defer func(was bool) { cpu = was }(cpu)
+	for _, cpu = range []bool{false, true} {
+		var order []string
+		c := contest{name: "work", metrics: []metric{{unit: "ns", clock: true}, {suffix: ", CPU", unit: "ns"}}, sides: []side{fixed("net", [][]float64{{1, 2}}, &order)}}
+		results, err := c.hold(1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range results {
+			got = append(got, r.Contest)
+		}
+		want := []string{"work", "work, CPU"}
+		if cpu {
+			want = want[1:]
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("cpu=%v (-want +got):\n%s", cpu, diff)
+		}
 	}
 }
 

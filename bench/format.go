@@ -96,29 +96,30 @@ func readText(dir, lang string, enc encoding.Encoding) ([]byte, error) {
 // A textWay wraps a connection for a format, in both directions.
 type textWay struct {
 	name  string
-	read  func(net.Conn, sockets.ExternalFormat) io.Reader
-	write func(net.Conn, sockets.ExternalFormat) io.Writer
+	read  func(net.Conn, sockets.ExternalFormat) (io.Reader, error)
+	write func(net.Conn, sockets.ExternalFormat) (io.Writer, error)
 }
 
 // The first has its own buffers of 4 KiB; the second has larger ones below them.
-var textWays = []textWay{
-	{"x/text", func(c net.Conn, f sockets.ExternalFormat) io.Reader {
-		return transform.NewReader(c, xtext[f.String()].NewDecoder())
-	}, func(c net.Conn, f sockets.ExternalFormat) io.Writer {
-		return transform.NewWriter(c, xtext[f.String()].NewEncoder())
+var textWays = slices.Concat([]textWay{
+	{"x/text", func(c net.Conn, f sockets.ExternalFormat) (io.Reader, error) {
+		return transform.NewReader(c, xtext[f.String()].NewDecoder()), nil
+	}, func(c net.Conn, f sockets.ExternalFormat) (io.Writer, error) {
+		return transform.NewWriter(c, xtext[f.String()].NewEncoder()), nil
 	}},
-	{"x/text over bufio", func(c net.Conn, f sockets.ExternalFormat) io.Reader {
-		return transform.NewReader(bufio.NewReaderSize(c, 64<<10), xtext[f.String()].NewDecoder())
-	}, func(c net.Conn, f sockets.ExternalFormat) io.Writer {
+	{"x/text over bufio", func(c net.Conn, f sockets.ExternalFormat) (io.Reader, error) {
+		return transform.NewReader(bufio.NewReaderSize(c, 64<<10), xtext[f.String()].NewDecoder()), nil
+	}, func(c net.Conn, f sockets.ExternalFormat) (io.Writer, error) {
 		buf := bufio.NewWriterSize(c, 64<<10)
-		return flushingWriter{transform.NewWriter(buf, xtext[f.String()].NewEncoder()), buf}
+		return flushingWriter{transform.NewWriter(buf, xtext[f.String()].NewEncoder()), buf}, nil
 	}},
-	{"sockets", func(c net.Conn, f sockets.ExternalFormat) io.Reader {
-		return sockets.WithFormat(c, f)
-	}, func(c net.Conn, f sockets.ExternalFormat) io.Writer {
-		return sockets.WithFormat(c, f)
+}, iconvWays, icuWays, []textWay{
+	{"sockets", func(c net.Conn, f sockets.ExternalFormat) (io.Reader, error) {
+		return sockets.WithFormat(c, f), nil
+	}, func(c net.Conn, f sockets.ExternalFormat) (io.Writer, error) {
+		return sockets.WithFormat(c, f), nil
 	}},
-}
+})
 
 // flushingWriter leaves nothing in the buffer, like the others.
 type flushingWriter struct {
@@ -160,21 +161,23 @@ func textWorkloads(dir string) ([]workload, error) {
 
 // textRead reads an encoded text; an operation is all of it once.
 func textRead(format string, text []byte, way textWay) (func(int) (int, error), func(), error) {
-	return textThrough(format, text, func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (io.Writer, []byte, io.Reader, int) {
-		return c, wire, way.read(s, f), len(text)
+	return textThrough(format, text, func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (io.Writer, []byte, io.Reader, int, error) {
+		r, err := way.read(s, f)
+		return c, wire, r, len(text), err
 	})
 }
 
 // textWrite is textRead in the other direction.
 func textWrite(format string, text []byte, way textWay) (func(int) (int, error), func(), error) {
-	return textThrough(format, text, func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (io.Writer, []byte, io.Reader, int) {
-		return way.write(c, f), text, s, len(wire)
+	return textThrough(format, text, func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (io.Writer, []byte, io.Reader, int, error) {
+		w, err := way.write(c, f)
+		return w, text, s, len(wire), err
 	})
 }
 
 // textThrough writes to one end of a connection and reads from the other. ends
 // tells what is written to what, and how much of that comes out where.
-func textThrough(format string, text []byte, ends func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (w io.Writer, in []byte, r io.Reader, out int)) (func(int) (int, error), func(), error) {
+func textThrough(format string, text []byte, ends func(c, s net.Conn, f sockets.ExternalFormat, wire []byte) (w io.Writer, in []byte, r io.Reader, out int, err error)) (func(int) (int, error), func(), error) {
 	f, err := sockets.ParseFormat(format)
 	if err != nil {
 		return nil, nil, err
@@ -187,7 +190,12 @@ func textThrough(format string, text []byte, ends func(c, s net.Conn, f sockets.
 	if err != nil {
 		return nil, nil, err
 	}
-	w, in, r, out := ends(c, s, f, wire)
+	w, in, r, out, err := ends(c, s, f, wire)
+	if err != nil {
+		c.Close()
+		s.Close()
+		return nil, nil, err
+	}
 	d := drain(r, textBlock)
 	return draining(d, out, func() error {
 		for block := range slices.Chunk(in, textBlock) {

@@ -14,7 +14,7 @@
 // What is measured is the processor time of this process, in user and in system mode:
 // where two processors pass data to each other, the time that passes says more about
 // where the scheduler put them. Where a server is measured, the load comes from a second
-// process, and there is the time that passes as well.
+// process, and -cpu=false tells the time that passes beside the server's processor time.
 //
 // Contests of text take it from a directory that texts.sh fills, and are left out without.
 //

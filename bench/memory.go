@@ -16,7 +16,7 @@ var idleConns = 10_000
 func init() {
 	roles["idle"] = idle
 	for _, way := range []string{"accepted", "dialed"} {
-		c := contest{name: "memory/idle connection/" + way, metrics: []metric{{"", "B"}}, rounds: 3}
+		c := contest{name: "memory/idle connection/" + way, metrics: []metric{{unit: "B"}}, rounds: 3}
 		for _, nw := range networks {
 			c.sides = append(c.sides, idleSide(nw.name, way))
 		}

@@ -9,4 +9,4 @@ var (
 	idlePeers                    []idlePeer
 )
 
-var segmentsByHand = func(name string, size, window int) []impl { return nil }
+var segmentsByHand = func(name string, size, window int, apart bool) []impl { return nil }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,14 +26,21 @@ type eventServer struct {
 }
 
 func init() {
+	const noise = "noise/"
 	for _, s := range []serving{
 		{"tcp/accept and close", "connect", 4, acceptAndClose, acceptingPeers},
 		{"tcp/echo server/clients=32", "echo", 32, echoStreams, echoingPeers},
+		{noise + "tcp/echo server/clients=32", "echo", 32, echoStreams, nil},
 		{"http/Connection: close", "http-close", 4, serveHTTP, nil},
 		{"http/keep-alive/clients=32", "http", 32, serveHTTP, nil},
 	} {
-		c := contest{name: s.contest, metrics: []metric{{"", "ns"}, {", CPU of server", "ns"}}, split: 4}
-		for _, nw := range networks {
+		c := contest{name: s.contest, metrics: []metric{{unit: "ns", clock: true}, {suffix: ", CPU of server", unit: "ns"}}}
+		sides := networks
+		if strings.HasPrefix(s.contest, noise) {
+			sides = []network{networks[0], networks[0]}
+			sides[1].name = again
+		}
+		for _, nw := range sides {
 			c.sides = append(c.sides, s.side(nw.name, func() (string, func(), error) {
 				l, err := nw.listen("tcp", "127.0.0.1:0")
 				if err != nil {

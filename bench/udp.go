@@ -20,17 +20,17 @@ func init() {
 			workload{fmt.Sprintf("udp/bulk/size=%d", size), size, append(append([]impl{
 				{"net", bulkNet(size, window)},
 				{"x/net", bulkXNet(size, window, false)},
-			}, segmentsByHand("net, offload", size, window)...), []impl{
-				{"sockets", bulk(size, window, false, false)},
-				{"sockets, offload", bulk(size, window, true, false)},
+			}, segmentsByHand("net, offload", size, window, true)...), []impl{
+				{"sockets", bulk(size, window, false, false, false)},
+				{"sockets, offload", bulk(size, window, true, false, false)},
 			}...)},
 			workload{fmt.Sprintf("udp/connected/size=%d", size), size, []impl{
 				{"x/net", bulkXNet(size, window, true)},
-				{"sockets", bulk(size, window, false, true)},
+				{"sockets", bulk(size, window, false, true, false)},
 			}},
-			workload{fmt.Sprintf("udp/offload/size=%d", size), size, append(segmentsByHand("net, by hand", size, window),
+			workload{fmt.Sprintf("udp/offload/size=%d", size), size, append(segmentsByHand("net, by hand", size, window, false),
 				impl{"sockets, segments", segments(size, window)},
-				impl{"sockets, batches", bulk(size, window, true, false)},
+				impl{"sockets, batches", bulk(size, window, true, false, true)},
 			)},
 		)
 	}
@@ -245,11 +245,13 @@ func bulkXNet(size, window int, connected bool) func() (func(int) (int, error), 
 			}
 			from, to = c.(net.PacketConn), nil
 		}
-		return bulkBatch(ipv4.NewPacketConn(from), ipv4.NewPacketConn(b), to, size, window), func() { from.Close(); b.Close() }, nil
+		return bulkBatch(ipv4.NewPacketConn(from), ipv4.NewPacketConn(b), to, messages(window, size), size), func() { from.Close(); b.Close() }, nil
 	}
 }
 
-func bulk(size, window int, offload, connected bool) func() (func(int) (int, error), func(), error) {
+// bulk sends a window of messages, whose data are in buffers of their own or lie in a row
+// in one, and receives as many, each into a buffer of its own.
+func bulk(size, window int, offload, connected, row bool) func() (func(int) (int, error), func(), error) {
 	return func() (func(int) (int, error), func(), error) {
 		a, b, err := bulkPair(listenBulk(offload))
 		if err != nil {
@@ -266,7 +268,14 @@ func bulk(size, window int, offload, connected bool) func() (func(int) (int, err
 			}
 			from, to = c.(net.PacketConn), nil
 		}
-		return bulkBatch(from.(batchConn), b.(batchConn), to, size, window), func() { from.Close(); b.Close() }, nil
+		out := messages(window, size)
+		if row {
+			all := make([]byte, size*window)
+			for i := range out {
+				out[i].Buffers[0] = all[i*size:][:size]
+			}
+		}
+		return bulkBatch(from.(batchConn), b.(batchConn), to, out, size), func() { from.Close(); b.Close() }, nil
 	}
 }
 
@@ -281,8 +290,9 @@ func listenBulk(offload bool) func() (udpConn, error) {
 	}
 }
 
-func bulkBatch(a, b batchConn, to net.Addr, size, window int) func(int) (int, error) {
-	out, in := messages(window, size), messages(window, 1500)
+func bulkBatch(a, b batchConn, to net.Addr, out []ipv4.Message, size int) func(int) (int, error) {
+	window := len(out)
+	in := messages(window, 1500)
 	for i := range out {
 		out[i].Addr = to
 	}
@@ -340,10 +350,12 @@ func segments(size, window int) func() (func(int) (int, error), func(), error) {
 	}
 }
 
+// messages returns so many with a buffer each. Two buffers do not lie one behind the
+// other in memory.
 func messages(n, size int) []ipv4.Message {
 	ms := make([]ipv4.Message, n)
 	for i := range ms {
-		ms[i].Buffers = [][]byte{make([]byte, size)}
+		ms[i].Buffers = [][]byte{make([]byte, size, size+64)}
 	}
 	return ms
 }

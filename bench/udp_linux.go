@@ -5,13 +5,16 @@ import (
 	"errors"
 	"net"
 
+	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
 // segmentsByHand moves windows of datagrams with package net and what udp(7) offers, as
 // quic-go does it: the datagrams lie one after the other in one buffer, which one
-// sendmsg takes with UDP_SEGMENT, and which one recvmsg fills with UDP_GRO.
-var segmentsByHand = func(name string, size, window int) []impl {
+// sendmsg takes with UDP_SEGMENT, and which one recvmsg fills with UDP_GRO. If they are
+// apart, each is in a buffer of its own before and afterwards, as the messages of a
+// batch are.
+var segmentsByHand = func(name string, size, window int, apart bool) []impl {
 	return []impl{{name, func() (func(int) (int, error), func(), error) {
 		a, b, err := bulkPair(listenNet)
 		if err != nil {
@@ -25,7 +28,17 @@ var segmentsByHand = func(name string, size, window int) []impl {
 		out, to := make([]byte, size*window), addrPort(b)
 		oob := appendSegmentSize(nil, size)
 		in, inOOB := make([]byte, 1<<16), make([]byte, 128)
+		var sent, received []ipv4.Message
+		if apart {
+			sent, received = messages(window, size), messages(window, 1500)
+		}
 		return windows(window, func() error {
+			if apart {
+				out = out[:0]
+				for i := range sent {
+					out = append(out, sent[i].Buffers[0]...)
+				}
+			}
 			if _, _, err := a.WriteMsgUDPAddrPort(out, oob, to); err != nil {
 				return err
 			}
@@ -48,6 +61,10 @@ var segmentsByHand = func(name string, size, window int) []impl {
 					datagram := data[:min(each, len(data))]
 					if data = data[len(datagram):]; len(datagram) != size {
 						return errors.New("datagram of another length")
+					}
+					if apart {
+						m := &received[window-left]
+						m.N = copy(m.Buffers[0], datagram)
 					}
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/sys"
@@ -168,6 +169,10 @@ func parseStdio(v string, i int) (int, error) {
 	return int(fd), nil
 }
 
+// brokenTime is how long after restore a write to standard output that has no reader is an
+// error, and not the end of the process: far longer than it takes a write to return.
+const brokenTime = 10 * time.Second
+
 // restore gives the process its own output, once.
 func (s *stdio) restore() {
 	s.once.Do(func() {
@@ -177,6 +182,7 @@ func (s *stdio) restore() {
 				sys.Close(fd)
 			}
 		}
-		signal.Stop(s.broken)
+		// A write that failed before may still be about to find out what that signal does.
+		time.AfterFunc(brokenTime, func() { signal.Stop(s.broken) })
 	})
 }

@@ -334,8 +334,9 @@ func validName(name string) bool {
 // The path of a unix listener is passed on with it, and is removed when the last
 // process closes the listener.
 //
-// For a group of listeners on one address, see [sockets.ListenConfig.ListenGroup], ask for each
-// under a name of its own, with sockopt.ReusePort among the options of lc.
+// For a group of listeners on one address, as [sockets.ListenConfig.ListenGroup] makes,
+// call Listen with a different name for each, and with [sockopt.ReusePort] in the Options
+// of lc.
 func (u *Upgrader) Listen(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (net.Listener, error) {
 	if lc == nil {
 		lc = new(sockets.ListenConfig)

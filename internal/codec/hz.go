@@ -123,25 +123,44 @@ func (hz) decodeTilde(st *state, src []byte) char {
 	return char{v: isShift, size: 2}
 }
 
+// decodeRun goes past an escape sequence if a character that it converts follows.
 func (m hz) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
-	if st.mode == hzASCII {
-		n := copyNoTilde(dst, src)
-		return n, n
-	}
-	for nSrc+2 <= len(src) && nDst+4 <= len(dst) {
-		c0, c1 := src[nSrc], src[nSrc+1]
-		if c0-0x21 >= 0x5d || c1-0x21 >= 0x5e { // '~' begins no character
-			break
+	for {
+		if st.mode == hzASCII {
+			n := copyNoTilde(dst[nDst:], src[nSrc:])
+			nDst += n
+			nSrc += n
+			if nSrc+4 > len(src) || nDst+4 > len(dst) || load16(src, nSrc) != '~'|'{'<<8 || m.entry(load16(src, nSrc+2)) == 0 {
+				return nDst, nSrc
+			}
+			st.mode = hzGB
+			nSrc += 2
 		}
-		p := m.dec[uint(c0)<<8|uint(c1|0x80)]
-		if p == 0 {
-			break
+		for nSrc+2 <= len(src) && nDst+4 <= len(dst) {
+			p := m.entry(load16(src, nSrc))
+			if p == 0 {
+				break
+			}
+			store32(dst, nDst, uint32(p))
+			nDst += int(p >> 24 & 0xf)
+			nSrc += 2
 		}
-		store32(dst, nDst, uint32(p))
-		nDst += int(p >> 24 & 0xf)
+		if nSrc+3 > len(src) || nDst == len(dst) || load16(src, nSrc) != '~'|'}'<<8 || src[nSrc+2]-' ' >= '~'-' ' {
+			return nDst, nSrc
+		}
+		st.mode = hzASCII
 		nSrc += 2
 	}
-	return nDst, nSrc
+}
+
+// entry returns what two bytes, in little-endian order, are in the set of GB, or 0. '~'
+// begins no character.
+func (m hz) entry(w uint16) pair {
+	c0, c1 := byte(w), byte(w>>8)
+	if c0-0x21 >= 0x5d || c1-0x21 >= 0x5e {
+		return 0
+	}
+	return m.dec[uint(c0)<<8|uint(c1|0x80)]
 }
 
 func (hz) shiftTo(st *state, dst []byte, mode uint8) int {

@@ -85,6 +85,14 @@ func isThree(w uint32) bool { return w&0xc0c0f0 == 0x8080e0 && w&0x200f != 0 }
 
 func three(w uint32) uint16 { return uint16(w<<12 | w>>2&0xfc0 | w>>16&0x3f) }
 
+// isTwo and isFour are like isThree for characters of two and four bytes. Four are no
+// less than U+10000 and no more than U+10FFFF.
+func isTwo(w uint32) bool { return w&0xc0e0 == 0x80c0 && w&0x1e != 0 }
+
+func isFour(w uint32) bool {
+	return w&0xc0c0c0f8 == 0x808080f0 && (w&7<<8|w>>8&0x30)-0x10 < 0x400
+}
+
 // validLen returns the length of the longest prefix of b that is whole
 // characters of valid UTF-8.
 //
@@ -132,40 +140,25 @@ func validSparse(b []byte) (int, bool) {
 			n := validTail(b[i:])
 			return i + n, false
 		}
-		s := b[i : i+8 : i+8]
-		w := le.Uint64(s) & asciiMask
+		w := load64(b, i) & asciiMask
 		if w == 0 {
 			i += 8
 			continue
 		}
-		if n := bits.TrailingZeros64(w) >> 3; n > 4 {
-			i += n
+		n := bits.TrailingZeros64(w) >> 3
+		i += n
+		if n > 4 {
 			continue
-		} else {
-			s = s[n:]
-			i += n
 		}
-		c0, c1, c2, c3 := s[0], s[1], s[2], s[3]
-		switch {
-		case c0 < 0xc2:
-			return i, false
-		case c0 < 0xe0:
-			if c1&0xc0 != 0x80 {
-				return i, false
-			}
+		switch c := load32(b, i); {
+		case isTwo(c):
 			i += 2
-		case c0 < 0xf0:
-			if c1&0xc0 != 0x80 || c2&0xc0 != 0x80 ||
-				c0 == 0xe0 && c1 < 0xa0 || c0 == 0xed && c1 > 0x9f {
-				return i, false
-			}
+		case isThree(c) && three(c)-surrogates >= 0x800:
 			i += 3
-		default:
-			if c0 > 0xf4 || c1&0xc0 != 0x80 || c2&0xc0 != 0x80 || c3&0xc0 != 0x80 ||
-				c0 == 0xf0 && c1 < 0x90 || c0 == 0xf4 && c1 > 0x8f {
-				return i, false
-			}
+		case isFour(c):
 			i += 4
+		default:
+			return i, false
 		}
 	}
 	return i, true

@@ -1,10 +1,10 @@
 package socktest
 
 import (
-	"bytes"
 	"reflect"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,7 +52,7 @@ func while(tb testing.TB, states []string, op, then func()) {
 		}
 	})
 	if waits < often {
-		tb.Error("the call does not wait")
+		tb.Errorf("the call does not wait:\n%s", stackOf(blockedOpName))
 	}
 	then()
 	<-done
@@ -70,15 +70,21 @@ func blockedOp(op func()) { op() }
 // inState reports whether a goroutine with the function on its stack is in one of the
 // states that stack traces begin with.
 func inState(states []string, function string) bool {
+	head, _, _ := strings.Cut(stackOf(function), "\n")
+	return slices.ContainsFunc(states, func(s string) bool { return strings.Contains(head, s) })
+}
+
+// stackOf returns the stack trace of the goroutine with the function on its stack, "" if
+// there is none.
+func stackOf(function string) string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
-	for g := range bytes.SplitSeq(buf, []byte("\n\n")) {
-		head, _, _ := bytes.Cut(g, []byte("\n"))
-		if bytes.Contains(g, []byte(function)) && slices.ContainsFunc(states, func(s string) bool { return bytes.Contains(head, []byte(s)) }) {
-			return true
+	for g := range strings.SplitSeq(string(buf), "\n\n") {
+		if strings.Contains(g, function) {
+			return g
 		}
 	}
-	return false
+	return ""
 }
 
 // WaitUntil polls cond for as long as a busy machine may need, and reports whether it

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // watched are lines of a unit that systemd watches.
-var watched = []string{"WatchdogSec=8", "Restart=on-failure", "RestartSec=0"}
+var watched = []string{"WatchdogSec=6", "Restart=on-failure", "RestartSec=0"}
 
 // TestSystemdWatchdog has systemd watch a service that is well, then ill, then silent.
 func TestSystemdWatchdog(t *testing.T) {
@@ -127,6 +128,7 @@ func TestSystemdStore(t *testing.T) {
 		t.Errorf("found at first, mismatch (-want +got):\n%s", diff)
 	}
 	u.await("NFileDescriptorStore", "3") // polled is forgotten
+	u.await("StatusErrno", fmt.Sprint(int(syscall.ENOSPC)))
 	c, err := net.Dial("tcp", u.addr)
 	socktest.Check(t, err)
 	c.Close()

@@ -99,6 +99,7 @@ func startLoad(t *testing.T, addr string) *load {
 					t.Error(err)
 				}
 				l.pids.Store(pid, true)
+				time.Sleep(5 * time.Millisecond) // systemd needs the processor as well
 			}
 		})
 	}
@@ -226,7 +227,7 @@ func TestSystemdStop(t *testing.T) {
 		stopped := make(chan error, 1)
 		go func() { stopped <- exec.Command("systemctl", "stop", "restart.service").Run() }()
 		u.await("ActiveState", "deactivating")
-		time.Sleep(3 * time.Second) // longer than idle connections are kept
+		time.Sleep(time.Second) // time for systemd to kill it
 		finish()
 		socktest.Check(t, <-stopped)
 		u.check("ActiveState", "inactive")
@@ -281,7 +282,7 @@ func TestSystemdStopWhileDraining(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- exec.Command("systemctl", "stop", "restart.service").Run() }()
 	u.await("ActiveState", "deactivating")
-	time.Sleep(3 * time.Second) // longer than idle connections are kept
+	time.Sleep(time.Second) // time for systemd to kill it
 	finishSecond()
 	finishFirst()
 	socktest.Check(t, <-stopped)

@@ -137,6 +137,9 @@ func store(dir string) error {
 	if _, err := up.Ready(ctx); err != nil {
 		return err
 	}
+	if _, err := activation.Notify(ctx, activation.NotifyErrno(syscall.ENOSPC)); err != nil {
+		return err
+	}
 	for {
 		select {
 		case <-up.Done():

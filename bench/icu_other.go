@@ -1,0 +1,5 @@
+//go:build !cgo || !icu
+
+package main
+
+var icuWays []textWay
