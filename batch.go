@@ -30,8 +30,9 @@ type Message = ipv4.Message
 // wait, and the error matches [ErrWouldBlock] if there is no datagram.
 //
 // If Addr already holds the sender's address it is kept; otherwise a new one is stored.
-// Addresses are never modified, so callers may retain them, and reusing ms avoids
-// allocations.
+// Datagrams that the kernel has merged, see [UDPConn.SetOffload], share one Addr, which
+// the first of them may have held. Addresses are never modified, so callers may retain
+// them, and must not modify them either. Reusing ms avoids allocations.
 //
 // An error after the first datagram is returned by the next call. ReadBatch obeys the
 // read deadline and is safe for concurrent use; each datagram goes to one caller.
