@@ -3,6 +3,7 @@ package sockets
 import (
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/iolib-go/sockets/internal/codec"
 	"github.com/iolib-go/sockets/internal/netfd"
@@ -63,3 +64,23 @@ func CodecOf(f ExternalFormat) codec.Format {
 func HoldsMemory(c *TextConn) bool {
 	return c.r.block != nil || c.w.block != nil || c.r.own != nil || c.w.own != nil
 }
+
+// AcceptStripped accepts a connection, and calls strip with it before the listener has
+// looked at it.
+func AcceptStripped(l *TCPListener, strip func(syscall.Conn)) (*TCPConn, error) {
+	var peer sys.Sockaddr
+	fd, err := l.l.fd.Accept(&peer)
+	if err != nil {
+		return nil, err
+	}
+	strip(bareConn{fd})
+	if fd, err = l.l.accepted(&peer, fd, nil); err != nil {
+		return nil, err
+	}
+	return newConn(fd).(*TCPConn), nil
+}
+
+// bareConn is a descriptor without a role.
+type bareConn struct{ fd *netfd.FD }
+
+func (c bareConn) SyscallConn() (syscall.RawConn, error) { return (*rawConn)(c.fd), nil }

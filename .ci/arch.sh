@@ -32,4 +32,4 @@ workspace
 GOARCH=$arch build_tests "$work/bin" ${PACKAGES:-. ./internal/... ./sockopt ./activation ./compat}
 run_list "$work/bin" "$pattern" >"$work/run"
 timeout "$((2 * ${LIMIT:-1800}))" bash "$work/run" >"$work/out" 2>&1 </dev/null || true
-report "$arch${qemu:+, qemu-user}" "$(uname -r)" "$work/out"
+report "$arch${qemu:+, qemu-user}" "$(uname -r | cut -d- -f1)" "$work/out"

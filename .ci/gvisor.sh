@@ -5,7 +5,7 @@
 #	.ci/gvisor.sh [PATTERN]
 #
 # Environment: NET=sandbox (gVisor's own network stack, the default), host or none,
-# PACKAGES (.), LIMIT in seconds (1800), OUT, CACHE, RESULTS as in lib.sh. It builds
+# PACKAGES (root, internal, examples), LIMIT in seconds (1800), OUT, CACHE, RESULTS as in lib.sh. It builds
 # runsc, which takes some 5 minutes the first time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,7 +23,7 @@ need ip iproute2
 need iptables iptables
 
 workspace
-build_tests "$work/bin" ${PACKAGES:-. ./internal/...}
+build_tests "$work/bin" ${PACKAGES:-. ./internal/... ./examples ./examples/restart ./examples/gateway}
 {
 	printf 'ip link set lo up 2>/dev/null; echo "kernel $(uname -r)"\n'
 	run_list "$work/bin" "$pattern"

@@ -13,4 +13,4 @@ workspace
 build_tests "$work/bin" ${PACKAGES:-.}
 run_list "$work/bin" "${1:-.}" >"$work/run"
 timeout "$((2 * ${LIMIT:-1800}))" bash "$work/run" >"$work/out" 2>&1 </dev/null || true
-report "${ENVIRONMENT:-$(go env GOVERSION), $(go env GOARCH)}" "$(uname -r)" "$work/out"
+report "${ENVIRONMENT:-$(go env GOVERSION), $(go env GOARCH)}" "$(uname -r | cut -d- -f1)" "$work/out"

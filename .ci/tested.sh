@@ -17,15 +17,15 @@ RESULTS=$(mktemp)
 failed=0
 for environment; do
 	case $environment in
-	native) RAN='all packages' PACKAGES=./... ENVIRONMENT="$(go env GOVERSION), amd64" .ci/native.sh ;;
-	go1.27) RAN='all packages' PACKAGES=./... GOTOOLCHAIN=${NEWER:-go1.27.3} .ci/native.sh ;;
+	native) RAN=${RAN:-all packages} PACKAGES=${PACKAGES:-./...} ENVIRONMENT="$(go env GOVERSION), amd64" .ci/native.sh ;;
+	go1.27) RAN=${RAN:-all packages} PACKAGES=${PACKAGES:-./...} GOTOOLCHAIN=${NEWER:-go1.27.3} .ci/native.sh ;;
 	uml) RAN='vsock, SCTP, AF_ALG, veth' .ci/uml.sh ;;
 	systemd) RAN='systemd as process 1' .ci/systemd.sh ;;
-	gvisor) RAN='root, internal' .ci/gvisor.sh ;;
-	gvisor-host) RAN='root, internal' NET=host .ci/gvisor.sh ;;
+	gvisor) RAN=${RAN:-root, internal, examples} .ci/gvisor.sh ;;
+	gvisor-host) RAN=${RAN:-root, internal, examples} NET=host .ci/gvisor.sh ;;
 	user-*) RAN=${RAN:-all packages} .ci/users.sh "${environment#user-}" ;;
 	linux-*) RAN=${RAN:-root, internal, sockopt, compat} .ci/kernel.sh "${environment#linux-}" ;;
-	386) RAN='root, internal, sockopt, activation, compat' .ci/arch.sh 386 ;;
+	386) RAN=${RAN:-root, internal, sockopt, activation, compat} .ci/arch.sh 386 ;;
 	*) RAN=${RAN:-internal} PACKAGES=${PACKAGES:-./internal/...} .ci/arch.sh "$environment" ;;
 	esac || failed=1
 done

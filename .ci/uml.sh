@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/lib.sh
 
-pattern=${1:-Vsock|StreamFamil|ConnectNoWaitFamilies|ConnectNoWaitRefused|ConnectAfterRefusal|SCTP|ALG|UDPLite|TCPDefaults|Veth}
+pattern=${1:-Vsock|StreamFamil|ConnectNoWait|ConnectAfterRefusal|SCTP|ALG|UDPLite|TCPDefaults|Veth}
 workspace
 build_tests "$work/bin" ${PACKAGES:-. ./internal/test/family ./internal/test/datagram}
 get_uml

@@ -8,5 +8,5 @@ set -eu
 
 cd "$(dirname "$0")"
 [ -e texts ] || ./texts.sh texts
-go run -tags icu . -rounds 6 -json ratios.json -svg ratios.svg
+go run -tags icu . -rounds 8 -json ratios.json -svg ratios.svg
 go test -C .. ./internal/test/readme -run 'Numbers|Claims' -update

@@ -34,6 +34,7 @@ func socketName(kind string) string {
 // TestOptionsElsewhere sets every option on the kinds of sockets that do not have
 // it.
 func TestOptionsElsewhere(t *testing.T) {
+	NeedKernelOptions(t)
 	// These the kernel takes without having them, or has turned on already.
 	accepted := map[string]string{
 		"SO_BROADCAST":     "mptcp4 mptcp6",
@@ -389,6 +390,7 @@ func TestOptionRefusesValues(t *testing.T) {
 }
 
 func TestOptionRounding(t *testing.T) {
+	NeedKernelOptions(t)
 	const second = time.Second
 	c := newSocket(t, "tcp4")
 	set := func(err error) {

@@ -18,6 +18,7 @@ import (
 // TestOriginalDst connects to a port from which the kernel redirects to another one, and
 // asks the accepted connection where it was to go. See iptables-extensions(8), REDIRECT.
 func TestOriginalDst(t *testing.T) {
+	sockopt.NeedKernelOptions(t)
 	tests := []struct {
 		network, host, program string
 		option                 sockopt.ReadOnlyOption[netip.AddrPort]

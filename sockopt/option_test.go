@@ -309,6 +309,7 @@ func rawTimeval(opt int, want time.Duration) rawValue {
 }
 
 func TestOptions(t *testing.T) {
+	NeedKernelOptions(t)
 	for _, row := range optionRows() {
 		t.Run(row.name, func(t *testing.T) {
 			skipOldKernel(t, row.name)

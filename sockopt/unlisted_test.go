@@ -17,6 +17,7 @@ import (
 
 // Options by number work as those of the tables do, each way to use one.
 func TestUnlisted(t *testing.T) {
+	NeedKernelOptions(t)
 	type timeval struct{ Sec, Usec int }
 	tests := []struct {
 		name string
@@ -179,6 +180,7 @@ func TestOptionHint(t *testing.T) {
 // A setting serves inside Control of package net, before bind, and its error is the
 // reason that the listener gives.
 func TestApplyInControl(t *testing.T) {
+	NeedKernelOptions(t)
 	control := func(s ...Setting) func(string, string, syscall.RawConn) error {
 		return func(_, _ string, c syscall.RawConn) error {
 			for _, s := range s {

@@ -280,18 +280,25 @@ func (m *double) encodeRun(_ *state, dst, src []byte) (nDst, nSrc int) {
 		}
 		nSrc += n
 		nDst += n
-		for nSrc+4 <= len(src) && nDst+2 <= len(dst) {
-			w := load32(src, nSrc)
-			if !isThree(w) {
+		for nSrc+8 <= len(src) && nDst+4 <= len(dst) {
+			w := load64(src, nSrc)
+			if !isThree(uint32(w)) {
 				break
 			}
-			v := m.enc[three(w)]
-			if v < 0x100 {
+			v0 := m.enc[three(uint32(w))]
+			if v0 < 0x100 {
 				break
 			}
-			store16(dst, nDst, bits.ReverseBytes16(v))
-			nDst += 2
-			nSrc += 3
+			v1 := m.enc[three(uint32(w>>24))]
+			if !isThree(uint32(w>>24)) || v1 < 0x100 {
+				store16(dst, nDst, bits.ReverseBytes16(v0))
+				nDst += 2
+				nSrc += 3
+				break
+			}
+			store32(dst, nDst, bits.ReverseBytes32(uint32(v0)<<16|uint32(v1)))
+			nDst += 4
+			nSrc += 6
 		}
 		for {
 			if nSrc+3 > len(src) || nDst+2 > len(dst) {

@@ -295,7 +295,22 @@ func encodeUnits(dst, src []byte, big bool) (nDst, nSrc int) {
 				n := bits.TrailingZeros64(w) >> 3
 				nDst += 2 * n
 				nSrc += n
-				break
+				if nSrc+2 > len(src) || shorts == 0 {
+					break
+				}
+				two := uint32(load16(src, nSrc))
+				if !isTwo(two) {
+					break
+				}
+				two = two&0x1f<<6 | two>>8&0x3f
+				if big {
+					two = two>>8 | two<<8
+				}
+				store16(dst, nDst, uint16(two))
+				nDst += 2
+				nSrc += 2
+				shorts--
+				continue
 			}
 			nDst += 16
 			nSrc += 8

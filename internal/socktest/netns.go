@@ -84,7 +84,9 @@ func MoveLink(tb testing.TB, ifi *net.Interface, netns *os.File) {
 func setUp(tb testing.TB, name string) {
 	tb.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	Check(tb, err)
+	if err != nil {
+		tb.Skip("no sockets in a network namespace of its own: ", err)
+	}
 	defer unix.Close(fd)
 	req, err := unix.NewIfreq(name)
 	Check(tb, err)

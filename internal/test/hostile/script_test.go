@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 var (
@@ -150,9 +152,18 @@ func (s *script) pair(network string) (own, nets net.Conn, err error) {
 	if own, err = sockets.Dial(network, l.Addr().String()); err != nil {
 		return nil, nil, err
 	}
-	if nets, err = l.Accept(); err != nil {
-		own.Close()
-		return nil, nil, err
+	for {
+		if nets, err = l.Accept(); err != nil {
+			own.Close()
+			return nil, nil, err
+		}
+		if network == "tcp" && nets.RemoteAddr().String() == own.LocalAddr().String() {
+			break
+		}
+		if cred, err := sockopt.PeerCred.Get(nets.(syscall.Conn)); network == "unix" && err == nil && cred.PID == os.Getpid() {
+			break
+		}
+		nets.Close() // another process takes the listener for one of its own
 	}
 	s.later(func() { abort(own); abort(nets) })
 	return own, nets, nil
