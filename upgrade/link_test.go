@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
@@ -121,6 +122,32 @@ func TestStopWhileAnswered(t *testing.T) {
 		}
 		theirs.Close()
 	}
+}
+
+// TestStopWaitsForSuccessor stops a process during an upgrade: its successor has ended by the
+// time that Done is closed.
+func TestStopWaitsForSuccessor(t *testing.T) {
+	ours, theirs, err := sockets.Pair("unix")
+	socktest.Check(t, err)
+	defer theirs.Close()
+	u := &Upgrader{config: Config{Logf: t.Logf}, done: make(chan struct{}), state: serving}
+	exited := make(chan struct{})
+	err = u.replace(context.Background(), func([]holding) (*successor, error) {
+		go u.Stop()
+		return &successor{link: ours, exited: exited, reap: func() *os.ProcessState { return nil }, kill: func() {
+			time.Sleep(50 * time.Millisecond) // time for a fault
+			select {
+			case <-u.Done():
+				t.Error("Done is closed while the successor lives")
+			default:
+			}
+			close(exited)
+		}}, nil
+	})
+	if err != ErrStopped {
+		t.Errorf("Upgrade: got %v, want ErrStopped", err)
+	}
+	<-u.Done()
 }
 
 // TestUpgradesFail has upgrades fail at the same time: each tells the service manager that it

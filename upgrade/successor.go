@@ -80,6 +80,7 @@ func (u *Upgrader) replace(ctx context.Context, start func([]holding) (*successo
 	defer u.mu.Unlock()
 	u.state, u.cancel = serving, nil
 	if u.ended {
+		u.finish()
 		return ErrStopped
 	}
 	// Before the next upgrade says which process is the main one.

@@ -104,6 +104,7 @@ type Upgrader struct {
 	held    []holding    // in the order of their making
 	state   state
 	ended   bool               // done is closed, or about to be
+	stopped bool               // Stop has done its work
 	cancel  context.CancelFunc // of the upgrade that is under way
 	control *control
 }
@@ -243,7 +244,8 @@ func (u *Upgrader) Replaced() bool {
 
 // Stop closes Done. Before that it ends an upgrade that is in progress, which then
 // returns [ErrStopped], tells the service manager that the service is stopping, and
-// removes the PID file.
+// removes the PID file. Stop does not wait for the upgrade; Done is closed once its
+// successor has ended.
 func (u *Upgrader) Stop() {
 	u.mu.Lock()
 	if u.ended {
@@ -258,7 +260,18 @@ func (u *Upgrader) Stop() {
 		u.notify(activation.NotifyStopping)
 		u.removePIDFile()
 	}
-	close(u.done)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.stopped = true
+	u.finish()
+}
+
+// finish closes done after Stop, unless an upgrade is under way: if this process ended
+// before that, its successor would take over.
+func (u *Upgrader) finish() {
+	if u.stopped && u.state != upgrading {
+		close(u.done)
+	}
 }
 
 // end marks the process as one that is to end and returns the control socket, which the
