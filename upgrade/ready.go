@@ -18,7 +18,8 @@ import (
 //
 // It writes the PID file, sends READY=1 and MAINPID to the service manager, and opens
 // the socket at Config.Control. It closes inherited descriptors that were not asked
-// for, and returns their names.
+// for, and returns their names. If such a descriptor is a predecessor's unix listener,
+// Ready removes its path.
 //
 // After an error the predecessor continues to serve, and this process must exit without
 // accepting anything. The error is [ErrRefused] if the predecessor has stopped waiting,

@@ -67,7 +67,7 @@ type Config struct {
 	StopSignals []os.Signal
 
 	// PIDFile, if not empty, is the file to which Ready writes the process ID. It replaces
-	// that of a predecessor atomically. Stop removes it.
+	// that of a predecessor atomically. Stop removes it. A relative path is resolved by New.
 	PIDFile string
 
 	// Control, if not empty, is the path of a unix socket on which this process hands over
