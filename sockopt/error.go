@@ -139,3 +139,15 @@ func closedError(err error) error {
 	}
 	return err
 }
+
+// opError wraps the error of a call on c.
+func opError(op string, c syscall.Conn, err error) error {
+	if err == nil {
+		return nil
+	}
+	wrapped := &net.OpError{Op: op, Addr: sys.ConnAddr(c), Err: err}
+	if wrapped.Addr != nil {
+		wrapped.Net = wrapped.Addr.Network()
+	}
+	return wrapped
+}

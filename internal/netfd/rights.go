@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"unsafe"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -117,7 +116,7 @@ func (r *Rights) Free() {
 }
 
 func (r *Rights) control() []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(&r.buffer)), controlSize)
+	return sys.Bytes(&r.buffer)
 }
 
 // CloseAll closes the descriptors that were received.
