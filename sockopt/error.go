@@ -78,9 +78,6 @@ func (e *ValueError) Unwrap() error { return syscall.EINVAL }
 
 func invalid(v any, why string) error { return &ValueError{v, why} }
 
-// errNil is what is the matter with a nil connection.
-var errNil = fmt.Errorf("nil connection: %w", syscall.EINVAL)
-
 // hint returns what would have worked instead of the call.
 func (k *call) hint() string {
 	if errors.Is(k.err, errors.ErrUnsupported) || errors.Is(k.err, syscall.ENOPROTOOPT) {

@@ -78,7 +78,7 @@ var rights = sync.Pool{New: func() any {
 		// There are as many calls in each other as descriptors, and the processor does not
 		// predict where they return to. So Control is here once more.
 		var err error
-		if file, ok := r.conns[i].(*os.File); ok {
+		if file, ok := r.conns[i].(*os.File); ok && file != nil {
 			raw, e := file.SyscallConn() // on the stack
 			if err = e; err == nil {
 				err = raw.Control(r.hold)
