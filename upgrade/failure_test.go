@@ -251,7 +251,7 @@ func TestStranger(t *testing.T) {
 
 // TestStrangerOfAnotherUser is refused.
 func TestStrangerOfAnotherUser(t *testing.T) {
-	socktest.NeedUsers(t)
+	socktest.NeedUsers(t, os.TempDir())
 	m := newManager(t)
 	log := m.logTo()
 	m.start(controlVar + "=" + m.path("control"))
