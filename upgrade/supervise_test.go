@@ -110,6 +110,14 @@ func (m *manager) supervised(given ...activation.Named) *exec.Cmd {
 		// As a service manager has it, without what package activation adds.
 		cmd.Env = slices.DeleteFunc(cmd.Env, func(kv string) bool { return strings.HasPrefix(kv, "SOCKETS_LISTEN_IDS=") })
 	}
+	m.startAsInit(cmd)
+	m.await("READY=1")
+	return cmd
+}
+
+// startAsInit starts cmd as process 1 of a PID name space.
+func (m *manager) startAsInit(cmd *exec.Cmd) {
+	m.t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	if os.Geteuid() != 0 {
 		socktest.NeedUserNS(m.t)
@@ -119,8 +127,6 @@ func (m *manager) supervised(given ...activation.Named) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		m.t.Skipf("no PID name space: %v", err)
 	}
-	m.await("READY=1")
-	return cmd
 }
 
 // serverProcess asks the server for its process ID.
@@ -143,10 +149,7 @@ func (m *manager) serverProcess() int {
 func TestSuperviseStatus(t *testing.T) {
 	m := newManager(t)
 	cmd := m.command("UPGRADE_TEST_SUPERVISE=1", behaviourVar+"=crash")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
-	if err := cmd.Start(); err != nil {
-		t.Skipf("no PID name space: %v", err)
-	}
+	m.startAsInit(cmd)
 	err := cmd.Wait()
 	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 {
 		t.Errorf("process 1: got %v, want the program's exit status 2", err)
