@@ -11,7 +11,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -96,6 +98,86 @@ func TestReadyGivesUp(t *testing.T) {
 			t.Fatalf("Ready: %v, while the predecessor's answer: %v", err, sent)
 		}
 		theirs.Close()
+	}
+}
+
+// TestStopWhileAnswered stops a process while its predecessor answers: it leaves no PID file.
+func TestStopWhileAnswered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	for range 500 {
+		u, theirs := linked(t)
+		u.config.PIDFile = path
+		stopped := make(chan bool)
+		go func() {
+			defer close(stopped)
+			if expectReady(theirs) == nil {
+				io.WriteString(theirs, sayGo+"\n")
+			}
+			u.Stop()
+		}()
+		_, err := u.Ready(context.Background())
+		<-stopped
+		if b, e := os.ReadFile(path); !errors.Is(e, fs.ErrNotExist) {
+			t.Fatalf("after Ready, %v, and Stop: the PID file has %q, %v", err, b, e)
+		}
+		theirs.Close()
+	}
+}
+
+// TestUpgradesFail has upgrades fail at the same time: each tells the service manager that it
+// has ended before the next one begins.
+func TestUpgradesFail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenPacket("unixgram", path)
+	socktest.Check(t, err)
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	u := &Upgrader{config: Config{Logf: t.Logf}, done: make(chan struct{}), state: serving}
+	var said []string
+	heard := make(chan bool)
+	go func() {
+		defer close(heard)
+		b := make([]byte, 1000)
+		for {
+			n, _, err := manager.ReadFrom(b)
+			if err != nil || string(b[:n]) == "enough" {
+				return
+			}
+			first, _, _ := strings.Cut(string(b[:n]), "\n")
+			said = append(said, first)
+		}
+	}()
+	failed := errors.New("failed")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for n := 0; n < 100; {
+				err := u.replace(context.Background(), func([]holding) (*successor, error) { return nil, failed })
+				switch err {
+				case failed:
+					n++
+				case ErrUpgrading:
+					runtime.Gosched()
+				default:
+					t.Errorf("got %v, want %v or %v", err, failed, ErrUpgrading)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c, err := net.Dial("unixgram", path)
+	socktest.Check(t, err)
+	defer c.Close()
+	io.WriteString(c, "enough")
+	<-heard
+	if len(said) == 0 || len(said)%2 != 0 {
+		t.Errorf("%d messages, want an even number", len(said))
+	}
+	for i, s := range said {
+		if want := []string{"RELOADING=1", "READY=1"}[i%2]; s != want {
+			t.Fatalf("message %d: got %q, want %q", i, s, want)
+		}
 	}
 }
 

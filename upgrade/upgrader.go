@@ -143,6 +143,9 @@ func New(config Config) (*Upgrader, error) {
 		inherited: make(map[string]activation.Descriptor),
 		owned:     make(map[string]bool),
 	}
+	if config.PIDFile != "" {
+		u.config.PIDFile = absolute(config.PIDFile)
+	}
 	if u.config.Logf == nil {
 		u.config.Logf = log.Printf
 	}

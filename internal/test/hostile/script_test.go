@@ -59,11 +59,11 @@ func (s *script) later(f func()) { s.undo = append(s.undo, f) }
 type play func(s *script) error
 
 // do plays the script that data are.
-func (p play) do(data []byte) (err error, log []string) {
+func (p play) do(data []byte) (log []string, err error) {
 	s := &script{data: data}
 	defer s.end()
 	err = p(s)
-	return err, s.log
+	return s.log, err
 }
 
 // end undoes what is to be undone when the script is over.
@@ -76,14 +76,14 @@ func (s *script) end() {
 
 // check fails the test if the script that data are fails. It tries to find a shorter one.
 func (p play) check(t *testing.T, data []byte) {
-	err, log := p.do(data)
+	log, err := p.do(data)
 	if err == nil {
 		return
 	}
 	for n := len(data) / 2; n > 0; n /= 2 {
 		for i := 0; i+n <= len(data); {
 			fewer := slices.Delete(slices.Clone(data), i, i+n)
-			if e, l := p.do(fewer); e != nil {
+			if l, e := p.do(fewer); e != nil {
 				data, err, log = fewer, e, l
 			} else {
 				i += n
