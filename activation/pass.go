@@ -163,8 +163,11 @@ const passedPrefix = "passed\x00"
 func isPassed(f *os.File) bool { return f != nil && strings.HasPrefix(f.Name(), passedPrefix) }
 
 // ClosePassed closes the copies that [PassTo] added to cmd.ExtraFiles, and no other
-// files. The child has its own copies.
+// files. The child has its own copies. A nil cmd has none.
 func ClosePassed(cmd *exec.Cmd) {
+	if cmd == nil {
+		return
+	}
 	for _, f := range cmd.ExtraFiles {
 		if isPassed(f) {
 			takeBack, ok := takeBacks.LoadAndDelete(weak.Make(f))

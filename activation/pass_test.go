@@ -188,6 +188,7 @@ func TestPassToErrors(t *testing.T) {
 		})
 	}
 	t.Run("no command", func(t *testing.T) {
+		defer activation.ClosePassed(nil)
 		for name, err := range map[string]error{
 			"PassTo":        activation.PassTo(nil, ok),
 			"PassToService": activation.PassToService(nil, ok),

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -258,6 +259,19 @@ func TestListenBesideReady(t *testing.T) {
 	u.putBack(activation.Descriptor{Name: "a", File: f}, "a")
 	if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("the descriptor is not closed: %v", err)
+	}
+}
+
+// TestInvalidName has names that a successor cannot be given.
+func TestInvalidName(t *testing.T) {
+	u := &Upgrader{inherited: make(map[string]activation.Descriptor)}
+	for _, name := range []string{"", "a:b", "a\nb", "é", linkName, strings.Repeat("x", 256)} {
+		_, err := u.Listen(t.Context(), nil, name, "tcp", "127.0.0.1:0")
+		var bad *NameError
+		var argument *sockets.ArgumentError
+		if !errors.As(err, &bad) || bad.Name != name || !errors.As(err, &argument) || argument.Arg != "name" || !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%q: got %v, want a *NameError with an *ArgumentError", name, err)
+		}
 	}
 }
 

@@ -210,7 +210,8 @@ func (u *Upgrader) release() {
 	}
 }
 
-// NameError reports a socket name that cannot be used. It matches [syscall.EINVAL].
+// NameError reports a socket name that cannot be used. It wraps a
+// [*sockets.ArgumentError], and so matches [syscall.EINVAL].
 type NameError struct {
 	Name string
 	Why  string
@@ -218,8 +219,10 @@ type NameError struct {
 
 func (e *NameError) Error() string { return fmt.Sprintf("sockets: %q %s", e.Name, e.Why) }
 
-// Unwrap returns syscall.EINVAL.
-func (e *NameError) Unwrap() error { return syscall.EINVAL }
+// Unwrap returns a [*sockets.ArgumentError] about the name.
+func (e *NameError) Unwrap() error {
+	return &sockets.ArgumentError{Arg: "name", Value: strconv.Quote(e.Name), Why: e.Why}
+}
 
 // HasPredecessor reports whether this process got its sockets from a process that still
 // serves and waits for Ready.
