@@ -281,7 +281,18 @@ func (m *double) encodeLongRun(dst, src []byte) (nDst, nSrc int) {
 		size := 3
 		switch {
 		case w&0xc0c0f0 == 0x8080e0: // three bytes
-			n = uint32(m.longEnc[uint16(w&0xf<<12|w>>2&0xfc0|w>>16&0x3f)])
+			n = uint32(m.longEnc[three(w)])
+			if astral && n != 0 && w&0x200f != 0 && nDst+8 <= len(dst) {
+				// What follows may well be a space, or not: a branch would be
+				// guessed wrong once for most words.
+				d := dst[nDst : nDst+8 : nDst+8]
+				m.putLong(d, n-1)
+				d[4] = byte(w >> 24)
+				ascii := int(^w >> 31)
+				nDst += 4 + ascii
+				nSrc += 3 + ascii
+				continue
+			}
 		case w&0xc0c0c0f8 == 0x808080f0 && astral: // four
 			r := w&7<<18 | w<<4&0x3f000 | w>>10&0xfc0 | w>>24&0x3f
 			if r-0x10000 >= 0x100000 {

@@ -243,7 +243,7 @@ func (d *Decoder) decodeAcross(dst, src []byte, eof bool) (nDst, nSrc int, statu
 	nDst, ns, status := d.decode(dst, text[:n], false)
 	if ns == 0 && ended && status == More {
 		nDst, ns, status = d.decode(dst, text[:n], true)
-		if status == Truncated && !eof {
+		if status == Truncated && commands > maxCommands {
 			status = Malformed
 		}
 	}

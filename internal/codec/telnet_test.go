@@ -9,7 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorded decodes the pieces and returns the text and the commands.
+// recorded decodes the pieces and returns the text and the commands. The bytes that end
+// it in a strict format come behind "!" if they are malformed, and behind "…" if they are
+// unfinished.
 func recorded(f Format, pieces [][]byte, size int) (string, []string) {
 	var d Decoder
 	var commands []string
@@ -19,16 +21,19 @@ func recorded(f Format, pieces [][]byte, size int) (string, []string) {
 	var pending []byte
 	p := make([]byte, size)
 	for i := 0; i <= len(pieces); i++ {
-		eof := i == len(pieces)
-		if !eof {
+		if i < len(pieces) {
 			pending = append(pending, pieces[i]...)
 		}
+		eof := i == len(pieces) || len(pieces) == 1 // the end is seen later, or at once
 		for {
 			nDst, nSrc, status := d.Decode(p, pending, eof)
 			text.Write(p[:nDst])
 			pending = pending[nSrc:]
-			if status == Malformed || status == Truncated {
+			switch status {
+			case Malformed:
 				return text.String() + fmt.Sprintf("!%x", pending[:d.Bad()]), commands
+			case Truncated:
+				return text.String() + fmt.Sprintf("…%x", pending[:d.Bad()]), commands
 			}
 			if status == More {
 				break
@@ -54,12 +59,15 @@ func TestTelnetCommands(t *testing.T) {
 		{"iso-8859-1", "a\xff\xfa\x18" + long + "\xff\xf0b", false, "ab", nil},
 		{"iso-8859-1", "a\r\xff\xf1\nb\r\xff\xf1\x00c", false, "a\nb\rc", []string{"241 0 ", "241 0 "}},
 		{"iso-8859-1", "a\xff", false, "a", nil},
-		{"iso-8859-1", "a\xff", true, "a!ff", nil},
-		{"iso-8859-1", "a\xff\xfb", true, "a!fffb", nil},
+		{"iso-8859-1", "a\xff", true, "a…ff", nil},
+		{"iso-8859-1", "a\xff\xfb", true, "a…fffb", nil},
 		{"utf-8", "\xc3\xff\xf1\xa9\xff\xffx", false, "é\ufffdx", []string{"241 0 "}},
 		{"utf-16be", "\x00\xff\xff\xff\xff\x01\x00\xff\xf6a", false, "ÿ！a", []string{"246 0 "}}, // FF01
 		{"utf-16be", "\x00\xff\xfa\x01\xff\xf0a", true, "a", []string{"250 1 "}},
 		{"utf-16be", "\x00" + strings.Repeat("\xff\xf1", 13) + "\x00a", false, "\ufffda", slices.Repeat([]string{"241 0 "}, 13)},
+		{"utf-16be", "\x00" + strings.Repeat("\xff\xf1", 13), true, "!00", nil},
+		{"utf-16be", "\x00" + strings.Repeat("\xff\xf1", 12) + "\xff\xfa", true, "!00", nil},
+		{"utf-16be", "\x00" + strings.Repeat("\xff\xf1", 12), true, "…00", nil},
 		{"bytes", "\xff\xff\xff\xf1\x80", false, "\xff\x80", []string{"241 0 "}},
 		{"cp500", "\xff\xff\xc1", false, "\u009fA", nil},
 		{"gbk", "\xd6\xff\xf9\xd0", true, "中", []string{"249 0 "}},

@@ -283,7 +283,9 @@ func (b *Batch) send(s uintptr) bool {
 	for b.n < b.vec.Len() {
 		asked := min(b.step, b.vec.Len()-b.n)
 		n, errno := sys.Sendmmsg(s, &b.vec, b.n, asked, b.flags)
-		b.n += n
+		if b.n += n; n > 0 {
+			b.full = 0
+		}
 		b.step = maxStep
 		if b.errno = errno; errno != 0 {
 			if errno == sys.EAGAIN {
