@@ -3,6 +3,7 @@ package sockets
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -122,6 +123,9 @@ func readBatch(c *conn, ms []Message, flags int, decode netfd.DecodeFunc) (int, 
 	if len(ms) == 0 {
 		return 0, nil
 	}
+	if err := checkBatchFlags(flags); err != nil {
+		return 0, opError(c.fd, "read", err)
+	}
 	b := netfd.GetBatch(c.fd, ms, flags)
 	n, err := b.Recv(decode)
 	b.Free()
@@ -135,6 +139,9 @@ func writeBatch(c *conn, ms []Message, flags int, encode netfd.EncodeFunc) (int,
 	if len(ms) == 0 {
 		return 0, nil
 	}
+	if err := checkBatchFlags(flags); err != nil {
+		return 0, opErrorTo(c.fd, plain(ms[0].Addr), err)
+	}
 	b := netfd.GetBatch(c.fd, ms, flags)
 	n, err := b.Send(encode)
 	b.Free()
@@ -142,6 +149,14 @@ func writeBatch(c *conn, ms []Message, flags int, encode netfd.EncodeFunc) (int,
 		return n, nil
 	}
 	return 0, opErrorTo(c.fd, plain(ms[0].Addr), err)
+}
+
+// checkBatchFlags refuses flags of which the kernel would take a part.
+func checkBatchFlags(flags int) error {
+	if flags != int(int32(flags)) {
+		return &ArgumentError{Arg: "flags", Value: fmt.Sprintf("%#x", flags), Why: "does not fit in 32 bits"}
+	}
+	return nil
 }
 
 func encodeUDPAddr(sa *sys.Sockaddr, fd *netfd.FD, addr net.Addr) error {

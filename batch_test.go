@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,6 +53,26 @@ func TestBatchSeveralBuffers(t *testing.T) {
 		if in[i].Addr.String() != a.LocalAddr().String() {
 			t.Errorf("message %d is from %v, want %v", i, in[i].Addr, a.LocalAddr())
 		}
+	}
+}
+
+// Flags that the kernel would take a part of are refused before anything is sent.
+func TestBatchFlagsBeyondKernel(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("an int has 32 bits here")
+	}
+	c := conntest.OpenUDP(t, "udp4")
+	ms := conntest.Numbered(c.LocalAddr(), 10)
+	beyond := int(MsgPeek)
+	beyond |= beyond << (strconv.IntSize / 2)
+	for name, batch := range map[string]func([]Message, int) (int, error){"WriteBatch": c.WriteBatch, "ReadBatch": c.ReadBatch} {
+		n, err := batch(ms, beyond)
+		if _, argument := errors.AsType[*ArgumentError](err); n != 0 || !argument {
+			t.Errorf("%s: %d, %v, want an ArgumentError", name, n, err)
+		}
+	}
+	if n, err := c.ReadBatch(conntest.RoomFor(1, 10), int(MsgDontWait)); !errors.Is(err, ErrWouldBlock) {
+		t.Errorf("received %d, %v, although nothing was sent", n, err)
 	}
 }
 

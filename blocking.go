@@ -45,7 +45,7 @@ func SetBlocking(c syscall.Conn, on bool) error {
 func controlMode(c syscall.Conn, f func(fd int) syscall.Errno) error {
 	var errno syscall.Errno
 	if err := netfd.Control(c, func(fd uintptr) { errno = f(int(fd)) }); err != nil {
-		return err
+		return argumentError("connection", err)
 	}
 	if errno != 0 {
 		return os.NewSyscallError("fcntl", errno)

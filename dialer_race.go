@@ -177,24 +177,37 @@ type connectTrace struct {
 
 // traceIn returns the trace in ctx.
 func traceIn(ctx context.Context) (t connectTrace) {
-	v := ctx.Value(traceKey())
-	t.start, _ = hook(v, "ConnectStart").(func(network, addr string))
-	t.done, _ = hook(v, "ConnectDone").(func(network, addr string, err error))
+	if hooks := hooksIn(ctx, traceKey()); hooks.IsValid() {
+		t.start, _ = hook(hooks, "ConnectStart").(func(network, addr string))
+		t.done, _ = hook(hooks, "ConnectDone").(func(network, addr string, err error))
+	}
 	return t
 }
 
 // hook returns the hook of that name, or nil.
-func hook(hooks any, name string) any {
-	if v := reflect.Indirect(reflect.ValueOf(hooks)); v.Kind() == reflect.Struct {
-		if f := v.FieldByName(name); f.IsValid() {
-			return f.Interface()
-		}
+func hook(hooks reflect.Value, name string) any {
+	if f := hooks.FieldByName(name); f.IsValid() {
+		return f.Interface()
 	}
 	return nil
 }
 
-// traceKey returns the key of the hooks for package net. A Dialer asks for them before
-// it finds that there is nothing to dial.
+// hooksIn returns the structure of hooks for package net that ctx has under key, or the
+// zero Value: a context may have something else for keys that it does not know, which
+// package net ignores, and a release of net may have no such key.
+func hooksIn(ctx context.Context, key any) reflect.Value {
+	if key == nil {
+		return reflect.Value{}
+	}
+	hooks := reflect.Indirect(reflect.ValueOf(ctx.Value(key)))
+	if hooks.Kind() != reflect.Struct || hooks.Type().PkgPath() != reflect.TypeOf(key).PkgPath() {
+		return reflect.Value{}
+	}
+	return hooks
+}
+
+// traceKey returns the key of the hooks for package net, nil if there is none. A Dialer
+// asks for them before it finds that there is nothing to dial.
 var traceKey = sync.OnceValue(func() any {
 	asked := keySeeker{Context: context.Background()}
 	new(net.Dialer).DialContext(&asked, "", "")
@@ -208,7 +221,7 @@ type keySeeker struct {
 }
 
 func (ctx *keySeeker) Value(key any) any {
-	if reflect.TypeOf(key).String() == "nettrace.TraceKey" {
+	if t := reflect.TypeOf(key); t != nil && t.PkgPath() == "internal/nettrace" && t.Name() == "TraceKey" {
 		ctx.key = key
 	}
 	return nil
@@ -217,14 +230,14 @@ func (ctx *keySeeker) Value(key any) any {
 // dnsOnly returns a context for lookups: its trace reports DNS events, and not the
 // connections to name servers.
 func dnsOnly(ctx context.Context) context.Context {
-	v := reflect.ValueOf(ctx.Value(traceKey()))
-	if v.Kind() != reflect.Pointer {
+	given := hooksIn(ctx, traceKey())
+	if !given.IsValid() {
 		return ctx
 	}
-	hooks := reflect.New(v.Type().Elem())
-	hooks.Elem().Set(v.Elem())
+	hooks := reflect.New(given.Type())
+	hooks.Elem().Set(given)
 	for _, name := range []string{"ConnectStart", "ConnectDone"} {
-		if f := reflect.Indirect(hooks).FieldByName(name); f.IsValid() {
+		if f := hooks.Elem().FieldByName(name); f.IsValid() {
 			f.SetZero()
 		}
 	}

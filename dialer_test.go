@@ -5,11 +5,13 @@ package sockets_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http/httptrace"
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -382,6 +384,49 @@ func TestDialAddrsTrace(t *testing.T) {
 	want := []string{"tcp " + e.closed4.String(), "tcp " + e.closed6.String(), "tcp " + e.open4.String()}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tried (-want +got):\n%s", diff)
+	}
+}
+
+// knowAll is a context that has the same value for every key.
+type knowAll struct {
+	context.Context
+	value any
+}
+
+func (ctx knowAll) Value(any) any { return ctx.value }
+
+// keysOnly is a context that accepts only keys.
+type keysOnly struct{ context.Context }
+
+func (ctx keysOnly) Value(key any) any {
+	_ = reflect.TypeOf(key).Name() // panics for nil
+	return ctx.Context.Value(key)
+}
+
+// What a context has for the key of a trace and is none is ignored, as by package net.
+func TestDialStrangeContext(t *testing.T) {
+	if sockets.HooksIn(keysOnly{t.Context()}, nil).IsValid() {
+		t.Error("there are hooks without a key")
+	}
+	l := conntest.Listen4(t)
+	contexts := map[string]context.Context{"keys only": keysOnly{t.Context()}}
+	for _, value := range []any{
+		new(int), (*int)(nil), 1, "", struct{}{}, &struct{ sync.Mutex }{}, func() {},
+		&httptrace.ClientTrace{}, (*httptrace.ClientTrace)(nil),
+		httptrace.ClientTrace{ConnectStart: func(string, string) { t.Error("this is for net/http") }},
+		struct{ ConnectStart func(network, addr string) }{func(string, string) { t.Error("this is no trace") }},
+	} {
+		contexts[fmt.Sprintf("%T", value)] = knowAll{t.Context(), value}
+	}
+	for name, ctx := range contexts {
+		t.Run(name, func(t *testing.T) {
+			c, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+			socktest.Check(t, err)
+			c.Close()
+			c, err = new(sockets.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+			socktest.Check(t, err)
+			c.Close()
+		})
 	}
 }
 

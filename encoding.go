@@ -3,6 +3,7 @@ package sockets
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/iolib-go/sockets/internal/codec"
@@ -223,7 +224,7 @@ func EncodingNames() []string { return codec.Names() }
 // An encoding does not need a name to be used in an [ExternalFormat].
 func RegisterEncoding(name string, e encoding.Encoding) error {
 	if err := codec.Register(name, e); err != nil {
-		return &ArgumentError{Arg: "encoding", Value: name, Why: err.Error()}
+		return &ArgumentError{Arg: "encoding", Value: strconv.Quote(name), Why: err.Error()}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets/internal/netfd"
+	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // ArgumentError reports an argument that is invalid for any socket. It names the
@@ -28,6 +29,15 @@ func (e *ArgumentError) Error() string {
 
 // Unwrap returns syscall.EINVAL.
 func (e *ArgumentError) Unwrap() error { return syscall.EINVAL }
+
+// argumentError returns err, or an *ArgumentError that names arg if what it was to give
+// a descriptor is nil.
+func argumentError(arg string, err error) error {
+	if err == sys.ErrNil {
+		return &ArgumentError{Arg: arg, Value: nil, Why: "must not be nil"}
+	}
+	return err
+}
 
 // Package net gives errors that it does not export to say that an address is
 // missing, and that a dial was canceled or timed out. Programs compare them and

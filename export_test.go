@@ -25,6 +25,9 @@ func StreamListenerOf(l *UnixListener) *StreamListener {
 // WrapsEOF is how this release's package net reports the end of a stream.
 const WrapsEOF = wrapsEOF
 
+// HooksIn is what traces are found with, for a release of net that has another key.
+var HooksIn = hooksIn
+
 // Functions that take what a peer or the kernel sent, for fuzzing.
 var (
 	ParseQueuedError = parseQueuedError

@@ -77,6 +77,9 @@ func listenGroup[M interface{ Close() error }](lc *ListenConfig, network, addres
 // Systems that lack it return [errors.ErrUnsupported]. See SO_ATTACH_REUSEPORT_CBPF in
 // socket(7).
 func SteerByCPU(member syscall.Conn, size int) error {
+	if sys.IsNil(member) {
+		return openError("set", "", nil, nil, argumentError("group member", sys.ErrNil))
+	}
 	why := ""
 	switch {
 	case size < 1:

@@ -15,6 +15,7 @@ import (
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 	"golang.org/x/sys/unix"
 )
@@ -268,6 +269,8 @@ func TestSteerByCPUErrors(t *testing.T) {
 		{"no group", c, 2, syscall.EINVAL, "udp"},
 		{"closed, of package net", foreign, 2, net.ErrClosed, "udp"},
 		{"no members, a nil conn", (*UDPConn)(nil), 0, syscall.EINVAL, ""},
+		{"a nil conn", (*UDPConn)(nil), 2, syscall.EINVAL, ""},
+		{"nil", nil, 2, syscall.EINVAL, ""},
 		{"no members, a zero listener", new(TCPListener), 0, syscall.EINVAL, ""},
 		{"more than 32 bits", c, math.MaxInt, syscall.EINVAL, "udp"},
 		{"closed file", file, 2, net.ErrClosed, ""},
@@ -283,7 +286,7 @@ func TestSteerByCPUErrors(t *testing.T) {
 		if !errors.Is(err, tt.err) || !errors.As(err, &op) || op.Op != "set" || op.Net != tt.net {
 			t.Errorf("%s: %#v, want %v of %q", tt.name, err, tt.err, tt.net)
 		}
-		if arg := new(ArgumentError); errors.As(err, &arg) != (tt.size < 1 || int64(tt.size) > math.MaxUint32) {
+		if arg := new(ArgumentError); errors.As(err, &arg) != (sys.IsNil(tt.member) || tt.size < 1 || int64(tt.size) > math.MaxUint32) {
 			t.Errorf("%s: %#v", tt.name, err)
 		}
 	}

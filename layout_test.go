@@ -111,6 +111,9 @@ func layoutFaults(tree fs.FS) (faults []string) {
 		dir := path.Dir(file)
 		checkSystems(dir, file, parsed, fault)
 		checkImports(dir, file, parsed, fault)
+		if !isTool(dir) {
+			checkErrors(file, parsed, fault)
+		}
 		if dir == "." {
 			checkRoot(file, parsed, fault)
 		}
@@ -134,10 +137,6 @@ var descriptors = map[string]bool{
 func checkRoot(file string, parsed *ast.File, fault func(file, format string, args ...any)) {
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		switch n := n.(type) {
-		case *ast.CompositeLit:
-			if s, ok := n.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "OpError" && file != "error.go" {
-				fault(file, "a literal of net.OpError; error.go has what makes them")
-			}
 		case *ast.SelectorExpr:
 			x, ok := n.X.(*ast.Ident)
 			if !ok || !descriptors[n.Sel.Name] {
@@ -151,13 +150,34 @@ func checkRoot(file string, parsed *ast.File, fault func(file, format string, ar
 	})
 }
 
+// checkErrors finds errors of package net that are made outside the package's error.go.
+func checkErrors(file string, parsed *ast.File, fault func(file, format string, args ...any)) {
+	if path.Base(file) == "error.go" {
+		return
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.CompositeLit); ok {
+			if s, ok := lit.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "OpError" {
+				fault(file, "a literal of net.OpError; error.go has what makes them")
+			}
+		}
+		return true
+	})
+}
+
+// isTool reports whether dir has what only tests use.
+func isTool(dir string) bool {
+	return under(dir, "internal/socktest") || under(dir, "internal/test")
+}
+
+// under reports whether dir is top or in it.
+func under(dir, top string) bool { return dir == top || strings.HasPrefix(dir, top+"/") }
+
 // checkSystems finds files that are for some operating systems only. The tools for
 // tests may be, and compat, which is package net on systems without sockets of ours.
 func checkSystems(dir, file string, parsed *ast.File, fault func(file, format string, args ...any)) {
-	for _, allowed := range []string{"internal/sys", "internal/socktest", "internal/test", "compat"} {
-		if dir == allowed || strings.HasPrefix(dir, allowed+"/") {
-			return
-		}
+	if isTool(dir) || under(dir, "internal/sys") || under(dir, "compat") {
+		return
 	}
 	parts := strings.Split(strings.TrimSuffix(path.Base(file), ".go"), "_")
 	for _, part := range parts[1:] {
@@ -196,7 +216,8 @@ func checkImports(dir, file string, parsed *ast.File, fault func(file, format st
 			fault(file, "%v", err)
 			continue
 		}
-		if dir == "." && (imported == "unsafe" || imported == "encoding/binary") {
+		if imported == "unsafe" && !isTool(dir) && dir != "internal/sys" ||
+			imported == "encoding/binary" && (dir == "." || dir == "internal/netfd" || dir == "sockopt") {
 			fault(file, "imports %s; internal/sys has the layouts of the kernel", imported)
 		}
 		if imported != modulePath && !strings.HasPrefix(imported, modulePath+"/") {
@@ -251,6 +272,12 @@ func TestLayoutFaults(t *testing.T) {
 			[]string{"addr.go: imports encoding/binary; internal/sys has the layouts of the kernel"}},
 		{"OpError", files("conn.go", "package sockets\nimport \"net\"\nvar _ = &net.OpError{}\n"),
 			[]string{"conn.go: a literal of net.OpError; error.go has what makes them"}},
+		{"unsafe below", files("internal/netfd/fd.go", "package netfd\nimport \"unsafe\"\n"),
+			[]string{"internal/netfd/fd.go: imports unsafe; internal/sys has the layouts of the kernel"}},
+		{"binary below", files("sockopt/ip.go", "package sockopt\nimport \"encoding/binary\"\n"),
+			[]string{"sockopt/ip.go: imports encoding/binary; internal/sys has the layouts of the kernel"}},
+		{"OpError below", files("sockopt/ip.go", "package sockopt\nimport \"net\"\nvar _ = net.OpError{}\n"),
+			[]string{"sockopt/ip.go: a literal of net.OpError; error.go has what makes them"}},
 		{"descriptor", files("conn.go", "package sockets\nimport \"os\"\nfunc f(fd int) { sys.Close(fd); os.NewFile(uintptr(fd), \"\"); os.Open(\"\") }\n"),
 			[]string{"conn.go: sys.Close; internal/netfd opens and closes descriptors",
 				"conn.go: os.NewFile; internal/netfd opens and closes descriptors"}},

@@ -162,7 +162,7 @@ func (c *UDPConn) setGroup(o sockopt.WriteOnlyOption[sockopt.Membership], ifi *n
 	if ifi != nil {
 		m.Interface = ifi.Index
 	}
-	// What is no address of IP stays the zero Addr, which the option refuses.
+	// What is neither UDP's address nor IP's stays the zero Addr, which the option refuses.
 	m.Group, m.Source = ipOf(group), ipOf(source)
 	err := o.With(m).Apply((*rawConn)(c.fd))
 	if bad, ok := errors.AsType[*sockopt.ValueError](err); ok {
@@ -171,8 +171,13 @@ func (c *UDPConn) setGroup(o sockopt.WriteOnlyOption[sockopt.Membership], ifi *n
 	return opErrorLocal(c.fd, "set", err)
 }
 
-// ipOf returns the address of an IP address with or without a port.
+// ipOf returns the address of a *net.UDPAddr or *net.IPAddr, the zero Addr for others.
 func ipOf(addr net.Addr) netip.Addr {
+	switch addr.(type) {
+	case *net.UDPAddr, *net.IPAddr:
+	default:
+		return netip.Addr{}
+	}
 	ip, _, zone, _ := ipParts(plain(addr))
 	a, _ := netip.AddrFromSlice(ip)
 	return a.Unmap().WithZone(zone)

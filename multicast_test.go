@@ -349,6 +349,8 @@ func TestJoinNoGroup(t *testing.T) {
 		"unicast":        c.JoinGroup(nil, &net.IPAddr{IP: net.IPv4(192, 0, 2, 1)}),
 		"no source":      c.JoinSourceSpecificGroup(nil, group, nil),
 		"another family": c.ExcludeSourceSpecificGroup(nil, group, &net.UDPAddr{IP: net.IPv6loopback}),
+		"of TCP":         c.JoinGroup(nil, &net.TCPAddr{IP: group.IP}),
+		"source of TCP":  c.JoinSourceSpecificGroup(nil, group, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}),
 		"no IP":          c.JoinGroup(nil, &net.UnixAddr{Name: "/x", Net: "unixgram"}),
 	} {
 		if errors.Is(err, errors.ErrUnsupported) {

@@ -3,7 +3,6 @@ package sockets
 import (
 	"fmt"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets/internal/netfd"
@@ -70,14 +69,14 @@ type PacketInfo struct {
 const PacketInfoLen = 320
 
 // ParsePacketInfo parses control data. It skips messages that have no field in
-// [PacketInfo]. It fails with [syscall.EINVAL] if oob is not control data or is
-// truncated.
+// [PacketInfo]. If oob is not control data or is truncated, the error is an
+// [*ArgumentError].
 func ParsePacketInfo(oob []byte) (PacketInfo, error) {
 	var p PacketInfo
 	for len(oob) > 0 {
 		c, rest, ok := sys.NextCmsg(oob)
 		if !ok || !p.read(c) {
-			return PacketInfo{}, fmt.Errorf("sockets: malformed control data: %w", syscall.EINVAL)
+			return PacketInfo{}, &ArgumentError{Arg: "control data", Value: fmt.Sprintf("of %d bytes", len(oob)), Why: "is malformed or truncated"}
 		}
 		oob = rest
 	}

@@ -267,7 +267,8 @@ func TestParsePacketInfoLengths(t *testing.T) {
 				bad = false // of a 32-bit system
 			}
 			p, err := ParsePacketInfo(oob)
-			if errors.Is(err, syscall.EINVAL) != bad || !bad && err != nil {
+			_, argument := errors.AsType[*ArgumentError](err)
+			if argument != bad || !bad && err != nil {
 				t.Errorf("%s of %d bytes: %+v, %v", tt.name, n, p, err)
 			}
 		}

@@ -109,7 +109,7 @@ func listenAny(lc *sockets.ListenConfig, network, address string) (interface{ Cl
 // TestUnixModeRace has another user connect and send all the time, while sockets are made
 // that are for root and a group.
 func TestUnixModeRace(t *testing.T) {
-	socktest.NeedUsers(t)
+	socktest.NeedUsers(t, os.TempDir())
 	dir := socktest.ShortDir(t)
 	socktest.Check(t, os.Chmod(dir, 0o755))
 	path := filepath.Join(dir, "l")

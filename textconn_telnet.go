@@ -19,7 +19,7 @@ const (
 // TelnetCommand is a command of the Telnet protocol: IAC and what follows it. See RFC
 // 854.
 type TelnetCommand struct {
-	// Code is the byte after IAC, 240 to 254.
+	// Code is the byte after IAC: 240 to 254, unless a peer sends what RFC 854 lacks.
 	Code byte
 
 	// Option is the option of WILL, WONT, DO, DONT and SB.

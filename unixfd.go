@@ -170,7 +170,7 @@ func checkSend(descriptors int) error {
 // descriptorError turns the error for a descriptor that was closed into ours.
 func descriptorError(err error) error {
 	if held, ok := err.(*netfd.HeldError); ok {
-		return &DescriptorError{held.Index, held.Err}
+		return &DescriptorError{held.Index, argumentError("descriptor", held.Err)}
 	}
 	return err
 }

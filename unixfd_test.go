@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -147,7 +148,7 @@ func TestSendFDErrors(t *testing.T) {
 		want error
 	}{
 		{"nil", nil, syscall.EINVAL},
-		{"nil file", (*os.File)(nil), os.ErrInvalid},
+		{"nil file", (*os.File)(nil), syscall.EINVAL},
 		{"closed file", closedFile, os.ErrClosed},
 		{"closed conn", closedConn, net.ErrClosed},
 		{"closed socket", closedSocket, net.ErrClosed},
@@ -426,15 +427,16 @@ func TestDescriptorOfNil(t *testing.T) {
 	socktest.CloseLater(t, b)
 	for name, c := range map[string]syscall.Conn{
 		"nil": nil, "nil conn": (*sockets.TCPConn)(nil), "nil Socket": (*sockets.Socket)(nil),
-		"zero listener": new(sockets.TCPListener),
+		"nil file": (*os.File)(nil), "zero listener": new(sockets.TCPListener),
 	} {
 		_, blocking := sockets.Blocking(c)
 		_, several := a.SendFDs(nil, b, c)
 		for call, err := range map[string]error{
 			"Blocking": blocking, "SetBlocking": sockets.SetBlocking(c, false), "SendFD": a.SendFD(c), "SendFDs": several,
 		} {
-			if !errors.Is(err, syscall.EINVAL) {
-				t.Errorf("%s of %s: %v, want EINVAL", call, name, err)
+			_, argument := errors.AsType[*sockets.ArgumentError](err)
+			if !errors.Is(err, syscall.EINVAL) || argument != strings.HasPrefix(name, "nil") {
+				t.Errorf("%s of %s: %v, want EINVAL, of an ArgumentError if it is nil", call, name, err)
 			}
 		}
 	}

@@ -41,6 +41,14 @@ for program in go sh env cat chmod cp echo false head ls mkdir mv rm sleep sort 
 done
 bare=(env PATH="$work/bare" CGO_ENABLED=0)
 drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+part=
+while IFS= read -rd / name; do
+	part+=$name/
+	if ! "${drop[@]}" test -x "$part" 2>/dev/null; then
+		printf 'user 65534 may not enter %s, on the way to the copy; TMPDIR is where it is made\n' "$part" >&2
+		exit 2
+	fi
+done <<<"$work/"
 
 # tests RUNNER... runs the tests of the packages below the working directory by way of
 # a command, and checks what they say.

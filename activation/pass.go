@@ -51,6 +51,9 @@ type Named struct {
 // programs. Inherited of this package instead recognizes the descriptors themselves,
 // and leaves out those that already were in cmd.ExtraFiles.
 func PassTo(cmd *exec.Cmd, socks ...Named) error {
+	if err := checkCommand(cmd); err != nil {
+		return err
+	}
 	return passTo(cmd, socks)
 }
 
@@ -60,6 +63,9 @@ func PassTo(cmd *exec.Cmd, socks ...Named) error {
 // its path. Starting it succeeds even if the program cannot be executed; it then exits
 // with status 126 or 127.
 func PassToService(cmd *exec.Cmd, socks ...Named) error {
+	if err := checkCommand(cmd); err != nil {
+		return err
+	}
 	if cmd.Err != nil {
 		return cmd.Err
 	}
@@ -83,13 +89,20 @@ func PassToService(cmd *exec.Cmd, socks ...Named) error {
 	return nil
 }
 
-func passTo(cmd *exec.Cmd, socks []Named) (err error) {
-	if cmd.Process != nil {
+// checkCommand returns an error if cmd cannot be given descriptors.
+func checkCommand(cmd *exec.Cmd) error {
+	switch {
+	case cmd == nil:
+		return &sockets.ArgumentError{Arg: "command", Value: nil, Why: "must not be nil"}
+	case cmd.Process != nil:
 		return &sockets.ArgumentError{Arg: "command", Value: cmd.Path, Why: "has been started"}
-	}
-	if slices.ContainsFunc(cmd.ExtraFiles, isPassed) {
+	case slices.ContainsFunc(cmd.ExtraFiles, isPassed):
 		return &sockets.ArgumentError{Arg: "command", Value: cmd.Path, Why: "has been given descriptors; pass all of them at once"}
 	}
+	return nil
+}
+
+func passTo(cmd *exec.Cmd, socks []Named) (err error) {
 	var names, ids []string
 	for range cmd.ExtraFiles {
 		names = append(names, unknownName)
@@ -150,8 +163,11 @@ const passedPrefix = "passed\x00"
 func isPassed(f *os.File) bool { return f != nil && strings.HasPrefix(f.Name(), passedPrefix) }
 
 // ClosePassed closes the copies that [PassTo] added to cmd.ExtraFiles, and no other
-// files. The child has its own copies.
+// files. The child has its own copies. A nil cmd has none.
 func ClosePassed(cmd *exec.Cmd) {
+	if cmd == nil {
+		return
+	}
 	for _, f := range cmd.ExtraFiles {
 		if isPassed(f) {
 			takeBack, ok := takeBacks.LoadAndDelete(weak.Make(f))
@@ -213,6 +229,9 @@ func passedFile(i int, s Named) (*os.File, string, error) {
 	})
 	if err == nil && errno != 0 {
 		err = os.NewSyscallError(call, errno)
+	}
+	if err == sys.ErrNil {
+		err = &sockets.ArgumentError{Arg: "Conn", Value: nil, Why: "must not be nil"}
 	}
 	if err != nil {
 		return nil, "", &sockets.DescriptorError{Index: i, Err: err}

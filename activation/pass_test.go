@@ -171,12 +171,15 @@ func TestPassToErrors(t *testing.T) {
 		{"not ASCII", []activation.Named{ok, {"é", s}}, syscall.EINVAL},
 		{"long", []activation.Named{ok, {strings.Repeat("x", 256), s}}, syscall.EINVAL},
 		{"nil", []activation.Named{ok, {"x", nil}}, syscall.EINVAL},
+		{"nil file", []activation.Named{ok, {"x", (*os.File)(nil)}}, syscall.EINVAL},
+		{"nil listener", []activation.Named{ok, {"x", (*net.TCPListener)(nil)}}, syscall.EINVAL},
 		{"closed", []activation.Named{ok, {"x", closed}}, net.ErrClosed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd := exec.Command("/bin/true")
-			if err := activation.PassTo(cmd, tt.socks...); !errors.Is(err, tt.want) {
+			err := activation.PassTo(cmd, tt.socks...)
+			if _, argument := errors.AsType[*sockets.ArgumentError](err); !errors.Is(err, tt.want) || argument != (tt.want == syscall.EINVAL) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
 			if cmd.ExtraFiles != nil || cmd.Env != nil {
@@ -184,6 +187,17 @@ func TestPassToErrors(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no command", func(t *testing.T) {
+		defer activation.ClosePassed(nil)
+		for name, err := range map[string]error{
+			"PassTo":        activation.PassTo(nil, ok),
+			"PassToService": activation.PassToService(nil, ok),
+		} {
+			if _, argument := errors.AsType[*sockets.ArgumentError](err); !argument {
+				t.Errorf("%s: %v, want an ArgumentError", name, err)
+			}
+		}
+	})
 	t.Run("names at the edges", func(t *testing.T) {
 		cmd := exec.Command("/bin/true")
 		long := strings.Repeat("x", 255)

@@ -115,7 +115,7 @@ func (k *call) read(fd uintptr) error {
 // control makes the call on c.
 func (k *call) control(c syscall.Conn) error {
 	if sys.IsNil(c) {
-		return &Error{Option: k.name, Err: errNil}
+		return &Error{Option: k.name, Err: sys.ErrNil}
 	}
 	rc, err := c.SyscallConn()
 	if err != nil {
@@ -127,7 +127,7 @@ func (k *call) control(c syscall.Conn) error {
 // apply makes the call on c.
 func (k *call) apply(c syscall.RawConn) error {
 	if sys.IsNil(c) {
-		return &Error{Option: k.name, Err: errNil}
+		return &Error{Option: k.name, Err: sys.ErrNil}
 	}
 	if err := c.Control(k.do); err != nil {
 		return &Error{Option: k.name, Err: closedError(err)}

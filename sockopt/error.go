@@ -78,9 +78,6 @@ func (e *ValueError) Unwrap() error { return syscall.EINVAL }
 
 func invalid(v any, why string) error { return &ValueError{v, why} }
 
-// errNil is what is the matter with a nil connection.
-var errNil = fmt.Errorf("nil connection: %w", syscall.EINVAL)
-
 // hint returns what would have worked instead of the call.
 func (k *call) hint() string {
 	if errors.Is(k.err, errors.ErrUnsupported) || errors.Is(k.err, syscall.ENOPROTOOPT) {
@@ -138,4 +135,16 @@ func closedError(err error) error {
 		return net.ErrClosed
 	}
 	return err
+}
+
+// opError wraps the error of a call on c.
+func opError(op string, c syscall.Conn, err error) error {
+	if err == nil {
+		return nil
+	}
+	wrapped := &net.OpError{Op: op, Addr: sys.ConnAddr(c), Err: err}
+	if wrapped.Addr != nil {
+		wrapped.Net = wrapped.Addr.Network()
+	}
+	return wrapped
 }

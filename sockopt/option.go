@@ -3,11 +3,8 @@ package sockopt
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"slices"
 	"syscall"
-
-	"github.com/iolib-go/sockets/internal/sys"
 )
 
 // An Option is a socket option whose value is of type T.
@@ -174,16 +171,4 @@ func get[T any](c syscall.Conn, name string, value reader[T]) (v T, err error) {
 		}
 	}
 	return v, opError("get", c, err)
-}
-
-// opError wraps the error of a call on c.
-func opError(op string, c syscall.Conn, err error) error {
-	if err == nil {
-		return nil
-	}
-	wrapped := &net.OpError{Op: op, Addr: sys.ConnAddr(c), Err: err}
-	if wrapped.Addr != nil {
-		wrapped.Net = wrapped.Addr.Network()
-	}
-	return wrapped
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -203,13 +204,21 @@ func (u *Upgrader) prepareControl() (*control, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &control{l: l.(*sockets.UnixListener), path: path, temporary: own}
+	c := &control{l: l.(*sockets.UnixListener), path: absolute(path), temporary: absolute(own)}
 	c.l.SetUnlinkOnClose(false)
 	if c.info, err = os.Lstat(own); err != nil {
 		c.close(true)
 		return nil, err
 	}
 	return c, nil
+}
+
+// absolute returns path as it is after a change of the working directory.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // serve takes the path from the predecessor in one step, so that there is always

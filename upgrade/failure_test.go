@@ -9,14 +9,18 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
+	"golang.org/x/sys/unix"
 )
 
 func TestSuccessorThatFails(t *testing.T) {
@@ -190,6 +194,30 @@ func TestPathChangesHands(t *testing.T) {
 	}
 }
 
+// TestPathChanges has a successor listen at another path: the old one goes.
+func TestPathChanges(t *testing.T) {
+	m := newManager(t)
+	m.start()
+	m.behaviour("another path")
+	old := m.pid
+	m.upgrade()
+	m.awaitEnd(old)
+	if err := requests.Post(requests.Client(requests.OverUnix(m.path("moved"))), "http://unix/digest", false); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(m.path("http")); !os.IsNotExist(err) {
+		t.Errorf("the old path is left: %v", err)
+	}
+	// A path that another process has removed is made anew, and remains.
+	socktest.Check(t, os.Remove(m.path("moved")))
+	old = m.pid
+	m.upgrade()
+	m.awaitEnd(old)
+	if err := requests.Post(requests.Client(requests.OverUnix(m.path("moved"))), "http://unix/digest", false); err != nil {
+		t.Error(err)
+	}
+}
+
 // awaitEnd waits until the process, which is or becomes a child of this one, has ended.
 func (m *manager) awaitEnd(pid int) {
 	m.t.Helper()
@@ -223,7 +251,7 @@ func TestStranger(t *testing.T) {
 
 // TestStrangerOfAnotherUser is refused.
 func TestStrangerOfAnotherUser(t *testing.T) {
-	socktest.NeedUsers(t)
+	socktest.NeedUsers(t, os.TempDir())
 	m := newManager(t)
 	log := m.logTo()
 	m.start(controlVar + "=" + m.path("control"))
@@ -255,16 +283,115 @@ func readAsNobody(path string) (n int, err error) {
 
 // TestPIDFileFails has a successor whose PID file cannot be written: it fails before the predecessor is told.
 func TestPIDFileFails(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		make func(t *testing.T, dir string, start func()) // makes the directory and starts the server
+		want string
+	}{
+		{"no directory", func(_ *testing.T, _ string, start func()) { start() }, "no such file or directory"},
+		{"no permission", func(t *testing.T, dir string, start func()) {
+			socktest.Check(t, os.Mkdir(dir, 0o500))
+			if os.WriteFile(filepath.Join(dir, "x"), nil, 0o600) == nil {
+				t.Skip("this user may write to any directory")
+			}
+			start()
+		}, "permission denied"},
+		{"read-only", startBesideReadOnly, "read-only file system"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newManager(t)
+			log := m.logTo()
+			tt.make(t, m.path("missing"), func() { m.start() })
+			l := m.load(1)
+			m.behaviour("no pid directory")
+			old := m.pid
+			m.signal(syscall.SIGHUP)
+			m.await("READY=1", "MAINPID="+strconv.Itoa(old))
+			m.awaitLog(log, tt.want)
+			m.behaviour("")
+			m.upgrade()
+			l.End()
+		})
+	}
+}
+
+// startBesideReadOnly makes a directory that is read-only for the server that start starts,
+// even if that is of root.
+func startBesideReadOnly(t *testing.T, dir string, start func()) {
+	socktest.Check(t, os.Mkdir(dir, 0o700))
+	var err error
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if err = unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
+		if err == nil {
+			err = unix.Mount(dir, dir, "", unix.MS_BIND, "")
+		}
+		if err == nil {
+			err = unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
+		}
+		if err == nil {
+			start()
+		}
+	}()
+	<-done
+	if err != nil {
+		t.Skipf("no mount name space: %v", err)
+	}
+}
+
+// TestCredentialsOfSuccessor has successors of root be another user's, by Config.Command.
+func TestCredentialsOfSuccessor(t *testing.T) {
+	socktest.NeedUsers(t)
 	m := newManager(t)
 	log := m.logTo()
-	m.start()
+	// What that user may read and run.
+	b, err := os.ReadFile(socktest.Executable(t))
+	socktest.Check(t, err)
+	socktest.Check(t, os.WriteFile(m.path("server"), b, 0o755))
+	for path, mode := range map[string]os.FileMode{"": 0o755, "server": 0o755, "cert.pem": 0o644, "key.pem": 0o644, "notify": 0o666} {
+		socktest.Check(t, os.Chmod(m.path(path), mode))
+	}
+	cmd := m.command()
+	cmd.Path, cmd.Args = m.path("server"), []string{m.path("server")}
+	socktest.Check(t, cmd.Start())
+	m.awaitReady()
 	l := m.load(1)
-	m.behaviour("no pid directory")
+	var got []uint32
+	user := func() {
+		var st syscall.Stat_t
+		socktest.Check(t, syscall.Stat(fmt.Sprintf("/proc/%d", m.pid), &st))
+		got = append(got, st.Uid)
+	}
+	user()
+	m.behaviour("nobody")
 	old := m.pid
-	m.signal(syscall.SIGHUP)
+	m.signal(syscall.SIGHUP) // of a successor that cannot write its PID file
 	m.await("READY=1", "MAINPID="+strconv.Itoa(old))
-	m.awaitLog(log, "no such file or directory")
+	m.awaitLog(log, "permission denied")
+	user()
+	socktest.Check(t, os.Chmod(m.path(""), 0o777))
+	m.upgrade()
+	user()
+	m.behaviour("")
+	socktest.Check(t, os.Chmod(m.path("behaviour"), 0o644))
+	m.upgrade()
+	user()
+	if diff := gocmp.Diff([]uint32{0, 0, socktest.Nobody, socktest.Nobody}, got); diff != "" {
+		t.Errorf("users mismatch (-want +got):\n%s", diff)
+	}
 	l.End()
+	m.signal(syscall.SIGTERM)
+	m.pid = 0
+	m.end()
+	for _, name := range []string{"http", "pid"} {
+		if _, err := os.Lstat(m.path(name)); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", name, err)
+		}
+	}
 }
 
 // TestAfterKill starts a server again after its last process was killed.

@@ -11,8 +11,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
@@ -98,6 +102,112 @@ func TestReadyGivesUp(t *testing.T) {
 	}
 }
 
+// TestStopWhileAnswered stops a process while its predecessor answers: it leaves no PID file.
+func TestStopWhileAnswered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	for range 500 {
+		u, theirs := linked(t)
+		u.config.PIDFile = path
+		stopped := make(chan bool)
+		go func() {
+			defer close(stopped)
+			if expectReady(theirs) == nil {
+				io.WriteString(theirs, sayGo+"\n")
+			}
+			u.Stop()
+		}()
+		_, err := u.Ready(context.Background())
+		<-stopped
+		if b, e := os.ReadFile(path); !errors.Is(e, fs.ErrNotExist) {
+			t.Fatalf("after Ready, %v, and Stop: the PID file has %q, %v", err, b, e)
+		}
+		theirs.Close()
+	}
+}
+
+// TestStopWaitsForSuccessor stops a process during an upgrade: its successor has ended by the
+// time that Done is closed.
+func TestStopWaitsForSuccessor(t *testing.T) {
+	ours, theirs, err := sockets.Pair("unix")
+	socktest.Check(t, err)
+	defer theirs.Close()
+	u := &Upgrader{config: Config{Logf: t.Logf}, done: make(chan struct{}), state: serving}
+	exited := make(chan struct{})
+	err = u.replace(context.Background(), func([]holding) (*successor, error) {
+		go u.Stop()
+		return &successor{link: ours, exited: exited, reap: func() *os.ProcessState { return nil }, kill: func() {
+			time.Sleep(50 * time.Millisecond) // time for a fault
+			select {
+			case <-u.Done():
+				t.Error("Done is closed while the successor lives")
+			default:
+			}
+			close(exited)
+		}}, nil
+	})
+	if err != ErrStopped {
+		t.Errorf("Upgrade: got %v, want ErrStopped", err)
+	}
+	<-u.Done()
+}
+
+// TestUpgradesFail has upgrades fail at the same time: each tells the service manager that it
+// has ended before the next one begins.
+func TestUpgradesFail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenPacket("unixgram", path)
+	socktest.Check(t, err)
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	u := &Upgrader{config: Config{Logf: t.Logf}, done: make(chan struct{}), state: serving}
+	var said []string
+	heard := make(chan bool)
+	go func() {
+		defer close(heard)
+		b := make([]byte, 1000)
+		for {
+			n, _, err := manager.ReadFrom(b)
+			if err != nil || string(b[:n]) == "enough" {
+				return
+			}
+			first, _, _ := strings.Cut(string(b[:n]), "\n")
+			said = append(said, first)
+		}
+	}()
+	failed := errors.New("failed")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for n := 0; n < 100; {
+				err := u.replace(context.Background(), func([]holding) (*successor, error) { return nil, failed })
+				switch err {
+				case failed:
+					n++
+				case ErrUpgrading:
+					runtime.Gosched()
+				default:
+					t.Errorf("got %v, want %v or %v", err, failed, ErrUpgrading)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c, err := net.Dial("unixgram", path)
+	socktest.Check(t, err)
+	defer c.Close()
+	io.WriteString(c, "enough")
+	<-heard
+	if len(said) == 0 || len(said)%2 != 0 {
+		t.Errorf("%d messages, want an even number", len(said))
+	}
+	for i, s := range said {
+		if want := []string{"RELOADING=1", "READY=1"}[i%2]; s != want {
+			t.Fatalf("message %d: got %q, want %q", i, s, want)
+		}
+	}
+}
+
 // TestExpectReady has a successor say garbage.
 func TestExpectReady(t *testing.T) {
 	var garbage *protocolError
@@ -149,6 +259,19 @@ func TestListenBesideReady(t *testing.T) {
 	u.putBack(activation.Descriptor{Name: "a", File: f}, "a")
 	if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("the descriptor is not closed: %v", err)
+	}
+}
+
+// TestInvalidName has names that a successor cannot be given.
+func TestInvalidName(t *testing.T) {
+	u := &Upgrader{inherited: make(map[string]activation.Descriptor)}
+	for _, name := range []string{"", "a:b", "a\nb", "é", linkName, strings.Repeat("x", 256)} {
+		_, err := u.Listen(t.Context(), nil, name, "tcp", "127.0.0.1:0")
+		var bad *NameError
+		var argument *sockets.ArgumentError
+		if !errors.As(err, &bad) || bad.Name != name || !errors.As(err, &argument) || argument.Arg != "name" || !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%q: got %v, want a *NameError with an *ArgumentError", name, err)
+		}
 	}
 }
 

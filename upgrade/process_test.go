@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
 )
 
@@ -150,6 +151,30 @@ func TestChangedDirectory(t *testing.T) {
 	runs()
 	if diff := cmp.Diff([]string{"v1", "v1", "v2"}, got); diff != "" {
 		t.Errorf("programs mismatch (-want +got):\n%s", diff)
+	}
+}
+
+// TestRelativePaths has a server change its directory once it is ready: what it removes in the
+// end is what it made.
+func TestRelativePaths(t *testing.T) {
+	m := newManager(t)
+	cmd := m.command("UPGRADE_TEST_CHDIR_LATER=/")
+	cmd.Dir = m.dir
+	socktest.Check(t, cmd.Start())
+	m.awaitReady()
+	m.upgrade()
+	for _, name := range []string{"pid", "control"} {
+		if _, err := os.Lstat(m.path(name)); err != nil {
+			t.Error(err)
+		}
+	}
+	m.signal(syscall.SIGTERM)
+	m.pid = 0
+	m.end()
+	for _, name := range []string{"pid", "control"} {
+		if _, err := os.Lstat(m.path(name)); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", name, err)
+		}
 	}
 }
 

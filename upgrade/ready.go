@@ -18,7 +18,8 @@ import (
 //
 // It writes the PID file, sends READY=1 and MAINPID to the service manager, and opens
 // the socket at Config.Control. It closes inherited descriptors that were not asked
-// for, and returns their names.
+// for, and returns their names. If such a descriptor is a predecessor's unix listener,
+// Ready removes its path.
 //
 // After an error the predecessor continues to serve, and this process must exit without
 // accepting anything. The error is [ErrRefused] if the predecessor has stopped waiting,
@@ -63,7 +64,7 @@ func (u *Upgrader) Ready(ctx context.Context) (unused []string, err error) {
 	}
 	for name, s := range u.inherited {
 		unused = append(unused, strings.TrimSuffix(name, replacedSuffix))
-		s.Close()
+		u.discard(s)
 	}
 	u.inherited = nil
 	slices.Sort(unused)
@@ -81,7 +82,36 @@ func (u *Upgrader) Ready(ctx context.Context) (unused []string, err error) {
 		}
 	}
 	u.notify(activation.NotifyReady, activation.NotifyMainPID(os.Getpid()))
+	if u.ended {
+		// By Stop, while the predecessor answered: there was nothing to undo then.
+		u.notify(activation.NotifyStopping)
+		u.removePIDFile()
+	}
 	return unused, nil
+}
+
+// discard closes s, which was not asked for. It removes the path of a unix listener that
+// the predecessor has left to this process, unless a new listener has that path.
+func (u *Upgrader) discard(s activation.Descriptor) {
+	defer s.Close()
+	if s.Socket == nil || !u.owned[s.Name] {
+		return
+	}
+	l, err := s.Socket.Listener()
+	if err != nil {
+		return
+	}
+	defer l.Close()
+	if unix, ok := l.(*sockets.UnixListener); ok && !u.listensAt(unix.Addr().String()) {
+		unix.SetUnlinkOnClose(true)
+	}
+}
+
+// listensAt reports whether this process holds a unix listener at path.
+func (u *Upgrader) listensAt(path string) bool {
+	return slices.ContainsFunc(u.held, func(h holding) bool {
+		return h.owned != nil && samePath(h.owned.Addr().String(), path)
+	})
 }
 
 // cancelOnStop has Stop cancel a wait for the predecessor.

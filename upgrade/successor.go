@@ -69,7 +69,6 @@ func (u *Upgrader) replace(ctx context.Context, start func([]holding) (*successo
 	if err != nil {
 		return err
 	}
-	u.notify(activation.NotifyReloading())
 	s, err := start(held)
 	if err == nil {
 		err = u.await(ctx, s)
@@ -78,17 +77,19 @@ func (u *Upgrader) replace(ctx context.Context, start func([]holding) (*successo
 		return nil
 	}
 	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.state, u.cancel = serving, nil
-	ended := u.ended
-	u.mu.Unlock()
-	if ended {
+	if u.ended {
+		u.finish()
 		return ErrStopped
 	}
+	// Before the next upgrade says which process is the main one.
 	u.notify(activation.NotifyReady, activation.NotifyMainPID(os.Getpid()))
 	return err
 }
 
-// begin marks an upgrade as under way and returns what the successor gets.
+// begin marks an upgrade as under way, tells the service manager, and returns what the
+// successor gets.
 func (u *Upgrader) begin(cancel context.CancelFunc) ([]holding, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -101,6 +102,7 @@ func (u *Upgrader) begin(cancel context.CancelFunc) ([]holding, error) {
 		return nil, ErrUpgrading
 	}
 	u.state, u.cancel = upgrading, cancel
+	u.notify(activation.NotifyReloading())
 	u.held = slices.DeleteFunc(u.held, func(h holding) bool { return !isOpen(h.Conn.(syscall.Conn)) })
 	return slices.Clone(u.held), nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,9 +32,16 @@ import (
 //
 // In any process other than process 1 it returns nil at once. In process 1 it starts
 // the program again with the same arguments and does not return. It passes signals on
-// to the process that serves, reaps orphaned processes, and exits with the status of
-// the last process that served. It learns which process serves from the messages to the
-// service manager, and passes them on to the real service manager if there is one.
+// to the process that serves, and reaps orphaned processes. Once the last process that
+// served has ended, and those that it has replaced, it exits with the status of the last
+// one.
+//
+// It passes on the sockets that a service manager gave to it. It learns which process
+// serves from the messages to the service manager, and passes those messages on to the
+// real service manager if there is one, but not descriptors for its store.
+//
+// The program must be process 1 itself. If that is a shell or an init program, such as
+// with docker run --init, the container ends at the first upgrade.
 //
 // An error means that the program could not be started.
 func Supervise() error {
@@ -54,8 +62,9 @@ type supervisor struct {
 	signals chan os.Signal
 	synced  chan struct{} // gets a token when listen has come to what sync sent
 
-	mu   sync.Mutex  // held while main is signalled or reaped, which frees its number
-	main *os.Process // that serves; nil once it has been reaped
+	mu     sync.Mutex    // held while a process is signalled or reaped, which frees its number
+	main   *os.Process   // that serves; nil once it has been reaped
+	before []*os.Process // that served before
 }
 
 func supervise() (status int, err error) {
@@ -76,7 +85,7 @@ func supervise() (status int, err error) {
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(watched(os.Environ()), "NOTIFY_SOCKET="+s.notify.LocalAddr().String())
-	if err := cmd.Start(); err != nil {
+	if err := startWithInherited(cmd); err != nil {
 		return 0, fmt.Errorf("sockets: starting the program: %w", err)
 	}
 	s.main = cmd.Process
@@ -88,7 +97,31 @@ func supervise() (status int, err error) {
 	return s.reap()
 }
 
-// passSignals passes signals on to the process that serves.
+// startWithInherited starts cmd with what a service manager gave to this process, which keeps
+// nothing of it.
+func startWithInherited(cmd *exec.Cmd) error {
+	given, err := activation.Inherited()
+	if err != nil {
+		return err
+	}
+	defer given.Close()
+	var named []activation.Named
+	for _, d := range given {
+		n := activation.Named{Name: d.Name, Conn: d.Socket}
+		if d.Socket == nil {
+			n.Conn = d.File
+		}
+		named = append(named, n)
+	}
+	defer activation.ClosePassed(cmd)
+	if err := activation.PassTo(cmd, named...); err != nil {
+		return err
+	}
+	return cmd.Start()
+}
+
+// passSignals passes signals on to the process that serves, or once that has ended to those
+// that still finish their work.
 func (s *supervisor) passSignals() {
 	for sig := range s.signals {
 		if sys.ConcernsOneProcess(sig) {
@@ -97,6 +130,10 @@ func (s *supervisor) passSignals() {
 		s.mu.Lock()
 		if s.main != nil {
 			s.main.Signal(sig)
+		} else {
+			for _, p := range s.before {
+				p.Signal(sig)
+			}
 		}
 		s.mu.Unlock()
 	}
@@ -111,11 +148,13 @@ func (s *supervisor) listen() error {
 	}
 	// A process of another container has no number here. The one that serves may have
 	// given up privileges.
-	if err != nil || cred.PID <= 0 || int(cred.UID) != os.Geteuid() && !s.isMain(int(cred.PID)) {
+	switch {
+	case err != nil || cred.PID <= 0:
 		return nil
-	}
-	if int(cred.PID) == os.Getpid() {
+	case int(cred.PID) == os.Getpid():
 		s.synced <- struct{}{}
+		return nil
+	case int(cred.UID) != os.Geteuid() && !s.isMain(int(cred.PID)):
 		return nil
 	}
 	var states []activation.NotifyState
@@ -150,6 +189,9 @@ func (s *supervisor) setMain(value string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.main != nil && s.main.Pid != p.Pid {
+		s.before = append(s.before, s.main)
+	}
 	s.main = p
 }
 
@@ -164,8 +206,8 @@ func (s *supervisor) isMain(pid int) bool {
 // exists reports whether p has not been reaped.
 func exists(p *os.Process) bool { return p.Signal(syscall.Signal(0)) != os.ErrProcessDone }
 
-// reap waits for processes until the last one that served has ended, and returns its
-// status.
+// reap waits for processes until none is left that serves or has served, and returns the
+// status of the last one that served.
 func (s *supervisor) reap() (status int, err error) {
 	for {
 		pid, errno := sys.AwaitAny()
@@ -174,20 +216,28 @@ func (s *supervisor) reap() (status int, err error) {
 		}
 		// What it said before its end may still wait to be heard.
 		s.sync()
-		s.mu.Lock()
-		last := s.main.Pid == pid
-		status, errno := sys.Reap(pid)
-		if last {
-			s.main = nil
-		}
-		s.mu.Unlock()
+		ended, errno := s.end(pid, &status)
 		if errno != 0 {
 			return 0, os.NewSyscallError("wait4", errno)
 		}
-		if last {
+		if ended {
 			return status, nil
 		}
 	}
+}
+
+// end reaps a process, and reports whether it was the last one that reap waits for. If it was
+// the one that served, end sets status to how it ended.
+func (s *supervisor) end(pid int, status *int) (last bool, errno syscall.Errno) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, errno := sys.Reap(pid)
+	if s.main != nil && s.main.Pid == pid {
+		s.main, *status = nil, st
+	}
+	// Those whose parent is another process are reaped by that, or later by this one.
+	s.before = slices.DeleteFunc(s.before, func(p *os.Process) bool { return p.Pid == pid || !exists(p) })
+	return s.main == nil && len(s.before) == 0, errno
 }
 
 // sync waits until listen has come to all that has been said.

@@ -3,14 +3,18 @@
 package upgrade_test
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/iolib-go/sockets/activation"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/test/requests"
 )
@@ -46,10 +50,74 @@ func TestSupervise(t *testing.T) {
 	}
 }
 
+// TestSuperviseInherits has process 1 get a listener by sd_listen_fds(3).
+func TestSuperviseInherits(t *testing.T) {
+	m := newManager(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	socktest.Check(t, err)
+	defer l.Close()
+	cmd := m.supervised(activation.Named{Name: "web", Conn: l})
+	addr := l.Addr().String()
+	l.Close()
+	if err := requests.Post(http.DefaultClient, "http://"+addr+"/digest", false); err != nil {
+		t.Error(err)
+	}
+	socktest.Check(t, cmd.Process.Signal(syscall.SIGTERM))
+	socktest.Check(t, cmd.Wait())
+}
+
+// TestSuperviseWaits ends the process that serves while one that it has replaced, by way of
+// another, has work left.
+func TestSuperviseWaits(t *testing.T) {
+	m := newManager(t)
+	cmd := m.supervised()
+	first := m.child(cmd.Process.Pid)
+	bye := m.keepDraining()
+	for range 2 {
+		old := m.serverProcess()
+		socktest.Check(t, cmd.Process.Signal(syscall.SIGHUP))
+		if !socktest.WaitUntil(func() bool { return m.serverProcess() != old }) {
+			t.Fatalf("process %d still serves", old)
+		}
+	}
+	// The second has ended, so that the third is a child of process 1.
+	if !socktest.WaitUntil(func() bool { return m.state(m.child(first)) == "Z" }) {
+		t.Fatal("the second process has not ended")
+	}
+	socktest.Check(t, cmd.Process.Signal(syscall.SIGTERM))
+	m.await("STOPPING=1")
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	if !socktest.WaitUntil(func() bool { return len(m.childrenOf(cmd.Process.Pid)) <= 1 }) {
+		t.Error("the third process has not ended")
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("process 1 has ended: %v", err)
+	case <-time.After(500 * time.Millisecond): // time to do so
+	}
+	bye()
+	socktest.Check(t, <-ended)
+}
+
 // supervised starts the server as process 1 of a PID name space, and waits until it serves.
-func (m *manager) supervised() *exec.Cmd {
+func (m *manager) supervised(given ...activation.Named) *exec.Cmd {
 	m.t.Helper()
 	cmd := m.command("UPGRADE_TEST_SUPERVISE=1")
+	if len(given) > 0 {
+		socktest.Check(m.t, activation.PassToService(cmd, given...))
+		defer activation.ClosePassed(cmd)
+		// As a service manager has it, without what package activation adds.
+		cmd.Env = slices.DeleteFunc(cmd.Env, func(kv string) bool { return strings.HasPrefix(kv, "SOCKETS_LISTEN_IDS=") })
+	}
+	m.startAsInit(cmd)
+	m.await("READY=1")
+	return cmd
+}
+
+// startAsInit starts cmd as process 1 of a PID name space.
+func (m *manager) startAsInit(cmd *exec.Cmd) {
+	m.t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	if os.Geteuid() != 0 {
 		socktest.NeedUserNS(m.t)
@@ -59,8 +127,6 @@ func (m *manager) supervised() *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		m.t.Skipf("no PID name space: %v", err)
 	}
-	m.await("READY=1")
-	return cmd
 }
 
 // serverProcess asks the server for its process ID.
@@ -83,10 +149,7 @@ func (m *manager) serverProcess() int {
 func TestSuperviseStatus(t *testing.T) {
 	m := newManager(t)
 	cmd := m.command("UPGRADE_TEST_SUPERVISE=1", behaviourVar+"=crash")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
-	if err := cmd.Start(); err != nil {
-		t.Skipf("no PID name space: %v", err)
-	}
+	m.startAsInit(cmd)
 	err := cmd.Wait()
 	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 {
 		t.Errorf("process 1: got %v, want the program's exit status 2", err)

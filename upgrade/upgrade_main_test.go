@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/upgrade"
 )
 
@@ -64,6 +65,9 @@ func serve() error {
 		Command: successorBehaviour(dir),
 	}
 	config.ReadyTimeout = 20 * time.Second
+	if dir := os.Getenv("UPGRADE_TEST_CHDIR_LATER"); dir != "" {
+		config.PIDFile, config.Control = "pid", "control"
+	}
 	if os.Getenv(behaviourVar) == "no pid directory" {
 		config.PIDFile = filepath.Join(dir, "missing", "pid")
 	}
@@ -90,7 +94,11 @@ func serve() error {
 		}
 		return l
 	}
-	web, unix := listen("web", "tcp", addr(0)), listen("unix", "unix", filepath.Join(dir, "http"))
+	path := filepath.Join(dir, "http")
+	if os.Getenv(behaviourVar) == "another path" {
+		path = filepath.Join(dir, "moved")
+	}
+	web, unix := listen("web", "tcp", addr(0)), listen("unix", "unix", path)
 	secure, lines := listen("tls", "tcp", addr(1)), listen("lines", "tcp", addr(2))
 	if err != nil {
 		return err
@@ -114,6 +122,11 @@ func serve() error {
 	l := &upgrade.Server{Handler: echoLines}
 	if _, err := up.Ready(ctx); err != nil {
 		return err
+	}
+	if dir := os.Getenv("UPGRADE_TEST_CHDIR_LATER"); dir != "" {
+		if err := os.Chdir(dir); err != nil {
+			return err
+		}
 	}
 	go s.Serve(web)
 	go s.Serve(unix)
@@ -249,6 +262,9 @@ func successorBehaviour(dir string) func(*exec.Cmd) error {
 		cmd.Env = append(cmd.Environ(), behaviourVar+"="+string(b))
 		if string(b) == "gone" {
 			cmd.Path = filepath.Join(dir, "gone")
+		}
+		if string(b) == "nobody" {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: socktest.Nobody, Gid: socktest.Nobody}}
 		}
 		return err
 	}

@@ -67,7 +67,7 @@ type Config struct {
 	StopSignals []os.Signal
 
 	// PIDFile, if not empty, is the file to which Ready writes the process ID. It replaces
-	// that of a predecessor atomically. Stop removes it.
+	// that of a predecessor atomically. Stop removes it. A relative path is resolved by New.
 	PIDFile string
 
 	// Control, if not empty, is the path of a unix socket on which this process hands over
@@ -104,6 +104,7 @@ type Upgrader struct {
 	held    []holding    // in the order of their making
 	state   state
 	ended   bool               // done is closed, or about to be
+	stopped bool               // Stop has done its work
 	cancel  context.CancelFunc // of the upgrade that is under way
 	control *control
 }
@@ -142,6 +143,9 @@ func New(config Config) (*Upgrader, error) {
 		done:      make(chan struct{}),
 		inherited: make(map[string]activation.Descriptor),
 		owned:     make(map[string]bool),
+	}
+	if config.PIDFile != "" {
+		u.config.PIDFile = absolute(config.PIDFile)
 	}
 	if u.config.Logf == nil {
 		u.config.Logf = log.Printf
@@ -206,7 +210,8 @@ func (u *Upgrader) release() {
 	}
 }
 
-// NameError reports a socket name that cannot be used. It matches [syscall.EINVAL].
+// NameError reports a socket name that cannot be used. It wraps a
+// [*sockets.ArgumentError], and so matches [syscall.EINVAL].
 type NameError struct {
 	Name string
 	Why  string
@@ -214,8 +219,10 @@ type NameError struct {
 
 func (e *NameError) Error() string { return fmt.Sprintf("sockets: %q %s", e.Name, e.Why) }
 
-// Unwrap returns syscall.EINVAL.
-func (e *NameError) Unwrap() error { return syscall.EINVAL }
+// Unwrap returns a [*sockets.ArgumentError] about the name.
+func (e *NameError) Unwrap() error {
+	return &sockets.ArgumentError{Arg: "name", Value: strconv.Quote(e.Name), Why: e.Why}
+}
 
 // HasPredecessor reports whether this process got its sockets from a process that still
 // serves and waits for Ready.
@@ -240,7 +247,8 @@ func (u *Upgrader) Replaced() bool {
 
 // Stop closes Done. Before that it ends an upgrade that is in progress, which then
 // returns [ErrStopped], tells the service manager that the service is stopping, and
-// removes the PID file.
+// removes the PID file. Stop does not wait for the upgrade; Done is closed once its
+// successor has ended.
 func (u *Upgrader) Stop() {
 	u.mu.Lock()
 	if u.ended {
@@ -255,7 +263,18 @@ func (u *Upgrader) Stop() {
 		u.notify(activation.NotifyStopping)
 		u.removePIDFile()
 	}
-	close(u.done)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.stopped = true
+	u.finish()
+}
+
+// finish closes done after Stop, unless an upgrade is under way: if this process ended
+// before that, its successor would take over.
+func (u *Upgrader) finish() {
+	if u.stopped && u.state != upgrading {
+		close(u.done)
+	}
 }
 
 // end marks the process as one that is to end and returns the control socket, which the

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	net "github.com/iolib-go/sockets/compat"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // program returns the path of a server's program. A test without it is skipped,
@@ -42,7 +42,7 @@ func program(t *testing.T, name string, elsewhere ...string) string {
 }
 
 // serverCommand prepares a program that works in dir. Servers refuse to run as
-// root, or should not: in its place nobody does it, who is given dir.
+// root, or should not: in its place another user does it, which is given dir.
 func serverCommand(t *testing.T, dir, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -53,22 +53,11 @@ func serverCommand(t *testing.T, dir, name string, args ...string) *exec.Cmd {
 	if os.Getuid() != 0 {
 		return cmd
 	}
-	account, err := user.Lookup("nobody")
-	if err != nil {
+	socktest.NeedUsers(t, name, filepath.Dir(dir))
+	if err := os.Chown(dir, socktest.Nobody, socktest.Nobody); err != nil {
 		t.Fatal(err)
 	}
-	uid, err := strconv.Atoi(account.Uid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gid, err := strconv.Atoi(account.Gid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(dir, uid, gid); err != nil {
-		t.Fatal(err)
-	}
-	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: socktest.Nobody, Gid: socktest.Nobody}
 	return cmd
 }
 

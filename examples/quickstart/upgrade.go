@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/iolib-go/sockets"
@@ -24,7 +23,8 @@ import (
 )
 
 // serveReplaceable is the server: it answers with the digest of what was posted, and
-// with its process ID, until a successor has taken over or its standard input ends.
+// with its process ID, until a successor has taken over or its standard input ends. A
+// request for /upgrade has it start the successor.
 func serveReplaceable() error {
 	ctx := context.Background()
 	up, err := upgrade.New(upgrade.Config{})
@@ -42,14 +42,21 @@ func serveReplaceable() error {
 		io.Copy(io.Discard, os.Stdin) // until quickstart ends, however it does
 		up.Stop()
 	}()
-	s := upgrade.Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/upgrade", func(w http.ResponseWriter, r *http.Request) {
+		if err := up.Upgrade(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		digest := sha256.New()
 		if _, err := io.Copy(digest, r.Body); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		fmt.Fprintf(w, "%d %x", os.Getpid(), digest.Sum(nil))
-	})}}
+	})
+	s := upgrade.Server{HTTP: &http.Server{Handler: mux}}
 	go s.Serve(l)
 	<-up.Done()
 	return s.Drain(ctx)
@@ -99,17 +106,16 @@ func replaceServer(p *progress) error {
 		})
 	}
 	for range upgrades {
-		var pid int64
-		if pid, err = serving.await(&sent); err != nil {
+		if err = serving.await(&sent); err != nil {
 			break
 		}
 		p.dot()
-		if err = signalProcess(pid, syscall.SIGHUP); err != nil {
+		if err = requestUpgrade(l.Addr()); err != nil {
 			break
 		}
 	}
 	if err == nil {
-		_, err = serving.await(&sent)
+		err = serving.await(&sent)
 	}
 	close(stop)
 	wg.Wait()
@@ -129,28 +135,41 @@ type answers struct {
 }
 
 // await waits until a process answers that has not done so before, and for some more
-// requests, and returns the process's ID. The one before goes on answering for a moment.
-func (a *answers) await(sent *atomic.Int64) (pid int64, err error) {
+// requests. The one before goes on answering for a moment.
+func (a *answers) await(sent *atomic.Int64) error {
 	const between = 500
 	from := sent.Load()
+	var pid int64
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if last := a.last.Load(); pid == 0 && last != 0 && !a.seen[last] {
 			pid = last
 			a.seen[pid] = true
 		}
 		if pid != 0 && sent.Load() >= from+between {
-			return pid, nil
+			return nil
 		}
 	}
-	return 0, errors.New("no new process has answered within a minute")
+	return errors.New("no new process has answered within a minute")
 }
 
-func signalProcess(pid int64, sig os.Signal) error {
-	process, err := os.FindProcess(int(pid))
-	if err != nil {
-		return err
+// requestUpgrade has the server replace itself, and waits until it has.
+func requestUpgrade(addr net.Addr) error {
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	for end := time.Now().Add(time.Minute); ; {
+		resp, err := c.Post("http://"+addr.String()+"/upgrade", "", nil)
+		if err != nil {
+			return err
+		}
+		why, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode == http.StatusOK {
+			return err
+		}
+		// The process before it may still have answered.
+		if time.Now().After(end) {
+			return fmt.Errorf("%s: %s", resp.Status, why)
+		}
 	}
-	return process.Signal(sig)
 }
 
 // post sends a request that the client does not repeat, and returns the ID of the

@@ -31,7 +31,7 @@ import (
 func main() {
 	path := flag.String("socket", "http.sock", "`path` of the unix socket")
 	mode := flag.String("mode", "0660", "octal `permissions` of its file")
-	gid := flag.Int("gid", -1, "`number` of the group that owns its file (default: this process's)")
+	gid := flag.Int("gid", -1, "`number` of the group that owns its file; -1 is this process's")
 	cli.Parse("[flags]\n\nA web application on a unix socket, for a proxy to forward to.")
 	perm, err := strconv.ParseUint(*mode, 8, 32)
 	if err != nil {

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -156,17 +157,17 @@ func pageNumber(key string) (int, bool) {
 func Register(name string, enc encoding.Encoding) error {
 	key := fold(name)
 	if key == "" || strings.Contains(name, ",") || strings.ContainsFunc(name, unicode.IsSpace) {
-		return fmt.Errorf("%q is not a valid name", name)
+		return errors.New("the name is not valid")
 	}
 	if Lookup(name) != nil {
-		return fmt.Errorf("the name %q is in use", name)
+		return errors.New("the name is in use")
 	}
 	c := Of(enc)
 	x := names()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.byName[key] != nil {
-		return fmt.Errorf("the name %q is in use", name)
+		return errors.New("the name is in use")
 	}
 	if c.kind == kindForeign {
 		if !isComparable(enc) {

@@ -10,9 +10,9 @@ import (
 )
 
 // Control calls f with the descriptor of c, of whatever package it is. If there is none
-// to be had, the error is that of ConnError; that of a nil c is EINVAL.
+// to be had, the error is that of ConnError; that of a nil c is sys.ErrNil.
 func Control(c syscall.Conn, f func(sysfd uintptr)) error {
-	if file, ok := c.(*os.File); ok { // a nil one has an answer of its own
+	if file, ok := c.(*os.File); ok && file != nil {
 		raw, err := file.SyscallConn() // on the stack
 		if err == nil {
 			err = raw.Control(f)
@@ -20,11 +20,11 @@ func Control(c syscall.Conn, f func(sysfd uintptr)) error {
 		return ConnError(err)
 	}
 	if sys.IsNil(c) {
-		return syscall.EINVAL
+		return sys.ErrNil
 	}
 	raw, err := c.SyscallConn()
 	if err == nil && sys.IsNil(raw) {
-		return syscall.EINVAL
+		return sys.ErrNil
 	}
 	if err == nil {
 		err = raw.Control(f)

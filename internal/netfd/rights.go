@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"unsafe"
 
 	"github.com/iolib-go/sockets/internal/sys"
 )
@@ -79,7 +78,7 @@ var rights = sync.Pool{New: func() any {
 		// There are as many calls in each other as descriptors, and the processor does not
 		// predict where they return to. So Control is here once more.
 		var err error
-		if file, ok := r.conns[i].(*os.File); ok {
+		if file, ok := r.conns[i].(*os.File); ok && file != nil {
 			raw, e := file.SyscallConn() // on the stack
 			if err = e; err == nil {
 				err = raw.Control(r.hold)
@@ -117,7 +116,7 @@ func (r *Rights) Free() {
 }
 
 func (r *Rights) control() []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(&r.buffer)), controlSize)
+	return sys.Bytes(&r.buffer)
 }
 
 // CloseAll closes the descriptors that were received.

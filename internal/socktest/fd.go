@@ -4,6 +4,7 @@ package socktest
 
 import (
 	"errors"
+	"math"
 	"os"
 	"syscall"
 	"testing"
@@ -82,13 +83,19 @@ func CheckCloseOnExec(tb testing.TB, c syscall.Conn) {
 	})
 }
 
-// NeedFiles skips the test if the process may not have n descriptors and some more.
-func NeedFiles(tb testing.TB, n int) {
+// FileLimit returns how many descriptors the process may have.
+func FileLimit(tb testing.TB) int {
 	tb.Helper()
 	var limit unix.Rlimit
 	Check(tb, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	if limit.Cur < uint64(n+64) {
-		tb.Skipf("only %d descriptors", limit.Cur)
+	return int(min(limit.Cur, math.MaxInt32))
+}
+
+// NeedFiles skips the test if the process may not have n descriptors and some more.
+func NeedFiles(tb testing.TB, n int) {
+	tb.Helper()
+	if limit := FileLimit(tb); limit < n+64 {
+		tb.Skipf("only %d descriptors", limit)
 	}
 }
 

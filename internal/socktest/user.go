@@ -3,9 +3,14 @@
 package socktest
 
 import (
+	"cmp"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -16,14 +21,17 @@ import (
 // Nobody is a user, and a group, that own nothing.
 const Nobody = 65534
 
-// AsNobody calls f on a thread of its own, which belongs to Nobody, and returns the
-// error if no thread may.
+// AsNobody calls f on a thread of its own, which belongs to Nobody and no other group,
+// and returns the error if no thread may.
 func AsNobody(f func()) error {
 	var errno syscall.Errno
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if _, _, errno = syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
+			return
+		}
 		for _, call := range []uintptr{unix.SYS_SETRESGID, unix.SYS_SETRESUID} {
 			if _, _, errno = syscall.RawSyscall(call, Nobody, Nobody, Nobody); errno != 0 {
 				return
@@ -33,7 +41,7 @@ func AsNobody(f func()) error {
 	}()
 	<-done
 	if errno != 0 {
-		return os.NewSyscallError("setresuid", errno)
+		return os.NewSyscallError("become another user", errno)
 	}
 	return nil
 }
@@ -45,10 +53,40 @@ var users = sync.OnceValue(func() error {
 	return AsNobody(func() {})
 })
 
-// NeedUsers skips the test if a thread may not belong to another user.
-func NeedUsers(tb testing.TB) {
+// NeedUsers skips the test if a thread may not belong to Nobody, or if Nobody may not
+// enter the directories, or run the programs, that the paths name.
+func NeedUsers(tb testing.TB, paths ...string) {
 	tb.Helper()
 	need(tb, "other users", users)
+	for _, path := range paths {
+		need(tb, fmt.Sprintf("way for user %d to %s", Nobody, path), func() error { return closedToNobody(path) })
+	}
+}
+
+// closedToNobody returns the error of the first part of the path that Nobody may not
+// pass, with its name.
+func closedToNobody(path string) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	parts := []string{path}
+	for path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		parts = append(parts, path)
+	}
+	asErr := AsNobody(func() {
+		for _, part := range slices.Backward(parts) {
+			if accessErr := unix.Access(part, unix.X_OK); accessErr != nil {
+				err = &fs.PathError{Op: "access", Path: part, Err: accessErr}
+				return
+			}
+		}
+	})
+	return cmp.Or(asErr, err)
 }
 
 // MaySendCred reports whether messages may claim to be from another process, user or

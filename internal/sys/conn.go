@@ -2,6 +2,7 @@ package sys
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"reflect"
@@ -17,6 +18,9 @@ func IsNil(c any) bool {
 	v := reflect.ValueOf(c)
 	return v.Kind() == reflect.Pointer && v.IsNil()
 }
+
+// ErrNil is what is the matter with a nil connection or file.
+var ErrNil = fmt.Errorf("nil connection: %w", syscall.EINVAL)
 
 // ConnAddr returns the local address of a connection or listener of any package, nil if
 // it has none.

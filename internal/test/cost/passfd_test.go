@@ -50,6 +50,7 @@ func BenchmarkPassFD(b *testing.B) {
 	for _, kind := range []string{"device", "socket"} {
 		for _, p := range fdPasses {
 			b.Run(fmt.Sprintf("%s/batch=%d/kind=%s", p.name, p.batch, kind), func(b *testing.B) {
+				socktest.NeedFiles(b, p.batch)
 				pass := p.open(b, fdOfKind(b, kind), p.batch)
 				b.ReportAllocs()
 				for b.Loop() {
@@ -66,6 +67,7 @@ func BenchmarkPassFD(b *testing.B) {
 func TestPassFD(t *testing.T) {
 	for _, p := range fdPasses {
 		t.Run(fmt.Sprintf("%s/batch=%d", p.name, p.batch), func(t *testing.T) {
+			socktest.NeedFiles(t, p.batch)
 			socktest.CheckNoLeak(t)
 			pass := p.open(t, fdOfKind(t, "socket"), p.batch)
 			for range 3 {

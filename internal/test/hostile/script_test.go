@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +19,6 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
-	"github.com/iolib-go/sockets/sockopt"
 )
 
 var (
@@ -59,11 +58,11 @@ func (s *script) later(f func()) { s.undo = append(s.undo, f) }
 type play func(s *script) error
 
 // do plays the script that data are.
-func (p play) do(data []byte) (err error, log []string) {
+func (p play) do(data []byte) (log []string, err error) {
 	s := &script{data: data}
 	defer s.end()
 	err = p(s)
-	return err, s.log
+	return s.log, err
 }
 
 // end undoes what is to be undone when the script is over.
@@ -76,14 +75,16 @@ func (s *script) end() {
 
 // check fails the test if the script that data are fails. It tries to find a shorter one.
 func (p play) check(t *testing.T, data []byte) {
-	err, log := p.do(data)
+	log, err := p.do(data)
 	if err == nil {
 		return
 	}
+	// What is wrong with a shorter one may be something else.
+	t.Logf("%v\n\t%s\nThe whole script: []byte(%q)", err, strings.Join(log, "\n\t"), data)
 	for n := len(data) / 2; n > 0; n /= 2 {
 		for i := 0; i+n <= len(data); {
 			fewer := slices.Delete(slices.Clone(data), i, i+n)
-			if e, l := p.do(fewer); e != nil {
+			if l, e := p.do(fewer); e != nil {
 				data, err, log = fewer, e, l
 			} else {
 				i += n
@@ -137,7 +138,7 @@ func listen(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	socktest.CloseLater(tb, tcp)
-	local, err := net.Listen("unix", "@")
+	local, err := net.Listen("unix", "") // a name of its own, which "@" is not
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -145,11 +146,18 @@ func listen(tb testing.TB) {
 	listeners = map[string]net.Listener{"tcp": tcp, "unix": local}
 }
 
+// pairs counts connections.
+var pairs atomic.Int64
+
 // pair returns the two ends of a stream, one of which is of package net. They are
 // closed after the script, without leaving a port in use.
 func (s *script) pair(network string) (own, nets net.Conn, err error) {
 	l := listeners[network]
-	if own, err = sockets.Dial(network, l.Addr().String()); err != nil {
+	var d sockets.Dialer
+	if network == "unix" { // where a name tells one connection from another
+		d.LocalAddr = &net.UnixAddr{Net: network, Name: fmt.Sprint(l.Addr(), " ", pairs.Add(1))}
+	}
+	if own, err = d.Dial(network, l.Addr().String()); err != nil {
 		return nil, nil, err
 	}
 	for {
@@ -157,13 +165,10 @@ func (s *script) pair(network string) (own, nets net.Conn, err error) {
 			own.Close()
 			return nil, nil, err
 		}
-		if network == "tcp" && nets.RemoteAddr().String() == own.LocalAddr().String() {
+		if nets.RemoteAddr().String() == own.LocalAddr().String() {
 			break
 		}
-		if cred, err := sockopt.PeerCred.Get(nets.(syscall.Conn)); network == "unix" && err == nil && cred.PID == os.Getpid() {
-			break
-		}
-		nets.Close() // another process takes the listener for one of its own
+		nets.Close() // of another process, or of a script whose Dial failed
 	}
 	s.later(func() { abort(own); abort(nets) })
 	return own, nets, nil

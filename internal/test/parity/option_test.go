@@ -153,6 +153,9 @@ func TestParityOptions(t *testing.T) {
 			e.seeOptions("listener", l)
 			d, err := e.dial(l.Addr().Network(), l.Addr().String())
 			e.see("Dial")(d, err)
+			if err != nil {
+				return // a wildcard listens without an IPv6 address, but cannot be dialed
+			}
 			s, err := l.Accept()
 			e.see("Accept")(s, err)
 			e.seeOptions("dialed", d)

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,15 +75,24 @@ func observe(t *testing.T, im *impl, row parityRow) []sight {
 	t.Helper()
 	e := &env{TB: t, impl: im}
 	defer e.cleanup()
-	done := make(chan struct{})
+	done := make(chan string, 1) // a panic of the row, which would end the whole test run
 	go func() {
-		defer close(done)
+		defer func() {
+			var panicked string
+			if v := recover(); v != nil {
+				panicked = fmt.Sprintf("%v\n%s", v, debug.Stack())
+			}
+			done <- panicked
+		}()
 		row.do(e)
 	}()
 	limit := time.NewTimer(rowLimit)
 	defer limit.Stop()
 	select {
-	case <-done:
+	case panicked := <-done:
+		if panicked != "" {
+			t.Fatalf("%s: panics: %s", im.name, panicked)
+		}
 	case <-limit.C:
 		stacks := make([]byte, 1<<20)
 		t.Fatalf("%s: hangs\n%s", im.name, stacks[:runtime.Stack(stacks, true)])

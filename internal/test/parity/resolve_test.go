@@ -192,6 +192,7 @@ func TestParityNames(t *testing.T) {
 
 // Two addresses of which the first does not answer.
 func TestParityHappyEyeballs(t *testing.T) {
+	socktest.NeedIPv6(t)
 	// between fails unless it took between the two times.
 	between := func(e *env, start time.Time, least, most time.Duration) {
 		if d := time.Since(start); d < least || d >= most {

@@ -71,7 +71,7 @@ func TestSystemdWatchdogOfSuccessor(t *testing.T) {
 
 // TestSystemdExtendTimeout has a service that takes longer to start and to stop than it has.
 func TestSystemdExtendTimeout(t *testing.T) {
-	u := newUnit(t, "slow", "TimeoutStartSec=1", "TimeoutStopSec=1")
+	u := newUnit(t, "slow", "TimeoutStartSec=5", "TimeoutStopSec=5")
 	u.systemctl("start", u.name)
 	u.check("ActiveState", "active")
 	u.systemctl("stop", u.name)

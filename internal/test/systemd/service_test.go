@@ -70,7 +70,7 @@ func watchdog(dir string) error {
 func slow(dir string) error {
 	ctx := context.Background()
 	work := func() {
-		for range 6 {
+		for range 16 {
 			if !noted(dir, "quiet") {
 				activation.Notify(ctx, activation.NotifyExtendTimeout(10*time.Second))
 			}
