@@ -440,10 +440,12 @@ func TestBatchUnixConnections(t *testing.T) {
 	}
 
 	a, b = conntest.NamedPair(t, "unix")
-	if _, err := a.WriteBatch(in, 0); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("WriteBatch on a stream: %v", err)
-	}
-	if _, err := b.ReadBatch(in, 0); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("ReadBatch on a stream: %v", err)
+	for n := 1; n <= len(in); n++ {
+		if _, err := a.WriteBatch(in[:n], 0); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("WriteBatch of %d on a stream: %v", n, err)
+		}
+		if _, err := b.ReadBatch(in[:n], 0); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("ReadBatch of %d on a stream: %v", n, err)
+		}
 	}
 }

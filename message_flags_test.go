@@ -190,6 +190,45 @@ func TestDontWaitBehindWriter(t *testing.T) {
 	}
 }
 
+// TestDontWaitAfterWriter has DontWait find room again once those that had to wait for it
+// have written everything.
+func TestDontWaitAfterWriter(t *testing.T) {
+	const size = 8 << 20
+	data := make([]byte, size)
+	writes := []struct {
+		name  string
+		write func(c *sockets.UnixConn) (int, error)
+	}{
+		{"Write", func(c *sockets.UnixConn) (int, error) { return c.Write(data) }},
+		{"SendTo", func(c *sockets.UnixConn) (int, error) { return c.SendTo(data, nil, 0) }},
+		{"WriteBuffers", func(c *sockets.UnixConn) (int, error) {
+			bufs := net.Buffers{data[:size/2], data[size/2:]}
+			n, err := c.WriteBuffers(&bufs)
+			return int(n), err
+		}},
+		{"SendFDs", func(c *sockets.UnixConn) (int, error) { return c.SendFDs(data, os.Stderr) }},
+	}
+	for _, tt := range writes {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := conntest.Pair(t, "unix")
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if n, err := tt.write(a); n != size || err != nil {
+					t.Errorf("%s = %d, %v", tt.name, n, err)
+				}
+			})
+			awaitParked(t, "."+tt.name+"(", 1)
+			if _, err := io.ReadFull(b, make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			wg.Wait()
+			if n, err := a.SendTo([]byte("x"), nil, sockets.MsgDontWait); n != 1 || err != nil {
+				t.Errorf("SendTo(DontWait) behind %s = %d, %v", tt.name, n, err)
+			}
+		})
+	}
+}
+
 // TestDontWaitErrorQueue reads a report while another call waits for datagrams.
 func TestDontWaitErrorQueue(t *testing.T) {
 	u, v := udpPair(t, false)

@@ -43,6 +43,19 @@ func recorded(f Format, pieces [][]byte, size int) (string, []string) {
 	return text.String(), commands
 }
 
+// A hook that is set in a format without commands is called once there are some.
+func TestTelnetHookBeforeFormat(t *testing.T) {
+	var d Decoder
+	var got []Command
+	d.Init(Format{Charset: Lookup("utf-8")})
+	d.SetHook(func(c Command) { got = append(got, c) })
+	d.Init(Format{Charset: Lookup("utf-8"), Newline: NVT})
+	d.Decode(make([]byte, 10), []byte("a\xff\xfb\x01"), true)
+	if diff := cmp.Diff([]Command{{Code: telnetWILL, Option: 1}}, got); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+}
+
 func TestTelnetCommands(t *testing.T) {
 	long := strings.Repeat("x", maxSub+1)
 	tests := []struct {

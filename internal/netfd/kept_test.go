@@ -359,6 +359,34 @@ func TestKeptInOrderOfTaking(t *testing.T) {
 	}
 }
 
+// A batch has a message that was kept as its first, with what came with it.
+func TestKeptMessageInBatch(t *testing.T) {
+	a, b := socketPair(t, sys.SOCK_DGRAM)
+	a.keepMessage([]byte("kept"), []byte("control"), sys.MSG_EOR, new(sys.Sockaddr))
+	if _, err := b.Write([]byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		Text, Control string
+		Flags         int
+	}
+	var got []result
+	for range 2 {
+		ms := []Message{{Buffers: [][]byte{make([]byte, 10)}, OOB: make([]byte, 10)}, {Buffers: [][]byte{make([]byte, 10)}}}
+		batch := GetBatch(a, ms, 0)
+		n, err := batch.Recv(func(*FD, *sys.Sockaddr, *Message) net.Addr { return nil })
+		batch.Free()
+		if n != 1 || err != nil {
+			t.Fatalf("received %d, %v, want one", n, err)
+		}
+		got = append(got, result{string(ms[0].Buffers[0][:ms[0].N]), string(ms[0].OOB[:ms[0].NN]), ms[0].Flags &^ sys.MSG_CMSG_CLOEXEC})
+	}
+	want := []result{{"kept", "control", sys.MSG_EOR}, {"new", "", 0}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // A byte that comes back from a copy that failed still has what came with it.
 func TestKeptMessageGivenBack(t *testing.T) {
 	a, _ := socketPair(t, sys.SOCK_STREAM)

@@ -93,8 +93,12 @@ func (snd *sender) send(s *script, box *mailbox) {
 	}
 	var oob []byte
 	kinds := ""
+	kind := ""
 	for range of(s, 0, 1, 1, 1, 2, 3) {
-		kind := of(s, "one", "two", "many", "too many", "credentials", "socket", "none", "cut")
+		if kind == "cut" {
+			break // the kernel takes what is behind for the rest of it, which may name any file
+		}
+		kind = of(s, "one", "two", "many", "too many", "credentials", "socket", "none", "cut")
 		kinds += " " + kind
 		switch kind {
 		case "one", "two", "many", "too many":

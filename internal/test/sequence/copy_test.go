@@ -134,12 +134,13 @@ func copyTo(w *world, c *conn, s step) {
 
 func closeWhileReading(w *world, c *conn, s step) {
 	cc, ok := c.any.(net.Conn)
-	if !ok || ready(c.any.(syscall.Conn), unix.POLLIN) {
-		return
+	b := room(s)
+	if !ok || len(b) == 0 || c.readPast || ready(c.any.(syscall.Conn), unix.POLLIN) {
+		return // it would not wait, and either may be first
 	}
 	done := make(chan string, 1)
 	go func() {
-		n, err := cc.Read(room(s))
+		n, err := cc.Read(b)
 		done <- fmt.Sprint(n, " ", describe(err))
 	}()
 	time.Sleep(time.Millisecond)

@@ -92,15 +92,17 @@ func shrink(steps []step) []step {
 
 // check fails the test if the steps do not do the same with both packages.
 func check(t *testing.T, steps []step) {
-	at, _ := differs(steps)
+	if at, _ := differs(steps); at < 0 {
+		return
+	}
+	at, diff := repeats(steps)
 	if at < 0 {
 		return
 	}
-	if at, _ = repeats(steps); at < 0 {
-		return
-	}
 	steps = shrink(steps[:at+1])
-	_, diff := repeats(steps)
+	if at, d := repeats(steps); at >= 0 {
+		diff = d
+	}
 	var b strings.Builder
 	for i, r := range run(impls[0], steps) {
 		fmt.Fprintf(&b, "\t%v %s\n", [4]byte(steps[i]), r)
