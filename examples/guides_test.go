@@ -132,6 +132,7 @@ func TestUnixWeb(t *testing.T) {
 
 // TestActivated is the service manager of a service that crashes.
 func TestActivated(t *testing.T) {
+	socktest.NeedLoopback(t)
 	notify := filepath.Join(socktest.ShortDir(t), "notify")
 	m, err := sockets.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
 	socktest.Check(t, err)
@@ -184,6 +185,7 @@ func TestActivated(t *testing.T) {
 }
 
 func TestMLLP(t *testing.T) {
+	socktest.NeedLoopback(t)
 	p := start(t, nil, "mllp", "-listen", "127.0.0.1:0")
 	c, err := net.Dial("tcp", p.address(t))
 	socktest.Check(t, err)
@@ -247,6 +249,7 @@ func needTOSMessages(t *testing.T) {
 
 // TestDatagrams sends to one of several addresses of a server on the wildcard address.
 func TestDatagrams(t *testing.T) {
+	socktest.NeedLoopback(t)
 	needTOSMessages(t)
 	p := start(t, nil, "datagrams", "-listen", "0.0.0.0:0")
 	server := netip.MustParseAddrPort(p.address(t))

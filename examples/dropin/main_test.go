@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // TestSameOutput builds the program as it is and with package net, and runs
 // both.
 func TestSameOutput(t *testing.T) {
+	socktest.NeedLoopback(t)
 	const sockets = "github.com/iolib-go/sockets"
 	if runtime.GOOS == "windows" {
 		t.Skip("package compat is nothing but net on Windows")

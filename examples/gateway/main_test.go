@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // logBuffer is a log that tests can read while it is written.
@@ -35,6 +36,7 @@ func (l *logBuffer) String() string {
 // is that of serve.
 func start(t *testing.T, format string, grace time.Duration, f func(c *sockets.TCPConn)) (client *sockets.TCPConn, log *logBuffer, stop func() error) {
 	t.Helper()
+	socktest.NeedLoopback(t)
 	hf, err := sockets.ParseFormat(format)
 	if err != nil {
 		t.Fatal(err)
@@ -179,6 +181,7 @@ func TestShutdownDoesNotWaitForEver(t *testing.T) {
 
 // TestDemo talks to the host of -demo through the gateway.
 func TestDemo(t *testing.T) {
+	socktest.NeedLoopback(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	g := gateway{grace: time.Minute, log: slog.New(slog.NewTextHandler(io.Discard, nil))}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // exe is the command, which TestMain builds.
@@ -93,6 +94,7 @@ $`)
 
 // TestShow runs quickstart in a directory without a module and for a directory.
 func TestShow(t *testing.T) {
+	socktest.NeedLoopback(t)
 	tests := []struct {
 		name, dir, want string
 	}{
@@ -148,6 +150,7 @@ func TestMisuse(t *testing.T) {
 
 // TestFailures sees the steps about files fail and the others succeed.
 func TestFailures(t *testing.T) {
+	socktest.NeedLoopback(t)
 	const random = "/proc/sys/kernel/random" // files without a size, so that nothing is served of them, and content
 	tests := []struct{ name, dir, want string }{
 		{"different", random, "different"},
@@ -167,6 +170,7 @@ func TestFailures(t *testing.T) {
 }
 
 func TestServe(t *testing.T) {
+	socktest.NeedLoopback(t)
 	dir := tree(t)
 	cmd := exec.CommandContext(t.Context(), exe, "-serve", "-addr", "127.0.0.1:0", "-dir", dir)
 	stdout, err := cmd.StdoutPipe()

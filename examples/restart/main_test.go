@@ -58,6 +58,7 @@ type manager struct {
 
 func newManager(t *testing.T) *manager {
 	t.Helper()
+	socktest.NeedLoopback(t)
 	dir, err := os.MkdirTemp("", "restart")
 	if err != nil {
 		t.Fatal(err)

@@ -50,8 +50,7 @@ func Run(m *testing.M) int {
 	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
 		return m.Run() // the fuzzing engine keeps its own pipes and goroutines
 	}
-	if err := loopback(); err != nil {
-		fmt.Println("--- SKIP: all tests: the loopback interface is down:", err)
+	if !HasLoopback() {
 		return 0
 	}
 	skipExamples()

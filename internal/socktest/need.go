@@ -1,6 +1,7 @@
 package socktest
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -58,6 +59,22 @@ var (
 		return err
 	})
 )
+
+// HasLoopback reports whether the loopback interface is up. It is for TestMain, which
+// skips all tests without it, and says so.
+func HasLoopback() bool {
+	err := loopback()
+	if err != nil {
+		fmt.Println("--- SKIP: all tests: the loopback interface is down:", err)
+	}
+	return err == nil
+}
+
+// NeedLoopback skips the test if the loopback interface is down.
+func NeedLoopback(tb testing.TB) {
+	tb.Helper()
+	need(tb, "loopback interface", loopback)
+}
 
 // NeedIPv6 skips the test if the loopback interface has no IPv6 address.
 func NeedIPv6(tb testing.TB) {

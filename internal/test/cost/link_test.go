@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // A program that only listens and dials has no table of characters and no index of
@@ -51,10 +53,9 @@ func TestLinkedTables(t *testing.T) {
 	}
 	// A string has no name of its own, so look for the beginning of each table.
 	// This test's program has them all.
-	self, err1 := os.Executable()
-	all, err2 := os.ReadFile(self)
-	binary, err3 := os.ReadFile(program)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	all, err1 := os.ReadFile(socktest.Executable(t))
+	binary, err2 := os.ReadFile(program)
+	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"亜唖娃阿哀愛", "丂丄丅丆丏丒", "각간갇갈", "綕夝𨮹㷴霴", "丂丄丅丌丒丟", "ђЂѓЃёЁєЄ"} {
