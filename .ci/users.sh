@@ -89,7 +89,8 @@ for name; do
 		printf 'module user.test\n\ngo 1.26\n\nrequire %s v0.0.0\n\nreplace %s => ../src\n' "$module" "$module" >"$work/user/go.mod"
 		chown -R 65534:65534 "$work/user"
 		cd "$work/user"
-		packages=$module/... tests "${nobody[@]}" GOFLAGS=-mod=mod "${drop[@]}"
+		packages=${PACKAGES:-./...}
+		packages=${packages//.\//$module/} tests "${nobody[@]}" GOFLAGS=-mod=mod "${drop[@]}"
 		;;
 	*)
 		printf 'no environment called %s\n' "$name" >&2
