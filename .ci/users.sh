@@ -87,6 +87,7 @@ for name; do
 		# In a directory that its user cannot write, by way of another module.
 		mkdir -p "$work/user"
 		printf 'module user.test\n\ngo 1.26\n\nrequire %s v0.0.0\n\nreplace %s => ../src\n' "$module" "$module" >"$work/user/go.mod"
+		cp "$work/src/go.sum" "$work/user/" # which go would ask the network for
 		chown -R 65534:65534 "$work/user"
 		cd "$work/user"
 		packages=${PACKAGES:-./...}
