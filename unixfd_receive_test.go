@@ -231,6 +231,31 @@ func TestReceiveFDThenRead(t *testing.T) {
 	})
 }
 
+// A read without room for control data says that descriptors were cut off, also behind a
+// byte that ReceiveFD has left.
+func TestReceiveFDThenDescriptorsAreCutOff(t *testing.T) {
+	for _, left := range []bool{false, true} {
+		t.Run(fmt.Sprint("left ", left), func(t *testing.T) {
+			socktest.CheckNoLeak(t)
+			a, b := conntest.Pair(t, "unix")
+			conntest.MustWrite(t, a, "a")
+			if _, err := a.SendFDs([]byte("b"), os.Stdin, os.Stderr); err != nil {
+				t.Fatal(err)
+			}
+			if left {
+				if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+					t.Fatalf("ReceiveFD: %v", err)
+				}
+			}
+			buf := make([]byte, 10)
+			n, oobn, flags, _, err := b.ReadMsgUnix(buf, nil)
+			if got := string(buf[:n]); got != "ab" || oobn != 0 || flags&unix.MSG_CTRUNC == 0 || err != nil {
+				t.Errorf("ReadMsgUnix: %q, %d, %#x, %v, want ab and MSG_CTRUNC", got, oobn, flags, err)
+			}
+		})
+	}
+}
+
 func TestReceiveFDs(t *testing.T) {
 	files := socktest.Pipes(t, 5)
 	tests := []struct {

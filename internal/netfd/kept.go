@@ -190,11 +190,14 @@ func (fd *FD) recvKept(s uintptr, b, oob []byte, flags int, from *sys.Sockaddr) 
 		return m.recvMessage([][]byte{b}, oob, flags, from)
 	}
 	for k := m.unread.Load(); k != nil && n == 0 && len(b) > 0; k = m.unread.Load() {
-		if k.message != nil && len(oob) > 0 {
+		if k.message != nil {
 			oobn, rflags = k.message.control(oob, peek)
-		} else if k.message != nil && k.next == nil && k.len() < len(b) {
-			// No reader expects a part of what came as a whole.
-			n = readMore(s, b[k.len():], peek)
+			if len(oob) == 0 && k.next == nil && k.len() < len(b) {
+				// No reader expects a part of what came as a whole.
+				var more int
+				n, more = readMore(s, b[k.len():], peek)
+				rflags |= more
+			}
 		}
 		var got int
 		var errno syscall.Errno
@@ -273,17 +276,17 @@ func (fd *FD) keptRights() (kept bool, rights int) {
 }
 
 // readMore reads what there is, or has a look at it, and leaves errors to the next
-// read: the kernel reports them once.
-func readMore(s uintptr, b []byte, peek bool) int {
+// read: the kernel reports them once. rflags tells whether control data were cut off.
+func readMore(s uintptr, b []byte, peek bool) (n, rflags int) {
 	if sys.Unread(s) == 0 {
-		return 0
+		return 0, 0
 	}
 	flags := sys.MSG_DONTWAIT
 	if peek {
 		flags |= sys.MSG_PEEK
 	}
-	n, _ := sys.Recvfrom(s, b, flags, nil)
-	return max(n, 0)
+	n, _, rflags, _ = sys.Recvmsg(s, b, nil, flags, nil)
+	return max(n, 0), rflags & sys.MSG_CTRUNC
 }
 
 // dropUnread closes what a closed fd has left.

@@ -359,6 +359,20 @@ func TestKeptInOrderOfTaking(t *testing.T) {
 	}
 }
 
+// A read without room for control data says that those of a byte were cut off.
+func TestKeptMessageIsCutOff(t *testing.T) {
+	a, b := socketPair(t, sys.SOCK_STREAM)
+	a.keepMessage([]byte("o"), []byte("control"), 0, new(sys.Sockaddr))
+	if _, err := b.Write([]byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 10)
+	n, _, flags, err := a.RecvMsg(buf, nil, 0, new(sys.Sockaddr))
+	if got := string(buf[:n]); got != "onew" || flags != unix.MSG_CTRUNC || err != nil {
+		t.Errorf("RecvMsg: %q, %#x, %v, want onew and MSG_CTRUNC", got, flags, err)
+	}
+}
+
 // A batch has a message that was kept as its first, with what came with it.
 func TestKeptMessageInBatch(t *testing.T) {
 	a, b := socketPair(t, sys.SOCK_DGRAM)

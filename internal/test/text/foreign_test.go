@@ -356,3 +356,23 @@ func TestForeignEncodingIsNotAskedTwice(t *testing.T) {
 	}
 	wantRead(t, c, "x")
 }
+
+// A character of bytes that are doubled may be longer than the least buffer.
+func TestForeignEncodingOfLongCharacters(t *testing.T) {
+	const size = 50
+	e := &oddEncoding{enc: encoding.Nop.NewEncoder().Transform, dec: func(dst, src []byte, atEOF bool) (int, int, error) {
+		if len(src) < size {
+			return 0, 0, transform.ErrShortSrc
+		}
+		return copy(dst, "x"), size, nil
+	}}
+	wire := strings.Repeat("\xff\xff", 2*size)
+	s := &scriptConn{reads: []scripted{{wire, nil}, {"", io.EOF}}}
+	c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: e, Newline: sockets.NewlineNVT})
+	if err := c.SetBufferSizes(64, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readable(c, 10); got != "xx" || err != io.EOF {
+		t.Errorf("read %q, %v", got, err)
+	}
+}
