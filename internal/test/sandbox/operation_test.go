@@ -163,10 +163,10 @@ func refusedStream() error {
 	return nil
 }
 
-// like returns an error unless ours is as that of package net.
+// like returns an error if ours fails where package net does not, or in another way.
 func like(what string, net, ours error) error {
 	var want syscall.Errno
-	if net == nil && ours == nil || errors.As(net, &want) && errors.Is(ours, want) {
+	if ours == nil || errors.As(net, &want) && errors.Is(ours, want) {
 		return nil
 	}
 	return fmt.Errorf("%s: %w, and package net says: %w", what, ours, net)
