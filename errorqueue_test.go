@@ -357,3 +357,77 @@ func FuzzParseQueuedError(f *testing.F) {
 		}
 	})
 }
+
+// TestKeptErrorOfRefusal has ICMP report what a sandbox might say as well, EOPNOTSUPP: an
+// error that the socket gives to one call, which that call returns.
+func TestKeptErrorOfRefusal(t *testing.T) {
+	conntest.NeedErrorQueue(t)
+	socktest.NeedRaw(t)
+	calls := map[string]func(*UDPConn) error{
+		"Read":  func(c *UDPConn) error { _, err := c.Read(make([]byte, 1)); return err },
+		"Write": func(c *UDPConn) error { _, err := c.Write([]byte("x")); return err },
+		"ReadBatch": func(c *UDPConn) error {
+			_, err := c.ReadBatch([]Message{{Buffers: [][]byte{{0}}}, {Buffers: [][]byte{{0}}}}, 0)
+			return err
+		},
+		"WriteBatch": func(c *UDPConn) error {
+			ms := []Message{{Buffers: [][]byte{{0}}}, {Buffers: [][]byte{{0}}}}
+			_, err := c.WriteBatch(ms, 0)
+			return err
+		},
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			peer := conntest.OpenUDP(t, "udp4")
+			c, err := Dial("udp4", peer.LocalAddr().String())
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
+			conntest.SetOptions(t, c.(*UDPConn), sockopt.ReceiveError)
+			conntest.LimitTime(t, c)
+			reportSourceRouteFailed(t, c)
+			if err := call(c.(*UDPConn)); !errors.Is(err, syscall.EOPNOTSUPP) {
+				t.Errorf("%v, want EOPNOTSUPP", err)
+			}
+		})
+	}
+}
+
+// reportSourceRouteFailed sends what a router would answer to a datagram of c, and waits
+// until it has come.
+func reportSourceRouteFailed(t *testing.T, c net.Conn) {
+	t.Helper()
+	from, to := c.LocalAddr().(*net.UDPAddr), c.RemoteAddr().(*net.UDPAddr)
+	b := make([]byte, 8+20+8)
+	b[0], b[1] = 3, 5 // destination unreachable, source route failed
+	ip := b[8:]
+	ip[0], ip[8], ip[9] = 0x45, 64, unix.IPPROTO_UDP
+	binary.BigEndian.PutUint16(ip[2:], 28)
+	copy(ip[12:], from.IP.To4())
+	copy(ip[16:], to.IP.To4())
+	binary.BigEndian.PutUint16(ip[20:], uint16(from.Port))
+	binary.BigEndian.PutUint16(ip[22:], uint16(to.Port))
+	binary.BigEndian.PutUint16(ip[24:], 8)
+	sum := uint32(0)
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(b[i])<<8 | uint32(b[i+1])
+	}
+	sum = sum>>16 + sum&0xffff
+	binary.BigEndian.PutUint16(b[2:], ^uint16(sum+sum>>16))
+	icmp, err := net.Dial("ip4:icmp", to.IP.String())
+	socktest.Check(t, err)
+	defer icmp.Close()
+	_, err = icmp.Write(b)
+	socktest.Check(t, err)
+	raw, err := c.(*UDPConn).SyscallConn()
+	socktest.Check(t, err)
+	if !socktest.WaitUntil(func() (came bool) {
+		socktest.Check(t, raw.Control(func(fd uintptr) {
+			fds := []unix.PollFd{{Fd: int32(fd)}}
+			unix.Poll(fds, 0)
+			came = fds[0].Revents&unix.POLLERR != 0
+		}))
+		return came
+	}) {
+		t.Fatal("no report came")
+	}
+}

@@ -116,7 +116,7 @@ func (v *Iovecs) call(trap, plain, fd uintptr, bufs [][]byte, flags int) (int, s
 	for errno == EINTR {
 		n, _, errno = syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
 	}
-	if filtered(errno) {
+	if barred(trap, errno) {
 		n, _, errno = syscall.Syscall(plain, fd, uintptr(unsafe.Pointer(h.Iov)), uintptr(len(v.iov)))
 		for errno == EINTR {
 			n, _, errno = syscall.Syscall(plain, fd, uintptr(unsafe.Pointer(h.Iov)), uintptr(len(v.iov)))

@@ -129,7 +129,7 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 		case EINTR:
 			continue
 		}
-		if Refused(e) {
+		if barred(unix.SYS_RECVMMSG, e) {
 			return m.singly(unix.SYS_RECVMSG, fd, 0, len(m.hdrs), flags)
 		}
 		return 0, e
@@ -137,8 +137,8 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 }
 
 // singly makes a system call for each message, which costs less if there is one. And it
-// does what one for all of them was refused: a sandbox may know one and not the other,
-// see seccomp(2). If the messages are the reason, this gives the same error.
+// does what one for all of them was refused by a sandbox that knows the one and not the
+// other, see barred.
 func (m *mmsgs) singly(trap, fd uintptr, from, to, flags int) (int, syscall.Errno) {
 	for i := from; i < to; i++ {
 		h := &m.hdrs[i]
@@ -183,7 +183,7 @@ func Sendmmsg(fd uintptr, m *Mmsgs, from, max, flags int) (int, syscall.Errno) {
 		case EINTR:
 			continue
 		}
-		if Refused(e) {
+		if barred(unix.SYS_SENDMMSG, e) {
 			return m.singly(unix.SYS_SENDMSG, fd, from, from+len(hdrs), flags)
 		}
 		return 0, e

@@ -230,9 +230,10 @@ func Recv(fd uintptr, p []byte) (int, syscall.Errno) {
 		switch {
 		case errno == 0:
 			return int(n), 0
-		case filtered(errno):
+		case errno == EINTR:
+		case barred(unix.SYS_RECVFROM, errno):
 			return Read(fd, p)
-		case errno != EINTR:
+		default:
 			return -1, errno
 		}
 	}
@@ -245,19 +246,25 @@ func Send(fd uintptr, p []byte) (int, syscall.Errno) {
 		switch {
 		case errno == 0:
 			return int(n), 0
-		case filtered(errno):
+		case errno == EINTR:
+		case barred(unix.SYS_SENDTO, errno):
 			return Write(fd, p)
-		case errno != EINTR:
+		default:
 			return -1, errno
 		}
 	}
 }
 
-// filtered reports whether errno may come from a sandbox that knows read and write, but
-// not the calls of sockets that do the same, see seccomp(2). If it does not, reading or
-// writing gives it again: no error that a socket keeps for one call is among these.
-func filtered(errno syscall.Errno) bool {
-	return errno == ENOSYS || errno == EPERM || errno == EINVAL || errno == EOPNOTSUPP
+// barred reports whether it is a sandbox that answers the system call trap with errno, see
+// seccomp(2), and not the socket: it does so for no descriptor, too, of which the kernel
+// says EBADF. Only then may another call be tried: an error that a socket keeps for one
+// call would be lost, and what a firewall has dropped would be sent again.
+func barred(trap uintptr, errno syscall.Errno) bool {
+	if !Refused(errno) {
+		return false
+	}
+	_, _, e := syscall.Syscall6(trap, ^uintptr(0), 0, 0, 0, 0, 0)
+	return e == errno
 }
 
 // Recvfrom receives into p and stores the sender's address in sa unless that is nil,
