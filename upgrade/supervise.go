@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
@@ -34,7 +35,8 @@ import (
 // the program again with the same arguments and does not return. It passes signals on
 // to the process that serves, and reaps orphaned processes. Once the last process that
 // served has ended, and those that it has replaced, it exits with the status of the last
-// one.
+// one. If that one was started in the container from outside, such as with docker exec,
+// its status is not known, and Supervise returns an error.
 //
 // It passes on the sockets that a service manager gave to it. It learns which process
 // serves from the messages to the service manager, and passes those messages on to the
@@ -43,7 +45,7 @@ import (
 // The program must be process 1 itself. If that is a shell or an init program, such as
 // with docker run --init, the container ends at the first upgrade.
 //
-// An error means that the program could not be started.
+// Any other error means that the program could not be started.
 func Supervise() error {
 	if os.Getpid() != 1 {
 		return nil
@@ -211,6 +213,16 @@ func exists(p *os.Process) bool { return p.Signal(syscall.Signal(0)) != os.ErrPr
 func (s *supervisor) reap() (status int, err error) {
 	for {
 		pid, errno := sys.AwaitAny()
+		if errno == syscall.ECHILD {
+			alive, served := s.strangers()
+			if alive {
+				time.Sleep(strangerPause)
+				continue
+			}
+			if !served {
+				return status, nil
+			}
+		}
 		if errno != 0 {
 			return 0, os.NewSyscallError("waitid", errno)
 		}
@@ -224,6 +236,20 @@ func (s *supervisor) reap() (status int, err error) {
 			return status, nil
 		}
 	}
+}
+
+// strangerPause is how often reap looks whether a process that is not a descendant of this
+// one still runs. Nothing can wait for it.
+const strangerPause = 100 * time.Millisecond
+
+// strangers reports, when this process has no children left, whether one of the processes
+// that reap waits for is alive nevertheless, because it was started in the container from
+// outside, and whether the last one that served was such a process.
+func (s *supervisor) strangers() (alive, served bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = slices.DeleteFunc(s.before, func(p *os.Process) bool { return !exists(p) })
+	return s.main != nil && exists(s.main) || len(s.before) > 0, s.main != nil
 }
 
 // end reaps a process, and reports whether it was the last one that reap waits for. If it was

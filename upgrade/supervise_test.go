@@ -3,6 +3,7 @@
 package upgrade_test
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -179,5 +180,39 @@ func TestSuperviseStatusOfSuccessor(t *testing.T) {
 	err := cmd.Wait()
 	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 3 {
 		t.Errorf("process 1: got %v, want the successor's exit status 3", err)
+	}
+}
+
+// TestSuperviseStranger has a process take over that was started in the name space from
+// outside, as docker exec does: process 1 lives for as long as that, and passes signals on.
+func TestSuperviseStranger(t *testing.T) {
+	nsenter := socktest.NeedProgram(t, "nsenter")
+	m := newManager(t)
+	control := controlVar + "=" + m.path("control")
+	cmd := m.command("UPGRADE_TEST_SUPERVISE=1", control)
+	m.startAsInit(cmd)
+	m.await("READY=1")
+	old := m.child(cmd.Process.Pid)
+	inside := []string{nsenter, "--target", strconv.Itoa(cmd.Process.Pid), "--pid", "--"}
+	if out, err := exec.Command(nsenter, append(inside[1:], "true")...).CombinedOutput(); err != nil {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		t.Skipf("no way into the name space: %v: %s", err, out)
+	}
+	stranger := m.command(control)
+	stranger.Args = append(inside, stranger.Path)
+	stranger.Path = nsenter
+	socktest.Check(t, stranger.Start())
+	m.await("READY=1")
+	if !socktest.WaitUntil(func() bool { return m.state(old) == "" }) {
+		t.Error("the predecessor lives")
+	}
+	socktest.Check(t, cmd.Process.Signal(syscall.SIGTERM))
+	if err := stranger.Wait(); err != nil {
+		t.Errorf("the process that served: %v, want a clean end", err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("process 1: %v, want exit status 1: it cannot know how the other ended", err)
 	}
 }
