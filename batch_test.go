@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/netfd"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 )
@@ -435,8 +436,8 @@ func TestBatchUnixConnections(t *testing.T) {
 	}
 	a.Close()
 	var op *net.OpError
-	if n, err := b.ReadBatch(in, 0); n != 0 || !errors.Is(err, io.EOF) || errors.As(err, &op) != WrapsEOF {
-		t.Errorf("ReadBatch at the end = %d, %#v, want EOF, with addresses: %v", n, err, WrapsEOF)
+	if n, err := b.ReadBatch(in, 0); n != 0 || !errors.Is(err, io.EOF) || errors.As(err, &op) != netfd.WrapsEOF {
+		t.Errorf("ReadBatch at the end = %d, %#v, want EOF, with addresses: %v", n, err, netfd.WrapsEOF)
 	}
 
 	a, b = conntest.NamedPair(t, "unix")

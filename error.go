@@ -185,7 +185,7 @@ func (c *conn) destError(call string, err error) error {
 // readError is opError for messages, where the end of a stream is an error with
 // addresses in some releases.
 func readError(fd *netfd.FD, err error) error {
-	if err == nil || err == io.EOF && !wrapsEOF {
+	if err == nil || err == io.EOF && !netfd.WrapsEOF {
 		return err
 	}
 	return &net.OpError{Op: "read", Net: fd.Network, Source: fd.Local(), Addr: fd.Remote(), Err: err}

@@ -22,9 +22,6 @@ func StreamListenerOf(l *UnixListener) *StreamListener {
 	return newListener(l.l, socketFile{}).(*StreamListener)
 }
 
-// WrapsEOF is how this release's package net reports the end of a stream.
-const WrapsEOF = wrapsEOF
-
 // HooksIn is what traces are found with, for a release of net that has another key.
 var HooksIn = hooksIn
 
