@@ -132,15 +132,11 @@ func (badAddr) String() string { return "bad" }
 // TestAddrRefused uses addresses that a socket cannot have. The error names the argument,
 // and what is wrong with it.
 func TestAddrRefused(t *testing.T) {
-	raw := func(domain, typ int) *sockets.Socket {
-		s, err := sockets.NewRaw(domain, typ, 0)
-		if err != nil {
-			t.Skip(err)
-		}
-		socktest.CloseLater(t, s)
-		return s
-	}
-	tcp, udp, unixgram, netlink := conntest.NewSocket(t, "tcp4"), conntest.NewSocket(t, "udp4"), conntest.NewSocket(t, "unixgram"), raw(unix.AF_NETLINK, unix.SOCK_RAW)
+	socktest.NeedNetlink(t)
+	netlink, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, 0)
+	socktest.Check(t, err)
+	socktest.CloseLater(t, netlink)
+	tcp, udp, unixgram := conntest.NewSocket(t, "tcp4"), conntest.NewSocket(t, "udp4"), conntest.NewSocket(t, "unixgram")
 	type fault struct{ Arg, Value, Why string }
 	for _, tt := range []struct {
 		name string
@@ -188,7 +184,7 @@ func TestAddrRefused(t *testing.T) {
 			t.Errorf("WriteBatch of a %T to a %T: %v, want an *ArgumentError", tt.c, tt.to, err)
 		}
 	}
-	_, err := packets.WriteTo([]byte("x"), &net.UDPAddr{Port: 1})
+	_, err = packets.WriteTo([]byte("x"), &net.UDPAddr{Port: 1})
 	if _, ok := errors.AsType[*sockets.ArgumentError](err); !ok {
 		t.Errorf("WriteTo: %v, want an *ArgumentError", err)
 	}
