@@ -123,6 +123,9 @@ func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 		case ECONNABORTED:
 			return acceptNameless(fd, sa)
 		default:
+			if barred(unix.SYS_ACCEPT4, errno) {
+				return acceptNameless(fd, sa)
+			}
 			return -1, sa.failed(errno)
 		}
 	}
@@ -132,11 +135,11 @@ func Accept(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 // ECONNABORTED where it is asked for one and has none, see do_accept in net/socket.c.
 func acceptNameless(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 	for aborted := 0; ; {
-		nfd, _, errno := syscall.Syscall6(unix.SYS_ACCEPT4, fd, 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		nfd, errno := accept4(fd)
 		switch errno {
 		case 0:
-			Getpeername(nfd, sa)
-			return int(nfd), 0
+			Getpeername(uintptr(nfd), sa)
+			return nfd, 0
 		case EINTR:
 			continue
 		case ECONNABORTED:
@@ -146,6 +149,18 @@ func acceptNameless(fd uintptr, sa *Sockaddr) (int, syscall.Errno) {
 		}
 		return -1, sa.failed(errno)
 	}
+}
+
+// accept4 is accept4(2) without the peer's address. Where a sandbox refuses it, it does
+// what package net does, which on 386 is to go by way of socketcall(2).
+func accept4(fd uintptr) (int, syscall.Errno) {
+	const flags = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+	nfd, _, e := syscall.Syscall6(unix.SYS_ACCEPT4, fd, 0, 0, flags, 0, 0)
+	if barred(unix.SYS_ACCEPT4, e) {
+		nfd, _, err := syscall.Accept4(int(fd), flags)
+		return nfd, errno(err)
+	}
+	return result(nfd, e)
 }
 
 // Bind gives the socket a local address. See bind(2).
