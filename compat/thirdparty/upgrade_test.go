@@ -78,7 +78,7 @@ var programs = map[string]func(dir string) error{
 			for sig := range signals {
 				if sig == syscall.SIGTERM {
 					up.Stop()
-				} else if err := up.Upgrade(); err != nil {
+				} else if err := upgradeSoon(up); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 				}
 			}
@@ -100,6 +100,17 @@ var programs = map[string]func(dir string) error{
 		<-up.Exit()
 		return s.Shutdown(context.Background())
 	},
+}
+
+// upgradeSoon asks again while tableflip refuses: for a moment behind its PID file, and
+// until it has noticed its predecessor's end.
+func upgradeSoon(up *tableflip.Upgrader) error {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		err := up.Upgrade()
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 func digest(w http.ResponseWriter, r *http.Request) {
