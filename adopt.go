@@ -13,7 +13,7 @@ import (
 // FileConn returns a connection that uses a copy of f's descriptor. The caller must
 // close both f and the connection. The socket becomes non-blocking, for f as well.
 //
-// The result is a *TCPConn, *UDPConn, *IPConn or *UnixConn. A TCP connection gets the
+// The result is a [*TCPConn], [*UDPConn], [*IPConn] or [*UnixConn]. A TCP connection gets the
 // defaults of a new one: NoDelay and KeepAlive are turned on.
 func FileConn(f *os.File) (net.Conn, error) {
 	fd, err := adoptFile(f, func(family, typ int) bool { return true })
@@ -28,7 +28,7 @@ func FileConn(f *os.File) (net.Conn, error) {
 
 // FileListener returns a listener that uses a copy of f's descriptor. The caller must
 // close both f and the listener. The socket becomes non-blocking, for f as well. A
-// *UnixListener does not remove the socket's file unless
+// [*UnixListener] does not remove the socket's file unless
 // [UnixListener.SetUnlinkOnClose] tells it to.
 func FileListener(f *os.File) (net.Listener, error) {
 	fd, err := adoptFile(f, func(family, typ int) bool { return family == sys.AF_UNIX || typ == sys.SOCK_STREAM })

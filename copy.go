@@ -31,7 +31,7 @@ import (
 //
 // If standard output is a broken pipe, Copy returns an error, as io.Copy does from
 // package net's connections. Package os does not recognize connections of this package:
-// io.Copy to os.Stdout from a *UnixConn or from an *io.LimitedReader ends the process
+// io.Copy to os.Stdout from a [*UnixConn] or from an *io.LimitedReader ends the process
 // with SIGPIPE.
 //
 // Errors are those of dst.ReadFrom, or those of src.WriteTo if dst is not a connection

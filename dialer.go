@@ -167,7 +167,7 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 // leading "@" means an abstract name, and the form of [VsockAddr.String] for "vsock".
 // An empty or unspecified host means this host.
 //
-// The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn or *StreamConn, or a *TextConn
+// The result is a [*TCPConn], [*UDPConn], [*IPConn], [*UnixConn] or [*StreamConn], or a [*TextConn]
 // over a stream if d.Format converts anything. Errors are of type [*net.OpError] and
 // the same as package net's.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {

@@ -53,12 +53,18 @@ type QueuedError struct {
 type QueuedOrigin uint8
 
 const (
-	QueuedLocal     QueuedOrigin = sys.SO_EE_ORIGIN_LOCAL        // an error that this host detected
-	QueuedICMP      QueuedOrigin = sys.SO_EE_ORIGIN_ICMP         // an ICMP message
-	QueuedICMP6     QueuedOrigin = sys.SO_EE_ORIGIN_ICMP6        // an ICMPv6 message
-	QueuedTimestamp QueuedOrigin = sys.SO_EE_ORIGIN_TIMESTAMPING // a datagram was sent, see sockopt.Timestamping
-	QueuedZeroCopy  QueuedOrigin = sys.SO_EE_ORIGIN_ZEROCOPY     // a buffer is free again, see sockopt.ZeroCopy
-	QueuedTxTime    QueuedOrigin = sys.SO_EE_ORIGIN_TXTIME       // a datagram missed its time, see sockopt.TxTime
+	// An error that this host detected.
+	QueuedLocal QueuedOrigin = sys.SO_EE_ORIGIN_LOCAL
+	// An ICMP message.
+	QueuedICMP QueuedOrigin = sys.SO_EE_ORIGIN_ICMP
+	// An ICMPv6 message.
+	QueuedICMP6 QueuedOrigin = sys.SO_EE_ORIGIN_ICMP6
+	// A datagram was sent, see sockopt.Timestamping.
+	QueuedTimestamp QueuedOrigin = sys.SO_EE_ORIGIN_TIMESTAMPING
+	// A buffer is free again, see sockopt.ZeroCopy.
+	QueuedZeroCopy QueuedOrigin = sys.SO_EE_ORIGIN_ZEROCOPY
+	// A datagram missed its time, see sockopt.TxTime.
+	QueuedTxTime QueuedOrigin = sys.SO_EE_ORIGIN_TXTIME
 )
 
 func (e *QueuedError) Error() string {

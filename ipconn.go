@@ -7,7 +7,7 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// IPConn is a raw IP socket. It has the methods of [net.IPConn].
+// IPConn is a raw IP socket. It has the methods of [net.IPConn] and more.
 type IPConn struct {
 	conn
 }

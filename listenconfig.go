@@ -153,7 +153,7 @@ func ListenPacket(network, address string) (net.PacketConn, error) {
 // them. Port 0, or an empty port, lets the kernel choose. A unix listener without a
 // name gets an abstract one.
 //
-// The result is a *TCPListener, *UnixListener or *StreamListener. Errors are of type
+// The result is a [*TCPListener], [*UnixListener] or [*StreamListener]. Errors are of type
 // [*net.OpError] and the same as package net's. The end of ctx ends the lookup of a
 // host name; it does not affect the listener.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
@@ -169,7 +169,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 // by a colon and a protocol number or name. Addresses are as for Listen. The file of a
 // unix socket remains when the socket is closed.
 //
-// The result is a *UDPConn, *IPConn or *UnixConn.
+// The result is a [*UDPConn], [*IPConn] or [*UnixConn].
 func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
 	fd, _, err := lc.listen(ctx, network, address, func(k *kind) bool { return !k.stream() })
 	if err != nil {

@@ -362,7 +362,7 @@ func (*rawListener) Read(func(uintptr) bool) error { return syscall.EINVAL }
 // Write returns syscall.EINVAL.
 func (*rawListener) Write(func(uintptr) bool) error { return syscall.EINVAL }
 
-// TCPListener accepts TCP connections. It has the methods of [net.TCPListener].
+// TCPListener accepts TCP connections. It has the methods of [net.TCPListener] and more.
 type TCPListener struct {
 	l *listener
 }
@@ -385,7 +385,7 @@ func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
 	return newConn(fd).(*TCPConn), nil
 }
 
-// Accept waits for a connection and returns it: a *TCPConn, or a *TextConn over one if
+// Accept waits for a connection and returns it: a [*TCPConn], or a [*TextConn] over one if
 // the listener has a format.
 func (l *TCPListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
 
@@ -429,7 +429,7 @@ func (l *StreamListener) core() *listener {
 	return l.l
 }
 
-// Accept waits for a connection and returns it: a *StreamConn, or a *TextConn over one
+// Accept waits for a connection and returns it: a [*StreamConn], or a [*TextConn] over one
 // if the listener has a format.
 func (l *StreamListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
 

@@ -345,8 +345,8 @@ func (s *Socket) moveConn(fd *netfd.FD) error {
 }
 
 // Listen makes the socket accept connections. Up to backlog connections may wait to be
-// accepted; 0 means the most that the system allows. The result is a *TCPListener,
-// *UnixListener or *StreamListener. See listen(2).
+// accepted; 0 means the most that the system allows. The result is a [*TCPListener],
+// [*UnixListener] or [*StreamListener]. See listen(2).
 func (s *Socket) Listen(backlog int) (net.Listener, error) {
 	fd, err := s.lock()
 	defer s.unlock()
@@ -399,7 +399,7 @@ func (s *Socket) Conn() (net.Conn, error) {
 }
 
 // PacketConn makes the socket one that sends and receives messages. The result is a
-// *UDPConn, *IPConn, *UnixConn or *PacketConn. It fails if the socket is a stream.
+// [*UDPConn], [*IPConn], [*UnixConn] or [*PacketConn]. It fails if the socket is a stream.
 func (s *Socket) PacketConn() (net.PacketConn, error) {
 	fd, err := s.lock()
 	defer s.unlock()
@@ -425,9 +425,9 @@ func (s *Socket) PacketConn() (net.PacketConn, error) {
 	return c, nil
 }
 
-// Listener makes a socket that already listens a listener, for a descriptor that
+// Listener returns a listener over a socket that already listens, for a descriptor that
 // another program made. Accepted TCP connections get the defaults of package net. A
-// *UnixListener does not remove the socket's file unless
+// [*UnixListener] does not remove the socket's file unless
 // [UnixListener.SetUnlinkOnClose] tells it to.
 func (s *Socket) Listener() (net.Listener, error) { return noListenConfig.Adopt(s) }
 

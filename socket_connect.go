@@ -21,7 +21,7 @@ import (
 // After an error the Socket is as it was before the call, and can be connected to
 // another address if the system allows it: Linux does, other systems need a new socket.
 //
-// The result is a *TCPConn, *UDPConn, *IPConn, *UnixConn, *StreamConn or *PacketConn.
+// The result is a [*TCPConn], [*UDPConn], [*IPConn], [*UnixConn], [*StreamConn] or [*PacketConn].
 func (s *Socket) Connect(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	if ctx == nil {
 		panic("nil context")

@@ -10,7 +10,7 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// TCPConn is a TCP connection. It has the methods of [net.TCPConn].
+// TCPConn is a TCP connection. It has the methods of [net.TCPConn] and more.
 type TCPConn struct {
 	conn
 }

@@ -42,7 +42,7 @@ var (
 
 // WithFormat returns a connection over c that has format f in both directions. If f
 // converts nothing, WithFormat returns c itself: that is the zero format, and UTF-8
-// that is not strict and has "\n" as its newline. Otherwise the result is a *TextConn;
+// that is not strict and has "\n" as its newline. Otherwise the result is a [*TextConn];
 // see [NewTextConn].
 func WithFormat(c net.Conn, f ExternalFormat) net.Conn {
 	if g, err := f.codec(); err == nil && g.AsIs() {

@@ -8,7 +8,7 @@ import (
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
-// UDPConn is a UDP socket. It has the methods of [net.UDPConn].
+// UDPConn is a UDP socket. It has the methods of [net.UDPConn] and more.
 type UDPConn struct {
 	conn
 }

@@ -38,7 +38,7 @@ func (l *UnixListener) AcceptUnix() (*UnixConn, error) {
 	return newConn(fd).(*UnixConn), nil
 }
 
-// Accept waits for a connection and returns it: a *UnixConn, or a *TextConn over one if
+// Accept waits for a connection and returns it: a [*UnixConn], or a [*TextConn] over one if
 // the listener has a format.
 func (l *UnixListener) Accept() (net.Conn, error) { return l.core().acceptConn() }
 
