@@ -237,6 +237,7 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 		Data []byte
 		IDs  []socktest.FileID
 	}
+	socktest.NeedFiles(t, 2*253)
 	pool := socktest.Pipes(t, 16)
 	var messages []message
 	var args [][]syscall.Conn

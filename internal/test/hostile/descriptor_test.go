@@ -482,6 +482,15 @@ func (box *mailbox) closeWhileReceiving(s *script) error {
 	return nil
 }
 
-func TestDescriptors(t *testing.T) { play(playDescriptors).random(t) }
+func TestDescriptors(t *testing.T) {
+	socktest.NeedFiles(t, maxDescriptors)
+	play(playDescriptors).random(t)
+}
 
-func FuzzDescriptors(f *testing.F) { play(playDescriptors).fuzz(f) }
+func FuzzDescriptors(f *testing.F) {
+	socktest.NeedFiles(f, maxDescriptors)
+	play(playDescriptors).fuzz(f)
+}
+
+// maxDescriptors is how many a script may have received and not closed yet.
+const maxDescriptors = 4 * 253
