@@ -188,6 +188,10 @@ type control struct {
 	info      fs.FileInfo
 }
 
+// maxControl is how long Control may be: with a process ID of seven digits behind it, and
+// a NUL, it fits sun_path of every system, which has 104 bytes at least; see unix(7).
+const maxControl = 104 - len(".4194304") - 1
+
 // prepareControl binds the control socket beside its path, where the predecessor's is.
 func (u *Upgrader) prepareControl() (*control, error) {
 	path := u.config.Control

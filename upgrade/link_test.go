@@ -277,7 +277,7 @@ func TestInvalidName(t *testing.T) {
 
 // TestNewControl has paths of Control that cannot be one.
 func TestNewControl(t *testing.T) {
-	for _, path := range []string{"@control", "\x00control", "con\x00trol"} {
+	for _, path := range []string{"@control", "\x00control", "con\x00trol", strings.Repeat("x", 96)} {
 		var bad *sockets.ArgumentError
 		if _, err := New(Config{Control: path}); !errors.As(err, &bad) || bad.Arg != "Control" {
 			t.Errorf("%q: got %v, want an *ArgumentError about Control", path, err)

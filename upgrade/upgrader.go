@@ -73,7 +73,8 @@ type Config struct {
 	// Control, if not empty, is the path of a unix socket on which this process hands over
 	// its sockets to another process with the same Control, as to a successor that was
 	// started by other means. New first tries to take over sockets there. It cannot be an
-	// abstract address, which a successor could not take over in one step.
+	// abstract address, which a successor could not take over in one step, and has at most
+	// 95 bytes, because each process first binds a name beside it.
 	Control string
 
 	// AllowControl decides whether the process at the other end of Control may have the
@@ -137,6 +138,9 @@ type descriptor struct{ syscall.Conn }
 func New(config Config) (*Upgrader, error) {
 	if strings.HasPrefix(config.Control, "@") || strings.Contains(config.Control, "\x00") {
 		return nil, &sockets.ArgumentError{Arg: "Control", Value: strconv.Quote(config.Control), Why: "is not the path of a file"}
+	}
+	if len(config.Control) > maxControl {
+		return nil, &sockets.ArgumentError{Arg: "Control", Value: strconv.Quote(config.Control), Why: "is longer than 95 bytes"}
 	}
 	u := &Upgrader{
 		config:    config,
