@@ -3,6 +3,7 @@
 
 export DEBIAN_FRONTEND=noninteractive
 CACHE=${CACHE:-/tmp/sockets-ci}
+RACE=${RACE:-}
 mkdir -p "$CACHE"
 
 # need TOOL PACKAGE installs a tool that is missing.
@@ -20,16 +21,17 @@ workspace() {
 	trap 'rm -rf "$work"' EXIT
 }
 
-# build_tests FOLDER PATTERN... makes the test binaries of the packages, for GOARCH,
-# and a list of them with the folders to run them in.
+# build_tests FOLDER PATTERN... makes the test binaries of the packages, for GOARCH, with
+# the race detector if RACE is -race, and a list of them with the folders to run them in.
 build_tests() {
-	local folder=$1 package dir name
+	local folder=$1 package dir name module
 	shift
+	module=$(go list -m)
 	mkdir -p "$folder"
 	: >"$folder/list"
 	while read -r package dir; do
-		name=$(basename "$dir")
-		CGO_ENABLED=0 go test -c -o "$folder/$name.test" "$package" >/dev/null
+		name=$(tr / - <<<"${module##*/}${package#"$module"}")
+		CGO_ENABLED=$((${#RACE} > 0)) go test $RACE -c -o "$folder/$name.test" "$package" >/dev/null
 		if [[ -e $folder/$name.test ]]; then # there are test files
 			printf '%s %s\n' "$name.test" "$dir" >>"$folder/list"
 		fi
