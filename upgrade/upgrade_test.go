@@ -388,22 +388,28 @@ func (m *manager) logTo() (path string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.t.Cleanup(func() { f.Close() })
+	m.t.Cleanup(func() {
+		f.Close()
+		if b, err := os.ReadFile(f.Name()); m.t.Failed() {
+			m.t.Logf("the log of the servers: %v\n%s", err, b)
+		}
+	})
 	m.log = f
 	return f.Name()
 }
 
 func (m *manager) awaitLog(path, want string) {
 	m.t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for {
-		b, _ := os.ReadFile(path)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			m.t.Fatal(err)
+		}
 		if strings.Contains(string(b), want) {
 			return
 		}
-		if time.Now().After(deadline) {
-			m.t.Fatalf("the log has no %q:\n%s", want, b)
+		if time.Now().After(end) {
+			m.t.Fatalf("the log has no %q", want)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
