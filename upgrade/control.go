@@ -171,6 +171,11 @@ func sendFrames(c *sockets.UnixConn, held []holding) error {
 		b = append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
 		if len(fds) > 0 {
 			_, err = c.SendFDs(b, fds...)
+			// The kernel counts what all processes of the user have in flight.
+			for end := time.Now().Add(takeOverTimeout); errors.Is(err, syscall.ETOOMANYREFS) && time.Now().Before(end); {
+				time.Sleep(10 * time.Millisecond)
+				_, err = c.SendFDs(b, fds...)
+			}
 		} else {
 			_, err = c.Write(b)
 		}

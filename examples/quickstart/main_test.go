@@ -95,6 +95,7 @@ $`)
 // TestShow runs quickstart in a directory without a module and for a directory.
 func TestShow(t *testing.T) {
 	socktest.NeedLoopback(t)
+	socktest.NeedProc(t) // by way of which a program finds its file
 	tests := []struct {
 		name, dir, want string
 	}{
@@ -151,6 +152,7 @@ func TestMisuse(t *testing.T) {
 // TestFailures sees the steps about files fail and the others succeed.
 func TestFailures(t *testing.T) {
 	socktest.NeedLoopback(t)
+	socktest.NeedProc(t) // as in TestShow
 	const random = "/proc/sys/kernel/random" // files without a size, so that nothing is served of them, and content
 	tests := []struct{ name, dir, want string }{
 		{"different", random, "different"},

@@ -33,8 +33,13 @@ func ChangeSocketFile(path string, uid, gid int, mode uint32) syscall.Errno {
 		}
 	}
 	// The first way works since Linux 6.6, the other one where /proc is mounted.
-	if unix.Fchmodat(fd, "", mode, unix.AT_EMPTY_PATH) == nil {
+	first := unix.Fchmodat(fd, "", mode, unix.AT_EMPTY_PATH)
+	if first == nil {
 		return 0
 	}
-	return errno(unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode))
+	err = unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode)
+	if err == unix.ENOENT { // no /proc
+		err = first
+	}
+	return errno(err)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -182,15 +183,22 @@ func newSink(s *script) (dst io.Writer, far *sink, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		name := fmt.Sprint("/proc/self/fd/", f.Fd())
 		if kind == "file to append to" {
-			if f, err = os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0); err != nil {
+			tmp, err := os.CreateTemp("", "hostile")
+			if err != nil {
+				return nil, nil, err
+			}
+			s.later(func() { tmp.Close(); os.Remove(tmp.Name()) })
+			if f, err = os.OpenFile(tmp.Name(), os.O_RDWR|os.O_APPEND, 0); err != nil {
 				return nil, nil, err
 			}
 			s.later(func() { f.Close() })
 		}
 		far.all = func() []byte {
-			b, _ := os.ReadFile(name)
+			b, err := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
+			if err != nil {
+				panic(err)
+			}
 			return b
 		}
 		return f, far, nil
