@@ -113,42 +113,12 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		return 0, 0
 	}
 	big := !st.little
-	notASCII, shift := uint64(0xff80ff80ff80ff80), 0
-	if big {
-		notASCII, shift = 0x80ff80ff80ff80ff, 8
-	}
 	for {
-		// Store a word of four units as if they were ASCII, and go on by as
-		// many as are.
-		for nSrc+8 <= len(src) && nDst+4 <= len(dst) {
-			w := load64(src, nSrc)
-			if big {
-				w = swapUnits(w)
-			}
-			store32(dst, nDst, pack(w))
-			if w &= 0xff80ff80ff80ff80; w != 0 {
-				n := bits.TrailingZeros64(w) >> 4
-				nDst += n
-				nSrc += 2 * n
-				break
-			}
-			nDst += 4
-			nSrc += 8
-			for nSrc+32 <= len(src) && nDst+16 <= len(dst) {
-				s, d := src[nSrc:nSrc+32:nSrc+32], dst[nDst:nDst+16:nDst+16]
-				w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
-				if (w0|w1|w2|w3)&notASCII != 0 {
-					break
-				}
-				le.PutUint64(d, uint64(pack(w0>>(shift&63)))|uint64(pack(w1>>(shift&63)))<<32)
-				le.PutUint64(d[8:], uint64(pack(w2>>(shift&63)))|uint64(pack(w3>>(shift&63)))<<32)
-				nDst += 16
-				nSrc += 32
-			}
-		}
 		nd, ns := m.decodeWords(dst[nDst:], src[nSrc:], big)
 		nDst += nd
 		nSrc += ns
+		// Up to the first characters of two units, and the end.
+		pair := false
 		for {
 			if nSrc+2 > len(src) || nDst+4 > len(dst) {
 				return nDst, nSrc
@@ -157,6 +127,9 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if big {
 				u = u>>8 | u<<8&0xff00
 			}
+			if pair && u-surrogates >= 0x800 && nSrc+wordsSrc < len(src) && nDst+wordsDst < len(dst) {
+				break
+			}
 			if u >= 0x800 && u-surrogates >= 0x800 {
 				store32(dst, nDst, utf8Three(u))
 				nDst += 3
@@ -164,9 +137,6 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				continue
 			}
 			if u < 0x80 {
-				if nSrc+8 <= len(src) {
-					break
-				}
 				dst[nDst] = byte(u)
 				nDst++
 				nSrc += 2
@@ -191,23 +161,42 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			}
 			nDst += utf8.EncodeRune(dst[nDst:], r)
 			nSrc += 4
+			pair = true
 		}
 	}
 }
 
-// decodeWords decodes words of four units without surrogates, up to one of ASCII.
+// decodeWords wants more than wordsSrc bytes of units, and of room than wordsDst.
+const wordsSrc, wordsDst = 16, 24
+
+// decodeWords decodes words of four units, up to one with a surrogate.
 func (m utf16Machine) decodeWords(dst, src []byte, big bool) (nDst, nSrc int) {
+	notASCII, shift := uint64(0xff80ff80ff80ff80), 0
+	if big {
+		notASCII, shift = 0x80ff80ff80ff80ff, 8
+	}
 	t := m.short
 	d, s := dst[:len(dst):len(dst)], src[:len(src):len(src)]
-	for len(s) > 16 && len(d) > 24 {
+	for len(s) > wordsSrc && len(d) > wordsDst {
 		w, next := le.Uint64(s), le.Uint64(s[8:])
+		if w&notASCII == 0 {
+			le.PutUint32(d, pack(w>>(shift&63)))
+			d, s = d[4:], s[8:]
+			for len(s) > 32 && len(d) > 16 {
+				w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
+				if (w0|w1|w2|w3)&notASCII != 0 {
+					break
+				}
+				le.PutUint64(d, uint64(pack(w0>>(shift&63)))|uint64(pack(w1>>(shift&63)))<<32)
+				le.PutUint64(d[8:], uint64(pack(w2>>(shift&63)))|uint64(pack(w3>>(shift&63)))<<32)
+				d, s = d[16:], s[32:]
+			}
+			continue
+		}
 		if big {
 			w, next = swapUnits(w), swapUnits(next)
 		}
 		if w&0xf800f800f800f800 == 0 {
-			if w&0xff80ff80ff80ff80 == 0 {
-				break
-			}
 			// Words of most alphabets: no branch depends on which.
 			e0, e1, e2, e3 := t[w&0x7ff], t[w>>16&0x7ff], t[w>>32&0x7ff], t[w>>48&0x7ff]
 			le.PutUint64(d, e0|e1<<(e0>>56&63))
