@@ -85,45 +85,26 @@ func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 	if d.foreign != nil {
 		return d.decodeForeign(dst, src, eof)
 	}
-	cr := -1
 	place := -1 // before escape sequences that no character has followed yet
 	var there state
 	for nSrc < len(src) {
 		if nDst == len(dst) && nDst > 0 {
 			return nDst, nSrc, Full // also in front of what is no text
 		}
-		end := len(src)
 		if d.lines && d.st.initial() {
 			nd, ns := foldCRLF(dst[nDst:], src[nSrc:])
-			nDst += nd
-			nSrc += ns
-			if ns > 0 {
-				place = -1
-			}
-			cr = indexFrom(src, '\r', nSrc, cr)
-			if end = cr; end == nSrc && end+1 < len(src) && nDst < len(dst) {
-				nSrc++
-				dst[nDst] = '\r'
-				if src[nSrc] == '\n' {
-					dst[nDst] = '\n'
-					nSrc++
-				}
-				nDst++
-				place = -1
-				continue
-			}
-		}
-		nd, ns := d.m.decodeRun(&d.st, dst[nDst:], src[nSrc:end])
-		if ns > 0 {
-			if d.nl != LF && !d.lines {
-				nd, ns = d.foldNewlines(dst[nDst:nDst+nd], ns)
-			}
 			if ns > 0 {
 				nDst += nd
 				nSrc += ns
 				place = -1
-				continue
 			}
+		}
+		nd, ns := d.run(dst[nDst:], src[nSrc:])
+		if ns > 0 {
+			nDst += nd
+			nSrc += ns
+			place = -1
+			continue
 		}
 		before := d.st
 		nd, ns, status = d.step(dst[nDst:], src[nSrc:], eof)
@@ -145,6 +126,18 @@ func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 		nSrc, d.st = place, there
 	}
 	return nDst, nSrc, More
+}
+
+// run decodes what needs no look at single characters, as far as that goes.
+func (d *Decoder) run(dst, src []byte) (nDst, nSrc int) {
+	switch d.nl {
+	case LF:
+		return d.m.decodeRun(&d.st, dst, src)
+	case CRLF:
+		return d.decodeLines(dst, src)
+	}
+	nDst, nSrc = d.m.decodeRun(&d.st, dst, src)
+	return d.foldNewlines(dst[:nDst], nSrc)
 }
 
 // DecodeUntil is Decode that stops behind the text delim, which is ASCII or any byte

@@ -34,7 +34,7 @@ type expansion uint8
 
 const (
 	oneByOne   expansion = iota
-	intoWire             // they are bytes of their own: expandLF
+	intoWire             // expandLF, since they are bytes of their own, and encodeLines
 	beforeWire           // encodeLines
 )
 
@@ -56,7 +56,7 @@ func (e *Encoder) Init(f Format) {
 		switch c := f.Charset; {
 		case c.plainLines():
 			e.expands = intoWire
-		case e.doubles: // what encodeLines writes is not looked at
+		case e.doubles: // see Encode
 		case c.kind == kindUTF16 || c.kind == kindUTF32 || c.kind == kindSingle:
 			e.expands = beforeWire
 		}
@@ -109,15 +109,23 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 	lineEnds := lineEnds{lf: -1, cr: -1}
 	for nSrc < len(src) {
 		if e.expands != oneByOne && !e.afterCR && e.st.initial() {
-			var nd, ns int
 			if e.expands == intoWire {
-				nd, ns = expandLF(dst[nDst:], src[nSrc:])
-			} else {
-				nd, ns = e.encodeLines(dst[nDst:], src[nSrc:])
+				nd, ns := expandLF(dst[nDst:], src[nSrc:])
+				nDst += nd
+				nSrc += ns
 			}
-			nDst += nd
-			if nSrc += ns; nSrc == len(src) {
+			ns := 0
+			if !e.doubles { // or what is written would have to be looked at
+				var nd int
+				nd, ns = e.encodeLines(dst[nDst:], src[nSrc:])
+				nDst += nd
+				nSrc += ns
+			}
+			if nSrc == len(src) {
 				break
+			}
+			if ns > 0 {
+				continue
 			}
 		}
 		end := len(src)

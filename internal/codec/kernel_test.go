@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -74,6 +75,20 @@ func TestEncodersStop(t *testing.T) {
 				for _, name := range []string{"utf-16be", "utf-32le", "windows-1251", "euc-kr"} {
 					checkEncoder(t, Format{Charset: Lookup(name), Strict: true}, []byte(seed+seed[:at]+bad+seed[at:]))
 				}
+			}
+		}
+	}
+}
+
+// Line ends are converted wherever a piece of text ends, also between CR and LF.
+func TestLinePieces(t *testing.T) {
+	for _, name := range kernelCharsets {
+		f := Format{Charset: Lookup(name), Newline: CRLF}
+		for _, line := range []string{"a\n", "é\n", "ж\r\n", "あ b\n", "한\r", "😀\n\n"} {
+			for before := range 4 {
+				text := []byte(strings.Repeat("x", before) + strings.Repeat(line, 2*linePiece/len(line)))
+				checkEncoder(t, f, text)
+				checkDecoder(t, f, []byte(write(f, [][]byte{text}, 1<<20).Text))
 			}
 		}
 	}

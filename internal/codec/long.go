@@ -215,30 +215,7 @@ func (m *double) decodeThree(src []byte) char {
 func (m *double) decodeLongRun(dst, src []byte) (nDst, nSrc int) {
 	switch m.long {
 	case gb18030:
-		for nSrc+4 <= len(src) && nDst+utf8.UTFMax <= len(dst) {
-			s := src[nSrc : nSrc+4 : nSrc+4]
-			if s[0] < 0x80 && s[1] >= 0x80 && nSrc > 0 {
-				dst[nDst] = s[0]
-				nDst++
-				nSrc++
-				continue
-			}
-			if s[0]-0x81 >= 0x7e || s[1]-'0' >= 10 || s[2]-0x81 >= 0x7e || s[3]-'0' >= 10 {
-				break
-			}
-			n := uint(s[0])*12600 + uint(s[1])*1260 + uint(s[2])*10 + uint(s[3]) - (0x81*12600 + '0'*1260 + 0x81*10 + '0')
-			d := dst[nDst : nDst+4 : nDst+4]
-			if n < uint(len(m.longDec)) {
-				nDst += putBasic(d, uint(m.longDec[n]))
-			} else if n -= fourAstral; n < 0x100000 {
-				n += 0x10000
-				le.PutUint32(d, uint32(n>>18|0xf0|(n>>12&0x3f|0x80)<<8|(n>>6&0x3f|0x80)<<16|(n&0x3f|0x80)<<24))
-				nDst += 4
-			} else {
-				break
-			}
-			nSrc += 4
-		}
+		return m.decodeFours(dst, src)
 	case threeEUC:
 		for nSrc+3 <= len(src) && nDst+utf8.UTFMax <= len(dst) {
 			s := src[nSrc : nSrc+3 : nSrc+3]
@@ -256,6 +233,47 @@ func (m *double) decodeLongRun(dst, src []byte) (nDst, nSrc int) {
 	return nDst, nSrc
 }
 
+// decodeFours is decodeLongRun for GB 18030. What follows a character may well be a
+// space, or not: a branch would be guessed wrong once for most words.
+func (m *double) decodeFours(dst, src []byte) (nDst, nSrc int) {
+	d, s := dst[:len(dst):len(dst)], src[:len(src):len(src)]
+	for len(s) > 8 && len(d) > 8 {
+		w := le.Uint64(s)
+		// The distances from 81 30 81 30, which are up to 7D 09 7D 09.
+		x := uint32(w) - 0x30813081
+		if (x|(x+0x76027602))&0x80808080 != 0 {
+			if w&0x8080 == 0x8000 && len(s) < len(src) {
+				d[0] = byte(w)
+				d, s = d[1:], s[1:]
+				continue
+			}
+			break
+		}
+		x = x&0xff00ff*10 + x>>8&0xff00ff
+		n := uint(x&0xffff*1260 + x>>16)
+		if n >= uint(len(m.longDec)) {
+			if n -= fourAstral; n >= 0x100000 {
+				break
+			}
+			n += 0x10000
+			le.PutUint32(d, uint32(n>>18|0xf0|(n>>12&0x3f|0x80)<<8|(n>>6&0x3f|0x80)<<16|(n&0x3f|0x80)<<24))
+			d, s = d[4:], s[4:]
+			continue
+		}
+		other := int(w >> 39 & 1)
+		s = s[5-other:]
+		if r := uint(m.longDec[n]); r < 0x800 {
+			le.PutUint16(d, uint16(r>>6|0xc0|r&0x3f<<8|0x8000))
+			d[2] = byte(w >> 32)
+			d = d[3-other:]
+		} else {
+			le.PutUint32(d, utf8Three(uint32(r))|uint32(w>>32)<<24)
+			d = d[4-other:]
+		}
+	}
+	return len(dst) - len(d), len(src) - len(s)
+}
+
 // putBasic writes r, which is from 80 to FFFF, and up to two bytes of no
 // meaning.
 func putBasic(d []byte, r uint) int {
@@ -271,52 +289,75 @@ func putBasic(d []byte, r uint) int {
 // encodeLongRun encodes characters of more than two bytes as far as they go, and
 // the single ASCII characters between them.
 func (m *double) encodeLongRun(dst, src []byte) (nDst, nSrc int) {
-	if m.longEnc == nil {
-		return 0, 0
-	}
-	astral := m.long == gb18030
-	for nSrc+4 <= len(src) && nDst+4 <= len(dst) {
-		w := load32(src, nSrc)
-		var n uint32
-		size := 3
-		switch {
-		case w&0xc0c0f0 == 0x8080e0: // three bytes
-			n = uint32(m.longEnc[three(w)])
-			if astral && n != 0 && w&0x200f != 0 && nDst+8 <= len(dst) {
-				// What follows may well be a space, or not: a branch would be
-				// guessed wrong once for most words.
-				d := dst[nDst : nDst+8 : nDst+8]
-				m.putLong(d, n-1)
-				d[4] = byte(w >> 24)
-				ascii := int(^w >> 31)
-				nDst += 4 + ascii
-				nSrc += 3 + ascii
+	switch m.long {
+	case gb18030:
+		return m.encodeFours(dst, src)
+	case threeEUC:
+		for nSrc+4 <= len(src) && nDst+4 <= len(dst) {
+			w := load32(src, nSrc)
+			var n uint16
+			size := 3
+			switch {
+			case isThree(w):
+				n = m.longEnc[three(w)]
+			case isTwo(w):
+				n = m.longEnc[w&0x1f<<6|w>>8&0x3f]
+				size = 2
+			case w&0x8080 == 0x8000 && nSrc > 0:
+				dst[nDst] = byte(w)
+				nDst++
+				nSrc++
 				continue
 			}
-		case w&0xc0c0c0f8 == 0x808080f0 && astral: // four
-			r := w&7<<18 | w<<4&0x3f000 | w>>10&0xfc0 | w>>24&0x3f
-			if r-0x10000 >= 0x100000 {
-				return nDst, nSrc
+			if n == 0 {
+				break
 			}
-			n = r - 0x10000 + fourAstral + 1
-			size = 4
-		case w&0xc0e0 == 0x80c0: // two
-			n = uint32(m.longEnc[w&0x1f<<6|w>>8&0x3f])
-			size = 2
-		case w&0x8080 == 0x8000 && nSrc > 0:
-			dst[nDst] = byte(w)
-			nDst++
-			nSrc++
-			continue
+			nDst += m.putLong(dst[nDst:nDst+4:nDst+4], uint32(n-1))
+			nSrc += size
 		}
-		// An overlong form is one of a rune below 80, or of one with two bytes.
-		if n == 0 || size == 3 && w&0x200f == 0 || size == 2 && w&0x1e == 0 {
-			return nDst, nSrc
-		}
-		nDst += m.putLong(dst[nDst:nDst+4:nDst+4], n-1)
-		nSrc += size
 	}
 	return nDst, nSrc
+}
+
+// encodeFours is encodeLongRun for GB 18030, and to decodeFours what that is to
+// decodeLongRun.
+func (m *double) encodeFours(dst, src []byte) (nDst, nSrc int) {
+	d, s := dst[:len(dst):len(dst)], src[:len(src):len(src)]
+	for len(s) > 4 && len(d) > 8 {
+		w := le.Uint32(s)
+		if isThree(w) {
+			n := m.longEnc[three(w)]
+			if n == 0 {
+				break
+			}
+			m.putFour(d, uint32(n-1))
+			d[4] = byte(w >> 24)
+			other := int(w >> 31)
+			d, s = d[5-other:], s[4-other:]
+			continue
+		}
+		switch {
+		case isTwo(w):
+			n := m.longEnc[w&0x1f<<6|w>>8&0x3f]
+			if n == 0 {
+				return len(dst) - len(d), len(src) - len(s)
+			}
+			m.putFour(d, uint32(n-1))
+			d[4] = byte(w >> 16)
+			other := int(w >> 23 & 1)
+			d, s = d[5-other:], s[3-other:]
+		case isFour(w):
+			r := w&7<<18 | w<<4&0x3f000 | w>>10&0xfc0 | w>>24&0x3f
+			m.putFour(d, r-0x10000+fourAstral)
+			d, s = d[4:], s[4:]
+		case w&0x8080 == 0x8000 && len(s) < len(src):
+			d[0] = byte(w)
+			d, s = d[1:], s[1:]
+		default:
+			return len(dst) - len(d), len(src) - len(s)
+		}
+	}
+	return len(dst) - len(d), len(src) - len(s)
 }
 
 // encodeLong encodes r in more than two bytes, or returns 0. dst has four.
@@ -339,7 +380,11 @@ func (m *double) putLong(dst []byte, n uint32) int {
 		dst[0], dst[1], dst[2] = 0x8f, byte(n/94)+0xa1, byte(n%94)+0xa1
 		return 3
 	}
+	m.putFour(dst, n)
+	return 4
+}
+
+func (m *double) putFour(dst []byte, n uint32) {
 	high, low := n/1260, n%1260
 	le.PutUint32(dst, uint32(m.half[high&0x7ff])|uint32(m.half[low&0x7ff])<<16)
-	return 4
 }

@@ -30,9 +30,9 @@ var shortUnits = sync.OnceValue(func() *[0x800]uint64 {
 })
 
 // entry is the entry of shortUnits for u, or what it would be for three bytes.
-func (m utf16Machine) entry(u uint32) uint64 {
+func (m utf16Machine) entry(u uint64) uint64 {
 	e := m.short[u&0x7ff]
-	if three := uint64(utf8Three(u)) | 3<<59; u >= 0x800 {
+	if three := uint64(utf8Three(uint32(u))) | 3<<59; u >= 0x800 {
 		e = three
 	}
 	return e
@@ -113,82 +113,12 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 		return 0, 0
 	}
 	big := !st.little
-	notASCII, shift := uint64(0xff80ff80ff80ff80), 0
-	if big {
-		notASCII, shift = 0x80ff80ff80ff80ff, 8
-	}
 	for {
-		// Store a word of four units as if they were ASCII, and go on by as
-		// many as are.
-		for nSrc+8 <= len(src) && nDst+4 <= len(dst) {
-			w := load64(src, nSrc)
-			if big {
-				w = swapUnits(w)
-			}
-			store32(dst, nDst, pack(w))
-			if w &= 0xff80ff80ff80ff80; w != 0 {
-				n := bits.TrailingZeros64(w) >> 4
-				nDst += n
-				nSrc += 2 * n
-				break
-			}
-			nDst += 4
-			nSrc += 8
-			for nSrc+32 <= len(src) && nDst+16 <= len(dst) {
-				s, d := src[nSrc:nSrc+32:nSrc+32], dst[nDst:nDst+16:nDst+16]
-				w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
-				if (w0|w1|w2|w3)&notASCII != 0 {
-					break
-				}
-				le.PutUint64(d, uint64(pack(w0>>(shift&63)))|uint64(pack(w1>>(shift&63)))<<32)
-				le.PutUint64(d[8:], uint64(pack(w2>>(shift&63)))|uint64(pack(w3>>(shift&63)))<<32)
-				nDst += 16
-				nSrc += 32
-			}
-		}
-		for nSrc+8 <= len(src) && nDst+16 <= len(dst) {
-			w := load64(src, nSrc)
-			if big {
-				w = swapUnits(w)
-			}
-			d := dst[nDst : nDst+16 : nDst+16]
-			if w&0xf800f800f800f800 == 0 {
-				if w&0xff80ff80ff80ff80 == 0 {
-					break
-				}
-				// Words of most alphabets: no branch depends on which.
-				t := m.short
-				e0, e1, e2, e3 := t[w&0x7ff], t[w>>16&0x7ff], t[w>>32&0x7ff], t[w>>48&0x7ff]
-				le.PutUint64(d, e0|e1<<(e0>>56&63))
-				n := int((e0>>56+e1>>56)>>3) & 7
-				le.PutUint64(d[n:], e2|e3<<(e2>>56&63))
-				nDst += n + int((e2>>56+e3>>56)>>3)
-				nSrc += 8
-				continue
-			}
-			u0, u1, u2, u3 := uint32(w&0xffff), uint32(w>>16&0xffff), uint32(w>>32&0xffff), uint32(w>>48)
-			const threes = surrogates - 0x800 // and those above the surrogates, which are rare
-			if u0-0x800 < threes && u1-0x800 < threes && u2-0x800 < threes && u3-0x800 < threes {
-				le.PutUint32(d, utf8Three(u0))
-				le.PutUint32(d[3:], utf8Three(u1))
-				le.PutUint32(d[6:], utf8Three(u2))
-				le.PutUint32(d[9:], utf8Three(u3))
-				nDst += 12
-				nSrc += 8
-				continue
-			}
-			// A unit is a surrogate if nothing is left of its upper bits here.
-			x := (w ^ 0xd800d800d800d800) & 0xf800f800f800f800
-			if (x-0x0800080008000800)&^x&0x8000800080008000 != 0 {
-				break
-			}
-			e0, e1, e2, e3 := m.entry(u0), m.entry(u1), m.entry(u2), m.entry(u3)
-			le.PutUint64(d, e0|e1<<(e0>>56&63))
-			n := int((e0>>56+e1>>56)>>3) & 7
-			le.PutUint64(d[n:], e2|e3<<(e2>>56&63))
-			nDst += n + int((e2>>56+e3>>56)>>3)
-			nSrc += 8
-		}
+		nd, ns := m.decodeWords(dst[nDst:], src[nSrc:], big)
+		nDst += nd
+		nSrc += ns
+		// Up to the first characters of two units, and the end.
+		pair := false
 		for {
 			if nSrc+2 > len(src) || nDst+4 > len(dst) {
 				return nDst, nSrc
@@ -197,6 +127,9 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if big {
 				u = u>>8 | u<<8&0xff00
 			}
+			if pair && u-surrogates >= 0x800 && nSrc+wordsSrc < len(src) && nDst+wordsDst < len(dst) {
+				break
+			}
 			if u >= 0x800 && u-surrogates >= 0x800 {
 				store32(dst, nDst, utf8Three(u))
 				nDst += 3
@@ -204,9 +137,6 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 				continue
 			}
 			if u < 0x80 {
-				if nSrc+8 <= len(src) {
-					break
-				}
 				dst[nDst] = byte(u)
 				nDst++
 				nSrc += 2
@@ -231,8 +161,84 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			}
 			nDst += utf8.EncodeRune(dst[nDst:], r)
 			nSrc += 4
+			pair = true
 		}
 	}
+}
+
+// decodeWords wants more than wordsSrc bytes of units, and of room than wordsDst.
+const wordsSrc, wordsDst = 16, 24
+
+// decodeWords decodes words of four units, up to one with a surrogate.
+func (m utf16Machine) decodeWords(dst, src []byte, big bool) (nDst, nSrc int) {
+	notASCII, shift := uint64(0xff80ff80ff80ff80), 0
+	if big {
+		notASCII, shift = 0x80ff80ff80ff80ff, 8
+	}
+	t := m.short
+	d, s := dst[:len(dst):len(dst)], src[:len(src):len(src)]
+	for len(s) > wordsSrc && len(d) > wordsDst {
+		w, next := le.Uint64(s), le.Uint64(s[8:])
+		if w&notASCII == 0 {
+			le.PutUint32(d, pack(w>>(shift&63)))
+			d, s = d[4:], s[8:]
+			for len(s) > 32 && len(d) > 16 {
+				w0, w1, w2, w3 := le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:]), le.Uint64(s[24:])
+				if (w0|w1|w2|w3)&notASCII != 0 {
+					break
+				}
+				le.PutUint64(d, uint64(pack(w0>>(shift&63)))|uint64(pack(w1>>(shift&63)))<<32)
+				le.PutUint64(d[8:], uint64(pack(w2>>(shift&63)))|uint64(pack(w3>>(shift&63)))<<32)
+				d, s = d[16:], s[32:]
+			}
+			continue
+		}
+		if big {
+			w, next = swapUnits(w), swapUnits(next)
+		}
+		if w&0xf800f800f800f800 == 0 {
+			// Words of most alphabets: no branch depends on which.
+			e0, e1, e2, e3 := t[w&0x7ff], t[w>>16&0x7ff], t[w>>32&0x7ff], t[w>>48&0x7ff]
+			le.PutUint64(d, e0|e1<<(e0>>56&63))
+			n := int((e0>>56+e1>>56)>>3) & 7
+			le.PutUint64(d[n:], e2|e3<<(e2>>56&63))
+			n += int((e2>>56+e3>>56)>>3) & 7
+			d, s = d[n:], s[8:]
+			continue
+		}
+		if anySurrogate(w) {
+			break
+		}
+		three := threeUnits(w)
+		if three&threeUnits(next) == topUnits && !anySurrogate(next) {
+			// Eight in a row are enough of them for the branch to be guessed right.
+			putThrees(d, w)
+			putThrees(d[12:], next)
+			d, s = d[24:], s[16:]
+			continue
+		}
+		all := three | (three - three>>15)
+		if w&^all&0xff80ff80ff80ff80 != 0 {
+			e0, e1, e2, e3 := m.entry(w&0xffff), m.entry(w>>16&0xffff), m.entry(w>>32&0xffff), m.entry(w>>48)
+			le.PutUint64(d, e0|e1<<(e0>>56&63))
+			n := int((e0>>56+e1>>56)>>3) & 7
+			le.PutUint64(d[n:], e2|e3<<(e2>>56&63))
+			n += int((e2>>56+e3>>56)>>3) & 7
+			d, s = d[n:], s[8:]
+			continue
+		}
+		// Three bytes each or ASCII: the first two bytes, the third one, and the bits.
+		two, last := splitThrees(w)
+		two = two&all | w&^all
+		last &= all
+		size := three>>11 + 0x0008000800080008
+		le.PutUint64(d, two&0xffff|last&0xff<<16|(two>>16&0xffff|last&0xff0000)<<(size&63))
+		n := int((size+size>>16)>>3) & 7
+		le.PutUint64(d[n:], two>>32&0xffff|last>>16&0xff0000|(two>>48|last>>32&0xff0000)<<(size>>32&63))
+		n += int((size>>32+size>>48)>>3) & 7
+		d, s = d[n:], s[8:]
+	}
+	return len(dst) - len(d), len(src) - len(s)
 }
 
 func (m utf16Machine) encodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
@@ -425,6 +431,30 @@ func pack(w uint64) uint32 {
 
 // utf8Three returns the three bytes of UTF-8 of u, in little-endian order.
 func utf8Three(u uint32) uint32 { return 0x8080e0 | u>>12 | u<<2&0x3f00 | u<<16&0x3f0000 }
+
+// topUnits are the top bits of four units.
+const topUnits = 0x8000800080008000
+
+// threeUnits returns the top bits of those units of w that are 800 or more.
+func threeUnits(w uint64) uint64 {
+	return (w&0xf800f800f800f800>>4 + 0x7f807f807f807f80) & topUnits
+}
+
+// anySurrogate reports whether a unit of w is a surrogate.
+func anySurrogate(w uint64) bool { return threeUnits(w^0xd800d800d800d800) != topUnits }
+
+// splitThrees returns the first two bytes of UTF-8 of each unit of w, and the third one.
+func splitThrees(w uint64) (two, last uint64) {
+	return 0x80e080e080e080e0 | w>>12&0x000f000f000f000f | w<<2&0x3f003f003f003f00,
+		0x0080008000800080 | w&0x003f003f003f003f
+}
+
+// putThrees writes the UTF-8 of four units of three bytes.
+func putThrees(d []byte, w uint64) {
+	two, last := splitThrees(w)
+	le.PutUint64(d, two&0xffff|last&0xff<<16|(two>>16&0xffff|last&0xff0000)<<24|two>>32<<48)
+	le.PutUint32(d[8:], uint32(last>>32&0xff|two>>48<<8|last>>48<<24))
+}
 
 // spread puts each byte of x into 16 bits.
 func spread(x uint32) uint64 {

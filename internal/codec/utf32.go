@@ -89,10 +89,9 @@ func (m utf32Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 			if u0-0x800 >= threes || u1-0x800 >= threes || u2-0x800 >= threes || u3-0x800 >= threes {
 				break
 			}
-			le.PutUint32(d, utf8Three(u0))
-			le.PutUint32(d[3:], utf8Three(u1))
-			le.PutUint32(d[6:], utf8Three(u2))
-			le.PutUint32(d[9:], utf8Three(u3))
+			t2 := uint64(utf8Three(u2))
+			le.PutUint64(d, uint64(utf8Three(u0))|uint64(utf8Three(u1))<<24|t2<<48)
+			le.PutUint32(d[8:], uint32(t2>>16)|utf8Three(u3)<<8)
 			nDst += 12
 			nSrc += 16
 		}

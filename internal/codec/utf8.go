@@ -174,15 +174,15 @@ func validDense(b []byte) (int, bool) {
 		before := state
 		s := b[i : i+32 : i+32]
 		for k := 0; k < 32; k += 8 {
-			w := le.Uint64(s[k : k+8])
-			state = t[byte(w)] >> (state & 63)
-			state = t[byte(w>>8)] >> (state & 63)
-			state = t[byte(w>>16)] >> (state & 63)
-			state = t[byte(w>>24)] >> (state & 63)
-			state = t[byte(w>>32)] >> (state & 63)
-			state = t[byte(w>>40)] >> (state & 63)
-			state = t[byte(w>>48)] >> (state & 63)
-			state = t[byte(w>>56)] >> (state & 63)
+			s := s[k : k+8 : k+8]
+			state = t[s[0]] >> (state & 63)
+			state = t[s[1]] >> (state & 63)
+			state = t[s[2]] >> (state & 63)
+			state = t[s[3]] >> (state & 63)
+			state = t[s[4]] >> (state & 63)
+			state = t[s[5]] >> (state & 63)
+			state = t[s[6]] >> (state & 63)
+			state = t[s[7]] >> (state & 63)
 		}
 		if state&63 == stateBad {
 			i -= pending(before, b[:i])
