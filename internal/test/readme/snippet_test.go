@@ -21,12 +21,14 @@ import (
 	"time"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
 // TestPrograms does what the text says with each Go program of the pages, which are web
 // servers: it starts it twice on one port. Each of the two serves when it is alone.
 func TestPrograms(t *testing.T) {
+	socktest.NeedLoopback(t)
 	const address = "127.0.0.1:8080"
 	programs := 0
 	for _, p := range pages(t) {
