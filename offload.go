@@ -29,9 +29,10 @@ import (
 // Offload pays if many datagrams of the same length go to one peer or come from one. If
 // each has another peer, as in a DNS server, nothing is joined or merged: batches cost
 // the same as without offload, and methods that receive one datagram cost one more
-// copy. Messages whose Buffers are adjacent in memory are sent without a copy.
-// [UDPConn.WriteSegments] and [UDPConn.ReadSegments] handle a whole merged datagram at
-// once.
+// copy. Messages with one buffer each, which are adjacent in memory, are sent without a
+// copy, and received without one if the buffers are as long as the datagrams; the last
+// datagram may be shorter. [UDPConn.WriteSegments] and [UDPConn.ReadSegments] handle a
+// whole merged datagram at once.
 //
 // Turn it on before receiving: enabling it while datagrams are being read may truncate
 // one. The Offload fields of [ListenConfig] and [Dialer] do so. Turning it off affects

@@ -245,12 +245,13 @@ func bulkXNet(size, window int, connected bool) func() (func(int) (int, error), 
 			}
 			from, to = c.(net.PacketConn), nil
 		}
-		return bulkBatch(ipv4.NewPacketConn(from), ipv4.NewPacketConn(b), to, messages(window, size), size), func() { from.Close(); b.Close() }, nil
+		return bulkBatch(ipv4.NewPacketConn(from), ipv4.NewPacketConn(b), to, messages(window, size), messages(window, 1500), size), func() { from.Close(); b.Close() }, nil
 	}
 }
 
-// bulk sends a window of messages, whose data are in buffers of their own or lie in a row
-// in one, and receives as many, each into a buffer of its own.
+// bulk sends a window of messages and receives as many. Each has a buffer of its own,
+// which has room for more when it receives, or they are in a row: slices of one buffer
+// that are as long as the datagrams.
 func bulk(size, window int, offload, connected, row bool) func() (func(int) (int, error), func(), error) {
 	return func() (func(int) (int, error), func(), error) {
 		a, b, err := bulkPair(listenBulk(offload))
@@ -268,14 +269,11 @@ func bulk(size, window int, offload, connected, row bool) func() (func(int) (int
 			}
 			from, to = c.(net.PacketConn), nil
 		}
-		out := messages(window, size)
+		out, in := messages(window, size), messages(window, 1500)
 		if row {
-			all := make([]byte, size*window)
-			for i := range out {
-				out[i].Buffers[0] = all[i*size:][:size]
-			}
+			out, in = messagesInRow(window, size), messagesInRow(window, size)
 		}
-		return bulkBatch(from.(batchConn), b.(batchConn), to, out, size), func() { from.Close(); b.Close() }, nil
+		return bulkBatch(from.(batchConn), b.(batchConn), to, out, in, size), func() { from.Close(); b.Close() }, nil
 	}
 }
 
@@ -290,9 +288,8 @@ func listenBulk(offload bool) func() (udpConn, error) {
 	}
 }
 
-func bulkBatch(a, b batchConn, to net.Addr, out []ipv4.Message, size int) func(int) (int, error) {
+func bulkBatch(a, b batchConn, to net.Addr, out, in []ipv4.Message, size int) func(int) (int, error) {
 	window := len(out)
-	in := messages(window, 1500)
 	for i := range out {
 		out[i].Addr = to
 	}
@@ -356,6 +353,15 @@ func messages(n, size int) []ipv4.Message {
 	ms := make([]ipv4.Message, n)
 	for i := range ms {
 		ms[i].Buffers = [][]byte{make([]byte, size, size+64)}
+	}
+	return ms
+}
+
+func messagesInRow(n, size int) []ipv4.Message {
+	ms := make([]ipv4.Message, n)
+	all := make([]byte, n*size)
+	for i := range ms {
+		ms[i].Buffers = [][]byte{all[i*size:][:size]}
 	}
 	return ms
 }

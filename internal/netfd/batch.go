@@ -34,6 +34,7 @@ type Batch struct {
 	// What is received.
 	decode DecodeFunc
 	ready  bool // there is nothing left to do for the messages
+	row    *row // for what may be merged, empty; nil if there was none yet
 
 	// What is sent: for each header of vec its messages, and for those that have
 	// more than one their control data and, if they are short, their data.

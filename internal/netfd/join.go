@@ -157,7 +157,7 @@ func (j *joining) extent(ms []Message, i int, name *sys.Sockaddr) extent {
 		return alone
 	}
 	most := ms[i:min(len(ms), i+j.limit)]
-	k := equals(most[:min(len(most), maxJoined/size)], size)
+	k, row := alike(most[:min(len(most), maxJoined/size)], size)
 	total, buffers := k*size, k*len(first.Buffers)
 	for ; k < len(most); k++ {
 		m := &most[k]
@@ -168,6 +168,7 @@ func (j *joining) extent(ms []Message, i int, name *sys.Sockaddr) extent {
 			break
 		}
 		total += n
+		row = row && len(m.Buffers) == 1 && sys.Address(m.Buffers[0]) == sys.Address(most[k-1].Buffers[0])+uintptr(size)
 		if n < size {
 			k++
 			break
@@ -176,42 +177,32 @@ func (j *joining) extent(ms []Message, i int, name *sys.Sockaddr) extent {
 	if k == 1 || !sys.TakesSegmentSize(first.OOB) || j.refused.refuses(name, size) {
 		return alone
 	}
-	return extent{i + k, size, total, inRow(most[:k])}
+	return extent{i + k, size, total, row}
 }
 
-// equals returns how many messages at the front of ms are of the given size and do not
-// differ in anything, as far as that is seen at a glance. It is at least 1.
-func equals(ms []Message, size int) int {
-	to, udp := ms[0].Addr.(*net.UDPAddr)
-	if !udp && ms[0].Addr != nil || len(ms[0].Buffers) != 1 || len(ms[0].OOB) > 0 {
-		return 1
+// alike returns how many messages at the front of ms are of the given size and do not
+// differ in anything, as far as that is seen at a glance, and whether their data lie one
+// behind the other in memory. It is at least 1.
+func alike(ms []Message, size int) (k int, row bool) {
+	to, _ := ms[0].Addr.(*net.UDPAddr)
+	if to == nil && ms[0].Addr != nil || len(ms[0].Buffers) != 1 || len(ms[0].OOB) > 0 {
+		return 1, len(ms[0].Buffers) == 1
 	}
+	gaps := uintptr(0)
+	next := sys.Address(ms[0].Buffers[0])
 	for i := range ms {
 		m := &ms[i]
-		if len(m.Buffers) != 1 || len(m.Buffers[0]) != size || len(m.OOB) > 0 {
-			return i
+		if len(m.Buffers) != 1 || len(m.OOB) > 0 {
+			return i, gaps == 0
 		}
-		if a, ok := m.Addr.(*net.UDPAddr); a != to || ok != udp || !ok && m.Addr != nil {
-			return i
+		p := m.Buffers[0]
+		if a, _ := m.Addr.(*net.UDPAddr); len(p) != size || a != to || a == nil && m.Addr != nil {
+			return i, gaps == 0
 		}
+		gaps |= next - sys.Address(p)
+		next = sys.Address(p) + uintptr(size)
 	}
-	return len(ms)
-}
-
-// inRow reports whether the data of messages lie one behind the other in memory.
-func inRow(ms []Message) bool {
-	var last []byte
-	for i := range ms {
-		if len(ms[i].Buffers) != 1 {
-			return false
-		}
-		p := ms[i].Buffers[0]
-		if i > 0 && !sys.Adjacent(last, p) {
-			return false
-		}
-		last = p
-	}
-	return true
+	return len(ms), gaps == 0
 }
 
 // sameAddr reports whether two destinations are surely the same.

@@ -1,6 +1,7 @@
 package netfd
 
 import (
+	"net"
 	"sync"
 	"syscall"
 
@@ -27,6 +28,10 @@ type merged struct {
 
 	store []byte    // where the data are, or what is not in the buffers of messages
 	oobs  [512]byte // more than all control messages of a datagram take
+
+	// The data land in these messages, of the batch that receives it, before the store:
+	// share bytes in each from first up to end.
+	first, end, share int
 }
 
 // maxMerged is more than a merged datagram has.
@@ -92,10 +97,7 @@ func (b *Batch) deliver(o *offload) {
 		whole = copyEach(ms, data, g.size)
 		data = data[whole*g.size:]
 	}
-	for i := range ms[:whole] {
-		m := &ms[i]
-		m.Addr, m.N, m.NN, m.Flags = addr, g.size, 0, g.flags
-	}
+	complete(ms[:whole], addr, g.size, g.flags)
 	for i := whole; i < len(ms); i++ {
 		m := &ms[i]
 		d := data[:min(g.size, len(data))]
@@ -125,6 +127,14 @@ func copyEach(ms []Message, data []byte, size int) int {
 	return len(ms)
 }
 
+// complete says that each message has size bytes from the same sender and no control data.
+func complete(ms []Message, addr net.Addr, size, flags int) {
+	for i := range ms {
+		m := &ms[i]
+		m.Addr, m.N, m.NN, m.Flags = addr, size, 0, flags
+	}
+}
+
 // result is what recvmsg(2) would tell of a datagram of the given size, of which n
 // bytes fit. It copies the control messages to oob.
 func (g *merged) result(n, size int, oob []byte, flags int) (int, int, int) {
@@ -142,22 +152,16 @@ func (g *merged) result(n, size int, oob []byte, flags int) (int, int, int) {
 	return n, oobn, rflags
 }
 
-// aimed says which messages a header of the vector fills, before the rest goes to the
-// store: from first up to end, with share bytes each.
-type aimed struct{ first, end, share int }
-
-// room is how many bytes do not go to the store.
-func (a *aimed) room() int { return (a.end - a.first) * a.share }
-
 // receive makes one system call. Datagrams like the last ones land in the buffers of
 // the messages; what else comes is pending. It reports whether there may be more.
 func (b *Batch) receive(s uintptr, o *offload) (more bool, errno syscall.Errno) {
-	r := rows.Get().(*row)
-	var aims [maxRow]aimed
-	b.aim(o, r, &aims)
+	if b.row == nil {
+		b.row = rows.Get().(*row)
+	}
+	r := b.row
+	b.aim(o, r)
 	n, errno := sys.Recvmmsg(s, &b.vec, b.flags&^sys.MSG_PEEK)
 	if n == 0 {
-		r.free()
 		return false, errno
 	}
 	if errno != 0 {
@@ -165,15 +169,15 @@ func (b *Batch) receive(s uintptr, o *offload) (more bool, errno syscall.Errno) 
 	}
 	longest, most := 0, 0
 	for i := range n {
-		g, a := &r.merged[i], &aims[i]
+		g := &r.merged[i]
 		length := g.read(&b.vec, i)
 		longest, most = max(longest, length), max(most, g.left)
 		if g.left > 1 {
 			o.size = g.size
 		}
 		switch {
-		case r.n > 0 || !b.land(g, a, length):
-			g.gather(b.ms[a.first:a.end], a, length)
+		case r.n > 0 || !b.land(g, length):
+			g.gather(b.ms[g.first:g.end], length)
 		case g.left == 0:
 			continue
 		}
@@ -183,9 +187,7 @@ func (b *Batch) receive(s uintptr, o *offload) (more bool, errno syscall.Errno) 
 		r.n = i + 1
 	}
 	if r.n > 0 {
-		o.pending = r
-	} else {
-		r.free()
+		o.pending, b.row = r, nil
 	}
 	if o.expect(longest, most); errno != 0 {
 		return false, 0
@@ -206,8 +208,9 @@ func (o *offload) expect(longest, most int) {
 }
 
 // aim makes the vector of a system call. Its headers are those of r, and fill as many
-// messages as are merged at present.
-func (b *Batch) aim(o *offload, r *row, aims *[maxRow]aimed) {
+// messages as are merged at present: a single one, long ones, and those whose buffers are
+// one for the kernel. Into others it is cheaper to copy.
+func (b *Batch) aim(o *offload, r *row) {
 	ms := b.ms[b.n:]
 	if b.flags&sys.MSG_PEEK != 0 {
 		ms = nil
@@ -215,24 +218,51 @@ func (b *Batch) aim(o *offload, r *row, aims *[maxRow]aimed) {
 	b.vec.Reset(maxRow)
 	i := 0
 	for k := range r.merged {
-		g, a := &r.merged[k], &aims[k]
+		g := &r.merged[k]
 		if g.store == nil {
 			g.store = make([]byte, maxMerged)
 		}
 		b.vec.Add()
-		a.first = b.n + i
-		a.end = a.first
-		next := i + max(o.count, 1)
-		if o.count == 0 || o.size > maxFlat {
-			k, share := b.fill(ms[i:min(next, len(ms))], o.size)
-			a.end, a.share = a.first+k, share
+		g.first, g.end, g.share = b.n+i, b.n+i, 0
+		next := min(i+max(o.count, 1), len(ms))
+		switch now := ms[i:next]; {
+		case o.count > 0 && inRow(now, o.size):
+			b.vec.Buffer(now[0].Buffers[0])
+			b.vec.Lengthen((len(now) - 1) * o.size)
+			g.end, g.share = g.first+len(now), o.size
+		case o.count == 0 || o.size > maxFlat:
+			k, share := b.fill(now, o.size)
+			g.end, g.share = g.first+k, share
 		}
 		b.vec.Buffer(g.store)
 		b.vec.Control(g.oobs[:])
-		if i = next; i >= len(ms) {
+		if i = next; i == len(ms) {
 			break
 		}
 	}
+}
+
+// inRow reports whether there are messages, each with one buffer of the given size, that
+// lie one behind the other in memory.
+//
+//go:noinline // where it is alone its variables are in registers
+func inRow(ms []Message, size int) bool {
+	if len(ms) == 0 || len(ms[0].Buffers) == 0 {
+		return false
+	}
+	next := sys.Address(ms[0].Buffers[0])
+	for i := range ms {
+		bufs := ms[i].Buffers
+		if len(bufs) != 1 {
+			return false
+		}
+		p := bufs[0]
+		if len(p) != size || sys.Address(p) != next {
+			return false
+		}
+		next += uintptr(size)
+	}
+	return true
 }
 
 // fill adds buffers of messages to the vector, of each as many bytes as its share,
@@ -276,37 +306,40 @@ func (g *merged) read(v *sys.Mmsgs, i int) (length int) {
 
 // land completes the messages whose buffers have all of their datagrams, the next ones
 // of the batch, and reports whether there are any. Of g remains what is in its store.
-func (b *Batch) land(g *merged, a *aimed, length int) bool {
-	if a.first != b.n || a.first == a.end || g.size > a.share || g.left > 1 && g.size < a.share {
+func (b *Batch) land(g *merged, length int) bool {
+	if g.first != b.n || g.first == g.end || g.size > g.share || g.left > 1 && g.size < g.share {
 		return false
 	}
-	k := min(g.left, a.end-a.first)
-	left := length
-	ms := b.ms[a.first : a.first+k]
+	k := min(g.left, g.end-g.first)
+	landed := min(length, k*g.size)
+	ms := b.ms[g.first : g.first+k]
 	addr := b.decode(b.fd, &g.name, &ms[0])
-	for i := range ms {
-		m := &ms[i]
-		n := min(g.size, left)
-		left -= n
-		m.Addr = addr
-		m.N, m.NN, m.Flags = g.result(n, n, m.OOB, b.flags)
+	if len(g.oob) == 0 {
+		complete(ms, addr, g.size, g.flags)
+	} else {
+		for i := range ms {
+			m := &ms[i]
+			m.Addr = addr
+			m.N, m.NN, m.Flags = g.result(g.size, g.size, m.OOB, b.flags)
+		}
 	}
+	ms[k-1].N = landed - (k-1)*g.size // which may be shorter
 	b.n += k
-	g.data, g.left = g.store[:left], g.left-k
+	g.data, g.left = g.store[:length-landed], g.left-k
 	return true
 }
 
 // gather moves what landed in the buffers of messages to the store, in front of the
 // rest.
-func (g *merged) gather(ms []Message, a *aimed, length int) {
-	room := a.room()
+func (g *merged) gather(ms []Message, length int) {
+	room := len(ms) * g.share
 	if room > 0 && length > room {
 		copy(g.store[room:], g.store[:length-room])
 	}
 	g.data = g.store[:length]
 	to := g.store[:min(length, room)]
 	for i := range ms {
-		left := a.share
+		left := g.share
 		for _, p := range ms[i].Buffers {
 			n := copy(to, p[:min(len(p), left)])
 			to = to[n:]

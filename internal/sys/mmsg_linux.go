@@ -32,9 +32,11 @@ func (m *mmsgs) Reset(messages int) {
 
 // Forget empties m and lets go of the buffers.
 func (m *mmsgs) Forget() {
-	clear(m.hdrs)
-	clear(m.iovs)
-	m.hdrs, m.iovs = m.hdrs[:0], m.iovs[:0]
+	if len(m.hdrs) > 0 {
+		clear(m.hdrs)
+		clear(m.iovs)
+		m.hdrs, m.iovs = m.hdrs[:0], m.iovs[:0]
+	}
 }
 
 // Len returns how many messages there are.
