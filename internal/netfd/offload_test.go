@@ -100,6 +100,10 @@ func TestRefusalsAreBounded(t *testing.T) {
 	if r.refuses(last, 1400) {
 		t.Error("remembers what it was to forget")
 	}
+	r.add(peerOf(inet4(t, 0, 1)), 1000)
+	if r.refuses(last, 1400) {
+		t.Error("remembers what it was to forget once another path refuses something")
+	}
 }
 
 // What a path refused is tried again later.
