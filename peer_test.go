@@ -295,6 +295,30 @@ func TestDisconnectKeepsDevice(t *testing.T) {
 	})
 }
 
+// TestPeerWithoutZone gives sockets whose peer had a zone one that has none: the interface
+// of the old peer is not that of the new one.
+func TestPeerWithoutZone(t *testing.T) {
+	socktest.NeedIPv6(t)
+	socktest.EnterNetNS(t)
+	v0, _ := socktest.VethPair(t)
+	socktest.AddAddr6(t, v0, net.ParseIP("fe80::2"))
+	socktest.AddPrefix(t, "lo", "fd00::1/128")
+	socktest.AddPrefix(t, "v0", "fd00::2/8") // there is a way to fd00::1 by v0 as well
+	for _, old := range []string{"fe80::1", "ff01::1", "ff02::1"} {
+		for _, peer := range []string{"::1", "fd00::1", "127.0.0.1"} {
+			c, err := sockets.ListenUDP("udp", &net.UDPAddr{})
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
+			socktest.Check(t, c.Connect(&net.UDPAddr{IP: net.ParseIP(old), Zone: "v0", Port: 9}))
+			if err := c.Connect(&net.UDPAddr{IP: net.ParseIP(peer), Port: 9}); err != nil {
+				t.Errorf("%s and then %s: %v", old, peer, err)
+			} else if got, err := sockopt.BindToDevice.Get(c); got != "" || err != nil {
+				t.Errorf("%s and then %s: bound to device %q, %v; want none", old, peer, got, err)
+			}
+		}
+	}
+}
+
 // TestDisconnectHears has a socket that Disconnect leaves without a peer receive from
 // others, over every family that it speaks, and one that it does not keep its peer.
 func TestDisconnectHears(t *testing.T) {

@@ -63,7 +63,7 @@ func (fd *FD) StartConnect(to *sys.Sockaddr) error {
 func (fd *FD) startConnect(to *sys.Sockaddr) (errno syscall.Errno, err error) {
 	to.MakeReachable()
 	err = fd.Control(func(s uintptr) {
-		if to.IsLinkLocal() && !fd.IsStream() {
+		if to.NeedsZone() && !fd.IsStream() {
 			fd.noteDevice(s)
 		}
 		errno = sys.Connect(s, to)
@@ -72,10 +72,10 @@ func (fd *FD) startConnect(to *sys.Sockaddr) (errno syscall.Errno, err error) {
 }
 
 // noteDevice remembers the interface to which the socket is bound. The kernel will
-// bind it to that of a link-local peer.
+// bind it to that of a peer with a zone.
 func (fd *FD) noteDevice(s uintptr) {
 	var peer sys.Sockaddr
-	if sys.Getpeername(s, &peer) != 0 || !peer.IsLinkLocal() {
+	if sys.Getpeername(s, &peer) != 0 || !peer.NeedsZone() {
 		fd.need().device.Store(int32(sys.BoundDevice(s)))
 	}
 }
@@ -186,7 +186,7 @@ func (fd *FD) notYet(errno *syscall.Errno) {
 func (fd *FD) SetPeer(to *sys.Sockaddr) error {
 	var old sys.Sockaddr
 	hadPeer := (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && fd.Peername(&old) == nil
-	if !hadPeer || old.IsMapped() == to.IsMapped() {
+	if !hadPeer || old.IsMapped() == to.IsMapped() && (to.NeedsZone() || !old.NeedsZone()) {
 		if err := fd.StartConnect(to); err == nil || !hadPeer {
 			if err == nil {
 				fd.forgetErrors()
@@ -195,7 +195,8 @@ func (fd *FD) SetPeer(to *sys.Sockaddr) error {
 		}
 	}
 	// The kernel stays with the source address that it chose for the old peer, from
-	// which this one may not be reachable.
+	// which this one may not be reachable, and with the interface in its zone, by which
+	// there may be another way than the right one.
 	err := fd.removePeer()
 	if err == nil {
 		err = fd.StartConnect(to)

@@ -183,7 +183,7 @@ func BoundDevice(fd uintptr) int {
 }
 
 // Disconnect leaves a datagram socket without a peer. device is the interface to which
-// it was bound before it got a link-local peer, 0 if to none. See connect(2).
+// it was bound before it got a peer with a zone, 0 if to none. See connect(2).
 func Disconnect(fd uintptr, device int) syscall.Errno {
 	// The kernel lets go of the interface, too, to which the socket is bound: by an
 	// option, by the scope of its own address, or by that of its peer, which alone
@@ -196,7 +196,7 @@ func Disconnect(fd uintptr, device int) syscall.Errno {
 		return errno
 	}
 	Getsockname(fd, &local)
-	if peer.IsLinkLocal() && !local.IsLinkLocal() {
+	if peer.NeedsZone() && !local.NeedsZone() {
 		if _, _, scope := peer.Inet6(); int(scope) == bound {
 			bound = device
 		}
