@@ -49,9 +49,9 @@ type more struct {
 	corked              atomic.Bool             // see cork
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
-	peer       sync.Mutex   // see LockPeer
-	device     atomic.Int32 // see noteDevice
-	connecting atomic.Bool  // see notYet
+	peer         sync.Mutex   // see LockPeer
+	zone, device atomic.Int32 // the interface to which a peer has bound it, and the one before
+	connecting   atomic.Bool  // see notYet
 }
 
 // need returns fd.more, and makes it the first time.
