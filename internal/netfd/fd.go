@@ -33,9 +33,8 @@ type FD struct {
 
 	sysfd int32 // while bare, otherwise -1
 
-	// parted counts writers of a stream that have sent a part of their data and wait
-	// for room. Calls that do not wait stay out of the middle.
-	parted atomic.Int32
+	// parked counts writers that wait for room.
+	parked atomic.Int32
 }
 
 // more is what an FD has besides reading and writing.
@@ -49,6 +48,7 @@ type more struct {
 	corked              atomic.Bool             // see cork
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
+	turns        turnLock
 	peer         sync.Mutex   // see LockPeer
 	zone, device atomic.Int32 // the interface to which a peer has bound it, and the one before
 	connecting   atomic.Bool  // see notYet
