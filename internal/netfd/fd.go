@@ -92,11 +92,13 @@ func (fd *FD) takeReadError() syscall.Errno {
 	return 0
 }
 
-// forgetErrors drops what was held back: it was about a peer that is no more.
+// forgetErrors drops what was held back, and what the path to the peer refused: the peer
+// is no more.
 func (fd *FD) forgetErrors() {
 	if m := fd.more.Load(); m != nil {
 		m.heldRead.Store(0)
 		m.heldWrite.Store(0)
+		m.refusals.forget(peer{})
 	}
 }
 

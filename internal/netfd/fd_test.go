@@ -268,8 +268,12 @@ func TestHeldErrorsGoWithThePeer(t *testing.T) {
 		}
 		hold(&fd.need().heldWrite, syscall.ECONNREFUSED)
 		hold(&fd.need().heldRead, syscall.ECONNREFUSED)
+		fd.need().refusals.add(peer{}, 1000)
 		if err := change(); err != nil {
 			t.Fatal(err)
+		}
+		if fd.need().refusals.refuses(new(sys.Sockaddr), 1000) {
+			t.Errorf("after %s: what the path to the old peer refused is remembered", name)
 		}
 		if r, w := fd.takeReadError(), fd.takeWriteError(); r != 0 || w != 0 {
 			t.Errorf("after %s: %v and %v are held", name, r, w)
