@@ -27,7 +27,13 @@ type turn struct {
 
 // take begins the turn, or goes on with it.
 func (t *turn) take(fd *FD) {
-	if m := fd.more.Load(); m != nil && m.turns.on.Load() && t.held == nil {
+	if m := fd.more.Load(); m != nil { // is inlined
+		t.lock(m)
+	}
+}
+
+func (t *turn) lock(m *more) {
+	if t.held == nil && m.turns.on.Load() {
 		m.turns.writer.Lock()
 		t.held = m
 	}
