@@ -370,6 +370,27 @@ func TestRefusedZone(t *testing.T) {
 	}
 	unbound("Socket of datagrams", s)
 
+	c, err := sockets.ListenUDP("udp6", &net.UDPAddr{})
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	socktest.Check(t, c.Connect(there))
+	f, err := c.File()
+	socktest.Check(t, err)
+	s, err = sockets.FromFile(f)
+	socktest.Check(t, errors.Join(err, f.Close()))
+	defer s.Close()
+	if _, err := s.Connect(t.Context(), gone); err == nil {
+		t.Fatalf("connected to %v", gone)
+	}
+	unbound("Socket with a peer", s)
+	socktest.WithFD(t, s, func(fd int) error {
+		sa, err := unix.Getpeername(fd)
+		if err == nil && sa.(*unix.SockaddrInet6).Addr != [16]byte(there.IP) {
+			t.Errorf("the peer of the Socket is %v, want %v", sa, there)
+		}
+		return err
+	})
+
 	// A stream lets go of the interface only with a privilege.
 	l, err := net.Listen("tcp6", "[::1]:0")
 	socktest.Check(t, err)
@@ -381,9 +402,9 @@ func TestRefusedZone(t *testing.T) {
 		t.Fatal("connected to a port where nothing listens")
 	}
 	unbound("Socket of a stream", s)
-	c, err := s.Connect(t.Context(), l.Addr())
+	sc, err := s.Connect(t.Context(), l.Addr())
 	socktest.Check(t, err)
-	socktest.CloseLater(t, c)
+	socktest.CloseLater(t, sc)
 }
 
 // TestDisconnectHears has a socket that Disconnect leaves without a peer receive from
