@@ -27,7 +27,8 @@ import (
 // Several goroutines may read from src at the same time, including with another Copy;
 // each byte goes to one of them. Bytes that an interrupted Copy gives back are read
 // before everything that had not been read by then, so a reader that was waiting in the
-// meantime may have received bytes that follow them.
+// meantime may have received bytes that follow them, or receives them only when more
+// arrive.
 //
 // If standard output is a broken pipe, Copy returns an error, as io.Copy does from
 // package net's connections. Package os does not recognize connections of this package:

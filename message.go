@@ -35,8 +35,9 @@ const (
 	MsgWaitAll MsgFlags = sys.MSG_WAITALL
 
 	// MsgDontWait makes a call fail with EAGAIN if it would have to wait. Such a call does
-	// not wait for other calls either, so deadlines do not apply to it. While a Write that
-	// has sent part of its data to a stream waits, a send with MsgDontWait fails.
+	// not wait for other calls either, so deadlines do not apply to it. While another call
+	// writes to a stream, a send with MsgDontWait fails: its data would end up in the
+	// middle.
 	MsgDontWait MsgFlags = sys.MSG_DONTWAIT
 
 	// MsgDontRoute sends only to hosts on directly connected networks.

@@ -295,6 +295,133 @@ func TestDisconnectKeepsDevice(t *testing.T) {
 	})
 }
 
+// needBindingZones skips the test where the kernel does not bind a socket to the interface
+// in the zone of its peer, as gVisor does not.
+func needBindingZones(t *testing.T, zone string) {
+	t.Helper()
+	c, err := sockets.ListenUDP("udp6", &net.UDPAddr{})
+	socktest.Check(t, err)
+	defer c.Close()
+	socktest.Check(t, c.Connect(&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: zone, Port: 9}))
+	if got, err := sockopt.BindToDevice.Get(c); got != zone {
+		t.Skipf("a peer in zone %s has bound the socket to device %q, %v", zone, got, err)
+	}
+}
+
+// TestPeerWithoutZone gives sockets whose peer had a zone one that has none: the interface
+// of the old peer is not that of the new one.
+func TestPeerWithoutZone(t *testing.T) {
+	socktest.NeedIPv6(t)
+	socktest.EnterNetNS(t)
+	v0, _ := socktest.VethPair(t)
+	socktest.AddAddr6(t, v0, net.ParseIP("fe80::2"))
+	needBindingZones(t, "v0")
+	socktest.AddPrefix(t, "lo", "fd00::1/128")
+	socktest.AddPrefix(t, "v0", "fd00::2/8") // there is a way to fd00::1 by v0 as well
+	for _, old := range []string{"fe80::1", "ff01::1", "ff02::1"} {
+		for _, peer := range []string{"::1", "fd00::1", "127.0.0.1"} {
+			c, err := sockets.ListenUDP("udp", &net.UDPAddr{})
+			socktest.Check(t, err)
+			socktest.CloseLater(t, c)
+			socktest.Check(t, c.Connect(&net.UDPAddr{IP: net.ParseIP(old), Zone: "v0", Port: 9}))
+			if err := c.Connect(&net.UDPAddr{IP: net.ParseIP(peer), Port: 9}); err != nil {
+				t.Errorf("%s and then %s: %v", old, peer, err)
+			} else if got, err := sockopt.BindToDevice.Get(c); got != "" || err != nil {
+				t.Errorf("%s and then %s: bound to device %q, %v; want none", old, peer, got, err)
+			}
+		}
+	}
+}
+
+// TestRefusedZone fails to connect to a peer with a zone, to whose interface the kernel has
+// bound the socket by then.
+func TestRefusedZone(t *testing.T) {
+	socktest.NeedIPv6(t)
+	socktest.EnterNetNS(t)
+	v0, _ := socktest.VethPair(t)
+	socktest.AddAddr6(t, v0, net.ParseIP("fe80::2"))
+	needBindingZones(t, "v0")
+	unbound := func(name string, c syscall.Conn) {
+		t.Helper()
+		if got, err := sockopt.BindToDevice.Get(c); got != "" || err != nil {
+			t.Errorf("%s: bound to device %q, %v; want none", name, got, err)
+		}
+	}
+	gone := &net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "lo", Port: 9} // there is no way
+	there := &net.UDPAddr{IP: net.IPv6loopback, Port: 9}
+	for _, peer := range []*net.UDPAddr{nil, there, {IP: net.ParseIP("fe80::1"), Zone: "v0", Port: 9}} {
+		c, err := sockets.ListenUDP("udp6", &net.UDPAddr{})
+		socktest.Check(t, err)
+		socktest.CloseLater(t, c)
+		if peer != nil {
+			socktest.Check(t, c.Connect(peer))
+		}
+		local := c.LocalAddr()
+		if err := c.Connect(gone); err == nil {
+			t.Fatalf("connected to %v", gone)
+		}
+		if peer == nil || peer.Zone == "" {
+			unbound(fmt.Sprint("UDPConn with peer ", peer), c)
+			if diff := cmp.Diff(local, c.LocalAddr()); diff != "" {
+				t.Errorf("local address (-want +got):\n%s", diff)
+			}
+		} else if got, err := sockopt.BindToDevice.Get(c); got != peer.Zone || err != nil {
+			t.Errorf("UDPConn with peer %v: bound to device %q, %v", peer, got, err)
+		}
+		if peer != nil {
+			if diff := cmp.Diff(peer.String(), c.RemoteAddr().String()); diff != "" {
+				t.Errorf("peer (-want +got):\n%s", diff)
+			}
+		}
+		socktest.Check(t, c.Connect(there))
+		unbound("UDPConn", c)
+	}
+
+	s, err := sockets.New("udp6")
+	socktest.Check(t, err)
+	defer s.Close()
+	if _, err := s.Connect(t.Context(), gone); err == nil {
+		t.Fatalf("connected to %v", gone)
+	}
+	unbound("Socket of datagrams", s)
+
+	c, err := sockets.ListenUDP("udp6", &net.UDPAddr{})
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	socktest.Check(t, c.Connect(there))
+	f, err := c.File()
+	socktest.Check(t, err)
+	s, err = sockets.FromFile(f)
+	socktest.Check(t, errors.Join(err, f.Close()))
+	defer s.Close()
+	if _, err := s.Connect(t.Context(), gone); err == nil {
+		t.Fatalf("connected to %v", gone)
+	}
+	unbound("Socket with a peer", s)
+	socktest.WithFD(t, s, func(fd int) error {
+		sa, err := unix.Getpeername(fd)
+		if err == nil && sa.(*unix.SockaddrInet6).Addr != [16]byte(there.IP) {
+			t.Errorf("the peer of the Socket is %v, want %v", sa, there)
+		}
+		return err
+	})
+
+	// A stream lets go of the interface only with a privilege.
+	l, err := net.Listen("tcp6", "[::1]:0")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, l)
+	s, err = sockets.New("tcp6")
+	socktest.Check(t, err)
+	defer s.Close()
+	if _, err := s.Connect(t.Context(), &net.TCPAddr{IP: net.ParseIP("fe80::2"), Zone: "v0", Port: 9}); err == nil {
+		t.Fatal("connected to a port where nothing listens")
+	}
+	unbound("Socket of a stream", s)
+	sc, err := s.Connect(t.Context(), l.Addr())
+	socktest.Check(t, err)
+	socktest.CloseLater(t, sc)
+}
+
 // TestDisconnectHears has a socket that Disconnect leaves without a peer receive from
 // others, over every family that it speaks, and one that it does not keep its peer.
 func TestDisconnectHears(t *testing.T) {

@@ -20,6 +20,8 @@ import (
 //
 // After an error the Socket is as it was before the call, and can be connected to
 // another address if the system allows it: Linux does, other systems need a new socket.
+// If addr had a zone, a stream socket on Linux stays bound to that interface unless the
+// process has CAP_NET_RAW.
 //
 // The result is a [*TCPConn], [*UDPConn], [*IPConn], [*UnixConn], [*StreamConn] or [*PacketConn].
 func (s *Socket) Connect(ctx context.Context, addr net.Addr) (net.Conn, error) {
@@ -93,7 +95,7 @@ func connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (peer sys.Sockadd
 	if addr == nil {
 		return peer, errMissingAddress()
 	}
-	var sa, local, old sys.Sockaddr
+	var sa, old sys.Sockaddr
 	if err := encodeFor(&sa, fd, addr); err != nil {
 		return peer, addrError("connect", err)
 	}
@@ -104,7 +106,7 @@ func connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (peer sys.Sockadd
 	if fd.IsStream() && hadPeer {
 		return peer, os.NewSyscallError("connect", sys.EISCONN)
 	}
-	fd.Sockname(&local)
+	was := fd.Bound(&sa)
 	during := ctx
 	if !fd.IsStream() {
 		// It does not wait, and Linux would not let go of an IPv6 peer.
@@ -116,10 +118,11 @@ func connect(ctx context.Context, fd *netfd.FD, addr net.Addr) (peer sys.Sockadd
 			return peer, nil
 		}
 		if !isErrno(err, sys.EAGAIN) {
+			if !hadPeer || sa.NeedsZone() {
+				fd.Unconnect(&sa, &was)
+			}
 			if hadPeer {
 				fd.StartConnect(&old)
-			} else {
-				fd.Unconnect(&local)
 			}
 			return peer, err
 		}

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -91,6 +92,40 @@ func TestLinePieces(t *testing.T) {
 				checkDecoder(t, f, []byte(write(f, [][]byte{text}, 1<<20).Text))
 			}
 		}
+	}
+}
+
+// TestLanes has four characters in a row, each of any length up to the limits of
+// lengths, and what is malformed: what looks at several at a time tells them apart in
+// each place.
+func TestLanes(t *testing.T) {
+	units := []uint32{0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xd800, 0xdbff, 0xdc00, 0xdfff, 0xe000, 0xffff, 0x10000, 0x10ffff, 0x110000}
+	appends := map[string]func(b []byte, u uint32) []byte{
+		"utf-16le": func(b []byte, u uint32) []byte { return binary.LittleEndian.AppendUint16(b, uint16(u)) },
+		"utf-16be": func(b []byte, u uint32) []byte { return binary.BigEndian.AppendUint16(b, uint16(u)) },
+		"utf-32le": binary.LittleEndian.AppendUint32,
+		"utf-32be": binary.BigEndian.AppendUint32,
+	}
+	for name, add := range appends {
+		t.Run(name, func(t *testing.T) {
+			f := Format{Charset: Lookup(name)}
+			for i := 0; i < len(units)*len(units)*len(units)*len(units); i += sparse {
+				var wire, text []byte
+				for k, places := 0, i; k < 4; k++ {
+					u := units[places%len(units)]
+					places /= len(units)
+					wire = add(wire, u)
+					text = utf8.AppendRune(text, rune(u))
+				}
+				// Room and input for whole steps behind them.
+				for range 4 {
+					wire = add(wire, 'z')
+					text = append(text, 'z')
+				}
+				checkDecoder(t, f, wire)
+				checkEncoder(t, f, text)
+			}
+		})
 	}
 }
 

@@ -60,21 +60,22 @@ func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 		flags = sys.MSG_EOR // as Write does
 	}
 	var errno syscall.Errno
-	parted := false
+	var turn turn
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Write(func(s uintptr) bool {
 			if errno = fd.takeWriteError(); errno != 0 {
 				return true
 			}
+			turn.take(fd)
 			for consume(bufs, 0); len(*bufs) > 0; {
 				var k int
 				if k, errno = sys.Writev(s, v, *bufs, flags); errno != 0 {
-					if errno == sys.EAGAIN && n > 0 && !parted {
-						parted = true
-						fd.parted.Add(1)
+					settled := fd.settled(&errno, 0)
+					if !settled {
+						turn.park(fd, n > 0)
 					}
-					return fd.settled(&errno, 0)
+					return settled
 				}
 				if k == 0 {
 					break
@@ -85,9 +86,7 @@ func (fd *FD) Writev(bufs *[][]byte) (n int64, err error) {
 			return true
 		})
 	}
-	if parted {
-		fd.parted.Add(-1)
-	}
+	turn.end(fd)
 	if err != nil || errno != 0 {
 		return n, fd.failed("writev", errno, err)
 	}

@@ -63,34 +63,40 @@ func (fd *FD) StartConnect(to *sys.Sockaddr) error {
 func (fd *FD) startConnect(to *sys.Sockaddr) (errno syscall.Errno, err error) {
 	to.MakeReachable()
 	err = fd.Control(func(s uintptr) {
-		if to.IsLinkLocal() && !fd.IsStream() {
-			fd.noteDevice(s)
+		before, binds := 0, to.NeedsZone() && !fd.IsStream()
+		if binds {
+			before = sys.BoundDevice(s)
 		}
 		errno = sys.Connect(s, to)
+		if binds {
+			fd.noteDevice(before, sys.BoundDevice(s))
+		}
 	})
 	return errno, err
 }
 
-// noteDevice remembers the interface to which the socket is bound. The kernel will
-// bind it to that of a link-local peer.
-func (fd *FD) noteDevice(s uintptr) {
-	var peer sys.Sockaddr
-	if sys.Getpeername(s, &peer) != 0 || !peer.IsLinkLocal() {
-		fd.need().device.Store(int32(sys.BoundDevice(s)))
+// noteDevice remembers to which interface a peer with a zone has bound the socket, which
+// the kernel does even if it refuses that peer then, and to which it was bound before.
+func (fd *FD) noteDevice(before, after int) {
+	m := fd.need()
+	if zone := int(m.zone.Load()); zone == 0 || zone != before {
+		m.device.Store(int32(before))
 	}
-}
-
-// notedDevice returns what noteDevice remembered last.
-func (fd *FD) notedDevice() int {
-	if m := fd.more.Load(); m != nil {
-		return int(m.device.Load())
-	}
-	return 0
+	m.zone.Store(int32(after))
 }
 
 // disconnect has the kernel forget the peer, as far as it does.
 func (fd *FD) disconnect() error {
-	return fd.control("connect", func(s uintptr) syscall.Errno { return sys.Disconnect(s, fd.notedDevice()) })
+	zone, device := 0, 0
+	m := fd.more.Load()
+	if m != nil {
+		zone, device = int(m.zone.Load()), int(m.device.Load())
+	}
+	err := fd.control("connect", func(s uintptr) syscall.Errno { return sys.Disconnect(s, zone, device) })
+	if err == nil && zone != 0 {
+		m.zone.Store(0)
+	}
+	return err
 }
 
 // WaitConnect waits for the outcome of a connect that is in progress. The socket is
@@ -186,22 +192,34 @@ func (fd *FD) notYet(errno *syscall.Errno) {
 func (fd *FD) SetPeer(to *sys.Sockaddr) error {
 	var old sys.Sockaddr
 	hadPeer := (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && fd.Peername(&old) == nil
-	if !hadPeer || old.IsMapped() == to.IsMapped() {
-		if err := fd.StartConnect(to); err == nil || !hadPeer {
-			if err == nil {
-				fd.forgetErrors()
-			}
+	if !hadPeer || old.IsMapped() == to.IsMapped() && (to.NeedsZone() || !old.NeedsZone()) {
+		err := fd.connectPeer(to)
+		if err == nil || !hadPeer {
 			return err
 		}
 	}
 	// The kernel stays with the source address that it chose for the old peer, from
-	// which this one may not be reachable.
+	// which this one may not be reachable, and with the interface in its zone, by which
+	// there may be another way than the right one.
 	err := fd.removePeer()
 	if err == nil {
-		err = fd.StartConnect(to)
+		err = fd.connectPeer(to)
 	}
 	if err != nil {
 		fd.StartConnect(&old)
+	}
+	return err
+}
+
+// connectPeer is StartConnect for a datagram socket, which stays bound as it was if that
+// fails.
+func (fd *FD) connectPeer(to *sys.Sockaddr) error {
+	err := fd.StartConnect(to)
+	switch {
+	case err == nil:
+		fd.forgetErrors()
+	case to.NeedsZone():
+		fd.removePeer()
 	}
 	return err
 }
@@ -258,15 +276,34 @@ func (fd *FD) removePeer() error {
 	return fd.Bind(&after)
 }
 
-// Unconnect takes back a connect that failed or was given up, so that another may
-// follow. The socket keeps the port in local, which the kernel takes away if it
-// was the kernel that chose it. It is best effort: what remains, the next connect
+// Bound is where a socket is bound.
+type Bound struct {
+	Local  sys.Sockaddr
+	Device int // the index of an interface, 0 for none
+}
+
+// Bound returns where the socket is bound, as far as connecting it to the address to may
+// change that.
+func (fd *FD) Bound(to *sys.Sockaddr) (b Bound) {
+	fd.Sockname(&b.Local)
+	if to.NeedsZone() {
+		fd.Control(func(s uintptr) { b.Device = sys.BoundDevice(s) })
+	}
+	return b
+}
+
+// Unconnect takes back a connect to the address to that failed or was given up, so that
+// another may follow. The socket keeps the port in was, which the kernel takes away if
+// it was the kernel that chose it. It is best effort: what remains, the next connect
 // tells.
-func (fd *FD) Unconnect(local *sys.Sockaddr) {
+func (fd *FD) Unconnect(to *sys.Sockaddr, was *Bound) {
 	fd.disconnect()
-	if (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && local.Port() != 0 {
+	if (fd.Family == sys.AF_INET || fd.Family == sys.AF_INET6) && was.Local.Port() != 0 {
 		// Linux goes on naming a port that it has taken away. Where it has not,
 		// this fails.
-		fd.Bind(local)
+		fd.Bind(&was.Local)
+	}
+	if to.NeedsZone() {
+		fd.Control(func(s uintptr) { sys.BindDevice(s, was.Device) })
 	}
 }

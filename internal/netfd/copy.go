@@ -43,6 +43,7 @@ type transfer struct {
 	n        int // of the last call
 	errno    syscall.Errno
 	err      error // of src while dst calls, or the other way round
+	turn     turn  // of dst
 	d        uintptr
 
 	piece   kept    // on its way
@@ -71,6 +72,9 @@ func (t *transfer) free(call string) {
 	if TransferHook != nil {
 		TransferHook(call, t.written)
 	}
+	if t.dst.FD != nil {
+		t.turn.end(t.dst.FD)
+	}
 	t.dst, t.src = End{}, End{}
 	t.remain, t.written, t.n, t.errno, t.err, t.d = 0, 0, 0, 0, nil, 0
 	transfers.Put(t)
@@ -81,6 +85,13 @@ func (t *transfer) free(call string) {
 const maxTransfer = math.MaxInt32
 
 func (t *transfer) chunk(max int64) int { return int(min(t.remain, max)) }
+
+// park is called before dst waits for room.
+func (t *transfer) park() {
+	if t.dst.FD != nil {
+		t.turn.park(t.dst.FD, false)
+	}
+}
 
 // moved counts the n bytes of the last call.
 func (t *transfer) moved() {
@@ -125,6 +136,7 @@ func (t *transfer) sendfileDst(d uintptr) bool {
 		}
 		switch {
 		case t.again():
+			t.park()
 			return false
 		case t.errno != 0 || t.n == 0:
 			return true
@@ -167,6 +179,7 @@ func SpliceDirect(dst, src End, limit int64) (written int64, handled bool, err e
 			if t.err = t.src.Raw.Read(sys.WaitReadable); t.err != nil {
 				return t.sourceFailed()
 			}
+			t.park()
 			if err := t.dst.Raw.Write(sys.WaitWritable); err != nil {
 				return t.written, true, endError(t.dst, "splice", err)
 			}
@@ -373,6 +386,7 @@ func (t *transfer) give(d uintptr) bool {
 		switch {
 		case t.again():
 			if !t.mayWrite(d) {
+				t.park()
 				return false
 			}
 		case t.errno != 0:

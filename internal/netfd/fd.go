@@ -33,9 +33,8 @@ type FD struct {
 
 	sysfd int32 // while bare, otherwise -1
 
-	// parted counts writers of a stream that have sent a part of their data and wait
-	// for room. Calls that do not wait stay out of the middle.
-	parted atomic.Int32
+	// parked counts writers that wait for room.
+	parked atomic.Int32
 }
 
 // more is what an FD has besides reading and writing.
@@ -49,9 +48,10 @@ type more struct {
 	corked              atomic.Bool             // see cork
 	heldRead, heldWrite atomic.Uintptr          // see hold
 
-	peer       sync.Mutex   // see LockPeer
-	device     atomic.Int32 // see noteDevice
-	connecting atomic.Bool  // see notYet
+	turns        turnLock
+	peer         sync.Mutex   // see LockPeer
+	zone, device atomic.Int32 // the interface to which a peer has bound it, and the one before
+	connecting   atomic.Bool  // see notYet
 }
 
 // need returns fd.more, and makes it the first time.
@@ -92,11 +92,13 @@ func (fd *FD) takeReadError() syscall.Errno {
 	return 0
 }
 
-// forgetErrors drops what was held back: it was about a peer that is no more.
+// forgetErrors drops what was held back, and what the path to the peer refused: the peer
+// is no more.
 func (fd *FD) forgetErrors() {
 	if m := fd.more.Load(); m != nil {
 		m.heldRead.Store(0)
 		m.heldWrite.Store(0)
+		m.refusals.forget(peer{})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -81,40 +82,39 @@ func TestPollerRefuses(t *testing.T) {
 
 // TestLowDescriptor moves what os.File would treat as standard output.
 func TestLowDescriptor(t *testing.T) {
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
+	for low := range 3 {
+		t.Run(strconv.Itoa(low), func(t *testing.T) {
+			saved, err := syscall.Dup(low)
+			if err != nil {
+				t.Fatal(err)
+			}
+			syscall.CloseOnExec(saved)
+			defer func() {
+				if err := syscall.Dup3(saved, low, 0); err != nil {
+					t.Fatal(err)
+				}
+				syscall.Close(saved)
+			}()
+			s, errno := sys.Socket(sys.AF_UNIX, sys.SOCK_STREAM, 0)
+			if errno != 0 {
+				t.Fatal(errno)
+			}
+			if err := syscall.Dup3(s, low, 0); err != nil {
+				t.Fatal(err)
+			}
+			sys.Close(s)
+			fd, err := New(low, Kind{sys.AF_UNIX, sys.SOCK_STREAM, 0, "unix"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer fd.Close()
+			fd.Control(func(s uintptr) {
+				if s <= 2 {
+					t.Errorf("descriptor %d", s)
+				}
+			})
+		})
 	}
-	defer null.Close()
-	saved, err := syscall.Dup(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	syscall.CloseOnExec(saved)
-	defer func() {
-		if err := syscall.Dup3(saved, 1, 0); err != nil {
-			t.Fatal(err)
-		}
-		syscall.Close(saved)
-	}()
-	s, errno := sys.Socket(sys.AF_UNIX, sys.SOCK_STREAM, 0)
-	if errno != 0 {
-		t.Fatal(errno)
-	}
-	if err := syscall.Dup3(s, 1, 0); err != nil {
-		t.Fatal(err)
-	}
-	sys.Close(s)
-	fd, err := New(1, Kind{sys.AF_UNIX, sys.SOCK_STREAM, 0, "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fd.Close()
-	fd.Control(func(s uintptr) {
-		if s <= 2 {
-			t.Errorf("descriptor %d", s)
-		}
-	})
 }
 
 func TestBare(t *testing.T) {
@@ -268,8 +268,12 @@ func TestHeldErrorsGoWithThePeer(t *testing.T) {
 		}
 		hold(&fd.need().heldWrite, syscall.ECONNREFUSED)
 		hold(&fd.need().heldRead, syscall.ECONNREFUSED)
+		fd.need().refusals.add(peer{}, 1000)
 		if err := change(); err != nil {
 			t.Fatal(err)
+		}
+		if fd.need().refusals.refuses(new(sys.Sockaddr), 1000) {
+			t.Errorf("after %s: what the path to the old peer refused is remembered", name)
 		}
 		if r, w := fd.takeReadError(), fd.takeWriteError(); r != 0 || w != 0 {
 			t.Errorf("after %s: %v and %v are held", name, r, w)

@@ -44,7 +44,8 @@ type refusal struct {
 	until time.Time
 }
 
-// peer is the front of a sockaddr, which is all of one for internet addresses.
+// peer is the front of a sockaddr, which is all of one for internet addresses. Where the
+// socket's own peer is meant it is empty.
 type peer [28]byte
 
 const (
@@ -93,6 +94,13 @@ func (r *refusals) add(p peer, size int) {
 	}
 	r.to[p] = refusal{size, time.Now().Add(refusalLasts)}
 	r.any.Store(true)
+}
+
+// forget is clear for one peer.
+func (r *refusals) forget(p peer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.to, p)
 }
 
 func (r *refusals) clear() {

@@ -5,6 +5,7 @@ package netfd
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -370,6 +371,46 @@ func TestKeptMessageIsCutOff(t *testing.T) {
 	n, _, flags, err := a.RecvMsg(buf, nil, 0, new(sys.Sockaddr))
 	if got := string(buf[:n]); got != "onew" || flags != unix.MSG_CTRUNC || err != nil {
 		t.Errorf("RecvMsg: %q, %#x, %v, want onew and MSG_CTRUNC", got, flags, err)
+	}
+}
+
+// Descriptors that came with a message that was kept are closed if no reader has room
+// for them, and if there is no reader any more.
+func TestKeptDescriptorsAreClosed(t *testing.T) {
+	for name, end := range map[string]func(fd *FD) error{
+		"Close": (*FD).Close,
+		"Read":  func(fd *FD) error { _, err := fd.Read(make([]byte, 1)); return err },
+		"RecvMsg": func(fd *FD) error {
+			_, _, _, err := fd.RecvMsg(make([]byte, 1), make([]byte, 8), 0, new(sys.Sockaddr))
+			return err
+		},
+	} {
+		for _, typ := range []int{sys.SOCK_STREAM, sys.SOCK_DGRAM} {
+			t.Run(fmt.Sprint(name, " of type ", typ), func(t *testing.T) {
+				a, _ := socketPair(t, typ)
+				r, w, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				defer w.Close()
+				sysfd, errno := sys.Dup(w.Fd())
+				if errno != 0 {
+					t.Fatal(errno)
+				}
+				oob, data := sys.AppendRights(nil, 1)
+				sys.PutRight(data, 0, uintptr(sysfd))
+				a.keepMessage([]byte("k"), oob, 0, new(sys.Sockaddr))
+				w.Close()
+				if err := end(a); err != nil {
+					t.Fatal(err)
+				}
+				r.SetReadDeadline(time.Now().Add(10 * time.Second))
+				if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("the pipe whose end was kept: %v, want EOF", err)
+				}
+			})
+		}
 	}
 }
 

@@ -37,8 +37,8 @@ func (fd *FD) SetOffload(on bool) error {
 	}
 	if o == nil {
 		// Readers must know before the first merged datagram can arrive. Where the
-		// system lacks the option they are better off as they are.
-		if _, err := fd.GetsockoptInt(sys.SOL_UDP, sys.UDP_GRO); err != nil {
+		// option is lacking, or refused, they are better off as they are.
+		if err := fd.SetsockoptInt(sys.SOL_UDP, sys.UDP_GRO, 0); err != nil {
 			return err
 		}
 		o = new(offload)

@@ -1,10 +1,16 @@
+//go:build linux
+
 package netfd
 
 import (
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/sys"
 )
 
@@ -100,6 +106,10 @@ func TestRefusalsAreBounded(t *testing.T) {
 	if r.refuses(last, 1400) {
 		t.Error("remembers what it was to forget")
 	}
+	r.add(peerOf(inet4(t, 0, 1)), 1000)
+	if r.refuses(last, 1400) {
+		t.Error("remembers what it was to forget once another path refuses something")
+	}
 }
 
 // What a path refused is tried again later.
@@ -119,5 +129,34 @@ func TestRefusalsPass(t *testing.T) {
 	r.add(peerOf(to), 1200)
 	if !r.refuses(to, 1200) || r.refuses(to, 1199) {
 		t.Error("the size that was refused before its time passed is remembered")
+	}
+}
+
+// Where a sandbox refuses the option, readers have nothing to split.
+func TestSetOffloadRefused(t *testing.T) {
+	if sys.UDP_GRO < 0 {
+		t.Skip("the system has no UDP_GRO")
+	}
+	fd, err := Socket(Kind{Family: sys.AF_INET, Type: sys.SOCK_DGRAM, Network: "udp4"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fd.Close()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // which ends with the thread
+		r := socktest.Refusal{Call: unix.SYS_SETSOCKOPT, Args: map[uint32]uint32{1: uint32(sys.SOL_UDP), 2: uint32(sys.UDP_GRO)}, Errno: syscall.EPERM}
+		if err := r.OnThread(); err != nil {
+			t.Log(err)
+			done <- nil
+			return
+		}
+		done <- fd.SetOffload(true)
+	}()
+	if err := <-done; err == nil {
+		t.Skip("the option is not refused")
+	}
+	if fd.offloads() != nil {
+		t.Error("readers split all the same")
 	}
 }

@@ -47,13 +47,14 @@ func (fd *FD) Read(b []byte) (n int, err error) {
 // Write writes all of b, in one go as seen by other writers, unless it fails.
 func (fd *FD) Write(b []byte) (n int, err error) {
 	var errno syscall.Errno
-	parted := false
+	var turn turn
 	raw, err := fd.file.SyscallConn()
 	if err == nil {
 		err = raw.Write(func(s uintptr) bool {
 			if errno = fd.takeWriteError(); errno != 0 {
 				return true
 			}
+			turn.take(fd)
 			for {
 				var k int
 				if fd.Type == sys.SOCK_SEQPACKET || len(b) == 0 {
@@ -63,11 +64,11 @@ func (fd *FD) Write(b []byte) (n int, err error) {
 					k, errno = sys.Send(s, b[n:])
 				}
 				if errno != 0 {
-					if errno == sys.EAGAIN && n > 0 && !parted {
-						parted = true
-						fd.parted.Add(1)
+					settled := fd.settled(&errno, 0)
+					if !settled {
+						turn.park(fd, n > 0)
 					}
-					return fd.settled(&errno, 0)
+					return settled
 				}
 				if n += k; n == len(b) || k == 0 {
 					return true
@@ -75,9 +76,7 @@ func (fd *FD) Write(b []byte) (n int, err error) {
 			}
 		})
 	}
-	if parted {
-		fd.parted.Add(-1)
-	}
+	turn.end(fd)
 	if err != nil || errno != 0 {
 		return n, fd.failed("write", errno, err)
 	}

@@ -39,7 +39,7 @@ type Rights struct {
 	n      int // bytes of b sent, or received
 	errno  syscall.Errno
 	done   bool
-	part   bool // counted in fd.parted
+	turn   turn
 	alone  bool // what was kept goes with nothing else
 	s      uintptr
 	oobn   int // of the last receive
@@ -179,10 +179,7 @@ func (r *Rights) write(fd *FD, b []byte) (int, error) {
 		r.b = r.single[:]
 	}
 	err := fd.RawWrite(r.send)
-	if r.part {
-		r.part = false
-		fd.parted.Add(-1)
-	}
+	r.turn.end(fd)
 	if uncounted {
 		r.n = 0
 	}
@@ -211,6 +208,7 @@ func (r *Rights) sendmsg() {
 	for {
 		n, errno := 0, r.fd.takeWriteError()
 		if errno == 0 {
+			r.turn.take(r.fd)
 			n, errno = sys.Sendmsg(r.s, r.b[r.n:], r.oob, sys.MSG_NOSIGNAL, nil)
 		}
 		switch errno {
@@ -221,10 +219,7 @@ func (r *Rights) sendmsg() {
 				continue
 			}
 		case sys.EAGAIN:
-			if r.n > 0 && !r.part {
-				r.part = true
-				r.fd.parted.Add(1)
-			}
+			r.turn.park(r.fd, r.n > 0)
 			return
 		}
 		r.errno, r.done = errno, true

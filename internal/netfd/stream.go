@@ -15,39 +15,40 @@ func (fd *FD) SendAll(b []byte, flags int) (done int, err error) {
 		return fd.sendNow(b, flags)
 	}
 	var errno syscall.Errno
-	parted := false
+	var turn turn
 	err = fd.RawWrite(func(s uintptr) bool {
+		turn.take(fd)
 		for {
 			rest, flags := urgentLast(b[done:], flags)
 			var n int
 			if n, errno = sys.Sendto(s, rest, flags, nil); errno != 0 {
-				if errno == sys.EAGAIN && done > 0 && !parted {
-					parted = true
-					fd.parted.Add(1)
+				settled := fd.settled(&errno, flags)
+				if !settled {
+					turn.park(fd, done > 0)
 				}
-				return fd.settled(&errno, flags)
+				return settled
 			}
 			if done += n; done == len(b) {
 				return true
 			}
 		}
 	})
-	if parted {
-		fd.parted.Add(-1)
-	}
+	turn.end(fd)
 	return done, fd.failed("sendto", errno, err)
 }
 
-// sendNow is SendAll that never waits, neither for room nor for another writer. There
-// is no room while one waits for it that has sent a part of its data.
+// sendNow is SendAll that never waits, neither for room nor for another writer, in the
+// middle of whose data it does not send.
 func (fd *FD) sendNow(b []byte, flags int) (done int, err error) {
 	var errno syscall.Errno
 	err = fd.Control(func(s uintptr) {
+		turns, ok := fd.takeNow()
+		if !ok {
+			errno = sys.EAGAIN
+			return
+		}
+		defer turns.endNow()
 		for {
-			if fd.parted.Load() > 0 && done == 0 {
-				errno = sys.EAGAIN
-				return
-			}
 			rest, flags := urgentLast(b[done:], flags)
 			var n int
 			if n, errno = sys.Sendto(s, rest, flags, nil); errno != 0 {
@@ -58,7 +59,7 @@ func (fd *FD) sendNow(b []byte, flags int) (done int, err error) {
 				return
 			}
 			if n < len(rest) {
-				errno = sys.EAGAIN // before other writers come in between
+				errno = sys.EAGAIN
 				return
 			}
 		}

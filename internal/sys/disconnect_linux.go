@@ -28,7 +28,7 @@ var KeepsPeer6 = sync.OnceValue(func() bool {
 	mapped := [16]byte{10: 0xff, 0xff, 127, 0, 0, 1}
 	var sa Sockaddr
 	sa.SetInet6(mapped, 9, 0)
-	if Connect(fds[0], &sa) != 0 || Disconnect(fds[0], 0) != 0 {
+	if Connect(fds[0], &sa) != 0 || Disconnect(fds[0], 0, 0) != 0 {
 		return true
 	}
 	sa.SetInet6(any6, 0, 0)

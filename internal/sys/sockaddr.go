@@ -110,11 +110,16 @@ func (sa *Sockaddr) IsMapped() bool {
 	return sa.Family() == AF_INET6 && [12]byte(ip[:]) == [12]byte{10: 0xff, 11: 0xff}
 }
 
-// IsLinkLocal reports whether sa is an IPv6 address of one link, RFC 4291 section
-// 2.5.6.
-func (sa *Sockaddr) IsLinkLocal() bool {
+// NeedsZone reports whether sa is an IPv6 address of one link or interface, or a group
+// there, to whose interface the kernel binds a socket that is bound or connected to it.
+// See RFC 4291 sections 2.5.6 and 2.7.
+func (sa *Sockaddr) NeedsZone() bool {
+	if sa.Family() != AF_INET6 {
+		return false
+	}
 	ip, _, _ := sa.Inet6()
-	return sa.Family() == AF_INET6 && ip[0] == 0xfe && ip[1]&0xc0 == 0x80
+	scope := ip[1] & 0xf
+	return ip[0] == 0xfe && ip[1]&0xc0 == 0x80 || ip[0] == 0xff && (scope == 1 || scope == 2)
 }
 
 // SetUnix makes sa an AF_UNIX address. Where names may be abstract, a leading

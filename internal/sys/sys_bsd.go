@@ -174,13 +174,16 @@ func Connect(fd uintptr, sa *Sockaddr) syscall.Errno {
 
 // Disconnect leaves a datagram socket without a peer. See connect(2). x/sys has no
 // address without a family, which it takes here.
-func Disconnect(fd uintptr, device int) syscall.Errno { return syscall.EOPNOTSUPP }
+func Disconnect(fd uintptr, zone, device int) syscall.Errno { return syscall.EOPNOTSUPP }
 
 // KeepsPeer6 reports whether a disconnected IPv6 socket hears its old peer alone.
 func KeepsPeer6() bool { return false }
 
 // BoundDevice returns 0: sockets are not bound to interfaces here.
 func BoundDevice(fd uintptr) int { return 0 }
+
+// BindDevice does nothing.
+func BindDevice(fd uintptr, index int) syscall.Errno { return 0 }
 
 // PeerEnded reports whether the peer of a stream has ended its writing side, or
 // the connection is broken. Only kqueue(2) tells that while there are data to read.

@@ -182,9 +182,19 @@ func BoundDevice(fd uintptr) int {
 	return index
 }
 
-// Disconnect leaves a datagram socket without a peer. device is the interface to which
-// it was bound before it got a link-local peer, 0 if to none. See connect(2).
-func Disconnect(fd uintptr, device int) syscall.Errno {
+// BindDevice binds the socket to the interface with the index, 0 for none, unless it is
+// bound to that already. To bind it to another one than before takes CAP_NET_RAW.
+func BindDevice(fd uintptr, index int) syscall.Errno {
+	if BoundDevice(fd) == index {
+		return 0
+	}
+	return SetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX, index)
+}
+
+// Disconnect leaves a datagram socket without a peer, and bound to the interface to
+// which it was bound. If that is zone, to which a peer has bound it, device is to come
+// back, 0 for none. See connect(2).
+func Disconnect(fd uintptr, zone, device int) syscall.Errno {
 	// The kernel lets go of the interface, too, to which the socket is bound: by an
 	// option, by the scope of its own address, or by that of its peer, which alone
 	// is right. See __udp_disconnect in net/ipv4/udp.c.
@@ -196,16 +206,14 @@ func Disconnect(fd uintptr, device int) syscall.Errno {
 		return errno
 	}
 	Getsockname(fd, &local)
-	if peer.IsLinkLocal() && !local.IsLinkLocal() {
-		if _, _, scope := peer.Inet6(); int(scope) == bound {
-			bound = device
-		}
+	if peer.NeedsZone() && !local.NeedsZone() && zone == 0 {
+		_, _, scope := peer.Inet6() // of a peer that another process has chosen
+		zone = int(scope)
 	}
-	// To take an interface away needs a privilege, and to set one does not.
-	if now, errno := GetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX); errno != 0 || now != 0 || bound == 0 {
-		return errno
+	if bound == zone {
+		bound = device
 	}
-	return SetsockoptInt(fd, SOL_SOCKET, unix.SO_BINDTOIFINDEX, bound)
+	return BindDevice(fd, bound)
 }
 
 // PeerEnded reports whether the peer of a stream has ended its writing side, or

@@ -127,9 +127,10 @@ const (
 	AF_PACKET  = -4
 )
 
-func (sa *Sockaddr) MakeReachable()                   {}
-func UsesMultipathTCP(fd int) bool                    { return false }
-func Disconnect(fd uintptr, device int) syscall.Errno { return none }
-func KeepsPeer6() bool                                { return false }
-func BoundDevice(fd uintptr) int                      { return 0 }
-func PeerEnded(fd uintptr) bool                       { return true }
+func (sa *Sockaddr) MakeReachable()                         {}
+func UsesMultipathTCP(fd int) bool                          { return false }
+func Disconnect(fd uintptr, zone, device int) syscall.Errno { return none }
+func KeepsPeer6() bool                                      { return false }
+func BoundDevice(fd uintptr) int                            { return 0 }
+func BindDevice(fd uintptr, index int) syscall.Errno        { return none }
+func PeerEnded(fd uintptr) bool                             { return true }

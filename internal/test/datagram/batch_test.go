@@ -142,6 +142,43 @@ func TestWriteBatchNilAddresses(t *testing.T) {
 	}
 }
 
+// Headers lie one behind the other in memory, and so do the rests: that does not make the
+// datagrams one piece of memory.
+func TestWriteBatchPartsInRows(t *testing.T) {
+	const n, part = 8, 10
+	for _, split := range []int{1, 2} { // the length of the header, in parts
+		a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
+		headers, rests := make([]byte, n*split*part), make([]byte, n*part)
+		ms := make([]Message, n)
+		var want []string
+		for i := range ms {
+			header, rest := headers[i*split*part:][:split*part], rests[i*part:][:part]
+			for k := range header {
+				header[k] = byte('A' + i)
+			}
+			for k := range rest {
+				rest[k] = byte('a' + i)
+			}
+			ms[i] = Message{Buffers: [][]byte{header, rest}, Addr: b.LocalAddr()}
+			want = append(want, string(header)+string(rest))
+		}
+		conntest.SendBatch(t, a, ms)
+		var got []string
+		conntest.LimitTime(t, b)
+		for range ms {
+			buf := make([]byte, 100)
+			k, err := b.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(buf[:k]))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("datagrams (-want +got):\n%s", diff)
+		}
+	}
+}
+
 // What goes to two hosts, or to an address of another type, is not joined.
 func TestWriteBatchJoinsOneHost(t *testing.T) {
 	a := conntest.Offloading(t, "udp4")
