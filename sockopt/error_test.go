@@ -57,6 +57,7 @@ func TestOptionsElsewhere(t *testing.T) {
 	// These older kernels take, too.
 	taken := map[string]int{
 		"SO_PASSCRED":  unix.SO_PASSCRED,
+		"SO_PASSPIDFD": unix.SO_PASSPIDFD,
 		"SO_PASSSEC":   unix.SO_PASSSEC,
 		"SO_REUSEPORT": unix.SO_REUSEPORT,
 	}
