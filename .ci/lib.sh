@@ -66,6 +66,9 @@ report() {
 	passed=$(grep -c '^--- PASS' "$out.txt" || true)
 	failed=$(grep -c '^--- FAIL' "$out.txt" || true)
 	skipped=$(grep -c '^--- SKIP' "$out.txt" || true)
+	if ((failed == 0)); then # one that takes too long fails without saying so
+		failed=$(grep -c '^exit status of .*: [^0]' "$out.txt" || true)
+	fi
 	grep -A12 -E '^ *--- FAIL' "$out.txt" || true
 	grep -A30 -E '^(panic|fatal error):' "$out.txt" || true
 	printf '%s, %s: %d passed, %d failed, %d skipped\n' "$environment" "$system" "$passed" "$failed" "$skipped"
