@@ -182,7 +182,7 @@ cd /mnt/root
 mount -t proc proc proc; mount -t sysfs sys sys; mount -t devtmpfs dev dev
 mkdir -p dev/pts dev/shm; mount -t devpts devpts dev/pts; mount -t tmpfs tmpfs dev/shm
 mount -t cgroup2 cgroup2 sys/fs/cgroup
-mount --move . / # as in a chroot no user may make a user namespace
+mount -n --move . / # as in a chroot no user may make a user namespace
 END
 }
 
