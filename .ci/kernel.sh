@@ -8,7 +8,7 @@
 # VERSION: 5.10, 6.1, 6.12, newest (of Debian's backports), or a folder in which the
 # packages of a kernel were unpacked. PATTERN is for go test -run; the default is
 # everything. Environment: PACKAGES, for each of which, separated by commas, the kernel
-# is booted (LINUX_PACKAGES of lib.sh), BEFORE, a command that the emulator is
+# is booted (linux_packages of lib.sh), BEFORE, a command that the emulator is
 # run by way of, SMP (2), its processors, LIMIT in seconds for each boot (1800), SKIP,
 # OUT, CACHE, RESULTS as in lib.sh.
 set -euo pipefail
@@ -89,7 +89,7 @@ boot() {
 }
 
 : >"$work/out"
-IFS=, read -r -a boots <<<"${PACKAGES:-$LINUX_PACKAGES}"
+IFS=, read -r -a boots <<<"${PACKAGES:-$(linux_packages)}"
 for packages in "${boots[@]}"; do
 	rm -rf "${work:?}/bin"
 	# Names of packages are words.

@@ -3,10 +3,10 @@
 #
 #	.ci/tested.sh ENVIRONMENT...
 #
-# ENVIRONMENT: native, go1.27, user- and one of .ci/users.sh as in user-nobody,
-# uml- and a version of .ci/uml.sh as in uml-5.10, linux- and one of .ci/kernel.sh as in
-# linux-newest, systemd, gvisor, gvisor-host, or an architecture of .ci/arch.sh. The rows of the others stay as they are. With PACKAGES,
-# RAN says what they are.
+# ENVIRONMENT: native, go1.27, user- and one of .ci/users.sh as in user-nobody, uml- and a
+# version of .ci/uml.sh as in uml-5.10, linux- and one of .ci/kernel.sh as in linux-newest,
+# systemd, gvisor, gvisor-host, or an architecture of .ci/arch.sh. The rows of the others
+# stay as they are. With PACKAGES, RAN says what they are.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/lib.sh
@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 page=docs/tested.md
 export RESULTS RAN
 RESULTS=$(mktemp)
-linux='root, sockopt, activation, upgrade, compat, internal'
+linux='root, sockopt, activation, upgrade, compat, internal but for codec, api, readme'
 failed=0
 for environment; do
 	case $environment in

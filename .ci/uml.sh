@@ -6,7 +6,7 @@
 #	.ci/uml.sh VERSION [PATTERN]
 #
 # VERSION: 5.10, 6.1, 6.12. PATTERN is for go test -run; the default is everything.
-# Environment: PACKAGES (LINUX_PACKAGES of lib.sh), BEFORE, a command that the
+# Environment: PACKAGES (linux_packages of lib.sh), BEFORE, a command that the
 # kernel is run by way of, LIMIT in seconds for each package (900), SKIP, OUT, CACHE, RESULTS as in lib.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,7 +16,7 @@ version=$1 pattern=${2:-.}
 export LIMIT=${LIMIT:-900}
 need ip iproute2
 workspace
-packages=${PACKAGES:-$LINUX_PACKAGES}
+packages=${PACKAGES:-$(linux_packages)}
 # Names of packages are words.
 # shellcheck disable=SC2086
 build_tests "$work/bin" ${packages//,/ }
