@@ -87,9 +87,9 @@ report() {
 	! grep -q '^exit status of .*: [^0]' "$out.txt"
 }
 
-# debian VERSION sets $debian to options of apt-get and apt-cache for the release of Debian that
-# has Linux VERSION: 5.10, 6.1, 6.12, newest (of its backports). This machine's lists of packages stay as
-# they are.
+# debian VERSION sets $debian to options of apt-get and apt-cache for the release of Debian
+# that has Linux VERSION: 5.10, 6.1, 6.12, newest (of its backports). This machine's lists
+# of packages stay as they are.
 debian() {
 	local suite apt mirror
 	case $1 in
@@ -116,7 +116,7 @@ debian() {
 unpack() {
 	local folder=$1 package
 	shift
-	rm -rf "$folder.new"
+	rm -rf "$folder" "$folder.new"
 	mkdir -p "$folder.new"
 	(
 		cd "$folder.new"
@@ -149,8 +149,9 @@ get_uml() {
 	need depmod kmod
 	if [[ ! -d $uml ]]; then
 		debian "$1"
-		unpack "$uml" user-mode-linux libc6
-		sed -i 's#/lib64/ld-linux-x86-64[.]so[.]2#libs64/ld-linux-x86-64.so.2#' "$uml/usr/bin/linux.uml"
+		unpack "$uml.part" user-mode-linux libc6
+		sed -i 's#/lib64/ld-linux-x86-64[.]so[.]2#libs64/ld-linux-x86-64.so.2#' "$uml.part/usr/bin/linux.uml"
+		mv "$uml.part" "$uml"
 	fi
 	ln -s "$(dirname "$(find "$uml" -name libc.so.6)")" "$work/libs64"
 	mkdir -p "$work/m/lib"
