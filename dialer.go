@@ -291,7 +291,7 @@ func (d *Dialer) open(ctx context.Context, k *kind, local, remote net.Addr) (*ne
 	case remote == nil:
 		return nil, errMissingAddress()
 	case k.internet() && k.stream():
-		if k.triesMultipath() && d.MultipathTCP() {
+		if k.triesMultipath(d.MultipathTCP()) {
 			fd, err := d.openTCP(ctx, k.multipath(), local, remote)
 			if err == nil {
 				return fd, nil

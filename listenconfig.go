@@ -220,7 +220,7 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string, fit
 // open makes a socket of kind k that listens to, or receives at, local, and returns how
 // it was made. Errors come without *net.OpError.
 func (lc *ListenConfig) open(ctx context.Context, k *kind, local net.Addr) (fd *netfd.FD, o opening, err error) {
-	if k.triesMultipath() && lc.MultipathTCP() {
+	if k.triesMultipath(lc.MultipathTCP()) {
 		o = lc.opening(k.multipath(), local)
 		fd, err = o.open(ctx)
 		if err == nil {

@@ -87,9 +87,10 @@ func (k *kind) internet() bool {
 	return k.family == sys.AF_UNSPEC || k.family == sys.AF_INET || k.family == sys.AF_INET6
 }
 
-// triesMultipath reports whether Multipath TCP may come in place of this kind.
-func (k *kind) triesMultipath() bool {
-	return k.internet() && k.typ == sys.SOCK_STREAM && k.proto == 0 && sys.IPPROTO_MPTCP > 0
+// triesMultipath reports whether Multipath TCP is tried in place of this kind, where it
+// is wanted.
+func (k *kind) triesMultipath(wanted bool) bool {
+	return wanted && k.internet() && k.typ == sys.SOCK_STREAM && k.proto == 0 && sys.HasMultipathTCP()
 }
 
 // multipath returns the kind that is k as Multipath TCP.

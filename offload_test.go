@@ -236,13 +236,11 @@ func TestOffloadLossIsCounted(t *testing.T) {
 			if got == batches*size || dropped == 0 {
 				t.Fatalf("nothing was lost: received %d, the kernel dropped %d", got, dropped)
 			}
-			// A joined datagram is dropped, and counted, as one.
+			// A joined datagram is dropped, and counted, as one. Where the loopback interface
+			// does not take such, they arrive one by one.
 			lost := batches*size - got
-			if offload {
-				if lost%size != 0 || lost/size > int(dropped) || int(dropped) > lost {
-					t.Errorf("lost %d datagrams, the kernel counts %d drops", lost, dropped)
-				}
-			} else if lost != int(dropped) {
+			joined := offload && lost%size == 0 && lost/size <= int(dropped) && int(dropped) <= lost
+			if lost != int(dropped) && !joined {
 				t.Errorf("lost %d datagrams, the kernel counts %d drops", lost, dropped)
 			}
 		})

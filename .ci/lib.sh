@@ -21,6 +21,13 @@ workspace() {
 	trap 'rm -rf "$work"' EXIT
 }
 
+# linux_packages prints those whose tests depend on the kernel, with commas where an emulator
+# may be booted anew: not the encodings, nor what looks at sources alone or needs systemd.
+linux_packages() {
+	printf '.,./sockopt ./activation ./upgrade ./compat,'
+	go list ./internal/... | grep -Ev '/internal/(codec|test/(api|readme|systemd))' | tr '\n' ' '
+}
+
 # build_tests FOLDER PATTERN... makes the test binaries of the packages, for GOARCH, with
 # the race detector if RACE is -race, and a list of them with the folders to run them in.
 build_tests() {
@@ -62,6 +69,9 @@ report() {
 	passed=$(grep -c '^--- PASS' "$out.txt" || true)
 	failed=$(grep -c '^--- FAIL' "$out.txt" || true)
 	skipped=$(grep -c '^--- SKIP' "$out.txt" || true)
+	if ((failed == 0)); then # one that takes too long fails without saying so
+		failed=$(grep -c '^exit status of .*: [^0]' "$out.txt" || true)
+	fi
 	grep -A12 -E '^ *--- FAIL' "$out.txt" || true
 	grep -A30 -E '^(panic|fatal error):' "$out.txt" || true
 	printf '%s, %s: %d passed, %d failed, %d skipped\n' "$environment" "$system" "$passed" "$failed" "$skipped"
@@ -77,27 +87,81 @@ report() {
 	! grep -q '^exit status of .*: [^0]' "$out.txt"
 }
 
-# get_uml installs Debian's package user-mode-linux, Linux 6.1 as a process, below $CACHE, and
-# makes its modules loadable from $work/m.
+# debian VERSION sets $debian to options of apt-get and apt-cache for the release of Debian
+# that has Linux VERSION: 5.10, 6.1, 6.12, newest (of its backports). This machine's lists
+# of packages stay as they are.
+debian() {
+	local suite apt mirror
+	case $1 in
+	5.10) suite=bullseye ;;
+	6.1) suite=bookworm ;;
+	6.12) suite=trixie ;;
+	newest) suite=trixie-backports ;;
+	*)
+		printf 'no release of Debian with Linux %s is known here\n' "$1" >&2
+		return 1
+		;;
+	esac
+	apt=$CACHE/apt-$suite
+	mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" { print $2; exit }')
+	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+	printf 'deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" >"$apt/sources.list"
+	debian=(-o Dir::State::lists="$apt/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$apt/cache"
+		-o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+		-o APT::Sandbox::User=root -o Acquire::Languages=none)
+	apt-get "${debian[@]}" update -qq
+}
+
+# unpack FOLDER PACKAGE... unpacks packages of that release in a new folder.
+unpack() {
+	local folder=$1 package
+	shift
+	rm -rf "$folder" "$folder.new"
+	mkdir -p "$folder.new"
+	(
+		cd "$folder.new"
+		apt-get "${debian[@]}" download -qq "$@"
+		for package in *.deb; do
+			dpkg-deb -x "$package" .
+			rm "$package"
+		done
+	)
+	mv "$folder.new" "$folder"
+}
+
+# load_modules FOLDER prints the commands that load, from the modules in FOLDER, what tests
+# need and a kernel may have as a module, and keep it from asking a program for others.
+load_modules() {
+	cat <<END
+for module in ipv6 vsock_loopback hmac md5 sha1_generic sha256_generic sctp algif_hash algif_skcipher aes_generic cbc tls veth tun dummy; do
+	modprobe -d $1 \$module 2>/dev/null
+done
+echo >/proc/sys/kernel/modprobe
+END
+}
+
+# get_uml VERSION unpacks Debian's package user-mode-linux, that Linux as a process, below
+# $CACHE, and makes its modules loadable from $work/m. It comes with the C library that it
+# was linked with, which may be newer than this machine's: the program looks for it in
+# libs64 of its working directory, a name as long as the one in the package.
 get_uml() {
-	uml=$CACHE/uml
+	uml=$CACHE/uml-$1
 	need depmod kmod
-	if [[ ! -x $uml/usr/bin/linux.uml ]]; then
-		mkdir -p "$uml"
-		(
-			cd "$uml"
-			apt-get update -qq
-			apt-get download -qq user-mode-linux
-			dpkg-deb -x user-mode-linux_*.deb .
-		)
+	if [[ ! -d $uml ]]; then
+		debian "$1"
+		unpack "$uml.part" user-mode-linux libc6
+		sed -i 's#/lib64/ld-linux-x86-64[.]so[.]2#libs64/ld-linux-x86-64.so.2#' "$uml.part/usr/bin/linux.uml"
+		mv "$uml.part" "$uml"
 	fi
+	ln -s "$(dirname "$(find "$uml" -name libc.so.6)")" "$work/libs64"
 	mkdir -p "$work/m/lib"
 	ln -s "$uml/usr/lib/uml/modules" "$work/m/lib/modules"
 	depmod -b "$work/m" "$(ls "$uml/usr/lib/uml/modules")"
 }
 
 # uml_root prints the commands with which process 1 of that kernel puts a layer in memory
-# over this machine's own files, and makes that its working directory.
+# over this machine's own files, and makes that its working directory. On 5.10 no file
+# below such a layer can be opened: there the files are read-only, but for some folders.
 uml_root() {
 	cat <<END
 #!/bin/bash
@@ -106,16 +170,32 @@ mount -t proc proc /proc; mount -t sysfs sys /sys
 modprobe -d $work/m overlay
 mount -t tmpfs tmpfs /mnt; mkdir /mnt/up /mnt/work /mnt/root
 mount -t overlay -o lowerdir=/,upperdir=/mnt/up,workdir=/mnt/work overlay /mnt/root
+if ! cat /mnt/root$work/run >/dev/null 2>&1; then
+	umount /mnt/root
+	mount --bind / /mnt/root
+	for folder in tmp run var/tmp; do
+		mount -t tmpfs tmpfs /mnt/root/\$folder
+	done
+	for folder in $work $PWD; do
+		mkdir -p /mnt/root/\$folder
+		mount --bind \$folder /mnt/root/\$folder
+	done
+	mount -t hostfs -o $(go env GOCACHE) none /mnt/root/$(go env GOCACHE)
+fi
 cd /mnt/root
 mount -t proc proc proc; mount -t sysfs sys sys; mount -t devtmpfs dev dev
-mkdir -p dev/pts dev/shm; mount -t devpts devpts dev/pts
+mkdir -p dev/pts dev/shm; mount -t devpts devpts dev/pts; mount -t tmpfs tmpfs dev/shm
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -n --move . / # as in a chroot no user may make a user namespace
 END
 }
 
-# boot_uml runs that kernel with $work/init as process 1, and writes what it prints to
-# $work/out.
+# boot_uml SECONDS runs that kernel with $work/init as process 1, for so long at most, and
+# writes what it prints to $work/out.
 boot_uml() {
 	chmod +x "$work/init"
-	(cd "$work" && TMPDIR=/tmp timeout "${LIMIT:-900}" "$uml/usr/bin/linux.uml" mem=2G root=root rootfstype=hostfs \
-		rootflags=/ ro ${KARGS:-quiet} init="$work/init" con=null con0=null,fd:1 </dev/null 2>&1) >"$work/out" || true
+	# A command is words.
+	# shellcheck disable=SC2086
+	(cd "$work" && TMPDIR=/tmp ${BEFORE:-} timeout "$1" env LD_LIBRARY_PATH=libs64 "$uml/usr/bin/linux.uml" mem=2G root=root \
+		rootfstype=hostfs rootflags=/ ro ${KARGS:-quiet} init="$work/init" con=null con0=null,fd:1 </dev/null 2>&1) >"$work/out" || true
 }

@@ -17,7 +17,7 @@ need dbus-daemon dbus
 workspace
 build_tests "$work/bin" ./internal/test/systemd
 CGO_ENABLED=0 go build -o "$work/examples/" ./examples/restart ./examples/activated
-get_uml
+get_uml 6.1
 
 # What a machine has that boots, such as disks and users, is left out: systemd starts the
 # journal and the tests alone.
@@ -49,7 +49,7 @@ END
 	printf 'ip link set lo up; echo "system $(uname -r), $(systemctl --version | head -n 1)"\n'
 	run_list "$work/bin" "${1:-.}"
 } >"$work/run"
-boot_uml
+boot_uml "$LIMIT"
 status=0
 report systemd "$(sed -n 's/\r$//; s/^system //p' "$work/out")" "$work/out" || status=1
 grep -E '^ *(--- PASS|--- SKIP|[a-z]*_test.go:[0-9]*: .* lost)' "$work/out.txt" || true

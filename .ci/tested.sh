@@ -3,10 +3,10 @@
 #
 #	.ci/tested.sh ENVIRONMENT...
 #
-# ENVIRONMENT: native, go1.27, user- and one of .ci/users.sh as in user-nobody, uml,
-# systemd, gvisor, gvisor-host, linux- and a version of .ci/kernel.sh as in linux-6.1, or
-# an architecture of .ci/arch.sh. The rows of the others stay as they are. With PACKAGES,
-# RAN says what they are.
+# ENVIRONMENT: native, go1.27, user- and one of .ci/users.sh as in user-nobody, uml- and a
+# version of .ci/uml.sh as in uml-5.10, linux- and one of .ci/kernel.sh as in linux-newest,
+# systemd, gvisor, gvisor-host, or an architecture of .ci/arch.sh. The rows of the others
+# stay as they are. With PACKAGES, RAN says what they are.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/lib.sh
@@ -14,17 +14,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 page=docs/tested.md
 export RESULTS RAN
 RESULTS=$(mktemp)
+linux='root, sockopt, activation, upgrade, compat, internal but for codec, api, readme'
 failed=0
 for environment; do
 	case $environment in
 	native) RAN=${RAN:-all packages} PACKAGES=${PACKAGES:-./...} ENVIRONMENT="$(go env GOVERSION), amd64" .ci/native.sh ;;
 	go1.27) RAN=${RAN:-all packages} PACKAGES=${PACKAGES:-./...} GOTOOLCHAIN=${NEWER:-go1.27.3} .ci/native.sh ;;
-	uml) RAN='vsock, SCTP, AF_ALG, veth' .ci/uml.sh ;;
+	uml-*) RAN=${RAN:-$linux} .ci/uml.sh "${environment#uml-}" ;;
 	systemd) RAN='systemd as process 1' .ci/systemd.sh ;;
 	gvisor) RAN=${RAN:-root, internal, examples} .ci/gvisor.sh ;;
 	gvisor-host) RAN=${RAN:-root, internal, examples} NET=host .ci/gvisor.sh ;;
 	user-*) RAN=${RAN:-all packages} .ci/users.sh "${environment#user-}" ;;
-	linux-*) RAN=${RAN:-root, internal, sockopt, compat} .ci/kernel.sh "${environment#linux-}" ;;
+	linux-*) RAN=${RAN:-$linux} .ci/kernel.sh "${environment#linux-}" ;;
 	386) RAN=${RAN:-root, internal, sockopt, activation, compat} .ci/arch.sh 386 ;;
 	*) RAN=${RAN:-internal} PACKAGES=${PACKAGES:-./internal/...} .ci/arch.sh "$environment" ;;
 	esac || failed=1

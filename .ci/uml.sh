@@ -1,36 +1,36 @@
 #!/usr/bin/env bash
-# Runs tests on Linux 6.1 as a process, Debian's package user-mode-linux: the only
-# kernel that CI has with loopbacks for vsock and SCTP, with AF_ALG, and with a user
-# who may load modules. It boots in about 10 s and runs at native speed on one CPU.
+# Runs the tests on Linux of another release as a process, Debian's package
+# user-mode-linux. It boots in about 10 s, runs at native speed on one CPU, and has
+# loopbacks for vsock and SCTP, AF_ALG, and a user who may load modules.
 #
-#	.ci/uml.sh [PATTERN]
+#	.ci/uml.sh VERSION [PATTERN]
 #
-# PATTERN is for go test -run; the default is what no other environment runs, "."
-# everything. Environment: PACKAGES (root, families and datagrams), LIMIT in seconds (900), OUT, a file for all of
-# the output, CACHE, a folder for what is downloaded.
+# VERSION: 5.10, 6.1, 6.12. PATTERN is for go test -run; the default is everything.
+# Environment: PACKAGES (linux_packages of lib.sh), BEFORE, a command that the
+# kernel is run by way of, LIMIT in seconds for each package (900), SKIP, OUT, CACHE, RESULTS as in lib.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/lib.sh
 
-pattern=${1:-Vsock|StreamFamil|ConnectNoWait|ConnectAfterRefusal|SCTP|ALG|UDPLite|TCPDefaults|Veth}
+version=$1 pattern=${2:-.}
+export LIMIT=${LIMIT:-900}
+need ip iproute2
 workspace
-build_tests "$work/bin" ${PACKAGES:-. ./internal/test/family ./internal/test/datagram}
-get_uml
+packages=${PACKAGES:-$(linux_packages)}
+# Names of packages are words.
+# shellcheck disable=SC2086
+build_tests "$work/bin" ${packages//,/ }
+get_uml "$version"
 
 {
 	uml_root
-	cat <<END
-for m in ipv6 vsock_loopback hmac md5 sha1_generic sha256_generic sctp algif_hash algif_skcipher aes_generic cbc veth tun dummy; do
-	modprobe -d $work/m \$m 2>/dev/null
-done
-chroot . /bin/bash $work/run
-halt -f
-END
+	load_modules "$work/m"
+	printf 'chroot . /bin/bash %q\nhalt -f\n' "$work/run"
 } >"$work/init"
 {
 	printf 'ip link set lo up; echo "kernel $(uname -r)"\n'
 	run_list "$work/bin" "$pattern"
 } >"$work/run"
 
-boot_uml
-report 'user-mode-linux' "$(sed -n 's/\r$//; s/^kernel //p' "$work/out")" "$work/out"
+boot_uml "$((4 * LIMIT))"
+report "Linux $version, user-mode" "$(sed -n 's/\r$//; s/^kernel //p' "$work/out")" "$work/out"

@@ -202,19 +202,28 @@ const noPID = 1<<22 + 1
 // TestNotifyMainPID has the number of the process that no other gets, where there is one.
 func TestNotifyMainPID(t *testing.T) {
 	want := fmt.Sprintf("MAINPID=%d", os.Getpid())
-	if fd, err := unix.PidfdOpen(os.Getpid(), 0); err == nil {
-		defer unix.Close(fd)
-		var fs unix.Statfs_t
-		var st unix.Stat_t
-		socktest.Check(t, unix.Fstatfs(fd, &fs))
-		socktest.Check(t, unix.Fstat(fd, &st))
-		if fs.Type == unix.PID_FS_MAGIC {
-			want += fmt.Sprintf("\nMAINPIDFDID=%d", st.Ino)
-		}
+	if id, ok := pidfdID(t); ok {
+		want += fmt.Sprintf("\nMAINPIDFDID=%d", id)
 	}
 	if diff := cmp.Diff(want, string(activation.NotifyMainPID(os.Getpid()))); diff != "" {
 		t.Errorf("state mismatch (-want +got):\n%s", diff)
 	}
+}
+
+// pidfdID returns that number of this process, if the kernel has such: before Linux 6.9
+// pidfds are all the same file.
+func pidfdID(t *testing.T) (id uint64, ok bool) {
+	t.Helper()
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	socktest.Check(t, unix.Fstatfs(fd, &fs))
+	socktest.Check(t, unix.Fstat(fd, &st))
+	return st.Ino, fs.Type == unix.PID_FS_MAGIC
 }
 
 func TestNotify(t *testing.T) {

@@ -54,6 +54,13 @@ func TestOptionsElsewhere(t *testing.T) {
 		"MCAST_LEAVE_SOURCE_GROUP": "tcp4 tcp6",
 		"MCAST_UNBLOCK_SOURCE":     "tcp4 tcp6",
 	}
+	// These older kernels take, too.
+	taken := map[string]int{
+		"SO_PASSCRED":  unix.SO_PASSCRED,
+		"SO_PASSPIDFD": unix.SO_PASSPIDFD,
+		"SO_PASSSEC":   unix.SO_PASSSEC,
+		"SO_REUSEPORT": unix.SO_REUSEPORT,
+	}
 	// These the kernel has for another type of socket of the same family.
 	invalid := map[string]string{
 		"IP_MULTICAST_IF":  "tcp4 tcp6",
@@ -74,6 +81,14 @@ func TestOptionsElsewhere(t *testing.T) {
 				}
 				t.Run(kind, func(t *testing.T) {
 					c := newSocket(t, kind)
+					if option, ok := taken[row.name]; ok {
+						control(t, newSocket(t, kind), func(fd int) error {
+							if unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1) == nil {
+								t.Skip("the kernel takes it")
+							}
+							return nil
+						})
+					}
 					err := apply(t, row.setting, c)
 					skipUnprivileged(t, err)
 					want := errors.ErrUnsupported

@@ -4,7 +4,6 @@ package sockopt
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -71,33 +70,15 @@ func skipUnprivileged(t testing.TB, err error) {
 	}
 }
 
-// optionSince has the versions of Linux in which the youngest options came.
-var optionSince = map[string][2]int{
-	"IP_LOCAL_PORT_RANGE": {6, 3},
-	"SO_PASSPIDFD":        {6, 5},
-	"SO_PASSRIGHTS":       {6, 16},
-	"SO_PEEK_OFF":         {6, 9}, // of TCP
-	"SO_PEERPIDFD":        {6, 5},
-}
-
-func skipOldKernel(t testing.TB, option string) {
+// needOption skips the test if the kernel has no such option for a plain call either.
+func needOption(t testing.TB, c syscall.Conn, plain func(fd int) error) {
 	t.Helper()
-	since, ok := optionSince[option]
-	if !ok {
-		return
-	}
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		t.Fatal(err)
-	}
-	release := unix.ByteSliceToString(u.Release[:])
-	var major, minor int
-	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
-		t.Fatalf("release %q: %v", release, err)
-	}
-	if major < since[0] || major == since[0] && minor < since[1] {
-		t.Skipf("Linux %s is older than the option, which came with %d.%d", release, since[0], since[1])
-	}
+	control(t, c, func(fd int) error {
+		if err := plain(fd); errors.Is(err, syscall.ENOPROTOOPT) || errors.Is(err, syscall.EOPNOTSUPP) {
+			t.Skipf("the kernel lacks the option: %v", err)
+		}
+		return nil
+	})
 }
 
 // otherCongestion returns a congestion control algorithm that is not the default.
@@ -210,9 +191,14 @@ func rowForgetful[T any](o Option[T], v, reads T, kinds string, raw rawValue) op
 
 func newRow[T any](o Option[T], v T, kinds string, check func(*testing.T, syscall.Conn), raw rawValue) optionRow {
 	return optionRow{name: o.String(), kinds: kinds, setting: o.With(v), check: func(t *testing.T, kind string) {
-		check(t, newSocket(t, kind))
-		// A dialer or listener sets it on a bare descriptor.
 		c := newSocket(t, kind)
+		needOption(t, c, func(fd int) error {
+			_, err := raw.get(fd)
+			return err
+		})
+		check(t, c)
+		// A dialer or listener sets it on a bare descriptor.
+		c = newSocket(t, kind)
 		if err := apply(t, o.With(v), c); err != nil {
 			t.Fatal(err)
 		}
@@ -260,6 +246,10 @@ func rowRead[T any](o ReadOnlyOption[T], kinds string, raw func(fd int) (T, erro
 
 func checkRead[T any](t *testing.T, c syscall.Conn, o ReadOnlyOption[T], raw func(fd int) (T, error)) T {
 	t.Helper()
+	needOption(t, c, func(fd int) error {
+		_, err := raw(fd)
+		return err
+	})
 	got, err := o.Get(c)
 	if err != nil {
 		t.Fatal(err)
@@ -312,7 +302,6 @@ func TestOptions(t *testing.T) {
 	NeedKernelOptions(t)
 	for _, row := range optionRows() {
 		t.Run(row.name, func(t *testing.T) {
-			skipOldKernel(t, row.name)
 			for kind := range strings.FieldsSeq(row.kinds) {
 				t.Run(kind, func(t *testing.T) { row.check(t, kind) })
 			}

@@ -159,7 +159,15 @@ func testPeerCred(t *testing.T, kind string) {
 }
 
 func testPeerPIDFD(t *testing.T, kind string) {
-	f, err := PeerPIDFD.Get(unixPair(t, kind))
+	c := unixPair(t, kind)
+	needOption(t, c, func(fd int) error {
+		pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+		if err == nil {
+			unix.Close(pidfd)
+		}
+		return err
+	})
+	f, err := PeerPIDFD.Get(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -341,6 +341,9 @@ func startBesideReadOnly(t *testing.T, dir string, start func()) {
 	if err != nil {
 		t.Skipf("no mount name space: %v", err)
 	}
+	if t.Failed() { // start has ended that goroutine alone
+		t.FailNow()
+	}
 }
 
 // TestCredentialsOfSuccessor has successors of root be another user's, by Config.Command.

@@ -72,7 +72,7 @@ func serve() error {
 		config.PIDFile = filepath.Join(dir, "missing", "pid")
 	}
 	if os.Getenv("UPGRADE_TEST_IMPATIENT") != "" {
-		config.ReadyTimeout = 5 * time.Second // enough for those that do not hang
+		config.ReadyTimeout = 15 * time.Second // enough for those that do not hang
 	}
 	up, err := upgrade.New(config)
 	if err != nil {

@@ -162,11 +162,8 @@ func OptGet(fd uintptr, o *Opt, b []byte) (int, error) {
 	n := uint32(len(b) / unit)
 	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, fd, uintptr(o.Level), uintptr(o.getNum()),
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(&n)), 0)
-	if errno != 0 && errno != unix.ERANGE {
-		return 0, errno
-	}
-	if errno != 0 && int(n)*unit <= len(b) {
-		return 0, errno
+	if errno != 0 && (errno != unix.ERANGE || int(n)*unit <= len(b)) {
+		return 0, optError(errno)
 	}
 	return int(n) * unit, nil
 }
@@ -179,9 +176,18 @@ func OptSet(fd uintptr, o *Opt, b []byte) error {
 	_, _, errno := syscall.Syscall6(unix.SYS_SETSOCKOPT, fd, uintptr(o.Level), uintptr(o.Num),
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0)
 	if errno != 0 {
-		return errno
+		return optError(errno)
 	}
 	return nil
+}
+
+// optError is for the kernel's own ENOTSUPP, which programs are not meant to see: older
+// releases return it where SO_ZEROCOPY is set on a socket that has no such option.
+func optError(errno syscall.Errno) error {
+	if errno == 524 {
+		return unix.EOPNOTSUPP
+	}
+	return errno
 }
 
 // OptSetProgram makes program the option's value; an empty one takes away that which

@@ -43,6 +43,9 @@ const (
 	SO_ACCEPTCONN = unix.SO_ACCEPTCONN
 )
 
+// HasMultipathTCP reports false.
+func HasMultipathTCP() bool { return false }
+
 // UsesMultipathTCP reports false.
 func UsesMultipathTCP(fd int) bool { return false }
 

@@ -68,6 +68,10 @@ var mptcp = sync.OnceValue(func() (knows struct{ protocol, use bool }) {
 	return knows
 })
 
+// HasMultipathTCP reports whether the kernel may have Multipath TCP. It asks once, as package
+// net does: where it is not there, asking makes the kernel look for a module.
+func HasMultipathTCP() bool { return mptcp().protocol }
+
 // UsesMultipathTCP reports whether a connection uses Multipath TCP, or before Linux
 // 5.16 whether its socket was made for that. It does what package net does with a
 // closed descriptor, which is -1.

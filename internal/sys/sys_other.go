@@ -128,6 +128,7 @@ const (
 )
 
 func (sa *Sockaddr) MakeReachable()                         {}
+func HasMultipathTCP() bool                                 { return false }
 func UsesMultipathTCP(fd int) bool                          { return false }
 func Disconnect(fd uintptr, zone, device int) syscall.Errno { return none }
 func KeepsPeer6() bool                                      { return false }

@@ -172,7 +172,8 @@ func (e *env) path(name string) string { return filepath.Join(e.dir(), name) }
 // could not prepare it either because the user or the system lacks what it is about.
 func (e *env) ok(err error) {
 	e.Helper()
-	lacks := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+	lacks := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EADDRNOTAVAIL) ||
+		errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EPROTONOSUPPORT)
 	if e.impl == netImpl && lacks {
 		e.Skipf("%s: %v", e.name, err)
 	}

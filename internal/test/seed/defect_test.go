@@ -274,7 +274,7 @@ func defectReuseUDP(t *testing.T) {
 func defectImpossible(t *testing.T) {
 	for _, make := range []func() (*sockets.Socket, error){
 		func() (*sockets.Socket, error) { return sockets.New("unixstream") },
-		func() (*sockets.Socket, error) { return sockets.NewRaw(syscall.AF_INET, syscall.SOCK_SEQPACKET, 0) },
+		func() (*sockets.Socket, error) { return sockets.NewRaw(syscall.AF_INET, syscall.SOCK_RDM, 0) },
 		func() (*sockets.Socket, error) {
 			return sockets.NewRaw(syscall.AF_UNIX, syscall.SOCK_STREAM, syscall.IPPROTO_TCP)
 		},

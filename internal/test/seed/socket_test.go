@@ -49,9 +49,11 @@ func seedType(t *testing.T) {
 		"tcp": syscall.SOCK_STREAM, "udp": syscall.SOCK_DGRAM, "mptcp": syscall.SOCK_STREAM,
 		"unix": syscall.SOCK_STREAM, "unixgram": syscall.SOCK_DGRAM, "unixpacket": syscall.SOCK_SEQPACKET,
 	} {
-		if got := conntest.NewSocket(t, network).Type(); got != typ {
-			t.Errorf("type of %s is %d, want %d", network, got, typ)
-		}
+		t.Run(network, func(t *testing.T) {
+			if got := conntest.NewSocket(t, network).Type(); got != typ {
+				t.Errorf("type %d, want %d", got, typ)
+			}
+		})
 	}
 }
 
