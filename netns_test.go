@@ -167,6 +167,7 @@ func TestNetNS(t *testing.T) {
 
 // Sockets of one process, which is in neither namespace, speak over a cable between two.
 func TestNetNSCable(t *testing.T) {
+	socktest.NeedOption(t, "SO_NETNS_COOKIE")
 	a, b := socktest.NewNetNS(t), socktest.NewNetNS(t)
 	var v1 *net.Interface
 	socktest.InNetNS(t, a, func() {

@@ -257,6 +257,7 @@ func TestDisconnectKeepsDevice(t *testing.T) {
 		}
 	})
 	t.Run("zone", func(t *testing.T) {
+		socktest.NeedOption(t, "SO_BINDTOIFINDEX")
 		socktest.NeedIPv6(t)
 		socktest.EnterNetNS(t)
 		v0, _ := socktest.VethPair(t)

@@ -20,37 +20,38 @@ import (
 // plainly.
 
 // ownDatagram sends a datagram to the socket that receives it, of UDP over IPv4, by call,
-// and returns the control data it comes with. option makes the kernel send some.
-func ownDatagram(option int, call func(fd int, to unix.Sockaddr) error) (oob []byte, err error) {
+// and returns the control data it comes with, for which there is room, and the flags.
+// option makes the kernel send some.
+func ownDatagram(option, room int, call func(fd int, to unix.Sockaddr) error) (oob []byte, flags int, err error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer unix.Close(fd)
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, option, 1); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	to, err := unix.Getsockname(fd)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := call(fd, to); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	// Loopback delivers before sending returns.
-	oob = make([]byte, 128)
-	_, n, _, _, err := unix.Recvmsg(fd, make([]byte, 8), oob, unix.MSG_DONTWAIT)
-	return oob[:max(n, 0)], err
+	oob = make([]byte, room)
+	_, n, flags, _, err := unix.Recvmsg(fd, make([]byte, 8), oob, unix.MSG_DONTWAIT)
+	return oob[:max(n, 0)], flags, err
 }
+
+func sendByte(fd int, to unix.Sockaddr) error { return unix.Sendto(fd, []byte("x"), 0, to) }
 
 // PacketInfo tries what NeedPacketInfo needs.
 var PacketInfo = sync.OnceValue(func() error {
-	oob, err := ownDatagram(unix.IP_PKTINFO, func(fd int, to unix.Sockaddr) error {
-		return unix.Sendto(fd, []byte("x"), 0, to)
-	})
+	oob, _, err := ownDatagram(unix.IP_PKTINFO, 128, sendByte)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func NeedPacketInfo(tb testing.TB) {
 }
 
 var noBuffers = sync.OnceValue(func() error {
-	_, err := ownDatagram(unix.IP_RECVTTL, func(fd int, to unix.Sockaddr) error {
+	_, _, err := ownDatagram(unix.IP_RECVTTL, 128, func(fd int, to unix.Sockaddr) error {
 		_, err := unix.SendmsgBuffers(fd, nil, nil, to, 0)
 		return err
 	})
@@ -116,6 +117,22 @@ var mptcpInfo = sync.OnceValue(func() error {
 func NeedMPTCPInfo(tb testing.TB) {
 	tb.Helper()
 	need(tb, "MPTCP_INFO", mptcpInfo)
+}
+
+var cutControl = sync.OnceValue(func() error {
+	room := unix.CmsgLen(4) - 1
+	oob, flags, err := ownDatagram(unix.IP_RECVTTL, room, sendByte)
+	if err == nil && (len(oob) != room || flags&unix.MSG_CTRUNC == 0) {
+		err = fmt.Errorf("%d bytes of control data, flags %#x, where there is room for %d", len(oob), flags, room)
+	}
+	return err
+})
+
+// NeedCutControl skips the test if a control message is not cut short where its room
+// ends, see recvmsg(2).
+func NeedCutControl(tb testing.TB) {
+	tb.Helper()
+	need(tb, "control messages that are cut short", cutControl)
 }
 
 // badControlChild is the name of the child that sends malformed control data.
@@ -195,6 +212,42 @@ var options = map[string]func() error{
 	}),
 	"SO_RXQ_OVFL": useOption(unix.SOCK_DGRAM, func(fd int) error {
 		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	}),
+	"IP_RECVERR": useOption(unix.SOCK_DGRAM, func(fd int) error {
+		// Nothing else can have the port that this socket has.
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+			return err
+		}
+		to, err := unix.Getsockname(fd)
+		if err != nil {
+			return err
+		}
+		from, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(from)
+		if err := unix.SetsockoptInt(from, unix.IPPROTO_IP, unix.IP_RECVERR, 1); err != nil {
+			return err
+		}
+		to.(*unix.SockaddrInet4).Addr = [4]byte{127, 0, 0, 2} // where it does not listen
+		if err := sendByte(from, to); err != nil {
+			return err
+		}
+		oob := make([]byte, 128)
+		_, n, _, _, err := unix.Recvmsg(from, make([]byte, 8), oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		if err != nil {
+			return err
+		}
+		messages, err := unix.ParseSocketControlMessage(oob[:n])
+		for _, m := range messages {
+			// A struct sock_extended_err comes before the address of who reports.
+			const size = 16
+			if m.Header.Type == unix.IP_RECVERR && len(m.Data) > size+2 && binary.NativeEndian.Uint16(m.Data[size:]) == unix.AF_INET {
+				return nil
+			}
+		}
+		return errors.Join(err, errors.New("nothing says who reports an error"))
 	}),
 	"IP_RECVTTL": useOption(unix.SOCK_STREAM, func(fd int) error {
 		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVTTL)
