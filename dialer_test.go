@@ -433,6 +433,7 @@ func TestDialStrangeContext(t *testing.T) {
 // TestOptionsApplied checks when Options take effect: after the defaults and after
 // Control, in order, and before bind and connect.
 func TestOptionsApplied(t *testing.T) {
+	socktest.NeedOption(t, "SO_BINDTODEVICE")
 	var seen []string
 	control := func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {

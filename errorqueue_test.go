@@ -21,6 +21,7 @@ import (
 )
 
 func TestReadErrorQueue(t *testing.T) {
+	socktest.NeedOption(t, "IP_RECVERR")
 	conntest.NeedErrorQueue(t)
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
@@ -254,6 +255,7 @@ func complain(t *testing.T, typ, code byte, word uint32, from, to netip.AddrPort
 
 // The MTU is told if the datagram was too long, and no other number in its place.
 func TestReadErrorQueueOfRouter(t *testing.T) {
+	socktest.NeedOption(t, "IP_RECVERR")
 	conntest.NeedErrorQueue(t)
 	socktest.EnterNetNS(t) // whose routes may learn the MTU
 	tests := []struct {

@@ -220,6 +220,7 @@ func TestOptionsHandedDown(t *testing.T) {
 			for _, multipath := range []bool{false, true} {
 				for _, clients := range [][]string{{tcp, tcp, mptcp}, {mptcp, mptcp, tcp, tcp}} {
 					t.Run(fmt.Sprint(row.setting, " ", at.network, " multipath=", multipath, " ", clients), func(t *testing.T) {
+						socktest.NeedOption(t, row.setting.Option())
 						lc := &sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}
 						lc.SetMultipathTCP(multipath)
 						l, err := lc.Listen(t.Context(), at.network, at.address)
@@ -238,6 +239,7 @@ func TestOptionsHandedDown(t *testing.T) {
 func TestOptionsAdopted(t *testing.T) {
 	for _, row := range heirRows {
 		t.Run(fmt.Sprint(row.setting), func(t *testing.T) {
+			socktest.NeedOption(t, row.setting.Option())
 			made, err := sockets.Listen("mptcp4", "127.0.0.1:0")
 			skipUnavailable(t, err)
 			defer made.Close()

@@ -512,6 +512,7 @@ func TestSendToBlocked(t *testing.T) {
 
 // TestMore counts segments: what More holds back goes with what follows.
 func TestMore(t *testing.T) {
+	socktest.NeedOption(t, "TCP_INFO")
 	for _, tt := range []struct {
 		flags sockets.MsgFlags
 		want  uint32

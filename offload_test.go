@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
@@ -178,6 +179,7 @@ func TestOffloadErrorIsNotHeldAgainstIt(t *testing.T) {
 
 // What is lost because the receive buffer is full is counted by the kernel.
 func TestOffloadLossIsCounted(t *testing.T) {
+	socktest.NeedOption(t, "SO_RXQ_OVFL")
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}
@@ -249,6 +251,7 @@ func TestOffloadLossIsCounted(t *testing.T) {
 
 // Room for control data is used as the kernel does it, whether it merges or not.
 func TestOffloadLittleRoomForControlData(t *testing.T) {
+	socktest.NeedCutControl(t)
 	type result struct {
 		NN, Flags int
 		OOB       []byte

@@ -102,6 +102,7 @@ func TestPacketConnReads(t *testing.T) {
 // TestPacketConnWriteBatch sends two requests at once, to the kernel as it is asked and
 // as the peer that there may be.
 func TestPacketConnWriteBatch(t *testing.T) {
+	socktest.NeedInterfaces(t) // which come by the same protocol
 	socktest.NeedNetlink(t)
 	s, err := sockets.NewRaw(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
 	socktest.Check(t, err)
@@ -152,6 +153,7 @@ func TestPacketConnOfPackets(t *testing.T) {
 
 // TestListenConfigPacketInfo receives from every family that a socket serves.
 func TestListenConfigPacketInfo(t *testing.T) {
+	socktest.NeedPacketInfo(t)
 	for _, tt := range []struct{ name, network, listen, from, local string }{
 		{"IPv4", "udp4", "0.0.0.0:0", "127.0.0.2", "127.0.0.2"},
 		{"IPv6", "udp6", "[::]:0", "::1", "::1"},

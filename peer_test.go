@@ -244,6 +244,8 @@ func TestPeerConcurrently(t *testing.T) {
 // option and by the zone of their address, of which the kernel lets go.
 func TestDisconnectKeepsDevice(t *testing.T) {
 	t.Run("option", func(t *testing.T) {
+		socktest.NeedOption(t, "SO_BINDTODEVICE")
+		socktest.NeedOption(t, "SO_BINDTOIFINDEX")
 		b := conntest.Packets(t, "udp4")
 		d := sockets.Dialer{Options: []sockopt.Setting{sockopt.BindToDevice.With("lo")}}
 		c, err := d.Dial("udp4", b.LocalAddr().String())
@@ -255,6 +257,7 @@ func TestDisconnectKeepsDevice(t *testing.T) {
 		}
 	})
 	t.Run("zone", func(t *testing.T) {
+		socktest.NeedOption(t, "SO_BINDTOIFINDEX")
 		socktest.NeedIPv6(t)
 		socktest.EnterNetNS(t)
 		v0, _ := socktest.VethPair(t)
@@ -425,6 +428,7 @@ func TestRefusedZone(t *testing.T) {
 // TestDisconnectHears has a socket that Disconnect leaves without a peer receive from
 // others, over every family that it speaks, and one that it does not keep its peer.
 func TestDisconnectHears(t *testing.T) {
+	socktest.NeedInterfaces(t)
 	all := []string{"192.0.2.1", "192.0.2.2", "fd00::1", "fd00::2"}
 	for _, tt := range []struct {
 		network, local string

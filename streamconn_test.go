@@ -167,7 +167,13 @@ func TestUDPLite(t *testing.T) {
 	}
 	a, b := open(), open()
 	const sendCoverage = 10 // UDPLITE_SEND_CSCOV
-	socktest.WithFD(t, a, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_UDPLITE, sendCoverage, 8) })
+	socktest.WithFD(t, a, func(fd int) error {
+		err := unix.SetsockoptInt(fd, unix.IPPROTO_UDPLITE, sendCoverage, 8)
+		if err == unix.ENOPROTOOPT {
+			t.Skip("no coverage of checksums, which every kernel has, but not every emulator: ", err)
+		}
+		return err
+	})
 	_, err := a.WriteToUDP([]byte("lite"), b.LocalAddr().(*net.UDPAddr))
 	socktest.Check(t, err)
 	conntest.WantReceive(t, b, 9, 0, "lite")

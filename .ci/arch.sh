@@ -29,7 +29,7 @@ if [[ -n $qemu ]]; then
 fi
 
 workspace
-GOARCH=$arch build_tests "$work/bin" ${PACKAGES:-. ./internal/... ./sockopt ./activation ./compat}
+GOARCH=$arch build_tests "$work/bin" ${PACKAGES:-. ./internal/... ./sockopt ./activation ./upgrade ./compat}
 run_list "$work/bin" "$pattern" >"$work/run"
 timeout "$((2 * ${LIMIT:-1800}))" bash "$work/run" >"$work/out" 2>&1 </dev/null || true
 report "$arch${qemu:+, qemu-user}" "$(uname -r | cut -d- -f1)" "$work/out"

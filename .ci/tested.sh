@@ -26,7 +26,7 @@ for environment; do
 	gvisor-host) RAN=${RAN:-root, internal, examples} NET=host .ci/gvisor.sh ;;
 	user-*) RAN=${RAN:-all packages} .ci/users.sh "${environment#user-}" ;;
 	linux-*) RAN=${RAN:-$linux} .ci/kernel.sh "${environment#linux-}" ;;
-	386) RAN=${RAN:-root, internal, sockopt, activation, compat} .ci/arch.sh 386 ;;
+	386) RAN=${RAN:-root, internal, sockopt, activation, upgrade, compat} .ci/arch.sh 386 ;;
 	*) RAN=${RAN:-internal} PACKAGES=${PACKAGES:-./internal/...} .ci/arch.sh "$environment" ;;
 	esac || failed=1
 done

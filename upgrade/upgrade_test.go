@@ -82,7 +82,7 @@ func newManager(t *testing.T) *manager {
 	m.makeCertificate()
 	// The processes that servers start become children of this one when those end.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		t.Fatal(err)
+		t.Skip("no child subreaper, which an emulator may lack: ", err)
 	}
 	t.Cleanup(m.end)
 	return m

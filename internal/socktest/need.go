@@ -111,6 +111,35 @@ func NeedProc(tb testing.TB) {
 	need(tb, "/proc", Proc)
 }
 
+var interfaces = sync.OnceValue(func() error {
+	_, err := net.Interfaces()
+	return err
+})
+
+// NeedInterfaces skips the test if package net cannot list interfaces.
+func NeedInterfaces(tb testing.TB) {
+	tb.Helper()
+	need(tb, "list of interfaces", interfaces)
+}
+
+var multicast = sync.OnceValue(func() error {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		return err
+	}
+	c, err := net.ListenMulticastUDP("udp4", lo, &net.UDPAddr{IP: net.IPv4(224, 0, 0, 254)})
+	if err == nil {
+		c.Close()
+	}
+	return err
+})
+
+// NeedMulticast skips the test if package net joins no group on the loopback interface.
+func NeedMulticast(tb testing.TB) {
+	tb.Helper()
+	need(tb, "multicast", multicast)
+}
+
 // LoopbackInterface returns the loopback interface, or skips the test if interfaces cannot be
 // listed.
 func LoopbackInterface(tb testing.TB) *net.Interface {

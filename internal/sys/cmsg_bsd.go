@@ -28,3 +28,7 @@ const (
 	MSG_ERRQUEUE     = 0
 	MSG_CTRUNC       = unix.MSG_CTRUNC
 )
+
+// TellsSpecDst says that a received struct in_pktinfo has the address of this host beside
+// the destination. macOS leaves it empty, see ip_savecontrol in bsd/netinet/ip_input.c.
+const TellsSpecDst = false

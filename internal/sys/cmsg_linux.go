@@ -29,3 +29,7 @@ const (
 	MSG_ERRQUEUE     = unix.MSG_ERRQUEUE
 	MSG_CTRUNC       = unix.MSG_CTRUNC
 )
+
+// TellsSpecDst says that a received struct in_pktinfo has the address of this host beside
+// the destination, ip(7).
+const TellsSpecDst = true

@@ -33,3 +33,6 @@ func NextCmsg(b []byte) (c Cmsg, rest []byte, ok bool)          { return Cmsg{},
 func cmsgLen(n int) int                                         { return n }
 func putCmsgLen(h []byte, n int)                                {}
 func AppendCmsg(b []byte, level, typ, n int) (all, data []byte) { return b, make([]byte, n) }
+
+// TellsSpecDst is of no account: there are no such messages.
+const TellsSpecDst = false

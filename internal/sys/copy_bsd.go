@@ -17,12 +17,6 @@ func Splice(dst, src uintptr, max int) (int, syscall.Errno) { return -1, ENOSYS 
 // Pipe answers ENOSYS.
 func Pipe(size int) (r, w int, e syscall.Errno) { return -1, -1, ENOSYS }
 
-// WaitReadable has nothing to wait for without splice(2).
-func WaitReadable(fd uintptr) bool { return true }
-
-// WaitWritable has nothing to wait for without splice(2).
-func WaitWritable(fd uintptr) bool { return true }
-
 // Iovecs is the scratch memory of Readv and Writev.
 type Iovecs struct {
 	bufs [][]byte

@@ -48,29 +48,6 @@ func Pipe(size int) (r, w int, e syscall.Errno) {
 	return p[0], p[1], 0
 }
 
-// WaitReadable reports whether a read from fd would not wait, or would fail. A
-// descriptor in blocking mode is waited for.
-func WaitReadable(fd uintptr) bool { return wait(fd, unix.POLLIN) }
-
-// WaitWritable is WaitReadable for writing.
-func WaitWritable(fd uintptr) bool { return wait(fd, unix.POLLOUT) }
-
-func wait(fd uintptr, events int16) bool {
-	p := [1]unix.PollFd{{Fd: int32(fd), Events: events}}
-	n, err := unix.Poll(p[:], 0)
-	if err != nil || n > 0 {
-		return true
-	}
-	if flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
-		return err != nil
-	}
-	for {
-		if _, err := unix.Poll(p[:], -1); err != unix.EINTR {
-			return true
-		}
-	}
-}
-
 // Iovecs is the scratch memory of Readv and Writev.
 type Iovecs struct {
 	iov []unix.Iovec

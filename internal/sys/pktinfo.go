@@ -6,7 +6,11 @@ func ParsePktinfo4(b []byte) (index int, local, dst [4]byte, ok bool) {
 		return 0, local, dst, false
 	}
 	r := Reader(b)
-	return r.Int(), [4]byte(r.Next(4)), [4]byte(r.Next(4)), true
+	index, local, dst = r.Int(), [4]byte(r.Next(4)), [4]byte(r.Next(4))
+	if !TellsSpecDst {
+		local = dst
+	}
+	return index, local, dst, true
 }
 
 // AppendPktinfo4 appends a control message with a struct in_pktinfo, or with the

@@ -87,7 +87,7 @@ func (sa *Sockaddr) encode(from unix.Sockaddr, err error) syscall.Errno {
 	case *unix.SockaddrInet6:
 		return sa.SetInet6(from.Addr, from.Port, from.ZoneId)
 	case *unix.SockaddrUnix:
-		return sa.SetUnix(from.Name)
+		return sa.SetUnixPeer(from.Name) // which may fill sun_path, without a NUL
 	}
 	return 0
 }

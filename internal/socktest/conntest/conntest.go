@@ -187,6 +187,9 @@ func OpenUDP(t testing.TB, network string) *sockets.UDPConn {
 func OpenUDPWith(t testing.TB, lc *sockets.ListenConfig, network string) *sockets.UDPConn {
 	t.Helper()
 	socktest.NeedNetwork(t, network)
+	if lc.Offload {
+		NeedSizes(t)
+	}
 	address := LoopbackOf(network)
 	if network == "udp" {
 		address = "[::]:0"

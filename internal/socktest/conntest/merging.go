@@ -3,9 +3,11 @@
 package conntest
 
 import (
+	"encoding/binary"
 	"errors"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -17,12 +19,31 @@ import (
 // It returns into how many datagrams the kernel cuts at most.
 func NeedMerging(t testing.TB) (segments int) {
 	t.Helper()
+	NeedSizes(t)
 	found, err := merging()
 	socktest.Check(t, err)
 	if found.merged < 2 {
 		t.Skip("the kernel merges nothing over loopback")
 	}
 	return found.most
+}
+
+// NeedSizes skips the test if datagrams are sent or come merged without their size, as
+// where an emulator does not know that control message and leaves it in another byte order.
+func NeedSizes(t testing.TB) {
+	t.Helper()
+	if err := Sizes(); err != nil {
+		t.Skip(err)
+	}
+}
+
+// Sizes tries what NeedSizes needs.
+func Sizes() error {
+	found, err := merging()
+	if err == nil && found.merged > 1 && !found.sized {
+		err = errors.New("the kernel and this program do not tell each other the size of merged datagrams")
+	}
+	return err
 }
 
 // Segments returns into how many datagrams the kernel cuts at most, 1 if it does not.
@@ -42,8 +63,11 @@ func Merges(t testing.TB) bool {
 }
 
 // offloading is what a kernel does over loopback: into how many datagrams it cuts one at
-// most, and how many of them come merged.
-type offloading struct{ most, merged int }
+// most, how many of them come merged, and whether it tells their size.
+type offloading struct {
+	most, merged int
+	sized        bool
+}
 
 // merging sends by plain calls, more segments than there are before Linux 6.8 first.
 var merging = sync.OnceValues(func() (found offloading, err error) {
@@ -62,29 +86,51 @@ var merging = sync.OnceValues(func() (found offloading, err error) {
 		return found, err
 	}
 	const size = 10
-	if unix.SetsockoptInt(fds[0], unix.SOL_UDP, unix.UDP_SEGMENT, size) != nil {
-		return offloading{1, 1}, nil
+	if unix.SetsockoptInt(fds[0], unix.SOL_UDP, unix.UDP_SEGMENT, 0) != nil {
+		return offloading{most: 1, merged: 1}, nil
 	}
 	if err := unix.SetsockoptTimeval(fds[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}); err != nil {
 		return found, err
 	}
 	merges := unix.SetsockoptInt(fds[1], unix.SOL_UDP, unix.UDP_GRO, 1) == nil
 	for _, n := range []int{128, 64} {
-		err := unix.Sendto(fds[0], make([]byte, n*size), 0, to)
+		_, err := unix.SendmsgN(fds[0], make([]byte, n*size), segmentsOf(size), to, 0)
 		if errors.Is(err, unix.EINVAL) {
 			continue
 		}
 		if err != nil {
 			return found, err
 		}
-		got, _, err := unix.Recvfrom(fds[1], make([]byte, 1<<16), 0)
+		oob := make([]byte, 64)
+		got, oobn, _, _, err := unix.Recvmsg(fds[1], make([]byte, 1<<16), oob, 0)
 		switch {
 		case got == n*size && !merges: // nothing was cut, as in gVisor
-			return offloading{1, 1}, err
+			return offloading{most: 1, merged: 1}, err
 		case !merges:
-			return offloading{n, 1}, err
+			return offloading{most: n, merged: 1}, err
 		}
-		return offloading{n, got / size}, err
+		return offloading{n, got / size, tellsSize(oob[:oobn], size)}, err
 	}
-	return offloading{1, 1}, nil
+	return offloading{most: 1, merged: 1}, nil
 })
+
+// segmentsOf returns control data that have a datagram cut into such of a size.
+func segmentsOf(size uint16) []byte {
+	oob := make([]byte, unix.CmsgSpace(2))
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+	h.SetLen(unix.CmsgLen(2))
+	binary.NativeEndian.PutUint16(oob[unix.CmsgLen(0):], size)
+	return oob
+}
+
+// tellsSize reports whether control data have the size of merged datagrams.
+func tellsSize(oob []byte, size int32) bool {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	for _, m := range messages {
+		if m.Header.Level == unix.SOL_UDP && m.Header.Type == unix.UDP_GRO {
+			return err == nil && len(m.Data) == 4 && binary.NativeEndian.Uint32(m.Data) == uint32(size)
+		}
+	}
+	return false
+}

@@ -21,6 +21,9 @@ func ConnectUDP(t testing.TB, d *sockets.Dialer, network string, to net.Addr) *s
 	if a := to.(*net.UDPAddr); a.IP.To4() == nil {
 		socktest.NeedIPv6(t)
 	}
+	if d.Offload {
+		NeedSizes(t)
+	}
 	c, err := d.DialContext(t.Context(), network, to.String())
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +75,7 @@ func Offloading(t testing.TB, network string) *sockets.UDPConn {
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	NeedSizes(t)
 	LimitTime(t, c)
 	return c
 }

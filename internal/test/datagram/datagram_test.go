@@ -20,6 +20,7 @@ import (
 	. "github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
 
@@ -92,9 +93,11 @@ func TestDatagramControlRoom(t *testing.T) {
 
 // Control data that the kernel refuses are not completed by those of offload.
 func TestDatagramMalformedControl(t *testing.T) {
-	oob := make([]byte, syscall.CmsgLen(0))
-	// One message of a level that the kernel passes over, that lacks its data.
-	oob[0], oob[8] = byte(syscall.CmsgSpace(0)+syscall.CmsgSpace(2)), 99
+	socktest.NeedBadControl(t)
+	// One message of a level that the kernel passes over, that lacks its data. What is
+	// appended to it would be taken for them.
+	oob, _ := sys.AppendCmsg(nil, 99, 0, syscall.CmsgSpace(2))
+	oob = oob[:syscall.CmsgLen(0)]
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			a, b := conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, "udp4"), conntest.OpenUDP(t, "udp4")
@@ -138,6 +141,7 @@ func TestDatagramReplyToGroup(t *testing.T) {
 
 // A record that finds no room is not the end of a "unixpacket" connection.
 func TestDatagramRecordWithoutRoom(t *testing.T) {
+	socktest.NeedNoBuffers(t)
 	a, b := conntest.NamedPair(t, "unixpacket")
 	conntest.LimitTime(t, a, b)
 	for _, s := range []string{"lost", "next"} {
@@ -229,6 +233,7 @@ func TestDatagramManyMessages(t *testing.T) {
 
 // The real length is counted where it is asked for.
 func TestDatagramRealLength(t *testing.T) {
+	socktest.NeedNoBuffers(t)
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			lc := &ListenConfig{Offload: offload}

@@ -123,6 +123,7 @@ func vethNamespaces(t testing.TB, mtu int) (a, b *netns) {
 	if _, err := os.Stat("/proc/self/ns/net"); err != nil {
 		t.Skip("no network namespaces: ", err)
 	}
+	socktest.NeedInterfaces(t)
 	a, b = newNetns(t), newNetns(t)
 	a.ip(t, fmt.Sprintf("link add v type veth peer name v netns %d", b.tid))
 	for i, ns := range []*netns{a, b} {

@@ -172,6 +172,9 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		for _, tt := range tests {
 			t.Run(fmt.Sprintf("offload=%v/%s", offload, tt.name), func(t *testing.T) {
+				if tt.name == "malformed control data" {
+					socktest.NeedBadControl(t)
+				}
 				lc := &ListenConfig{Offload: offload}
 				a, b := conntest.OpenUDPWith(t, lc, "udp4"), conntest.OpenUDPWith(t, lc, "udp4")
 				conntest.LimitTime(t, a, b)

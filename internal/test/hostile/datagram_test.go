@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
+	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
@@ -396,6 +398,18 @@ func (p *port) closeWhileReceiving() error {
 	return nil
 }
 
-func TestDatagrams(t *testing.T) { play(playDatagrams).random(t) }
+func TestDatagrams(t *testing.T) {
+	needDatagrams(t)
+	play(playDatagrams).random(t)
+}
 
-func FuzzDatagrams(f *testing.F) { play(playDatagrams).fuzz(f) }
+func FuzzDatagrams(f *testing.F) {
+	needDatagrams(f)
+	play(playDatagrams).fuzz(f)
+}
+
+func needDatagrams(tb testing.TB) {
+	tb.Helper()
+	conntest.NeedSizes(tb)
+	socktest.NeedPacketInfo(tb)
+}

@@ -484,11 +484,13 @@ func (box *mailbox) closeWhileReceiving(s *script) error {
 
 func TestDescriptors(t *testing.T) {
 	socktest.NeedFiles(t, maxDescriptors)
+	socktest.NeedBadControl(t)
 	play(playDescriptors).random(t)
 }
 
 func FuzzDescriptors(f *testing.F) {
 	socktest.NeedFiles(f, maxDescriptors)
+	socktest.NeedBadControl(f)
 	play(playDescriptors).fuzz(f)
 }
 

@@ -239,6 +239,7 @@ func TestParityDatagrams(t *testing.T) {
 			}
 		}},
 		{"bad control message", func(e *env) {
+			socktest.NeedBadControl(e)
 			c, b := e.udpPair("udp")
 			e.see("WriteMsgUDP")(c.WriteMsgUDP([]byte("x"), []byte("no control message, I fear"), nil))
 			e.see("WriteMsgUDP")(b.WriteMsgUDP([]byte("x"), make([]byte, 32), c.LocalAddr().(*net.UDPAddr)))
@@ -301,6 +302,22 @@ func TestParityDatagrams(t *testing.T) {
 			e.see("WriteTo")(d.WriteTo([]byte("x"), b.LocalAddr()))
 			e.see("ReadFromUnix")(b.ReadFromUnix(make([]byte, 8)))
 			e.see("ReadFrom")(orNoDatagram(e, b))
+		}},
+		{"nothing to write without a peer", func(e *env) {
+			d, err := e.dialUnix("unixgram", &net.UnixAddr{Name: e.path("d"), Net: "unixgram"}, nil)
+			e.ok(err)
+			defer d.Close()
+			e.see("unixgram Write")(d.Write(nil))
+			e.see("unixgram WriteMsgUnix")(d.WriteMsgUnix(nil, nil, nil))
+			e.see("unixgram WriteTo itself")(d.WriteTo(nil, d.LocalAddr()))
+			e.see("unixgram ReadFrom")(d.ReadFrom(make([]byte, 8)))
+			pc, err := e.listenPacket("udp", "127.0.0.1:0")
+			e.ok(err)
+			defer pc.Close()
+			e.see("udp Write")(pc.(udpConn).Write(nil))
+			e.see("udp WriteMsgUDP")(pc.(udpConn).WriteMsgUDP(nil, nil, nil))
+			e.see("udp WriteTo itself")(pc.WriteTo(nil, pc.LocalAddr()))
+			e.see("udp ReadFrom")(pc.ReadFrom(make([]byte, 8)))
 		}},
 		{"raw ip", func(e *env) {
 			c, b := e.ipPair()

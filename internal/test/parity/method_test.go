@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // A method is a call of one method of T, and noting what it returned.
@@ -122,7 +124,7 @@ func tcpMethods() []method[tcpConn] {
 			e.see("CloseWrite again")(c.CloseWrite())
 			e.see("Write")(c.Write([]byte("late")))
 		}},
-		{"MultipathTCP", func(e *env, c tcpConn) { e.see("MultipathTCP")(c.MultipathTCP()) }},
+		{"MultipathTCP", func(e *env, c tcpConn) { e.seeMultipathTCP(c) }},
 		{"ReadFrom", func(e *env, c tcpConn) { e.see("ReadFrom")(c.ReadFrom(strings.NewReader("from a reader"))) }},
 		{"ReadFrom empty", func(e *env, c tcpConn) { e.see("ReadFrom")(c.ReadFrom(strings.NewReader(""))) }},
 		{"ReadFrom limited", func(e *env, c tcpConn) {
@@ -388,4 +390,10 @@ func unixListenerMethods() []method[unixListener] {
 			e.see("Lstat")(err)
 		},
 	})
+}
+
+func (e *env) seeMultipathTCP(c tcpConn) {
+	e.Helper()
+	socktest.NeedMPTCPInfo(e)
+	e.see("MultipathTCP")(c.MultipathTCP())
 }

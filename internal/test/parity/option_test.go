@@ -28,7 +28,6 @@ var sockopts = []struct {
 	{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE},
 	{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF},
 	{"SO_SNDBUF", unix.SOL_SOCKET, unix.SO_SNDBUF},
-	{"SO_LINGER", unix.SOL_SOCKET, unix.SO_LINGER},
 	{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY},
 	{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
 	{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
@@ -55,6 +54,8 @@ func (e *env) seeFD(what string, fd int) {
 		v, err := unix.GetsockoptInt(fd, o.level, o.opt)
 		e.see(what+" "+o.name)(v, err)
 	}
+	linger, err := unix.GetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER)
+	e.see(what+" SO_LINGER")(*linger, err)
 	cloexec, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	e.see(what+" F_GETFD")(cloexec, err)
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
@@ -161,7 +162,7 @@ func TestParityOptions(t *testing.T) {
 			e.seeOptions("dialed", d)
 			e.seeOptions("accepted", s)
 			if c, ok := s.(tcpConn); ok {
-				e.see("MultipathTCP")(c.MultipathTCP())
+				e.seeMultipathTCP(c)
 			}
 		})
 	}
@@ -218,8 +219,8 @@ func TestParityOptions(t *testing.T) {
 			e.see("Accept")(s, err)
 			e.seeOptions("dialed", c)
 			e.seeOptions("accepted", s)
-			e.see("MultipathTCP")(c.(tcpConn).MultipathTCP())
-			e.see("MultipathTCP")(s.(tcpConn).MultipathTCP())
+			e.seeMultipathTCP(c.(tcpConn))
+			e.seeMultipathTCP(s.(tcpConn))
 		})
 	}
 	for _, godebug := range []string{"multipathtcp=0", "multipathtcp=1", "multipathtcp=2", "multipathtcp=3"} {
@@ -334,6 +335,7 @@ func TestParityMulticast(t *testing.T) {
 			e.see("udp4")(e.listenMulticastUDP("udp4", lo, &net.UDPAddr{IP: net.ParseIP("ff02::114")}))
 		}},
 		{"delivery", func(e *env) {
+			socktest.NeedMulticast(e)
 			c, err := e.listenMulticastUDP("udp4", lo, &net.UDPAddr{IP: group})
 			e.ok(err)
 			defer c.Close()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
@@ -44,7 +45,10 @@ var seedRows = []seedRow{
 	{"make-socket", ":reuse-address", func(t *testing.T) { seedOption(t, sockopt.ReuseAddr, true) }},
 	{"make-socket", ":keepalive", func(t *testing.T) { seedOption(t, sockopt.KeepAlive, false) }},
 	{"make-socket", ":nodelay", func(t *testing.T) { seedOption(t, sockopt.NoDelay, false) }},
-	{"make-socket", ":interface", func(t *testing.T) { seedOption(t, sockopt.BindToDevice, "lo") }},
+	{"make-socket", ":interface", func(t *testing.T) {
+		socktest.NeedOption(t, "SO_BINDTODEVICE")
+		seedOption(t, sockopt.BindToDevice, "lo")
+	}},
 	{"make-socket", ":broadcast", func(t *testing.T) { seedOption(t, sockopt.Broadcast, true) }},
 	{"make-socket", ":external-format", seedSocketFormat},
 	{"make-socket", ":input-buffer-size", seedInputBuffer["make-socket"]},

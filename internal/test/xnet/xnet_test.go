@@ -51,6 +51,7 @@ func TestXNetConnOptions(t *testing.T) {
 }
 
 func TestXNetPacketConnOptions(t *testing.T) {
+	socktest.NeedMulticast(t)
 	lo := socktest.LoopbackInterface(t)
 	p4 := ipv4.NewPacketConn(conntest.OpenUDP(t, "udp4"))
 	for _, step := range []struct {
@@ -100,6 +101,7 @@ func TestXNetPacketConnOptions(t *testing.T) {
 // ReadBatch and WriteBatch work on any type with the right methods, and tell
 // addresses and control messages.
 func TestXNetBatch4(t *testing.T) {
+	socktest.NeedPacketInfo(t)
 	server, client := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	ps, pc := ipv4.NewPacketConn(server), ipv4.NewPacketConn(client)
 	if err := ps.SetControlMessage(ipv4.FlagTTL|ipv4.FlagDst|ipv4.FlagInterface, true); err != nil {
