@@ -522,6 +522,9 @@ func TestMore(t *testing.T) {
 		conntest.WantReceive(t, b, 11, sockets.MsgWaitAll, "firstsecond")
 		info, err := sockopt.ConnectionInfo.Get(a)
 		socktest.Check(t, err)
+		if info.DataSegsSent == 0 {
+			t.Skip("the kernel does not count segments")
+		}
 		if info.DataSegsSent != tt.want {
 			t.Errorf("%d segments with flags %q, want %d", info.DataSegsSent, tt.flags, tt.want)
 		}

@@ -68,6 +68,18 @@ var merging = sync.OnceValues(func() (found offloading, err error) {
 	if err := unix.SetsockoptTimeval(fds[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}); err != nil {
 		return found, err
 	}
+	if err := unix.Sendto(fds[0], make([]byte, 2*size), 0, to); err != nil {
+		return found, err
+	}
+	switch n, _, err := unix.Recvfrom(fds[1], make([]byte, 2*size), 0); {
+	case err != nil:
+		return found, err
+	case n != size: // nothing was cut, as in gVisor
+		return offloading{1, 1}, nil
+	}
+	if _, _, err := unix.Recvfrom(fds[1], make([]byte, 2*size), 0); err != nil {
+		return found, err
+	}
 	merges := unix.SetsockoptInt(fds[1], unix.SOL_UDP, unix.UDP_GRO, 1) == nil
 	for _, n := range []int{128, 64} {
 		err := unix.Sendto(fds[0], make([]byte, n*size), 0, to)
@@ -78,10 +90,7 @@ var merging = sync.OnceValues(func() (found offloading, err error) {
 			return found, err
 		}
 		got, _, err := unix.Recvfrom(fds[1], make([]byte, 1<<16), 0)
-		switch {
-		case got == n*size && !merges: // nothing was cut, as in gVisor
-			return offloading{1, 1}, err
-		case !merges:
+		if !merges {
 			return offloading{n, 1}, err
 		}
 		return offloading{n, got / size}, err

@@ -1,0 +1,114 @@
+//go:build linux
+
+package socktest
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+)
+
+// What a kernel lacks is asked for by plain calls, once.
+
+// socketOf returns a function that tries to have a socket.
+func socketOf(domain, typ, proto int) func() error {
+	return sync.OnceValue(func() error {
+		fd, err := unix.Socket(domain, typ|unix.SOCK_CLOEXEC, proto)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	})
+}
+
+var (
+	multipath = socketOf(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)
+	packet    = socketOf(unix.AF_PACKET, unix.SOCK_DGRAM, 0)
+	sctp      = socketOf(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP)
+)
+
+// NeedMultipath skips the test if the kernel has no Multipath TCP.
+func NeedMultipath(tb testing.TB) {
+	tb.Helper()
+	need(tb, "Multipath TCP", multipath)
+}
+
+// NeedSCTP skips the test if the kernel has no SCTP.
+func NeedSCTP(tb testing.TB) {
+	tb.Helper()
+	need(tb, "SCTP", sctp)
+}
+
+// NeedEmptyDatagram skips the test unless an empty datagram with a descriptor arrives.
+func NeedEmptyDatagram(tb testing.TB) {
+	tb.Helper()
+	need(tb, "empty datagrams", emptyDatagram)
+}
+
+var emptyDatagram = sync.OnceValue(func() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	if err := unix.Sendmsg(fds[0], nil, unix.UnixRights(fds[0]), nil, 0); err != nil {
+		return err
+	}
+	control := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(fds[1], make([]byte, 1), control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	if n < unix.CmsgLen(4) {
+		return errors.New("it has no descriptor")
+	}
+	return unix.Close(int(binary.NativeEndian.Uint32(control[unix.CmsgLen(0):])))
+})
+
+// NeedMore skips the test if datagrams cannot be put together by MSG_MORE.
+func NeedMore(tb testing.TB) {
+	tb.Helper()
+	need(tb, "MSG_MORE", More)
+}
+
+// More tries to send a part of a datagram.
+var More = sync.OnceValue(func() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Sendto(fd, []byte("x"), unix.MSG_MORE, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 9})
+})
+
+// NeedPacket skips the test if it may not have packet sockets, packet(7).
+func NeedPacket(tb testing.TB) {
+	tb.Helper()
+	need(tb, "packet sockets", packet)
+}
+
+// groups tries to join a multicast group on the loopback interface, by MCAST_JOIN_GROUP.
+var groups = sync.OnceValue(func() error {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		return err
+	}
+	c, err := net.ListenPacket("udp4", "0.0.0.0:0")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return ipv4.NewPacketConn(c).JoinGroup(lo, &net.UDPAddr{IP: net.IPv4(239, 92, 0, 1)})
+})
+
+// NeedGroups skips the test if no socket can join a multicast group.
+func NeedGroups(tb testing.TB) {
+	tb.Helper()
+	need(tb, "MCAST_JOIN_GROUP", groups)
+}
