@@ -92,11 +92,11 @@ func TestPacketInfoBroadcast(t *testing.T) {
 	conntest.LimitTime(t, server)
 	conntest.SetOptions(t, server, sockopt.ReceivePacketInfo)
 	to := netip.MustParseAddr("127.255.255.255")
-	control, _, err := socktest.Datagram{
+	plain, err := socktest.Datagram{
 		Network: "udp4", To: to.String(), Prepare: sockopt.ReceivePacketInfo.With(true).Apply,
 	}.Deliver(t)
 	socktest.Check(t, err)
-	if socktest.Has(t, control, unix.SOL_IP, unix.IP_PKTINFO, append(binary.NativeEndian.AppendUint32(nil, 1), to.AsSlice()...)) {
+	if socktest.Has(t, plain.Control, unix.SOL_IP, unix.IP_PKTINFO, append(binary.NativeEndian.AppendUint32(nil, 1), to.AsSlice()...)) {
 		t.Skip("IP_PKTINFO gives the address of the broadcast as that of this host")
 	}
 	if _, err := server.WriteToUDPAddrPort([]byte("?"), netip.AddrPortFrom(to, uint16(server.LocalAddr().(*net.UDPAddr).Port))); err != nil {
@@ -538,7 +538,7 @@ func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
 	low32 := int64(1) << 32
 	plain := unix.Inet4Pktinfo{Ifindex: math.MaxInt32}
 	control := socktest.Control(unix.SOL_IP, unix.IP_PKTINFO, unsafe.Slice((*byte)(unsafe.Pointer(&plain)), unsafe.Sizeof(plain)))
-	if _, _, err := (socktest.Datagram{Network: "udp4", Control: control}).Deliver(t); err == nil {
+	if _, err := (socktest.Datagram{Network: "udp4", Control: control}).Deliver(t); err == nil {
 		t.Skip("the kernel does not look at the interface of IP_PKTINFO")
 	}
 	for _, network := range []string{"udp4", "udp6"} {

@@ -31,12 +31,18 @@ type Datagram struct {
 	To      string // the receiver's IP address, if it is not the usual one of loopback
 	Prepare func(receiver syscall.RawConn) error
 	Control []byte // what goes with it
-	NoRoom  bool   // the receiver has no room for control data
 }
 
-// Deliver returns the control data and the flags with which d arrives.
-func (d Datagram) Deliver(tb testing.TB) (control []byte, flags int, err error) {
+// A Delivery is what is known of a datagram that arrived.
+type Delivery struct {
+	Control []byte
+	From    *net.UDPAddr
+}
+
+// Deliver sends and receives d.
+func (d Datagram) Deliver(tb testing.TB) (Delivery, error) {
 	tb.Helper()
+	var none Delivery
 	from, listen := "127.0.0.1:0", "0.0.0.0:0"
 	switch d.Network {
 	case "udp6":
@@ -54,7 +60,7 @@ func (d Datagram) Deliver(tb testing.TB) (control []byte, flags int, err error) 
 		raw, err := receiver.(*net.UDPConn).SyscallConn()
 		Check(tb, err)
 		if err := d.Prepare(raw); err != nil {
-			return nil, 0, err
+			return none, err
 		}
 	}
 	ip := netip.MustParseAddrPort(from).Addr()
@@ -66,15 +72,12 @@ func (d Datagram) Deliver(tb testing.TB) (control []byte, flags int, err error) 
 	}
 	to := netip.AddrPortFrom(ip, receiver.LocalAddr().(*net.UDPAddr).AddrPort().Port())
 	if _, _, err := sender.(*net.UDPConn).WriteMsgUDPAddrPort([]byte("x"), d.Control, to); err != nil {
-		return nil, 0, err
+		return none, err
 	}
-	control = make([]byte, 1000)
-	if d.NoRoom {
-		control = nil
-	}
+	control := make([]byte, 1000)
 	Check(tb, receiver.SetReadDeadline(time.Now().Add(20*time.Second)))
-	_, n, flags, _, err := receiver.(*net.UDPConn).ReadMsgUDP(make([]byte, 1), control)
-	return control[:n], flags, err
+	_, n, _, addr, err := receiver.(*net.UDPConn).ReadMsgUDP(make([]byte, 1), control)
+	return Delivery{control[:n], addr}, err
 }
 
 // Has reports whether control data have a message, which begins with data.
@@ -94,8 +97,8 @@ func Has(tb testing.TB, control []byte, level, typ int, data []byte) bool {
 // nothing about a datagram.
 func NeedControl(tb testing.TB, network string, set func(syscall.RawConn) error) {
 	tb.Helper()
-	control, _, err := Datagram{Network: network, Prepare: set}.Deliver(tb)
-	if err == nil && len(control) == 0 {
+	got, err := Datagram{Network: network, Prepare: set}.Deliver(tb)
+	if err == nil && len(got.Control) == 0 {
 		tb.Skip("the kernel accepts the option and adds nothing to a datagram")
 	}
 }
@@ -109,7 +112,7 @@ func NeedTOS(tb testing.TB, network string) {
 	}
 	const tos = 3
 	sent := binary.NativeEndian.AppendUint32(nil, tos)
-	control, _, err := Datagram{
+	got, err := Datagram{
 		Network: network,
 		Prepare: func(raw syscall.RawConn) (err error) {
 			cerr := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, receive, 1) })
@@ -120,7 +123,19 @@ func NeedTOS(tb testing.TB, network string) {
 	}.Deliver(tb)
 	Check(tb, err)
 	// Linux tells IPv4's as a byte, IPv6's as an int.
-	if !Has(tb, control, level, typ, []byte{tos}) && !Has(tb, control, level, typ, sent) {
+	if !Has(tb, got.Control, level, typ, []byte{tos}) && !Has(tb, got.Control, level, typ, sent) {
 		tb.Skip("a datagram does not get the type of service of its control message")
+	}
+}
+
+// NeedSource skips the test unless a control message chooses the source of a datagram.
+func NeedSource(tb testing.TB) {
+	tb.Helper()
+	source := net.IPv4(127, 0, 0, 9)
+	info := append(make([]byte, 4), source.To4()...) // a struct in_pktinfo
+	got, err := Datagram{Network: "udp4", Control: Control(unix.SOL_IP, unix.IP_PKTINFO, append(info, make([]byte, 4)...))}.Deliver(tb)
+	Check(tb, err)
+	if !got.From.IP.Equal(source) {
+		tb.Skipf("a datagram comes from %v, its control message says %v", got.From.IP, source)
 	}
 }

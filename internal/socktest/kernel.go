@@ -5,6 +5,7 @@ package socktest
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -38,6 +39,9 @@ func NeedMultipath(tb testing.TB) {
 	need(tb, "Multipath TCP", multipath)
 }
 
+// HasMultipath reports whether the kernel has Multipath TCP.
+func HasMultipath() bool { return multipath() == nil }
+
 // NeedSCTP skips the test if the kernel has no SCTP.
 func NeedSCTP(tb testing.TB) {
 	tb.Helper()
@@ -50,6 +54,7 @@ func NeedEmptyDatagram(tb testing.TB) {
 	need(tb, "empty datagrams", emptyDatagram)
 }
 
+// emptyDatagram tries to send and receive an empty datagram with a descriptor.
 var emptyDatagram = sync.OnceValue(func() error {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -70,6 +75,83 @@ var emptyDatagram = sync.OnceValue(func() error {
 	}
 	return unix.Close(int(binary.NativeEndian.Uint32(control[unix.CmsgLen(0):])))
 })
+
+// cutControl tries to learn that there was no room for control data.
+var cutControl = sync.OnceValue(func() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_PKTINFO, 1); err != nil {
+		return err
+	}
+	to, err := unix.Getsockname(fd)
+	if err != nil {
+		return err
+	}
+	if err := unix.Sendto(fd, []byte("x"), 0, to); err != nil {
+		return err
+	}
+	_, _, flags, _, err := unix.Recvmsg(fd, make([]byte, 1), nil, 0)
+	if err == nil && flags&unix.MSG_CTRUNC == 0 {
+		err = errors.New("MSG_CTRUNC is missing")
+	}
+	return err
+})
+
+// NeedCutControl skips the test if nothing tells that control data were cut.
+func NeedCutControl(tb testing.TB) {
+	tb.Helper()
+	need(tb, "MSG_CTRUNC", cutControl)
+}
+
+// NeedRightsApart skips the test unless a read from a unix stream ends behind data that
+// came with a descriptor.
+func NeedRightsApart(tb testing.TB) {
+	tb.Helper()
+	need(tb, "end of what a descriptor came with", rightsApart)
+}
+
+var rightsApart = sync.OnceValue(func() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	for range 2 {
+		if err := unix.Sendmsg(fds[0], []byte("x"), unix.UnixRights(fds[0]), nil, 0); err != nil {
+			return err
+		}
+	}
+	n, _, err := unix.Recvfrom(fds[1], make([]byte, 2), 0)
+	if err == nil && n != 1 {
+		err = fmt.Errorf("%d bytes of two messages come at once", n)
+	}
+	return err
+})
+
+// NeedFullQueue skips the test unless n datagrams, each of a byte, are too many for the
+// queue of a unix socket: net.unix.max_dgram_qlen in Linux. gVisor counts bytes alone.
+func NeedFullQueue(tb testing.TB, n int) {
+	tb.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	Check(tb, err)
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	for range n {
+		err := unix.Sendto(fds[0], []byte("x"), unix.MSG_DONTWAIT, nil)
+		if err == unix.EAGAIN {
+			return
+		}
+		Check(tb, err)
+	}
+	tb.Skipf("the queue of a unix socket has room for %d datagrams", n)
+}
 
 // NeedMore skips the test if datagrams cannot be put together by MSG_MORE.
 func NeedMore(tb testing.TB) {

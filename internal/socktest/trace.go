@@ -90,6 +90,8 @@ func TraceChild(tb testing.TB, stop func(tid int, info SyscallInfo), name string
 			if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, ptraceGetSyscallInfo, uintptr(tid),
 				unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0); errno == unix.ESRCH {
 				continue // another thread has ended the process
+			} else if errno == unix.EIO {
+				tb.Skip("the kernel does not know PTRACE_GET_SYSCALL_INFO: ", errno)
 			} else if errno != 0 {
 				tb.Fatalf("PTRACE_GET_SYSCALL_INFO: %v", errno)
 			}

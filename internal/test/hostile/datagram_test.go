@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
@@ -396,6 +397,12 @@ func (p *port) closeWhileReceiving() error {
 	return nil
 }
 
-func TestDatagrams(t *testing.T) { play(playDatagrams).random(t) }
+func TestDatagrams(t *testing.T) {
+	socktest.NeedCutControl(t)
+	play(playDatagrams).random(t)
+}
 
-func FuzzDatagrams(f *testing.F) { play(playDatagrams).fuzz(f) }
+func FuzzDatagrams(f *testing.F) {
+	socktest.NeedCutControl(f)
+	play(playDatagrams).fuzz(f)
+}
