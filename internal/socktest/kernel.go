@@ -135,6 +135,39 @@ var rightsApart = sync.OnceValue(func() error {
 	return err
 })
 
+// NeedUrgent skips the test unless the kernel knows that nothing urgent is there: gVisor
+// sends and receives urgent data as if they were nothing special.
+func NeedUrgent(tb testing.TB) {
+	tb.Helper()
+	need(tb, "urgent data", urgent)
+}
+
+var urgent = sync.OnceValue(func() error {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	if cerr := raw.Control(func(fd uintptr) {
+		_, _, err = unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_OOB|unix.MSG_DONTWAIT)
+	}); cerr != nil {
+		return cerr
+	}
+	if err != unix.EINVAL {
+		return fmt.Errorf("MSG_OOB without any gives %v, want EINVAL", err)
+	}
+	return nil
+})
+
 // NeedFullQueue skips the test unless n datagrams, each of a byte, are too many for the
 // queue of a unix socket: net.unix.max_dgram_qlen in Linux. gVisor counts bytes alone.
 func NeedFullQueue(tb testing.TB, n int) {
