@@ -62,7 +62,11 @@ report() {
 	passed=$(grep -c '^--- PASS' "$out.txt" || true)
 	failed=$(grep -c '^--- FAIL' "$out.txt" || true)
 	skipped=$(grep -c '^--- SKIP' "$out.txt" || true)
-	grep -A12 -E '^ *--- FAIL' "$out.txt" || true
+	# What a test says stands in front of its result.
+	awk '/^=== RUN +[^\/]*$/ { said = "" }
+		!/^=== |--- PASS/ { said = said $0 "\n" }
+		/^--- FAIL/ { printf "%s", said }
+		/^--- / { said = "" }' "$out.txt" | cut -c1-500
 	grep -A30 -E '^(panic|fatal error):' "$out.txt" || true
 	printf '%s, %s: %d passed, %d failed, %d skipped\n' "$environment" "$system" "$passed" "$failed" "$skipped"
 	if [[ -n ${RESULTS:-} ]]; then
