@@ -192,6 +192,22 @@ func NeedMore(tb testing.TB) {
 	need(tb, "MSG_MORE", More)
 }
 
+// NeedSendFlag skips the test if sending with the flag fails for all UDP sockets.
+func NeedSendFlag(tb testing.TB, flag int) {
+	tb.Helper()
+	need(tb, fmt.Sprintf("flag %#x", flag), func() error {
+		c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		Check(tb, err)
+		defer c.Close()
+		WithFD(tb, c.(*net.UDPConn), func(fd int) error {
+			to := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: c.LocalAddr().(*net.UDPAddr).Port}
+			err = unix.Sendto(fd, []byte("x"), flag, to)
+			return nil
+		})
+		return err
+	})
+}
+
 // More tries to send a part of a datagram.
 var More = sync.OnceValue(func() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
