@@ -213,6 +213,7 @@ func TestNetNSCable(t *testing.T) {
 // Values of options are looked up in the namespace, also to tell whether Multipath TCP has
 // the option.
 func TestNetNSOptions(t *testing.T) {
+	socktest.NeedMultipath(t)
 	netns := socktest.NewNetNS(t)
 	var v *net.Interface
 	socktest.InNetNS(t, netns, func() { v, _ = socktest.VethPairOf(t, "inside0", "inside1") })
@@ -302,6 +303,10 @@ func TestNetNSRefused(t *testing.T) {
 		"closed":            closed,
 		"nil":               nil,
 	}
+	// gVisor does not tell the type of a namespace, ioctl_ns(2).
+	if _, err := unix.IoctlRetInt(int(files["another namespace"].Fd()), unix.NS_GET_NSTYPE); err != nil {
+		delete(files, "another namespace")
+	}
 	before := socktest.OpenDescriptors(t)
 	for name, f := range files {
 		lc, d := sockets.ListenConfig{NetNS: f}, sockets.Dialer{NetNS: f, Resolver: &net.Resolver{
@@ -361,6 +366,7 @@ func init() { socktest.Children["netns without return"] = netnsWithoutReturn }
 // Whoever has the right to enter a namespace need not have the right to return to
 // where it was: the thread is thrown away.
 func TestNetNSWithoutReturn(t *testing.T) {
+	socktest.NeedNetNSCookie(t)
 	socktest.NeedUserNS(t)
 	cmd := socktest.ChildCommand(t, "netns without return")
 	cmd.SysProcAttr = &syscall.SysProcAttr{

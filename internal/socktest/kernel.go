@@ -218,6 +218,22 @@ var More = sync.OnceValue(func() error {
 	return unix.Sendto(fd, []byte("x"), unix.MSG_MORE, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 9})
 })
 
+// NeedNetNSCookie skips the test if a socket does not tell its network namespace.
+func NeedNetNSCookie(tb testing.TB) {
+	tb.Helper()
+	need(tb, "SO_NETNS_COOKIE", netnsCookie)
+}
+
+var netnsCookie = sync.OnceValue(func() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	return err
+})
+
 // NeedPacket skips the test if it may not have packet sockets, packet(7).
 func NeedPacket(tb testing.TB) {
 	tb.Helper()
