@@ -193,6 +193,7 @@ func TestAddrRefused(t *testing.T) {
 // TestLinkAddrRefused is TestAddrRefused for packet(7), which takes a privilege.
 func TestLinkAddrRefused(t *testing.T) {
 	socktest.EnterNetNS(t)
+	socktest.NeedPacket(t)
 	s, err := sockets.NewRaw(unix.AF_PACKET, unix.SOCK_DGRAM, 0)
 	socktest.Check(t, err)
 	socktest.CloseLater(t, s)

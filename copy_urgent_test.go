@@ -83,6 +83,7 @@ func TestCopyUrgent(t *testing.T) {
 // TestCopyUrgentInOpenStream copies what is behind urgent data while the stream goes on:
 // splice(2) says EAGAIN there, as if there were nothing.
 func TestCopyUrgentInOpenStream(t *testing.T) {
+	socktest.NeedUrgent(t)
 	for _, impl := range []string{"", "net"} {
 		for _, to := range []string{"tcp", "unix", "net.tcp", "net.unix", "pipe", "blocking pipe"} {
 			t.Run(strings.Trim(impl+" to "+to, " "), func(t *testing.T) {

@@ -140,6 +140,7 @@ func TestReadErrorQueueOfTimestamp(t *testing.T) {
 // A send without a copy is reported once its buffer is free.
 func TestReadErrorQueueOfZeroCopy(t *testing.T) {
 	conntest.NeedErrorQueue(t)
+	socktest.NeedSendFlag(t, unix.MSG_ZEROCOPY)
 	c, to := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	if err := sockopt.ZeroCopy.Set(c, true); err != nil {
 		t.Skip(err)

@@ -3,19 +3,17 @@
 package sockets_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -138,41 +136,6 @@ var notHandedDown = map[string]string{
 	sockopt.QuickAck.String():            "changes by itself, tcp(7)",
 }
 
-// refusedRows are options that no TCP listener has: it fails, rather than lose them.
-func refusedRows() []sockopt.Setting {
-	group := sockopt.Membership{Group: netip.MustParseAddr("239.1.2.3"), Interface: 1}
-	source := sockopt.Membership{Group: group.Group, Interface: 1, Source: netip.MustParseAddr("127.0.0.1")}
-	return []sockopt.Setting{
-		sockopt.BlockSource.With(source),
-		sockopt.HeaderInclude.With(true),
-		sockopt.HeaderInclude6.With(true),
-		sockopt.ICMPFilter.With(1),
-		sockopt.LeaveGroup.With(group),
-		sockopt.LeaveSourceGroup.With(source),
-		sockopt.MulticastHops.With(32),
-		sockopt.MulticastInterface.With(source.Source),
-		sockopt.MulticastInterface6.With(1),
-		sockopt.MulticastTTL.With(32),
-		sockopt.NetlinkAddMembership.With(1),
-		sockopt.NetlinkBroadcastError.With(true),
-		sockopt.NetlinkCapAck.With(true),
-		sockopt.NetlinkDropMembership.With(1),
-		sockopt.NetlinkExtAck.With(true),
-		sockopt.NetlinkGetStrictChk.With(true),
-		sockopt.NetlinkNoENOBUFS.With(true),
-		sockopt.PacketAddMembership.With(sockopt.PacketMembership{Interface: 1, Type: sockopt.PacketPromiscuous}),
-		sockopt.PacketDropMembership.With(sockopt.PacketMembership{Interface: 1, Type: sockopt.PacketPromiscuous}),
-		sockopt.PacketFanout.With(sockopt.PacketFanoutConfig{Group: 7}),
-		sockopt.PacketIgnoreOutgoing.With(true),
-		sockopt.SendLowWater.With(2),
-		sockopt.UDPCork.With(true),
-		sockopt.UDPGRO.With(true),
-		sockopt.UDPSegment.With(1000),
-		sockopt.ULP.With("tls"),
-		sockopt.UnblockSource.With(source),
-	}
-}
-
 // TestHeirRows wants every option of package sockopt to be in one of the tables here.
 func TestHeirRows(t *testing.T) {
 	var want []string
@@ -208,10 +171,13 @@ func TestHeirRows(t *testing.T) {
 // whatever kinds of TCP the two ends have and the clients before had.
 func TestOptionsHandedDown(t *testing.T) {
 	for _, row := range heirRows {
-		for _, at := range []struct{ network, address, family string }{
-			{"tcp4", "127.0.0.1:0", "4"},
-			{"tcp6", "[::1]:0", "6"},
-			{"tcp", ":0", "4"}, // IPv4 on a socket for both
+		for _, at := range []struct {
+			network, address, family string
+			domain                   int
+		}{
+			{"tcp4", "127.0.0.1:0", "4", unix.AF_INET},
+			{"tcp6", "[::1]:0", "6", unix.AF_INET6},
+			{"tcp", ":0", "4", unix.AF_INET6}, // IPv4 on a socket for both
 		} {
 			if at.network == "tcp" && row.setting.Option() == sockopt.V6Only.String() {
 				continue
@@ -221,6 +187,7 @@ func TestOptionsHandedDown(t *testing.T) {
 				for _, clients := range [][]string{{tcp, tcp, mptcp}, {mptcp, mptcp, tcp, tcp}} {
 					t.Run(fmt.Sprint(row.setting, " ", at.network, " multipath=", multipath, " ", clients), func(t *testing.T) {
 						socktest.NeedOption(t, row.setting.Option())
+						needKept(t, row, at.domain, unix.SOCK_STREAM)
 						lc := &sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}
 						lc.SetMultipathTCP(multipath)
 						l, err := lc.Listen(t.Context(), at.network, at.address)
@@ -237,6 +204,7 @@ func TestOptionsHandedDown(t *testing.T) {
 // TestOptionsAdopted is about Multipath TCP listeners that others made, which cannot become
 // TCP listeners: they have the option, or adopting them is an error.
 func TestOptionsAdopted(t *testing.T) {
+	socktest.NeedMultipath(t)
 	for _, row := range heirRows {
 		t.Run(fmt.Sprint(row.setting), func(t *testing.T) {
 			socktest.NeedOption(t, row.setting.Option())
@@ -267,6 +235,9 @@ func testHandedDown(t *testing.T, row heirRow, l net.Listener, clients []string)
 		needMaxSegment(t)
 	}
 	for i, network := range clients {
+		if strings.HasPrefix(network, "mptcp") {
+			socktest.NeedMultipath(t)
+		}
 		var d sockets.Dialer
 		d.SetMultipathTCP(false)
 		host := map[byte]string{'4': "127.0.0.1", '6': "::1"}[network[len(network)-1]]
@@ -279,6 +250,7 @@ func testHandedDown(t *testing.T, row heirRow, l net.Listener, clients []string)
 			if diff := cmp.Diff(row.want, got); diff != "" && err == nil {
 				t.Errorf("connection %d, %s (-want +got):\n%s", i, network, diff)
 			}
+			c.Close() // first: gVisor has SO_LINGER wait for the other end
 			a.Close()
 		}
 		c.Close()
@@ -301,36 +273,6 @@ func needMaxSegment(t *testing.T) {
 	}
 }
 
-// TestOptionsRefused sets options that a TCP listener cannot have.
-func TestOptionsRefused(t *testing.T) {
-	for _, s := range refusedRows() {
-		for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
-			for _, multipath := range []bool{false, true} {
-				lc := &sockets.ListenConfig{Options: []sockopt.Setting{s}}
-				lc.SetMultipathTCP(multipath)
-				l, err := lc.Listen(t.Context(), "tcp", address)
-				var option *sockopt.Error
-				if err == nil {
-					l.Close()
-					t.Errorf("%v, %s, multipath=%t: no error", s, address, multipath)
-				} else if !errors.As(err, &option) || option.Option != s.Option() {
-					t.Errorf("%v, %s, multipath=%t: %v, want a *sockopt.Error about it", s, address, multipath, err)
-				}
-			}
-		}
-	}
-}
-
-// skipUnavailable skips the test if err is for want of a privilege, an option or a protocol.
-func skipUnavailable(t *testing.T, err error) {
-	t.Helper()
-	if errors.Is(err, os.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOPROTOOPT) ||
-		errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
-		t.Skip(err)
-	}
-	socktest.Check(t, err)
-}
-
 // unixHeirRows are for unix sockets, which get less from their listeners.
 var unixHeirRows = []heirRow{
 	heir(sockopt.PassCred, true),
@@ -347,6 +289,8 @@ func TestOptionsHandedDownUnix(t *testing.T) {
 		for _, network := range []string{"unix", "unixpacket"} {
 			t.Run(fmt.Sprint(network, " ", row.setting), func(t *testing.T) {
 				lc := &sockets.ListenConfig{Options: []sockopt.Setting{row.setting}}
+				typ := map[string]int{"unix": unix.SOCK_STREAM, "unixpacket": unix.SOCK_SEQPACKET}[network]
+				needKept(t, row, unix.AF_UNIX, typ)
 				l, err := lc.Listen(t.Context(), network, socktest.ShortDir(t)+"/l")
 				skipUnavailable(t, err)
 				defer l.Close()
@@ -367,108 +311,11 @@ func TestOptionsHandedDownUnix(t *testing.T) {
 	}
 }
 
-// TestDefaultsRefused listens on a kernel that refuses the defaults of TCP where they are
-// set for the listener: Linux before 5.16 did, for Multipath TCP.
-func TestDefaultsRefused(t *testing.T) {
-	type options struct {
-		NoDelay, KeepAlive bool
-		Idle, Interval     time.Duration
-		Count              int
-	}
-	for _, refused := range []struct{ level, name int }{
-		{unix.IPPROTO_TCP, unix.TCP_NODELAY},
-		{unix.SOL_SOCKET, unix.SO_KEEPALIVE},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
-	} {
-		for _, tt := range []struct {
-			name   string
-			config sockets.ListenConfig
-			want   options
-		}{
-			{"default", sockets.ListenConfig{}, options{true, true, 15 * time.Second, 15 * time.Second, 9}},
-			{"KeepAliveConfig", sockets.ListenConfig{
-				KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 6 * time.Second, Count: 7},
-			}, options{true, true, 5 * time.Second, 6 * time.Second, 7}},
-		} {
-			t.Run(fmt.Sprint(refused, " ", tt.name), func(t *testing.T) {
-				tt.config.SetMultipathTCP(true)
-				l := listenRefused(t, &tt.config, refused.level, refused.name)
-				for _, network := range []string{"tcp4", "mptcp4", "tcp4"} {
-					var d sockets.Dialer
-					d.SetMultipathTCP(false)
-					c, err := d.Dial(network, l.Addr().String())
-					skipUnavailable(t, err)
-					defer c.Close()
-					a, err := l.Accept()
-					socktest.Check(t, err)
-					defer a.Close()
-					conn := a.(syscall.Conn)
-					var got options
-					var errs [5]error
-					got.NoDelay, errs[0] = sockopt.NoDelay.Get(conn)
-					got.KeepAlive, errs[1] = sockopt.KeepAlive.Get(conn)
-					got.Idle, errs[2] = sockopt.KeepIdle.Get(conn)
-					got.Interval, errs[3] = sockopt.KeepInterval.Get(conn)
-					got.Count, errs[4] = sockopt.KeepCount.Get(conn)
-					socktest.Check(t, errors.Join(errs[:]...))
-					if diff := cmp.Diff(tt.want, got); diff != "" {
-						t.Errorf("%s (-want +got):\n%s", network, diff)
-					}
-				}
-			})
-		}
-	}
-}
-
-// listenRefused listens on a thread that may not set an option.
-func listenRefused(t *testing.T, lc *sockets.ListenConfig, level, name int) net.Listener {
-	t.Helper()
-	var l net.Listener
-	var err, refused error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if refused = refuseOption(level, name); refused == nil {
-			l, err = lc.Listen(context.Background(), "tcp4", "127.0.0.1:0")
-		}
-	}()
-	<-done
-	if refused != nil {
-		t.Skip("cannot have options refused: ", refused)
-	}
-	socktest.Check(t, err)
-	t.Cleanup(func() { l.Close() })
-	if proto, err := sockopt.SocketProtocol.Get(l.(syscall.Conn)); err != nil || proto != unix.IPPROTO_MPTCP {
-		t.Skipf("no Multipath TCP: %d, %v", proto, err)
-	}
-	return l
-}
-
-// refuseOption has the kernel refuse an option on this thread from now on.
-func refuseOption(level, name int) error {
-	r := socktest.Refusal{
-		Call: unix.SYS_SETSOCKOPT, Args: map[uint32]uint32{1: uint32(level), 2: uint32(name)}, Errno: unix.EOPNOTSUPP,
-	}
-	if err := r.OnThread(); err != nil {
-		return err
-	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if err := unix.SetsockoptInt(fd, level, name, 1); err != unix.EOPNOTSUPP {
-		return fmt.Errorf("the filter gives %w", err)
-	}
-	return nil
-}
-
 // TestAdoptWithOptions gives a listener that was made elsewhere the options of a
 // ListenConfig, which must hold for connections that wait already as well.
 func TestAdoptWithOptions(t *testing.T) {
+	needKept(t, heir(sockopt.NotSentLowWater, 5000), unix.AF_INET, unix.SOCK_STREAM)
+	needKept(t, heir(sockopt.UserTimeout, 3*time.Second), unix.AF_INET, unix.SOCK_STREAM)
 	f, err := sockets.ParseFormat("iso-8859-1,crlf")
 	socktest.Check(t, err)
 	lc := sockets.ListenConfig{

@@ -242,6 +242,7 @@ func TestNetNSCable(t *testing.T) {
 // Values of options are looked up in the namespace, also to tell whether Multipath TCP has
 // the option.
 func TestNetNSOptions(t *testing.T) {
+	socktest.NeedMultipath(t)
 	netns := socktest.NewNetNS(t)
 	var v *net.Interface
 	socktest.InNetNS(t, netns, func() { v, _ = socktest.VethPairOf(t, "inside0", "inside1") })
@@ -395,6 +396,7 @@ func init() { socktest.Children["netns without return"] = netnsWithoutReturn }
 // Whoever has the right to enter a namespace need not have the right to return to
 // where it was: the thread is thrown away.
 func TestNetNSWithoutReturn(t *testing.T) {
+	socktest.NeedNetNSCookie(t)
 	socktest.NeedUserNS(t)
 	cmd := socktest.ChildCommand(t, "netns without return")
 	cmd.SysProcAttr = &syscall.SysProcAttr{

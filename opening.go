@@ -186,7 +186,7 @@ func (o *opening) passive(ctx context.Context, fd *netfd.FD) error {
 		return err
 	}
 	if path := socketPath(local); path != "" && o.replaceStale {
-		unlock, err := removeStale(ctx, path, o.typ)
+		unlock, err := removeStale(ctx, path)
 		if err != nil {
 			return err
 		}

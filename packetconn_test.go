@@ -114,10 +114,11 @@ func TestPacketConnWriteBatch(t *testing.T) {
 		c  *sockets.PacketConn
 		to net.Addr
 	}{{conntest.RouteSocket(t), &sockets.NetlinkAddr{}}, {connected.(*sockets.PacketConn), nil}} {
-		// NLMSG_DONE is nothing that rtnetlink(7) acts upon, but it acknowledges it.
-		ack := make([]byte, unix.NLMSG_HDRLEN)
-		binary.NativeEndian.PutUint32(ack, unix.NLMSG_HDRLEN)
-		binary.NativeEndian.PutUint16(ack[4:], unix.NLMSG_DONE)
+		// What rtnetlink(7) tells about the loopback interface, and that it did.
+		ack := make([]byte, unix.NLMSG_HDRLEN+unix.SizeofIfInfomsg)
+		binary.NativeEndian.PutUint32(ack, uint32(len(ack)))
+		binary.NativeEndian.PutUint16(ack[4:], unix.RTM_GETLINK)
+		binary.NativeEndian.PutUint32(ack[unix.NLMSG_HDRLEN+4:], 1) // struct ifinfomsg: the index
 		binary.NativeEndian.PutUint16(ack[6:], unix.NLM_F_REQUEST|unix.NLM_F_ACK)
 		n, err := tt.c.WriteBatch([]sockets.Message{conntest.MessageTo(ack, tt.to), conntest.MessageTo(ack, tt.to)}, 0)
 		if n != 2 || err != nil {
@@ -161,6 +162,12 @@ func TestListenConfigPacketInfo(t *testing.T) {
 		{"both, from IPv4", "udp", "[::]:0", "127.0.0.2", "::ffff:127.0.0.2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.network == "udp" && tt.from != "::1" {
+				got, err := socktest.Datagram{Network: "udp", Prepare: sockopt.ReceivePacketInfo6.With(true).Apply}.Deliver(t)
+				if err == nil && !socktest.Has(t, got.Control, unix.SOL_IPV6, unix.IPV6_PKTINFO, nil) {
+					t.Skip("no IPV6_PKTINFO of IPv4")
+				}
+			}
 			lc := sockets.ListenConfig{PacketInfo: true}
 			pc, err := lc.ListenPacket(t.Context(), tt.network, tt.listen)
 			if err != nil {

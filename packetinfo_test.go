@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -55,6 +56,7 @@ func TestPacketInfoReply(t *testing.T) {
 			defer pc.Close()
 			server := pc.(*UDPConn)
 			conntest.SetOptions(t, server, tt.options...)
+			socktest.NeedControl(t, network, tt.options[0].With(true).Apply)
 			ap := netip.AddrPortFrom(netip.MustParseAddr(tt.dial), uint16(server.LocalAddr().(*net.UDPAddr).Port))
 			client := conntest.ConnectUDP(t, &Dialer{}, "udp", net.UDPAddrFromAddrPort(ap))
 			conntest.LimitTime(t, client, server)
@@ -90,6 +92,13 @@ func TestPacketInfoBroadcast(t *testing.T) {
 	conntest.LimitTime(t, server)
 	conntest.SetOptions(t, server, sockopt.ReceivePacketInfo)
 	to := netip.MustParseAddr("127.255.255.255")
+	plain, err := socktest.Datagram{
+		Network: "udp4", To: to.String(), Prepare: sockopt.ReceivePacketInfo.With(true).Apply,
+	}.Deliver(t)
+	socktest.Check(t, err)
+	if socktest.Has(t, plain.Control, unix.SOL_IP, unix.IP_PKTINFO, append(binary.NativeEndian.AppendUint32(nil, 1), to.AsSlice()...)) {
+		t.Skip("IP_PKTINFO gives the address of the broadcast as that of this host")
+	}
 	if _, err := server.WriteToUDPAddrPort([]byte("?"), netip.AddrPortFrom(to, uint16(server.LocalAddr().(*net.UDPAddr).Port))); err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +114,7 @@ func TestPacketInfoTOS(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
 			conntest.LimitTime(t, a, b)
+			socktest.NeedTOS(t, network)
 			switch network {
 			case "udp4":
 				conntest.SetOptions(t, b, sockopt.ReceiveTOS)
@@ -134,6 +144,7 @@ func TestPacketInfoTime(t *testing.T) {
 			c := conntest.OpenUDP(t, "udp4")
 			conntest.LimitTime(t, c)
 			conntest.SetOptions(t, c, o)
+			socktest.NeedControl(t, "udp4", o.With(true).Apply)
 			before := time.Now().Add(-time.Second)
 			if _, err := c.WriteTo(nil, c.LocalAddr()); err != nil {
 				t.Fatal(err)
@@ -195,10 +206,18 @@ func TestPacketInfoTxTime(t *testing.T) {
 		t.Skip(err)
 	}
 	socktest.Check(t, err)
+	socktest.WithFD(t, c, func(fd int) error {
+		control := socktest.Control(unix.SOL_SOCKET, unix.SCM_TXTIME, binary.NativeEndian.AppendUint64(nil, 1))
+		if _, err := unix.SendmsgN(fd, []byte("plain"), control, &unix.SockaddrInet4{Addr: [4]byte(to.IP.To4()), Port: to.Port}, 0); err != nil {
+			t.Skip("no SCM_TXTIME, although there is SO_TXTIME: ", err)
+		}
+		return nil
+	})
 	oob := PacketInfo{TxTime: 1}.Append(nil) // long ago
 	_, _, err = c.WriteMsgUDP([]byte("now"), oob, to)
 	socktest.Check(t, err)
 	conntest.LimitTime(t, c)
+	conntest.WantMessage(t, c, "plain")
 	conntest.WantMessage(t, c, "now")
 	if _, _, err := conntest.OpenUDP(t, "udp4").WriteMsgUDP([]byte("x"), oob, to); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("a time for a socket without a clock: %v, want EINVAL", err)
@@ -464,6 +483,7 @@ func TestReceiveOptionsHaveReaders(t *testing.T) {
 				t.Errorf("found in %+v without the option", p)
 			}
 			conntest.SetOptions(t, c, r.option)
+			socktest.NeedControl(t, r.network, r.option.With(true).Apply)
 			if p := sendToSelf(t, c); !r.found(p, c) {
 				t.Errorf("not found in %+v", p)
 			}
@@ -503,6 +523,9 @@ func TestTimestamping(t *testing.T) {
 	for end := time.Now().Add(10 * time.Second); p.Time.IsZero() && time.Now().Before(end); {
 		p = sendToSelf(t, c)
 	}
+	if p.Time.IsZero() {
+		socktest.NeedControl(t, "udp4", sockopt.Timestamping.With(sockopt.TimestampRxSoftware|sockopt.TimestampSoftware).Apply)
+	}
 	if !hasTime(p, c) || !p.HardwareTime.IsZero() {
 		t.Errorf("%+v has not the time of software alone", p)
 	}
@@ -515,6 +538,11 @@ func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
 	}
 	lo := socktest.LoopbackInterface(t)
 	low32 := int64(1) << 32
+	plain := unix.Inet4Pktinfo{Ifindex: math.MaxInt32}
+	control := socktest.Control(unix.SOL_IP, unix.IP_PKTINFO, unsafe.Slice((*byte)(unsafe.Pointer(&plain)), unsafe.Sizeof(plain)))
+	if _, err := (socktest.Datagram{Network: "udp4", Control: control}).Deliver(t); err == nil {
+		t.Skip("the kernel does not look at the interface of IP_PKTINFO")
+	}
 	for _, network := range []string{"udp4", "udp6"} {
 		a, b := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
 		to := b.LocalAddr().(*net.UDPAddr)

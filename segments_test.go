@@ -167,6 +167,7 @@ func readSegments(c *UDPConn, room int) (string, int, netip.AddrPort, error) {
 // Control data go with each datagram, and come once for those merged.
 func TestSegmentsControlData(t *testing.T) {
 	conntest.NeedSizes(t)
+	socktest.NeedTOS(t, "udp4")
 	for _, room := range []int{1 << 16, 1000} {
 		for _, offload := range []bool{false, true} {
 			t.Run(fmt.Sprintf("offload=%v/room=%d", offload, room), func(t *testing.T) {

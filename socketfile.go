@@ -127,7 +127,7 @@ func (o *opening) bindPassive(fd *netfd.FD, sa *sys.Sockaddr, local net.Addr) er
 // temporary name and renaming that would replace a socket in one step; but of two that
 // start at once, the second would replace the first's, and every peer would be told the
 // temporary name.
-func removeStale(ctx context.Context, path string, typ int) (unlock func(), err error) {
+func removeStale(ctx context.Context, path string) (unlock func(), err error) {
 	unlock = func() {}
 	if _, err := lstatSocket(path); err != nil {
 		return unlock, err // before anything is changed
@@ -136,7 +136,7 @@ func removeStale(ctx context.Context, path string, typ int) (unlock func(), err 
 		return unlock, err
 	}
 	there, err := lstatSocket(path)
-	if err == nil && there && netfd.IsStale(path, typ) {
+	if err == nil && there && netfd.IsStale(path) {
 		if errno := sys.Unlink(path); errno != 0 && errno != syscall.ENOENT {
 			err = os.NewSyscallError("unlink", errno)
 		}

@@ -180,10 +180,8 @@ func TestUDPLite(t *testing.T) {
 }
 
 func TestSCTP(t *testing.T) {
+	socktest.NeedSCTP(t)
 	s, err := sockets.NewRaw(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP)
-	if errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.ESOCKTNOSUPPORT) {
-		t.Skip("no SCTP:", err)
-	}
 	socktest.Check(t, err)
 	socktest.CloseLater(t, s)
 	socktest.Check(t, s.Bind(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))

@@ -72,7 +72,11 @@ report() {
 	if ((failed == 0)); then # one that takes too long fails without saying so
 		failed=$(grep -c '^exit status of .*: [^0]' "$out.txt" || true)
 	fi
-	grep -A12 -E '^ *--- FAIL' "$out.txt" || true
+	# What a test says stands in front of its result.
+	awk '/^=== RUN +[^\/]*$/ { said = "" }
+		!/^=== |--- PASS/ { said = said $0 "\n" }
+		/^--- FAIL/ { printf "%s", said }
+		/^--- / { said = "" }' "$out.txt" | cut -c1-500
 	grep -A30 -E '^(panic|fatal error):' "$out.txt" || true
 	printf '%s, %s: %d passed, %d failed, %d skipped\n' "$environment" "$system" "$passed" "$failed" "$skipped"
 	if [[ -n ${RESULTS:-} ]]; then

@@ -22,8 +22,8 @@ for environment; do
 	go1.27) RAN=${RAN:-all packages} PACKAGES=${PACKAGES:-./...} GOTOOLCHAIN=${NEWER:-go1.27.3} .ci/native.sh ;;
 	uml-*) RAN=${RAN:-$linux} .ci/uml.sh "${environment#uml-}" ;;
 	systemd) RAN='systemd as process 1' .ci/systemd.sh ;;
-	gvisor) RAN=${RAN:-root, internal, examples} .ci/gvisor.sh ;;
-	gvisor-host) RAN=${RAN:-root, internal, examples} NET=host .ci/gvisor.sh ;;
+	gvisor) RAN=${RAN:-all packages} .ci/gvisor.sh ;;
+	gvisor-host) RAN=${RAN:-all packages} NET=host .ci/gvisor.sh ;;
 	user-*) RAN=${RAN:-all packages} .ci/users.sh "${environment#user-}" ;;
 	linux-*) RAN=${RAN:-$linux} .ci/kernel.sh "${environment#linux-}" ;;
 	386) RAN=${RAN:-root, internal, sockopt, activation, upgrade, compat} .ci/arch.sh 386 ;;

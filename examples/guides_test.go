@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -21,15 +20,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/activation"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/sys/unix"
 )
 
 // program is one of the examples that runs.
@@ -213,44 +209,10 @@ func TestMLLP(t *testing.T) {
 	}
 }
 
-// needTOSMessages skips the test unless a control message gives a datagram its type of
-// service: gVisor takes it and does nothing about it.
-func needTOSMessages(t *testing.T) {
-	t.Helper()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	socktest.Check(t, err)
-	defer pc.Close()
-	p := ipv4.NewPacketConn(pc)
-	raw, err := pc.(*net.UDPConn).SyscallConn()
-	socktest.Check(t, err)
-	socktest.Check(t, raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_RECVTOS, 1)
-	}))
-	socktest.Check(t, err)
-	oob := make([]byte, unix.CmsgSpace(4))
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
-	h.Level, h.Type = unix.SOL_IP, unix.IP_TOS
-	h.SetLen(unix.CmsgLen(4))
-	binary.NativeEndian.PutUint32(oob[unix.CmsgLen(0):], 3)
-	_, err = p.WriteBatch([]ipv4.Message{{Buffers: [][]byte{{'x'}}, OOB: oob, Addr: pc.LocalAddr()}}, 0)
-	socktest.Check(t, err)
-	in := []ipv4.Message{{Buffers: [][]byte{make([]byte, 1)}, OOB: make([]byte, 100)}}
-	_, err = p.ReadBatch(in, 0)
-	socktest.Check(t, err)
-	messages, err := syscall.ParseSocketControlMessage(in[0].OOB[:in[0].NN])
-	socktest.Check(t, err)
-	for _, m := range messages {
-		if m.Header.Level == unix.SOL_IP && m.Header.Type == unix.IP_TOS && m.Data[0] == 3 {
-			return
-		}
-	}
-	t.Skip("a datagram does not get the type of service of its control message")
-}
-
 // TestDatagrams sends to one of several addresses of a server on the wildcard address.
 func TestDatagrams(t *testing.T) {
 	socktest.NeedLoopback(t)
-	needTOSMessages(t)
+	socktest.NeedTOS(t, "udp4")
 	p := start(t, nil, "datagrams", "-listen", "0.0.0.0:0")
 	server := netip.MustParseAddrPort(p.address(t))
 	for _, to := range []string{"127.0.0.1", "127.0.0.2"} {

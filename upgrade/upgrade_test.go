@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -286,12 +287,19 @@ func (m *manager) childrenOf(pid int) (pids []int) {
 	for _, path := range paths {
 		b, _ := os.ReadFile(path)
 		for _, field := range strings.Fields(string(b)) {
-			if pid, err := strconv.Atoi(field); err == nil {
+			// In gVisor each thread has all of them, with all of their threads.
+			if pid, err := strconv.Atoi(field); err == nil && isProcess(pid) && !slices.Contains(pids, pid) {
 				pids = append(pids, pid)
 			}
 		}
 	}
 	return pids
+}
+
+// isProcess reports whether there is a process with the number, and not only a thread.
+func isProcess(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && strings.Contains(string(b), fmt.Sprintf("\nTgid:\t%d\n", pid))
 }
 
 // descriptors counts the open descriptors of the process that serves.

@@ -152,7 +152,7 @@ func TestMisuse(t *testing.T) {
 // TestFailures sees the steps about files fail and the others succeed.
 func TestFailures(t *testing.T) {
 	socktest.NeedLoopback(t)
-	socktest.NeedProc(t) // as in TestShow
+	socktest.NeedProc(t)                     // as in TestShow
 	const random = "/proc/sys/kernel/random" // files without a size, so that nothing is served of them, and content
 	tests := []struct{ name, dir, want string }{
 		{"different", random, "different"},

@@ -103,13 +103,22 @@ func MaySendCred(tb testing.TB, pid, uid, gid int) bool {
 
 var pidfd = sync.OnceValue(func() error {
 	fd, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err == nil {
-		unix.Close(fd)
+	if err != nil {
+		return err
 	}
-	return err
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return err
+	}
+	if fs.Type != unix.PID_FS_MAGIC {
+		return fmt.Errorf("file system %#x has no numbers of processes, as pidfs since Linux 6.9", fs.Type)
+	}
+	return nil
 })
 
-// NeedPIDFD skips the test if no process can be opened.
+// NeedPIDFD skips the test if a process has no number among all since the system was
+// started, pidfs in pidfd_open(2).
 func NeedPIDFD(tb testing.TB) {
 	tb.Helper()
 	need(tb, "pidfd", pidfd)

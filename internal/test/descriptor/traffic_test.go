@@ -113,6 +113,7 @@ func TestSendFDsLongThenClose(t *testing.T) {
 }
 
 func TestFDDeadlines(t *testing.T) {
+	socktest.NeedFullQueue(t, 2000)
 	f := socktest.Pipes(t, 1)[0]
 	for _, network := range socktest.UnixNetworks {
 		t.Run(network, func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // plain are data in which each byte is less than urgent.
@@ -427,6 +428,12 @@ func isOurs(c any) bool {
 	return false
 }
 
-func TestCopy(t *testing.T) { play(playCopy).random(t) }
+func TestCopy(t *testing.T) {
+	socktest.NeedUrgent(t)
+	play(playCopy).random(t)
+}
 
-func FuzzCopy(f *testing.F) { play(playCopy).fuzz(f) }
+func FuzzCopy(f *testing.F) {
+	socktest.NeedUrgent(f)
+	play(playCopy).fuzz(f)
+}

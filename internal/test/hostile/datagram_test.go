@@ -412,4 +412,5 @@ func needDatagrams(tb testing.TB) {
 	tb.Helper()
 	conntest.NeedSizes(tb)
 	socktest.NeedPacketInfo(tb)
+	socktest.NeedCutControl(tb)
 }

@@ -186,6 +186,9 @@ func adopt(e *env, c, peer anyConn) {
 func rawSocket(domain, typ, proto int) func(e *env) int {
 	return func(e *env) int {
 		fd, err := unix.Socket(domain, typ|unix.SOCK_CLOEXEC, proto)
+		if err == unix.EINVAL {
+			e.Skip("no such protocol: ", err)
+		}
 		e.ok(err)
 		return fd
 	}
@@ -284,6 +287,8 @@ func init() {
 	}
 }
 
+const lost = "accept(2) fails with EMFILE and takes the connection away"
+
 // exhausted is what happens when there are no descriptors left.
 func exhausted(im *impl) []sight {
 	e := &env{TB: failer{}, impl: im}
@@ -319,6 +324,15 @@ func exhausted(im *impl) []sight {
 		fill = append(fill, fd)
 	}
 	e.see("Accept")(l.Accept())
+	waiting := 0
+	socktest.WithFD(e, l.(syscall.Conn), func(fd int) (err error) {
+		waiting, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return err
+	})
+	if waiting == 0 {
+		fmt.Println(lost)
+		return nil
+	}
 	e.see("Accept unix")(ul.Accept())
 	e.see("accept own type")(e.acceptOwn(l))
 	e.see("Dial tcp")(e.dial("tcp", l.Addr().String()))
@@ -375,5 +389,9 @@ func TestParityNoDescriptors(t *testing.T) {
 		}
 		return strings.Split(string(out), "\n")
 	}
-	compareLines(t, run(netImpl), run(sockImpl))
+	ofNet, ofSockets := run(netImpl), run(sockImpl)
+	if ofNet[0] == lost {
+		t.Skip(lost) // as in gVisor
+	}
+	compareLines(t, ofNet, ofSockets)
 }

@@ -75,6 +75,7 @@ func seedSendToIPv6(t *testing.T) {
 }
 
 func seedSendToFlags(t *testing.T) {
+	socktest.NeedSendFlag(t, int(sockets.MsgConfirm))
 	a, b := conntest.Dialed(t, "tcp4")
 	_, err := a.SendTo([]byte("xy"), nil, sockets.MsgDontWait|sockets.MsgConfirm)
 	socktest.Check(t, err)
@@ -85,6 +86,7 @@ func seedSendToFlags(t *testing.T) {
 
 // seedSendFlag sends with a flag that changes nothing between two ends of one host.
 func seedSendFlag(t *testing.T, flag sockets.MsgFlags) {
+	socktest.NeedSendFlag(t, int(flag))
 	a, b := conntest.Packets(t, "udp4"), conntest.Packets(t, "udp4")
 	_, err := a.SendTo([]byte("x"), b.LocalAddr(), flag)
 	socktest.Check(t, err)
@@ -124,6 +126,7 @@ func seedOutOfBand(t *testing.T) {
 }
 
 func seedMore(t *testing.T) {
+	socktest.NeedMore(t)
 	a, b := conntest.Packets(t, "udp4"), conntest.Packets(t, "udp4")
 	for _, part := range []struct {
 		text  string

@@ -12,10 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"github.com/iolib-go/sockets/sockopt"
 )
 
 func udpPort(c net.PacketConn) int { return c.LocalAddr().(*net.UDPAddr).Port }
@@ -52,6 +54,7 @@ func TestXNetConnOptions(t *testing.T) {
 
 func TestXNetPacketConnOptions(t *testing.T) {
 	socktest.NeedMulticast(t)
+	socktest.NeedGroups(t)
 	lo := socktest.LoopbackInterface(t)
 	p4 := ipv4.NewPacketConn(conntest.OpenUDP(t, "udp4"))
 	for _, step := range []struct {
@@ -102,6 +105,7 @@ func TestXNetPacketConnOptions(t *testing.T) {
 // addresses and control messages.
 func TestXNetBatch4(t *testing.T) {
 	socktest.NeedPacketInfo(t)
+	socktest.NeedSource(t)
 	server, client := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	ps, pc := ipv4.NewPacketConn(server), ipv4.NewPacketConn(client)
 	if err := ps.SetControlMessage(ipv4.FlagTTL|ipv4.FlagDst|ipv4.FlagInterface, true); err != nil {
@@ -160,6 +164,8 @@ func TestXNetBatch6(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			if host == "::1" {
 				socktest.NeedIPv6(t)
+			} else {
+				needMappedInfo(t)
 			}
 			to := netip.AddrPortFrom(netip.MustParseAddr(host), uint16(udpPort(server)))
 			conn, err := sockets.Dial("udp", to.String())
@@ -201,6 +207,18 @@ func TestXNetBatch6(t *testing.T) {
 				t.Errorf("received (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// needMappedInfo skips the test unless a socket for both kinds of IP learns by IPV6_PKTINFO
+// where IPv4 was sent to.
+func needMappedInfo(t *testing.T) {
+	t.Helper()
+	set := sockopt.ReceivePacketInfo6.With(true).Apply
+	got, err := socktest.Datagram{Network: "udp", Prepare: set}.Deliver(t)
+	socktest.Check(t, err)
+	if !socktest.Has(t, got.Control, unix.SOL_IPV6, unix.IPV6_PKTINFO, nil) {
+		t.Skip("no IPV6_PKTINFO of IPv4")
 	}
 }
 
