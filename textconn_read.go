@@ -63,7 +63,7 @@ func (r *textReader) read(p []byte) (int, error) {
 		if r.broken != nil {
 			return 0, r.broken
 		}
-		if len(r.wire) > 0 || r.eof {
+		if r.decodable() {
 			if n, err := r.decode(p); n > 0 || err != nil {
 				return n, err
 			}
@@ -76,6 +76,10 @@ func (r *textReader) read(p []byte) (int, error) {
 		}
 	}
 }
+
+// decodable reports whether there may be text without another read: even of no bytes,
+// if the decoder holds some or does not know the end.
+func (r *textReader) decodable() bool { return len(r.wire) > 0 || r.eof || r.dec.Held() > 0 }
 
 // takeErr returns the error that is due when everything before it is read.
 func (r *textReader) takeErr() error {
@@ -333,7 +337,7 @@ func (r *textReader) readString(delim byte) (string, error) {
 		if k := min(len(p), len(r.text)); k > 0 {
 			n = copy(p, r.text[:untilDelim(r.text[:k], delim)])
 			r.text = r.text[n:]
-		} else if err == nil && (len(r.wire) > 0 || r.eof) {
+		} else if err == nil && r.decodable() {
 			n, err = r.decodeUntil(p, delim)
 		}
 		text = text[:len(text)+n]

@@ -208,8 +208,10 @@ func (f ExternalFormat) AppendEncode(dst, text []byte) ([]byte, error) {
 	e.Init(g)
 	start := len(dst)
 	for off := 0; ; {
-		dst = slices.Grow(dst, len(text)-off+codec.FinishLen)
-		n, used, status := e.Encode(dst[len(dst):cap(dst)], text[off:])
+		// No more of dst than was asked for: all of it is scratch space.
+		room := len(text) - off + codec.FinishLen
+		dst = slices.Grow(dst, room)
+		n, used, status := e.Encode(dst[len(dst):len(dst)+room], text[off:])
 		dst = dst[:len(dst)+n]
 		off += used
 		switch status {

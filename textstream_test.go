@@ -353,6 +353,22 @@ func TestAppendEncodeNothing(t *testing.T) {
 	}
 }
 
+// TestAppendEncodeKeepsToItself leaves memory alone that is far behind what it appends.
+func TestAppendEncodeKeepsToItself(t *testing.T) {
+	text := []byte(strings.Repeat("line é\n", 30))
+	for _, name := range []string{"utf-8,crlf", "iso-8859-1,crlf", "utf-16le,crlf", "utf-32be", "cp037,crlf"} {
+		memory := make([]byte, 8<<10)
+		behind := memory[4<<10:]
+		wire, err := conntest.Format(t, name).AppendEncode(memory[:0], text)
+		if err != nil || &wire[0] != &memory[0] {
+			t.Fatal(name, err)
+		}
+		if n := bytes.Count(behind, []byte{0}); n < len(behind) {
+			t.Errorf("%s: %d bytes behind %d of the wire are not what they were", name, len(behind)-n, len(wire))
+		}
+	}
+}
+
 // TestTextReaderCommands hears Telnet commands from what is no connection, until it is
 // not asked for them any more.
 func TestTextReaderCommands(t *testing.T) {

@@ -107,6 +107,7 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 		}
 	}
 	lineEnds := lineEnds{lf: -1, cr: -1}
+	piece := linePiece
 	for nSrc < len(src) {
 		if e.expands != oneByOne && !e.afterCR && e.st.initial() {
 			if e.expands == intoWire {
@@ -115,9 +116,12 @@ func (e *Encoder) Encode(dst, src []byte) (nDst, nSrc int, status Status) {
 				nSrc += ns
 			}
 			ns := 0
+			if nSrc > 0 && src[nSrc-1] == '\n' {
+				piece = max(piece, firstPiece)
+			}
 			if !e.doubles { // or what is written would have to be looked at
 				var nd int
-				nd, ns = e.encodeLines(dst[nDst:], src[nSrc:])
+				nd, ns = e.encodeLines(dst[nDst:], src[nSrc:], &piece)
 				nDst += nd
 				nSrc += ns
 			}

@@ -174,8 +174,9 @@ func (d *Decoder) foldForeign(text []byte) {
 
 // foreignEncoder is the machine of such an encoding in the other direction.
 type foreignEncoder struct {
-	t   transform.Transformer
-	tmp [utf8.UTFMax]byte
+	t    transform.Transformer
+	tmp  [utf8.UTFMax]byte
+	owed []byte // what encodeRune had it write in front of a rune that it lacks
 }
 
 func newForeignEncoder(c *Charset) *foreignEncoder {
@@ -193,21 +194,30 @@ func (f *foreignEncoder) encodeRun(_ *state, dst, src []byte) (int, int) {
 	// Its own view of malformed UTF-8 is not asked. A limit keeps text that
 	// is lacking throughout from being looked at again and again.
 	src = src[:min(len(src), 4096)]
-	nd, ns, _ := f.t.Transform(dst, src[:validLen(src)], false)
-	return nd, ns
+	n := copy(dst, f.owed)
+	f.owed = f.owed[n:]
+	nd, ns, _ := f.t.Transform(dst[n:], src[:validLen(src)], false)
+	return n + nd, ns
 }
 
 func (f *foreignEncoder) encodeRune(_ *state, dst []byte, r rune) int {
-	n := utf8.EncodeRune(f.tmp[:], r)
-	nd, ns, err := f.t.Transform(dst, f.tmp[:n], false)
-	if err != nil || ns < n {
+	size := utf8.EncodeRune(f.tmp[:], r)
+	n := copy(dst, f.owed)
+	nd, ns, err := f.t.Transform(dst[n:], f.tmp[:size], false)
+	n += nd
+	if err != nil || ns < size {
+		// It may have shifted before it failed.
+		f.owed = bytes.Clone(dst[:n])
 		return 0
 	}
-	return nd
+	f.owed = nil
+	return n
 }
 
 func (f *foreignEncoder) finish(_ *state, dst []byte) int {
-	nd, _, _ := f.t.Transform(dst, nil, true)
+	n := copy(dst, f.owed)
+	f.owed = nil
+	nd, _, _ := f.t.Transform(dst[n:], nil, true)
 	f.t.Reset()
-	return nd
+	return n + nd
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"math/bits"
+	"unicode/utf8"
 )
 
 const (
@@ -174,16 +175,20 @@ func firstOf(w0, w1, w2, w3 uint64) int {
 	return bits.TrailingZeros64(w3&asciiMask|1<<63)>>3 + 24
 }
 
-// linePiece is how much text encodeLines expands at a time: it is to stay in the
-// processor's cache.
-const linePiece = 2 << 10
+// linePiece is how much text is expanded or folded at a time: it is to stay in the
+// processor's cache. Behind a line that had to go without, encodeLines begins with
+// firstPiece.
+const linePiece, firstPiece = 2 << 10, 128
 
 // encodeLines encodes text with line ends that become CR LF, by expanding a piece of it
 // to the end of dst first. It leaves what is left of src to others if it makes no
 // progress.
-func (e *Encoder) encodeLines(dst, src []byte) (nDst, nSrc int) {
+//
+// *piece is the size of the piece and becomes that of the next one. That is 0 if most of
+// the piece was for nothing, since the encoding lacks a rune in it: a line may have many.
+func (e *Encoder) encodeLines(dst, src []byte, piece *int) (nDst, nSrc int) {
 	// Four bytes for each byte of text, and the text itself.
-	size := min((len(dst)-4*maxRune)/5, linePiece)
+	size := min((len(dst)-4*maxRune)/5, *piece)
 	if size < 64 {
 		return 0, 0
 	}
@@ -194,6 +199,10 @@ func (e *Encoder) encodeLines(dst, src []byte) (nDst, nSrc int) {
 	if 0 < n && n < nText && text[n] == '\n' && text[n-1] == '\r' {
 		nDst -= e.m.unit()
 		n--
+	}
+	*piece = min(*piece*2, linePiece)
+	if n <= nText-utf8.UTFMax {
+		*piece = 0
 	}
 	rest := text[n:]
 	return nDst, nSrc - len(rest) + bytes.Count(rest, []byte{'\n'})

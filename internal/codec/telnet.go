@@ -160,16 +160,11 @@ func (d *Decoder) decodeTelnet(dst, src []byte, eof bool) (nDst, nSrc int, statu
 		rest := src[nSrc:]
 		n, short := d.telnet.take(rest)
 		nSrc += n
-		switch {
-		case n > 0:
+		if n > 0 {
 			continue
-		case short && !eof:
-			return nDst, nSrc, More
-		case short && d.strict:
-			d.bad = len(rest)
-			return nDst, nSrc, Truncated
-		case short:
-			return nDst, len(src), More // a command that never got its end is no text
+		}
+		if short {
+			break
 		}
 		// The bytes that may be needed; the rest of a long src is not searched
 		// again and again for a short dst.
@@ -200,7 +195,17 @@ func (d *Decoder) decodeTelnet(dst, src []byte, eof bool) (nDst, nSrc int, statu
 			return nDst, nSrc, status
 		}
 	}
-	return nDst, nSrc, More
+	// What Held counts, in front of a command that is unfinished.
+	nd, _, status := d.decode(dst[nDst:], nil, eof)
+	nDst += nd
+	switch {
+	case status != More || !eof || nSrc == len(src):
+		return nDst, nSrc, status
+	case d.strict:
+		d.bad = len(src) - nSrc
+		return nDst, nSrc, Truncated
+	}
+	return nDst, len(src), More // a command that never got its end is no text
 }
 
 // maxCommands bounds the bytes of commands between those of one character.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/transform"
 
 	"github.com/iolib-go/sockets"
@@ -103,6 +104,28 @@ func TestAnyEncodingOfXTextServes(t *testing.T) {
 	got, err := sockets.ParseFormat("rot13,crlf,strict")
 	if err != nil || got != f || got.String() != "rot-13,crlf,strict" {
 		t.Error(got, err)
+	}
+}
+
+// unknownEncoding is an encoding of x/text that package sockets does not recognize.
+type unknownEncoding struct{ encoding.Encoding }
+
+// The second half of a character is there without another read.
+func TestForeignTextInHalves(t *testing.T) {
+	for _, nl := range []sockets.Newline{sockets.NewlineLF, sockets.NewlineCRLF, sockets.NewlineNVT} {
+		for name, read := range map[string]func(c *sockets.TextConn) (string, error){
+			"Read":       func(c *sockets.TextConn) (string, error) { return readable(c, 1) },
+			"ReadString": func(c *sockets.TextConn) (string, error) { return c.ReadString('\n') },
+		} {
+			s := &scriptConn{reads: []scripted{{"\xe9", nil}, {"", temporary}, {"\n", io.EOF}}}
+			c := sockets.NewTextConn(s, sockets.ExternalFormat{Encoding: unknownEncoding{charmap.ISO8859_1}, Newline: nl})
+			var p [1]byte
+			n, err := c.Read(p[:])
+			text, err2 := read(c)
+			if got := string(p[:n]) + text; got != "é" || err != nil || err2 != temporary {
+				t.Errorf("%v, %s: %q, %v, %v", nl, name, got, err, err2)
+			}
+		}
 	}
 }
 
