@@ -128,12 +128,16 @@ func (d *Decoder) decode(dst, src []byte, eof bool) (nDst, nSrc int, status Stat
 	return nDst, nSrc, More
 }
 
+// shortRead is what most reads are shorter than, which are not worth the stack that pieces
+// need.
+const shortRead = 128
+
 // run decodes what needs no look at single characters, as far as that goes.
 func (d *Decoder) run(dst, src []byte) (nDst, nSrc int) {
-	switch d.nl {
-	case LF:
+	switch {
+	case d.nl == LF:
 		return d.m.decodeRun(&d.st, dst, src)
-	case CRLF:
+	case d.nl == CRLF && len(src) > shortRead:
 		return d.decodeLines(dst, src)
 	}
 	nDst, nSrc = d.m.decodeRun(&d.st, dst, src)

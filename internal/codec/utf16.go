@@ -114,9 +114,12 @@ func (m utf16Machine) decodeRun(st *state, dst, src []byte) (nDst, nSrc int) {
 	}
 	big := !st.little
 	for {
-		nd, ns := m.decodeWords(dst[nDst:], src[nSrc:], big)
-		nDst += nd
-		nSrc += ns
+		// A short text, as most reads have it, does not need the stack for that.
+		if nSrc+wordsSrc < len(src) && nDst+wordsDst < len(dst) {
+			nd, ns := m.decodeWords(dst[nDst:], src[nSrc:], big)
+			nDst += nd
+			nSrc += ns
+		}
 		// Up to the first characters of two units, and the end.
 		pair := false
 		for {
