@@ -163,15 +163,22 @@ var urgent = sync.OnceValue(func() error {
 })
 
 // NeedFullQueue skips the test unless n datagrams, each of a byte, are too many for the
-// queue of a unix socket: net.unix.max_dgram_qlen in Linux. gVisor counts bytes alone.
+// queue of a unix socket that has no peer: net.unix.max_dgram_qlen in Linux. gVisor counts
+// bytes alone.
 func NeedFullQueue(tb testing.TB, n int) {
 	tb.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	var fds [2]int
+	for i := range fds {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		Check(tb, err)
+		defer unix.Close(fd)
+		fds[i] = fd
+	}
+	Check(tb, unix.Bind(fds[1], &unix.SockaddrUnix{})) // to a name of the kernel's choice
+	to, err := unix.Getsockname(fds[1])
 	Check(tb, err)
-	defer unix.Close(fds[0])
-	defer unix.Close(fds[1])
 	for range n {
-		err := unix.Sendto(fds[0], []byte("x"), unix.MSG_DONTWAIT, nil)
+		err := unix.Sendto(fds[0], []byte("x"), unix.MSG_DONTWAIT, to)
 		if err == unix.EAGAIN {
 			return
 		}
