@@ -244,13 +244,13 @@ func TestSocketKeepsPeer(t *testing.T) {
 	b := conntest.Packets(t, "udp4")
 	s := conntest.NewSocket(t, "udp4")
 	socktest.Check(t, sockopt.Broadcast.Set(s, false))
-	socktest.WithFD(t, s, func(fd int) error {
-		return syscall.Connect(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: b.LocalAddr().(*net.UDPAddr).Port})
-	})
-	// The error of a plain call, EACCES if there is a route.
+	peer := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: b.LocalAddr().(*net.UDPAddr).Port}
+	socktest.WithFD(t, s, func(fd int) error { return unix.Connect(fd, peer) })
+	// The error of a plain call, mostly EACCES, from the address that the first one chose.
 	plain, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	socktest.Check(t, err)
 	defer unix.Close(plain)
+	socktest.Check(t, unix.Connect(plain, peer))
 	want := unix.Connect(plain, &unix.SockaddrInet4{Addr: [4]byte{255, 255, 255, 255}, Port: 9})
 	if want == nil {
 		t.Skip("connect(2) to a broadcast address does not fail")
