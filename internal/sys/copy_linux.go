@@ -93,8 +93,9 @@ func (v *Iovecs) call(trap, plain, fd uintptr, bufs [][]byte, flags int) (int, s
 	for errno == EINTR {
 		n, _, errno = syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&h)), uintptr(flags))
 	}
-	// gVisor with the network of its host takes fewer buffers by sendmsg than by writev.
-	if barred(trap, errno) || errno == unix.EMSGSIZE {
+	// gVisor with the network of its host takes fewer buffers by sendmsg than by writev. With
+	// fewer, EMSGSIZE is of the message, or kept by the socket for one call.
+	if barred(trap, errno) || errno == unix.EMSGSIZE && len(v.iov) == MaxIovecs {
 		n, _, errno = syscall.Syscall(plain, fd, uintptr(unsafe.Pointer(h.Iov)), uintptr(len(v.iov)))
 		for errno == EINTR {
 			n, _, errno = syscall.Syscall(plain, fd, uintptr(unsafe.Pointer(h.Iov)), uintptr(len(v.iov)))
