@@ -81,7 +81,7 @@ var (
 
 	// MaxSegment, TCP_MAXSEG, is the size of the largest segment to send, and to ask of
 	// the peer, in bytes, from 88 to 32767. 0 leaves it to the interface's MTU. Initially
-	// 536, which kernels before Linux 6.4 return for every socket that is not connected; on
+	// 536, which older kernels return for every socket that is not connected; on
 	// a connected socket Get returns the size in effect. Also MPTCP.
 	MaxSegment = Option[int]{"TCP_MAXSEG", number[int]{0, 32767}}
 

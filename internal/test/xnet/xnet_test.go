@@ -53,7 +53,6 @@ func TestXNetConnOptions(t *testing.T) {
 }
 
 func TestXNetPacketConnOptions(t *testing.T) {
-	socktest.NeedMulticast(t)
 	socktest.NeedGroups(t)
 	lo := socktest.LoopbackInterface(t)
 	p4 := ipv4.NewPacketConn(conntest.OpenUDP(t, "udp4"))
