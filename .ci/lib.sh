@@ -92,8 +92,8 @@ report() {
 }
 
 # debian VERSION sets $debian to options of apt-get and apt-cache for the release of Debian
-# that has Linux VERSION: 5.10, 6.1, 6.12, newest (of its backports). This machine's lists
-# of packages stay as they are.
+# that has Linux VERSION: 5.10, 6.1, 6.12, newest (of its backports), unstable. This
+# machine's lists of packages stay as they are.
 debian() {
 	local suite apt mirror
 	case $1 in
@@ -101,6 +101,7 @@ debian() {
 	6.1) suite=bookworm ;;
 	6.12) suite=trixie ;;
 	newest) suite=trixie-backports ;;
+	unstable) suite=sid ;;
 	*)
 		printf 'no release of Debian with Linux %s is known here\n' "$1" >&2
 		return 1
