@@ -186,13 +186,4 @@ func TestConn(t *testing.T) {
 	}
 }
 
-func init() {
-	socktest.Examples["ExampleDialer_netNS"] = socktest.Proc
-	socktest.Examples["ExampleListenConfig"] = socktest.UseOption("SO_BINDTODEVICE")
-	socktest.Examples["ExamplePacketInfo"] = socktest.PacketInfo
-	socktest.Examples["ExampleUDPConn_WriteBatch"] = conntest.Sizes
-	socktest.Examples["ExampleUDPConn_WriteSegments"] = conntest.Sizes
-	socktest.Examples["ExampleReadOnlyOption_Get"] = socktest.UseOption("TCP_INFO")
-}
-
 func TestMain(m *testing.M) { os.Exit(socktest.Run(m)) }

@@ -22,7 +22,7 @@ import (
 
 func TestReadErrorQueue(t *testing.T) {
 	socktest.NeedOption(t, "IP_RECVERR")
-	conntest.NeedErrorQueue(t)
+	socktest.NeedErrorQueue(t)
 	for _, network := range []string{"udp4", "udp6"} {
 		t.Run(network, func(t *testing.T) {
 			gone, c := conntest.OpenUDP(t, network), conntest.OpenUDP(t, network)
@@ -74,7 +74,7 @@ func TestReadErrorQueue(t *testing.T) {
 
 // A reader that waits for datagrams does not keep reports from being read.
 func TestReadErrorQueueBesideReader(t *testing.T) {
-	conntest.NeedErrorQueue(t)
+	socktest.NeedErrorQueue(t)
 	gone, c := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	conntest.SetOptions(t, c, sockopt.ReceiveError)
 	to := gone.LocalAddr()
@@ -99,7 +99,7 @@ func TestReadErrorQueueBesideReader(t *testing.T) {
 // timestampSent has the error queue of c tell when datagrams leave.
 func timestampSent(t *testing.T, c syscall.Conn) {
 	t.Helper()
-	conntest.NeedErrorQueue(t)
+	socktest.NeedErrorQueue(t)
 	const what = sockopt.TimestampTxSoftware | sockopt.TimestampSoftware | sockopt.TimestampOptTSOnly | sockopt.TimestampOptID
 	if err := sockopt.Timestamping.Set(c, what); err != nil {
 		t.Skip("no timestamps of what is sent: ", err)
@@ -139,7 +139,7 @@ func TestReadErrorQueueOfTimestamp(t *testing.T) {
 
 // A send without a copy is reported once its buffer is free.
 func TestReadErrorQueueOfZeroCopy(t *testing.T) {
-	conntest.NeedErrorQueue(t)
+	socktest.NeedErrorQueue(t)
 	socktest.NeedSendFlag(t, unix.MSG_ZEROCOPY)
 	c, to := conntest.OpenUDP(t, "udp4"), conntest.OpenUDP(t, "udp4")
 	if err := sockopt.ZeroCopy.Set(c, true); err != nil {
@@ -192,7 +192,7 @@ func TestReadBatchQueueWithoutAddress(t *testing.T) {
 
 // A report is found among other control data.
 func TestReadErrorQueueBesideControlData(t *testing.T) {
-	conntest.NeedErrorQueue(t)
+	socktest.NeedErrorQueue(t)
 	for network, options := range map[string][]sockopt.Option[bool]{
 		"udp4": {sockopt.ReceiveError, sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS},
 		"udp6": {sockopt.ReceiveError6, sockopt.ReceivePacketInfo6, sockopt.ReceiveTrafficClass, sockopt.TimestampNS},
@@ -257,7 +257,7 @@ func complain(t *testing.T, typ, code byte, word uint32, from, to netip.AddrPort
 // The MTU is told if the datagram was too long, and no other number in its place.
 func TestReadErrorQueueOfRouter(t *testing.T) {
 	socktest.NeedOption(t, "IP_RECVERR")
-	conntest.NeedErrorQueue(t)
+	socktest.NeedErrorQueue(t)
 	socktest.EnterNetNS(t) // whose routes may learn the MTU
 	tests := []struct {
 		name string
@@ -364,7 +364,7 @@ func FuzzParseQueuedError(f *testing.F) {
 // TestKeptErrorOfRefusal has ICMP report what a sandbox might say as well, EOPNOTSUPP: an
 // error that the socket gives to one call, which that call returns.
 func TestKeptErrorOfRefusal(t *testing.T) {
-	conntest.NeedErrorQueue(t)
+	socktest.NeedErrorQueue(t)
 	socktest.NeedRaw(t)
 	calls := map[string]func(*UDPConn) error{
 		"Read":  func(c *UDPConn) error { _, err := c.Read(make([]byte, 1)); return err },

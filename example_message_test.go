@@ -15,11 +15,8 @@ import (
 	"slices"
 
 	"github.com/iolib-go/sockets"
-	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
 )
-
-func init() { socktest.Examples["ExampleUDPConn_SendTo"] = socktest.More }
 
 // Two parts make one datagram.
 func ExampleUDPConn_SendTo() {

@@ -402,7 +402,7 @@ func TestWaitAll(t *testing.T) {
 		for _, network := range []string{"tcp4", "unix"} {
 			t.Run(network+" "+flags.String(), func(t *testing.T) {
 				if network == "unix" && flags&sockets.MsgPeek != 0 {
-					conntest.NeedPeek(t)
+					socktest.NeedPeek(t)
 				}
 				t.Run("full", func(t *testing.T) {
 					a, b := conntest.Dialed(t, network)

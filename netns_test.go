@@ -396,7 +396,7 @@ func init() { socktest.Children["netns without return"] = netnsWithoutReturn }
 // Whoever has the right to enter a namespace need not have the right to return to
 // where it was: the thread is thrown away.
 func TestNetNSWithoutReturn(t *testing.T) {
-	socktest.NeedNetNSCookie(t)
+	socktest.NeedOption(t, "SO_NETNS_COOKIE")
 	socktest.NeedUserNS(t)
 	cmd := socktest.ChildCommand(t, "netns without return")
 	cmd.SysProcAttr = &syscall.SysProcAttr{

@@ -24,7 +24,7 @@ import (
 // shorter, to one peer.
 func TestWriteBatchJoins(t *testing.T) {
 	type datagram struct{ N, Size int }
-	most := conntest.NeedMerging(t)
+	most := socktest.NeedMerging(t)
 	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	here := b.LocalAddr()
 	same := *here.(*net.UDPAddr)
@@ -104,7 +104,7 @@ func TestOffloadOff(t *testing.T) {
 
 // A peer that refuses a joined datagram says so once, and nothing is sent twice.
 func TestOffloadRefusedInBatch(t *testing.T) {
-	if conntest.Segments(t) < 2 {
+	if socktest.Segments(t) < 2 {
 		t.Skip("the kernel cuts nothing up")
 	}
 	gone := conntest.OpenUDP(t, "udp4")
@@ -149,7 +149,7 @@ func TestOffloadFallsBack(t *testing.T) {
 			// What was refused is not tried again until offload is turned on once more,
 			// but shorter ones, and those to another peer, are.
 			sockopt.NoCheck.Set(a, false)
-			conntest.NeedMerging(t)
+			socktest.NeedMerging(t)
 			if conntest.SentJoined(t, a, b, 20) {
 				t.Error("the size that was refused is joined")
 			}
@@ -169,7 +169,7 @@ func TestOffloadFallsBack(t *testing.T) {
 
 // An error that is not about joining changes nothing for later batches.
 func TestOffloadErrorIsNotHeldAgainstIt(t *testing.T) {
-	most := conntest.NeedMerging(t)
+	most := socktest.NeedMerging(t)
 	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	nowhere := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)} // port 0
 	if n, err := a.WriteBatch(conntest.Numbered(nowhere, conntest.EqualSizes(100, 10)...), 0); n != 0 || !errors.Is(err, syscall.EINVAL) {
@@ -285,7 +285,7 @@ func TestOffloadLittleRoomForControlData(t *testing.T) {
 
 // What MSG_MORE puts together is one datagram.
 func TestOffloadMore(t *testing.T) {
-	socktest.NeedMore(t)
+	socktest.NeedSendFlag(t, unix.MSG_MORE)
 	tests := []struct {
 		name string
 		send func(t *testing.T, a *UDPConn, ms []Message)

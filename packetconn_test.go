@@ -20,8 +20,6 @@ import (
 	"github.com/iolib-go/sockets/sockopt"
 )
 
-func init() { socktest.Examples["ExampleNewRaw"] = socktest.Netlink }
-
 // TestPacketConnWriteTo gives wrong destinations in every state: which error comes
 // first is as for the types of package net.
 func TestPacketConnWriteTo(t *testing.T) {
@@ -163,7 +161,7 @@ func TestListenConfigPacketInfo(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.network == "udp" && tt.from != "::1" {
-				got, err := socktest.Datagram{Network: "udp", Prepare: sockopt.ReceivePacketInfo6.With(true).Apply}.Deliver(t)
+				got, err := socktest.Datagram{Network: "udp", Prepare: sockopt.ReceivePacketInfo6.With(true).Apply}.Deliver()
 				if err == nil && !socktest.Has(t, got.Control, unix.SOL_IPV6, unix.IPV6_PKTINFO, nil) {
 					t.Skip("no IPV6_PKTINFO of IPv4")
 				}

@@ -94,7 +94,7 @@ func TestPacketInfoBroadcast(t *testing.T) {
 	to := netip.MustParseAddr("127.255.255.255")
 	plain, err := socktest.Datagram{
 		Network: "udp4", To: to.String(), Prepare: sockopt.ReceivePacketInfo.With(true).Apply,
-	}.Deliver(t)
+	}.Deliver()
 	socktest.Check(t, err)
 	if socktest.Has(t, plain.Control, unix.SOL_IP, unix.IP_PKTINFO, append(binary.NativeEndian.AppendUint32(nil, 1), to.AsSlice()...)) {
 		t.Skip("IP_PKTINFO gives the address of the broadcast as that of this host")
@@ -540,7 +540,7 @@ func TestPacketInfoInterfaceBeyond32Bits(t *testing.T) {
 	low32 := int64(1) << 32
 	plain := unix.Inet4Pktinfo{Ifindex: math.MaxInt32}
 	control := socktest.Control(unix.SOL_IP, unix.IP_PKTINFO, unsafe.Slice((*byte)(unsafe.Pointer(&plain)), unsafe.Sizeof(plain)))
-	if _, err := (socktest.Datagram{Network: "udp4", Control: control}).Deliver(t); err == nil {
+	if _, err := (socktest.Datagram{Network: "udp4", Control: control}).Deliver(); err == nil {
 		t.Skip("the kernel does not look at the interface of IP_PKTINFO")
 	}
 	for _, network := range []string{"udp4", "udp6"} {

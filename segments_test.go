@@ -35,7 +35,7 @@ func noise(n int) []byte {
 // WriteSegments sends datagrams of the size asked for, and ReadSegments receives them,
 // whoever merges or not.
 func TestSegments(t *testing.T) {
-	conntest.NeedSizes(t)
+	socktest.NeedSizes(t)
 	sizes := []struct{ length, size int }{
 		{0, 1}, {1, 1}, {10, 100}, {100, 100}, {101, 100}, {300, 100}, {12800, 100}, {12801, 100}, {60000, 1200},
 		{65500, 1200}, {90000, 9000}, {65507, 65507}, {65508, 65507}, {70000, 40000}, {200, 1}, {3000, 1 << 20},
@@ -79,9 +79,9 @@ func TestSegments(t *testing.T) {
 
 // The kernel gets as many datagrams at once as it takes.
 func TestWriteSegmentsJoins(t *testing.T) {
-	conntest.NeedSizes(t)
+	socktest.NeedSizes(t)
 	type datagram struct{ N, Size int }
-	most := conntest.NeedMerging(t)
+	most := socktest.NeedMerging(t)
 	a, b := conntest.OpenUDP(t, "udp4"), conntest.Offloading(t, "udp4")
 	conntest.LimitTime(t, a)
 	for _, tt := range []struct {
@@ -111,7 +111,7 @@ func TestWriteSegmentsJoins(t *testing.T) {
 // What does not fit comes next, through whatever method; only a part of a datagram is
 // lost, and that is reported.
 func TestReadSegmentsLittleRoom(t *testing.T) {
-	conntest.NeedSizes(t)
+	socktest.NeedSizes(t)
 	for _, offload := range []bool{false, true} {
 		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
 			a, b := conntest.OpenUDP(t, "udp4"), conntest.OpenUDPWith(t, &ListenConfig{Offload: offload}, "udp4")
@@ -166,7 +166,7 @@ func readSegments(c *UDPConn, room int) (string, int, netip.AddrPort, error) {
 
 // Control data go with each datagram, and come once for those merged.
 func TestSegmentsControlData(t *testing.T) {
-	conntest.NeedSizes(t)
+	socktest.NeedSizes(t)
 	socktest.NeedTOS(t, "udp4")
 	for _, room := range []int{1 << 16, 1000} {
 		for _, offload := range []bool{false, true} {
@@ -205,7 +205,7 @@ func TestSegmentsControlData(t *testing.T) {
 
 // Where the kernel refuses to cut up, datagrams are sent singly, once each.
 func TestWriteSegmentsFallsBack(t *testing.T) {
-	conntest.NeedSizes(t)
+	socktest.NeedSizes(t)
 	for _, count := range []int{10, 64, 100, 200} {
 		t.Run(fmt.Sprint(count), func(t *testing.T) {
 			a, b := conntest.OpenUDP(t, "udp4"), conntest.Offloading(t, "udp4")
@@ -226,7 +226,7 @@ func TestWriteSegmentsFallsBack(t *testing.T) {
 				}
 			}
 			sockopt.NoCheck.Set(a, false)
-			most := conntest.NeedMerging(t)
+			most := socktest.NeedMerging(t)
 			other := conntest.Offloading(t, "udp4")
 			a.WriteSegments(out, 20, other.LocalAddr().(*net.UDPAddr).AddrPort())
 			if n, size := conntest.RawReceive(t, other); n != 20*min(count, most) || size != 20 {
@@ -242,7 +242,7 @@ func TestWriteSegmentsRefused(t *testing.T) {
 	a := conntest.ConnectUDP(t, &Dialer{}, "udp4", gone.LocalAddr())
 	conntest.LimitTime(t, a)
 	gone.Close()
-	first := 10 * conntest.Segments(t)
+	first := 10 * socktest.Segments(t)
 	n, err := a.WriteSegments(make([]byte, 1290), 10, netip.AddrPort{}) // at least two pieces
 	if n != first || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("WriteSegments = %d, %v, want %d, ECONNREFUSED", n, err, first)
@@ -308,7 +308,7 @@ func TestSegmentsBadInput(t *testing.T) {
 }
 
 func TestSegmentsAllocateNothing(t *testing.T) {
-	conntest.NeedSizes(t)
+	socktest.NeedSizes(t)
 	if socktest.Race {
 		t.Skip("the race detector allocates")
 	}
@@ -339,7 +339,7 @@ func TestSegmentsAllocateNothing(t *testing.T) {
 
 // A datagram begun with More is ended by the first segment.
 func TestWriteSegmentsBehindMore(t *testing.T) {
-	conntest.NeedSizes(t)
+	socktest.NeedSizes(t)
 	a, b := conntest.OpenUDP(t, "udp4"), conntest.Offloading(t, "udp4")
 	conntest.LimitTime(t, a)
 	if _, err := a.SendTo([]byte("0"), b.LocalAddr(), MsgMore); err != nil {

@@ -3,7 +3,6 @@
 package socktest
 
 import (
-	"encoding/binary"
 	"net"
 	"net/netip"
 	"syscall"
@@ -31,17 +30,18 @@ type Datagram struct {
 	To      string // the receiver's IP address, if it is not the usual one of loopback
 	Prepare func(receiver syscall.RawConn) error
 	Control []byte // what goes with it
+	Room    int    // for control data at the receiver, in bytes; zero is enough for all, negative none
 }
 
 // A Delivery is what is known of a datagram that arrived.
 type Delivery struct {
 	Control []byte
+	Flags   int // of recvmsg(2)
 	From    *net.UDPAddr
 }
 
 // Deliver sends and receives d.
-func (d Datagram) Deliver(tb testing.TB) (Delivery, error) {
-	tb.Helper()
+func (d Datagram) Deliver() (Delivery, error) {
 	var none Delivery
 	from, listen := "127.0.0.1:0", "0.0.0.0:0"
 	switch d.Network {
@@ -50,34 +50,44 @@ func (d Datagram) Deliver(tb testing.TB) (Delivery, error) {
 	case "udp":
 		listen = ":0"
 	}
-	receiver, err := net.ListenPacket(d.Network, listen)
-	Check(tb, err)
+	pc, err := net.ListenPacket(d.Network, listen)
+	if err != nil {
+		return none, err
+	}
+	receiver := pc.(*net.UDPConn)
 	defer receiver.Close()
-	sender, err := net.ListenPacket("udp", from)
-	Check(tb, err)
+	if pc, err = net.ListenPacket("udp", from); err != nil {
+		return none, err
+	}
+	sender := pc.(*net.UDPConn)
 	defer sender.Close()
 	if d.Prepare != nil {
-		raw, err := receiver.(*net.UDPConn).SyscallConn()
-		Check(tb, err)
+		raw, err := receiver.SyscallConn()
+		if err != nil {
+			return none, err
+		}
 		if err := d.Prepare(raw); err != nil {
 			return none, err
 		}
 	}
 	ip := netip.MustParseAddrPort(from).Addr()
 	if d.To != "" {
-		ip = netip.MustParseAddr(d.To)
-		WithFD(tb, sender.(*net.UDPConn), func(fd int) error {
-			return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1)
-		})
+		ip = netip.MustParseAddr(d.To) // package net lets it be that of a broadcast
 	}
 	to := netip.AddrPortFrom(ip, receiver.LocalAddr().(*net.UDPAddr).AddrPort().Port())
-	if _, _, err := sender.(*net.UDPConn).WriteMsgUDPAddrPort([]byte("x"), d.Control, to); err != nil {
+	if _, _, err := sender.WriteMsgUDPAddrPort([]byte("x"), d.Control, to); err != nil {
 		return none, err
 	}
-	control := make([]byte, 1000)
-	Check(tb, receiver.SetReadDeadline(time.Now().Add(20*time.Second)))
-	_, n, _, addr, err := receiver.(*net.UDPConn).ReadMsgUDP(make([]byte, 1), control)
-	return Delivery{control[:n], addr}, err
+	room := d.Room
+	if room == 0 {
+		room = 1000
+	}
+	control := make([]byte, max(room, 0))
+	if err := receiver.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return none, err
+	}
+	_, n, flags, addr, err := receiver.ReadMsgUDP(make([]byte, 1), control)
+	return Delivery{control[:n], flags, addr}, err
 }
 
 // Has reports whether control data have a message, which begins with data.
@@ -91,51 +101,4 @@ func Has(tb testing.TB, control []byte, level, typ int, data []byte) bool {
 		}
 	}
 	return false
-}
-
-// NeedControl skips the test if the kernel accepts an option of a receiver and then tells
-// nothing about a datagram.
-func NeedControl(tb testing.TB, network string, set func(syscall.RawConn) error) {
-	tb.Helper()
-	got, err := Datagram{Network: network, Prepare: set}.Deliver(tb)
-	if err == nil && len(got.Control) == 0 {
-		tb.Skip("the kernel accepts the option and adds nothing to a datagram")
-	}
-}
-
-// NeedTOS skips the test unless a control message gives a datagram its type of service.
-func NeedTOS(tb testing.TB, network string) {
-	tb.Helper()
-	level, typ, receive := unix.SOL_IP, unix.IP_TOS, unix.IP_RECVTOS
-	if network == "udp6" {
-		level, typ, receive = unix.SOL_IPV6, unix.IPV6_TCLASS, unix.IPV6_RECVTCLASS
-	}
-	const tos = 3
-	sent := binary.NativeEndian.AppendUint32(nil, tos)
-	got, err := Datagram{
-		Network: network,
-		Prepare: func(raw syscall.RawConn) (err error) {
-			cerr := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, receive, 1) })
-			Check(tb, cerr)
-			return err
-		},
-		Control: Control(level, typ, sent),
-	}.Deliver(tb)
-	Check(tb, err)
-	// Linux tells IPv4's as a byte, IPv6's as an int.
-	if !Has(tb, got.Control, level, typ, []byte{tos}) && !Has(tb, got.Control, level, typ, sent) {
-		tb.Skip("a datagram does not get the type of service of its control message")
-	}
-}
-
-// NeedSource skips the test unless a control message chooses the source of a datagram.
-func NeedSource(tb testing.TB) {
-	tb.Helper()
-	source := net.IPv4(127, 0, 0, 9)
-	info := append(make([]byte, 4), source.To4()...) // a struct in_pktinfo
-	got, err := Datagram{Network: "udp4", Control: Control(unix.SOL_IP, unix.IP_PKTINFO, append(info, make([]byte, 4)...))}.Deliver(tb)
-	Check(tb, err)
-	if !got.From.IP.Equal(source) {
-		tb.Skipf("a datagram comes from %v, its control message says %v", got.From.IP, source)
-	}
 }

@@ -101,45 +101,6 @@ func MaySendCred(tb testing.TB, pid, uid, gid int) bool {
 	return unix.Sendmsg(fds[0], []byte("x"), cred, nil, 0) == nil
 }
 
-var pidfd = sync.OnceValue(func() error {
-	fd, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil {
-		return err
-	}
-	if fs.Type != unix.PID_FS_MAGIC {
-		return fmt.Errorf("file system %#x has no numbers of processes, as pidfs since Linux 6.9", fs.Type)
-	}
-	return nil
-})
-
-// NeedPIDFD skips the test if a process has no number among all since the system was
-// started, pidfs in pidfd_open(2).
-func NeedPIDFD(tb testing.TB) {
-	tb.Helper()
-	need(tb, "pidfd", pidfd)
-}
-
-// Netlink tries to have a netlink socket.
-var Netlink = sync.OnceValue(func() error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		unix.Close(fd)
-	}
-	return err
-})
-
-// NeedNetlink skips the test if it may not have netlink sockets, with which package net
-// lists interfaces.
-func NeedNetlink(tb testing.TB) {
-	tb.Helper()
-	need(tb, "netlink", Netlink)
-}
-
 var userNS = sync.OnceValue(func() error {
 	exe, err := executable()
 	if err != nil {

@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -93,6 +94,9 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 			}
 			return i, e
 		}
+		if !slices.ContainsFunc(h.buffers, hasRoom) {
+			n, rflags = withoutDummy(n, h.oob, flags, rflags)
+		}
 		h.name.encode(from, nil)
 		h.n, h.oobn, h.rflags = n, oobn, rflags
 		if oobn > 0 {
@@ -101,6 +105,8 @@ func Recvmmsg(fd uintptr, m *Mmsgs, flags int) (int, syscall.Errno) {
 	}
 	return len(m.msgs), 0
 }
+
+func hasRoom(b []byte) bool { return len(b) > 0 }
 
 // Sendmmsg sends the messages from the given one on, at most max of them, and
 // returns how many were sent, and what went wrong with the next. It never blocks.

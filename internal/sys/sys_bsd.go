@@ -248,7 +248,19 @@ func Recvmsg(fd uintptr, p, oob []byte, flags int, sa *Sockaddr) (n, oobn, rflag
 	if err == nil && oobn > 0 {
 		closeOnExec(oob[:oobn])
 	}
+	if len(p) == 0 {
+		n, rflags = withoutDummy(n, oob, flags, rflags)
+	}
 	return n, oobn, rflags, errno(err)
+}
+
+// withoutDummy takes back the byte that x/sys receives with control data where there is no
+// room for any: a count beyond the buffer.
+func withoutDummy(n int, oob []byte, flags, rflags int) (int, int) {
+	if n == 1 && len(oob) > 0 && flags&MSG_TRUNC == 0 {
+		return 0, rflags | MSG_TRUNC
+	}
+	return n, rflags
 }
 
 func closeOnExec(oob []byte) {

@@ -188,7 +188,7 @@ func OpenUDPWith(t testing.TB, lc *sockets.ListenConfig, network string) *socket
 	t.Helper()
 	socktest.NeedNetwork(t, network)
 	if lc.Offload {
-		NeedSizes(t)
+		socktest.NeedSizes(t)
 	}
 	address := LoopbackOf(network)
 	if network == "udp" {

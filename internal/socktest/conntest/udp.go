@@ -22,7 +22,7 @@ func ConnectUDP(t testing.TB, d *sockets.Dialer, network string, to net.Addr) *s
 		socktest.NeedIPv6(t)
 	}
 	if d.Offload {
-		NeedSizes(t)
+		socktest.NeedSizes(t)
 	}
 	c, err := d.DialContext(t.Context(), network, to.String())
 	if err != nil {
@@ -75,7 +75,7 @@ func Offloading(t testing.TB, network string) *sockets.UDPConn {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	NeedSizes(t)
+	socktest.NeedSizes(t)
 	LimitTime(t, c)
 	return c
 }

@@ -220,7 +220,7 @@ func TestWriteBatchJoinsOneHost(t *testing.T) {
 // The Offload of a ListenConfig is for UDP of both families, and leaves others alone.
 func TestListenConfigOffload(t *testing.T) {
 	conntest.Offloading(t, "udp4") // or skip
-	conntest.NeedMerging(t)
+	socktest.NeedMerging(t)
 	lc := &ListenConfig{Offload: true}
 	for _, network := range []string{"udp4", "udp6", "udp"} {
 		t.Run(network, func(t *testing.T) {

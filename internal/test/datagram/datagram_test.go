@@ -166,7 +166,7 @@ func TestDatagramRecordWithoutRoom(t *testing.T) {
 // An error that ended a batch behind datagrams is for the next who receives, not for
 // who looks at the error queue.
 func TestDatagramKeptErrorAndErrorQueue(t *testing.T) {
-	conntest.NeedMerging(t)
+	socktest.NeedMerging(t)
 	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	conntest.SetOptions(t, b, sockopt.ReceiveError)
 	gone := conntest.OpenUDP(t, "udp4")

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	. "github.com/iolib-go/sockets"
+	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/sockopt"
 )
@@ -204,7 +205,7 @@ func TestOffloadControlData(t *testing.T) {
 
 // What is split and not read yet obeys deadlines and Close, and can be peeked at.
 func TestOffloadPending(t *testing.T) {
-	conntest.NeedMerging(t)
+	socktest.NeedMerging(t)
 	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	out := conntest.Numbered(b.LocalAddr(), 10, 10, 10, 10, 10)
 	conntest.SendBatch(t, a, out)

@@ -198,7 +198,7 @@ func TestOffloadAboveMTU(t *testing.T) {
 		}
 	}
 	for _, to := range []*UDPConn{b, other} {
-		if !conntest.Merges(t) {
+		if !socktest.Merges(t) {
 			break // it does not show what was joined
 		}
 		conntest.SendBatch(t, a, conntest.Numbered(to.LocalAddr(), conntest.EqualSizes(5, 1472)...))
@@ -304,7 +304,7 @@ func setChecksumOffload(name string, on bool) error {
 // larger one, until offload is turned on once more: not even when the path has become
 // wider, which tells this apart from finding out each time.
 func TestOffloadRemembersRefusedSizes(t *testing.T) {
-	conntest.NeedMerging(t)
+	socktest.NeedMerging(t)
 	here, there := vethNamespaces(t, 1500)
 	lc := &ListenConfig{Offload: true}
 	a, b := here.listen(t, lc, "udp4", "10.9.0.1:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")
@@ -340,7 +340,7 @@ func TestOffloadRemembersRefusedSizes(t *testing.T) {
 
 // What is remembered of many peers does not grow for ever.
 func TestOffloadForgetsRefusedSizes(t *testing.T) {
-	conntest.NeedMerging(t)
+	socktest.NeedMerging(t)
 	here, there := vethNamespaces(t, 1500)
 	lc := &ListenConfig{Offload: true}
 	a, b := here.listen(t, lc, "udp4", "10.9.0.1:0"), there.listen(t, lc, "udp4", "10.9.0.2:0")

@@ -204,7 +204,7 @@ func TestWriteBatchFailsAnywhere(t *testing.T) {
 				if !offload {
 					return
 				}
-				conntest.NeedMerging(t)
+				socktest.NeedMerging(t)
 				conntest.SendBatch(t, a, conntest.Numbered(b.LocalAddr(), 10, 10))
 				if n, size := conntest.RawReceive(t, b); n != 20 || size != 10 {
 					t.Errorf("afterwards sent %d bytes in parts of %d, want 20 in parts of 10", n, size)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
-	"github.com/iolib-go/sockets/internal/socktest/conntest"
 	"github.com/iolib-go/sockets/internal/sys"
 	"github.com/iolib-go/sockets/sockopt"
 )
@@ -410,7 +409,7 @@ func FuzzDatagrams(f *testing.F) {
 
 func needDatagrams(tb testing.TB) {
 	tb.Helper()
-	conntest.NeedSizes(tb)
+	socktest.NeedSizes(tb)
 	socktest.NeedPacketInfo(tb)
 	socktest.NeedCutControl(tb)
 }

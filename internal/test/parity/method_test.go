@@ -394,6 +394,6 @@ func unixListenerMethods() []method[unixListener] {
 
 func (e *env) seeMultipathTCP(c tcpConn) {
 	e.Helper()
-	socktest.NeedMPTCPInfo(e)
+	socktest.NeedOption(e, "MPTCP_INFO")
 	e.see("MultipathTCP")(c.MultipathTCP())
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/internal/socktest/conntest"
+	"golang.org/x/sys/unix"
 )
 
 // :start and :end are a slice.
@@ -126,7 +127,7 @@ func seedOutOfBand(t *testing.T) {
 }
 
 func seedMore(t *testing.T) {
-	socktest.NeedMore(t)
+	socktest.NeedSendFlag(t, unix.MSG_MORE)
 	a, b := conntest.Packets(t, "udp4"), conntest.Packets(t, "udp4")
 	for _, part := range []struct {
 		text  string

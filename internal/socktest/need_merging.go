@@ -1,17 +1,14 @@
 //go:build linux
 
-package conntest
+package socktest
 
 import (
 	"encoding/binary"
 	"errors"
 	"sync"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/iolib-go/sockets/internal/socktest"
 )
 
 // NeedMerging skips the test unless what was sent in one piece by UDP_SEGMENT comes in
@@ -21,7 +18,7 @@ func NeedMerging(t testing.TB) (segments int) {
 	t.Helper()
 	NeedSizes(t)
 	found, err := merging()
-	socktest.Check(t, err)
+	Check(t, err)
 	if found.merged < 2 {
 		t.Skip("the kernel merges nothing over loopback")
 	}
@@ -50,7 +47,7 @@ func Sizes() error {
 func Segments(t testing.TB) int {
 	t.Helper()
 	found, err := merging()
-	socktest.Check(t, err)
+	Check(t, err)
 	return found.most
 }
 
@@ -58,7 +55,7 @@ func Segments(t testing.TB) int {
 func Merges(t testing.TB) bool {
 	t.Helper()
 	found, err := merging()
-	socktest.Check(t, err)
+	Check(t, err)
 	return found.merged > 1
 }
 
@@ -86,6 +83,7 @@ var merging = sync.OnceValues(func() (found offloading, err error) {
 		return found, err
 	}
 	const size = 10
+	segments := Control(unix.SOL_UDP, unix.UDP_SEGMENT, binary.NativeEndian.AppendUint16(nil, size))
 	if unix.SetsockoptInt(fds[0], unix.SOL_UDP, unix.UDP_SEGMENT, 0) != nil {
 		return offloading{most: 1, merged: 1}, nil
 	}
@@ -94,7 +92,7 @@ var merging = sync.OnceValues(func() (found offloading, err error) {
 	}
 	merges := unix.SetsockoptInt(fds[1], unix.SOL_UDP, unix.UDP_GRO, 1) == nil
 	for _, n := range []int{128, 64} {
-		_, err := unix.SendmsgN(fds[0], make([]byte, n*size), segmentsOf(size), to, 0)
+		_, err := unix.SendmsgN(fds[0], make([]byte, n*size), segments, to, 0)
 		if errors.Is(err, unix.EINVAL) {
 			continue
 		}
@@ -113,16 +111,6 @@ var merging = sync.OnceValues(func() (found offloading, err error) {
 	}
 	return offloading{most: 1, merged: 1}, nil
 })
-
-// segmentsOf returns control data that have a datagram cut into such of a size.
-func segmentsOf(size uint16) []byte {
-	oob := make([]byte, unix.CmsgSpace(2))
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
-	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
-	h.SetLen(unix.CmsgLen(2))
-	binary.NativeEndian.PutUint16(oob[unix.CmsgLen(0):], size)
-	return oob
-}
 
 // tellsSize reports whether control data have the size of merged datagrams.
 func tellsSize(oob []byte, size int32) bool {
