@@ -59,7 +59,7 @@ tests() {
 		status=1
 	fi
 	if [[ -n ${RESULTS:-} ]]; then
-		sed -nE "s#^([0-9]+) tests passed, ([0-9]+) failed, ([0-9]+) skipped#| user: $name | $(uname -r | cut -d- -f1) | ${RAN:-all packages}, subtests | \1 | \2 | \3 | $(date -u +%F) |#p" "$work/out" >>"$RESULTS"
+		sed -nE "s#^([0-9]+) tests passed, ([0-9]+) failed, ([0-9]+) skipped#| user: \`$name\` | $(uname -r | cut -d- -f1) | ${RAN:-all packages}, subtests | \1 | \2 | \3 | $(date -u +%F) |#p" "$work/out" >>"$RESULTS"
 	fi
 }
 
