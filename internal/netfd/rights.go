@@ -416,6 +416,6 @@ func (r *Rights) received(n, oobn, flags int) {
 	r.clear()
 	r.n, r.errno, r.oobn, r.flags = n, 0, oobn, flags
 	r.Parse(r.control()[:oobn])
-	r.Truncated = flags&sys.MSG_CTRUNC != 0
+	r.Truncated = flags&sys.MSG_CTRUNC != 0 || r.Lost
 	r.Short = flags&sys.MSG_TRUNC != 0
 }

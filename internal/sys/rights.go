@@ -44,13 +44,14 @@ type Received struct {
 	Cred    Ucred
 	HasCred bool
 	Unknown bool // a control message of another kind, or none at all
+	Lost    bool // all descriptors of a message: gVisor had no number for the first
 }
 
 // Parse reads control data. What it finds is added to r.Rights. Whatever bytes
 // oob holds, no number is taken for a descriptor unless it is in a message that
 // carries descriptors.
 func (r *Received) Parse(oob []byte) {
-	r.PIDFD, r.HasCred, r.Unknown = -1, false, false
+	r.PIDFD, r.HasCred, r.Unknown, r.Lost = -1, false, false, false
 	for len(oob) > 0 {
 		c, rest, ok := NextCmsg(oob)
 		if !ok {
@@ -65,6 +66,7 @@ func (r *Received) Parse(oob []byte) {
 		switch c.Type {
 		case SCM_RIGHTS:
 			r.Unknown = r.Unknown || len(c.Data)%4 != 0
+			r.Lost = r.Lost || len(c.Data) == 0
 			for d := c.Data; len(d) >= 4; d = d[4:] {
 				r.addRight(int(int32(binary.NativeEndian.Uint32(d))))
 			}

@@ -51,7 +51,7 @@ func TestParse(t *testing.T) {
 		{"rights", rights, Received{Rights: []int{5, 6, 7}, PIDFD: -1}},
 		{"rights without padding", rights[:unix.CmsgLen(12)], Received{Rights: []int{5, 6, 7}, PIDFD: -1}},
 		{"two of rights", join(rights, unix.UnixRights(8)), Received{Rights: []int{5, 6, 7, 8}, PIDFD: -1}},
-		{"no rights", unix.UnixRights(), Received{PIDFD: -1}},
+		{"no rights", unix.UnixRights(), Received{PIDFD: -1, Lost: true}},
 		{"credentials", cred, Received{PIDFD: -1, HasCred: true, Cred: Ucred{5, 6, 7}}},
 		{"as Linux orders them", join(cred, label, rights, pidfd), Received{Rights: []int{5, 6, 7}, PIDFD: 9, HasCred: true, Cred: Ucred{5, 6, 7}}},
 		{"pidfd that failed", control(unix.SOL_SOCKET, unix.SCM_PIDFD, 20, native(-3)...), Received{PIDFD: -1}},

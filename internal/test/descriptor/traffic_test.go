@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
@@ -328,23 +329,39 @@ func testFDMix(t *testing.T, network string, rng *rand.Rand) {
 }
 
 // TestDescriptorLimit receives with each number of free descriptors that is too
-// small, in a process of its own.
+// small, in processes of their own.
 func TestDescriptorLimit(t *testing.T) {
-	if out, err := socktest.ChildCommand(t, "descriptor-limit").CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for free := range limitSent + 2 {
+		t.Run(strconv.Itoa(free), func(t *testing.T) {
+			if free > 0 && free < limitSent {
+				if out, err := socktest.ChildCommand(t, "descriptor-lost").CombinedOutput(); err != nil {
+					t.Skipf("the kernel does not tell that it has lost some of a message's descriptors: %s", out)
+				}
+			}
+			if out, err := socktest.ChildCommand(t, "descriptor-limit", strconv.Itoa(free)).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 
-func init() { socktest.Children["descriptor-limit"] = descriptorLimit }
+// limitSent is how many descriptors TestDescriptorLimit sends.
+const limitSent = 5
+
+func init() {
+	socktest.Children["descriptor-limit"] = descriptorLimit
+	socktest.Children["descriptor-lost"] = descriptorLost
+}
 
 func descriptorLimit() error {
-	const sent = 5
+	free, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		return err
+	}
 	for _, network := range socktest.UnixNetworks {
-		for free := range sent + 2 {
-			for _, pass := range []bool{false, true} {
-				if err := receiveWithin(network, sent, free, pass); err != nil {
-					return fmt.Errorf("%s, %d descriptors, %d free, pidfd %t: %w", network, sent, free, pass, err)
-				}
+		for _, pass := range []bool{false, true} {
+			if err := receiveWithin(network, limitSent, free, pass); err != nil {
+				return fmt.Errorf("%s, %d descriptors, %d free, pidfd %t: %w", network, limitSent, free, pass, err)
 			}
 		}
 		if err := receiveOneWithin(network); err != nil {
@@ -352,6 +369,27 @@ func descriptorLimit() error {
 		}
 	}
 	return nil
+}
+
+// descriptorLost receives a descriptor of two by a plain call.
+func descriptorLost() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Sendmsg(fds[0], []byte("x"), unix.UnixRights(fds[0], fds[1]), nil, 0); err != nil {
+		return err
+	}
+	lift, err := socktest.LimitFree(1)
+	if err != nil {
+		return err
+	}
+	defer lift()
+	_, _, flags, _, err := unix.Recvmsg(fds[1], make([]byte, 1), make([]byte, unix.CmsgSpace(8)), unix.MSG_CMSG_CLOEXEC)
+	if err == nil && flags&unix.MSG_CTRUNC == 0 {
+		err = errors.New("MSG_CTRUNC is missing")
+	}
+	return err
 }
 
 func receiveWithin(network string, sent, free int, pass bool) error {
