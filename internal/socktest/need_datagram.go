@@ -231,23 +231,28 @@ var errorQueue = sync.OnceValues(func() (messages []unix.SocketControlMessage, e
 			if err := unix.Sendto(fd, []byte("x"), 0, closed); err != nil {
 				return err
 			}
-			p := []unix.PollFd{{Fd: int32(fd)}} // POLLERR needs not be asked for
-			for {
-				if _, err := unix.Poll(p, 5000); err != unix.EINTR {
-					break
-				}
-			}
-			oob := make([]byte, 200)
-			_, n, _, _, err := unix.Recvmsg(fd, make([]byte, 8), oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
-			if err != nil {
-				return err
-			}
-			messages, err = unix.ParseSocketControlMessage(oob[:n])
+			messages, err = queued(fd)
 			return err
 		})
 	})
 	return messages, err
 })
+
+// queued waits for something in the error queue of a socket, and returns its control data.
+func queued(fd int) ([]unix.SocketControlMessage, error) {
+	p := []unix.PollFd{{Fd: int32(fd)}} // POLLERR needs not be asked for
+	for {
+		if _, err := unix.Poll(p, 5000); err != unix.EINTR {
+			break
+		}
+	}
+	oob := make([]byte, 200)
+	_, n, _, _, err := unix.Recvmsg(fd, make([]byte, 8), oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+	if err != nil {
+		return nil, err
+	}
+	return unix.ParseSocketControlMessage(oob[:n])
+}
 
 // NeedErrorQueue skips the test unless a socket that wants to know it hears of a port
 // that is closed: IP_RECVERR in ip(7).
