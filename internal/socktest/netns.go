@@ -4,12 +4,10 @@ package socktest
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -204,11 +202,16 @@ func AddAddr6(tb testing.TB, ifi *net.Interface, ip net.IP) {
 	if err := change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE, message); err != nil {
 		tb.Skipf("no address %v: %v", ip, err)
 	}
+	waitHeard(tb, &unix.SockaddrInet6{Addr: [16]byte(ip.To16()), ZoneId: uint32(ifi.Index)})
+}
+
+// waitHeard waits until a socket with a new IPv6 address can send to itself: the route to
+// the address comes a little later.
+func waitHeard(tb testing.TB, sa *unix.SockaddrInet6) {
+	tb.Helper()
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	Check(tb, err)
 	defer unix.Close(fd)
-	// The route to it comes a little later; then a datagram comes back.
-	sa := &unix.SockaddrInet6{Addr: [16]byte(ip.To16()), ZoneId: uint32(ifi.Index)}
 	Check(tb, unix.Bind(fd, sa))
 	bound, err := unix.Getsockname(fd)
 	Check(tb, err)
@@ -230,9 +233,6 @@ func AddPrefix(tb testing.TB, name, prefix string) {
 	ifi, err := net.InterfaceByName(name)
 	Check(tb, err)
 	p := netip.MustParsePrefix(prefix)
-	if p.Addr().Is6() {
-		NeedProc(tb) // see below
-	}
 	message := make([]byte, unix.SizeofIfAddrmsg)
 	message[0], message[1], message[2] = unix.AF_INET, byte(p.Bits()), unix.IFA_F_NODAD
 	if p.Addr().Is6() {
@@ -244,14 +244,8 @@ func AddPrefix(tb testing.TB, name, prefix string) {
 	if err := change(tb, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, message); err != nil {
 		tb.Skipf("no address %s: %v", prefix, err)
 	}
-	// The kernel lets what is sent to an IPv6 address in a moment later.
-	local := hex.EncodeToString(p.Addr().AsSlice()) + " 80 "
-	if p.Addr().Is6() && !WaitUntil(func() bool {
-		routes, err := os.ReadFile("/proc/thread-self/net/ipv6_route")
-		Check(tb, err)
-		return strings.Contains(string(routes), local)
-	}) {
-		tb.Fatalf("no route to %s", prefix)
+	if p.Addr().Is6() {
+		waitHeard(tb, &unix.SockaddrInet6{Addr: p.Addr().As16()})
 	}
 }
 
