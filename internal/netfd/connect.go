@@ -2,6 +2,7 @@ package netfd
 
 import (
 	"context"
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -258,22 +259,29 @@ func (fd *FD) removePeer() error {
 	if err := fd.Sockname(&before); err != nil {
 		return err
 	}
-	if err := fd.disconnect(); err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		if err := fd.disconnect(); err != nil {
+			return err
+		}
+		fd.forgetErrors()
+		if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 {
+			return nil
+		}
+		if err := fd.Sockname(&after); err != nil {
+			return err
+		}
+		port := before.Port()
+		if port == 0 || after.Port() == port {
+			return nil
+		}
+		after.SetPort(port)
+		err := fd.Bind(&after)
+		// What is sent in the moment between has the kernel choose another port, which
+		// it takes away as well.
+		if !errors.Is(err, syscall.EINVAL) || tries == 100 {
+			return err
+		}
 	}
-	fd.forgetErrors()
-	if fd.Family != sys.AF_INET && fd.Family != sys.AF_INET6 {
-		return nil
-	}
-	if err := fd.Sockname(&after); err != nil {
-		return err
-	}
-	port := before.Port()
-	if port == 0 || after.Port() == port {
-		return nil
-	}
-	after.SetPort(port)
-	return fd.Bind(&after)
 }
 
 // Bound is where a socket is bound.
