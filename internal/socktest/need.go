@@ -76,6 +76,32 @@ func NeedLoopback(tb testing.TB) {
 	need(tb, "loopback interface", loopback)
 }
 
+var emptyWrite = sync.OnceValue(func() error {
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	d, err := net.Dial("udp4", c.LocalAddr().String())
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if _, err := d.Write(nil); err != nil {
+		return err
+	}
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, _, err = c.ReadFrom(make([]byte, 1))
+	return err
+})
+
+// NeedEmptyWrite skips the test if package net sends no datagram when there is nothing to
+// write, as write(2) does not in gVisor with the network of its host.
+func NeedEmptyWrite(tb testing.TB) {
+	tb.Helper()
+	need(tb, "empty datagrams by write", emptyWrite)
+}
+
 // NeedIPv6 skips the test if the loopback interface has no IPv6 address.
 func NeedIPv6(tb testing.TB) {
 	tb.Helper()
