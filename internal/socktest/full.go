@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -101,84 +100,6 @@ func drain(fd int) error {
 		case unix.EAGAIN:
 			return nil
 		default:
-			return err
-		}
-	}
-}
-
-// NeedRoomWakes skips the test unless a unix datagram socket that waits for room in the
-// queue of its peer, which has a name, hears that there is some. In gVisor none does.
-func NeedRoomWakes(tb testing.TB) {
-	tb.Helper()
-	need(tb, "event when a full unix datagram socket has room", roomWakes)
-}
-
-var roomWakes = sync.OnceValue(func() error { return wakes(false) })
-
-// NeedCloseWakes is NeedRoomWakes for a peer that is closed.
-func NeedCloseWakes(tb testing.TB) {
-	tb.Helper()
-	need(tb, "event when the peer of a full unix datagram socket is closed", closeWakes)
-}
-
-var closeWakes = sync.OnceValue(func() error { return wakes(true) })
-
-// wakes tries to hear that the peer of a socket that is full has read all, or is closed.
-func wakes(closed bool) error {
-	const typ = unix.SOCK_DGRAM | unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
-	fd, err := unix.Socket(unix.AF_UNIX, typ, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	peer, err := unix.Socket(unix.AF_UNIX, typ, 0)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if peer >= 0 {
-			unix.Close(peer)
-		}
-	}()
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(epoll)
-	if err := unix.Bind(peer, &unix.SockaddrUnix{}); err != nil { // to a name of the kernel's choice
-		return err
-	}
-	to, err := unix.Getsockname(peer)
-	if err != nil {
-		return err
-	}
-	if err := unix.Connect(fd, to); err != nil {
-		return err
-	}
-	for err == nil {
-		_, err = unix.Write(fd, make([]byte, 1<<16))
-	}
-	if err != unix.EAGAIN {
-		return err
-	}
-	const edge = 1 << 31 // EPOLLET
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT | edge}); err != nil {
-		return err
-	}
-	events := make([]unix.EpollEvent, 1)
-	unix.EpollWait(epoll, events, 0) // what it was added with
-	if closed {
-		unix.Close(peer)
-		peer = -1
-	} else if err := drain(peer); err != nil {
-		return err
-	}
-	for {
-		n, err := unix.EpollWait(epoll, events, 2000)
-		if err == nil && n == 0 {
-			err = errors.New("there is none")
-		}
-		if err != unix.EINTR {
 			return err
 		}
 	}
