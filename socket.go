@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -445,7 +446,7 @@ func (lc *ListenConfig) Adopt(s *Socket) (net.Listener, error) {
 	}
 	fd, err := s.lock()
 	defer s.unlock()
-	if err == nil && !listening(fd) && (fd.KnowsListening() || !fd.IsStream()) {
+	if err == nil && deaf(fd) {
 		err = &RoleError{Socket: s.String(), Role: "listener", Why: "it does not listen"}
 	}
 	if err == nil {
@@ -486,4 +487,18 @@ func (lc *ListenConfig) prepareAdopted(fd *netfd.FD) error {
 func listening(fd *netfd.FD) bool {
 	v, err := fd.GetsockoptInt(sys.SOL_SOCKET, sys.SO_ACCEPTCONN)
 	return err == nil && v != 0
+}
+
+// deaf reports whether no connections can be accepted for certain. Where the kernel does
+// not tell, accepting does.
+func deaf(fd *netfd.FD) bool {
+	if !fd.IsStream() {
+		return !listening(fd)
+	}
+	v, err := fd.GetsockoptInt(sys.SOL_SOCKET, sys.SO_ACCEPTCONN)
+	var errno syscall.Errno
+	if errors.As(err, &errno) && sys.Refused(errno) { // by a sandbox
+		return false
+	}
+	return v == 0 && fd.KnowsListening()
 }

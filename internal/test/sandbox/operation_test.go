@@ -58,7 +58,30 @@ func refusedAdopt() error {
 	if _, err := conn.Write([]byte("x")); err != nil {
 		return err
 	}
-	_, err = io.ReadFull(a, make([]byte, 1))
+	if _, err := io.ReadFull(a, make([]byte, 1)); err != nil {
+		return err
+	}
+	s, err := sockets.FromFile(lf)
+	if err != nil {
+		return err
+	}
+	ours, err = s.Listener()
+	if err != nil {
+		return err
+	}
+	if c, err = net.Dial("tcp", ours.Addr().String()); err != nil {
+		return err
+	}
+	if _, err = ours.Accept(); err != nil {
+		return err
+	}
+	if cf, err = c.(*net.TCPConn).File(); err != nil {
+		return err
+	}
+	if s, err = sockets.FromFile(cf); err != nil {
+		return err
+	}
+	_, err = s.Conn()
 	return err
 }
 
@@ -358,6 +381,27 @@ func refusedDescriptors() error {
 		}
 		f.Close()
 	}
-	_, err = io.ReadFull(b, make([]byte, 1))
-	return err
+	if _, err := io.ReadFull(b, make([]byte, 1)); err != nil {
+		return err
+	}
+	// What comes without a descriptor is left, and read with what follows it.
+	if _, err := a.Write([]byte("left")); err != nil {
+		return err
+	}
+	if _, err := b.ReceiveFD(); !errors.Is(err, sockets.ErrNoDescriptor) {
+		return fmt.Errorf("ReceiveFD without a descriptor: %w", err)
+	}
+	var got []byte
+	for len(got) < len("left") {
+		p := make([]byte, 10)
+		n, _, err := b.ReceiveFDs(p, 1)
+		if err != nil {
+			return err
+		}
+		got = append(got, p[:n]...)
+	}
+	if string(got) != "left" {
+		return fmt.Errorf("%q is left", got)
+	}
+	return nil
 }

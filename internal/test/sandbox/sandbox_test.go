@@ -242,9 +242,13 @@ func refusedMessages(offload bool) error {
 			}
 			w, to = pc.(*sockets.UDPConn), r.LocalAddr()
 		}
-		out := make([]ipv4.Message, 5)
+		// Of each length there are two: offload joins these, and several calls' worth is left.
+		out := make([]ipv4.Message, 6)
+		length := func(i int) int { return 2 + i/2 }
 		for i := range out {
-			out[i] = ipv4.Message{Buffers: [][]byte{{byte(i), 1}}, Addr: to}
+			data := make([]byte, length(i))
+			data[0] = byte(i)
+			out[i] = ipv4.Message{Buffers: [][]byte{data}, Addr: to}
 		}
 		if n, err := w.WriteBatch(out, 0); n != len(out) || err != nil {
 			return fmt.Errorf("WriteBatch, connected %v: %d, %w", connected, n, err)
@@ -262,7 +266,7 @@ func refusedMessages(offload bool) error {
 				return fmt.Errorf("ReadBatch: %w", err)
 			}
 			for _, m := range in[:n] {
-				if m.N != 2 || m.Buffers[0][0] != byte(got) || m.Addr.String() != w.LocalAddr().String() {
+				if m.N != length(got) || m.Buffers[0][0] != byte(got) || m.Addr.String() != w.LocalAddr().String() {
 					return fmt.Errorf("message %d: % x from %v", got, m.Buffers[0][:m.N], m.Addr)
 				}
 				got++
