@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,11 +78,20 @@ func option(level, name uint32) map[uint32]uint32 { return map[uint32]uint32{1: 
 
 var refusedWith = []syscall.Errno{syscall.ENOSYS, syscall.EPERM, syscall.EINVAL, syscall.EOPNOTSUPP}
 
+// errnos are those of r. A copy goes on after all that gVisor and security modules say
+// besides.
+func (r refusal) errnos() []syscall.Errno {
+	if r.op == "copy" {
+		return append(slices.Clone(refusedWith), syscall.EACCES, syscall.EFAULT)
+	}
+	return refusedWith
+}
+
 // TestRefused does in a sandbox what package net does there, too: every way that is
 // faster than net's has another beside it.
 func TestRefused(t *testing.T) {
 	for _, r := range refusals {
-		for _, errno := range refusedWith {
+		for _, errno := range r.errnos() {
 			t.Run(strings.ReplaceAll(r.op+"/"+r.name, " ", "_")+"/"+unix.ErrnoName(errno), func(t *testing.T) {
 				if runtime.GOARCH == "386" && r.name == "listen" {
 					t.Skip("package syscall listens through socketcall(2)")
@@ -112,7 +122,7 @@ func init() {
 	socktest.Children["refused"] = func() error {
 		op, name, errnoName := os.Args[2], os.Args[3], os.Args[4]
 		for _, r := range refusals {
-			for _, errno := range refusedWith {
+			for _, errno := range r.errnos() {
 				if r.op == op && r.name == name && unix.ErrnoName(errno) == errnoName {
 					if err := (socktest.Refusal{Call: r.call, Args: r.args, Errno: errno}).OnProcess(); err != nil {
 						fmt.Println("skip: no seccomp:", err)
