@@ -56,8 +56,11 @@ func TestRefusedIsMade(t *testing.T) {
 	}
 	for _, r := range refusals {
 		t.Run(strings.ReplaceAll(r.op+"/"+r.name, " ", "_"), func(t *testing.T) {
-			if r.name == "MPTCP_INFO" {
+			switch r.name {
+			case "MPTCP_INFO":
 				needMPTCPInfo(t)
+			case "IPV6_V6ONLY":
+				socktest.NeedIPv6(t)
 			}
 			if !made[r.op][r.name] {
 				t.Errorf("%s does not call it", r.op)
