@@ -209,3 +209,54 @@ func TestLinkAddrRefused(t *testing.T) {
 		}
 	}
 }
+
+// A peer whose path fills sun_path is answered at the address that it was received from.
+func TestAnswerLongPath(t *testing.T) {
+	dir := socktest.ShortDir(t)
+	path := dir + "/" + strings.Repeat("p", 108-len(dir)-1)
+	peer, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	socktest.Check(t, err)
+	defer unix.Close(peer)
+	// unix.Bind refuses it.
+	raw, err := sockets.FromFD(mustDup(t, peer))
+	socktest.Check(t, err)
+	defer raw.Close()
+	socktest.Check(t, raw.Bind(&sockets.RawAddr{Family: unix.AF_UNIX, Data: []byte(path)}))
+	c, err := sockets.ListenPacket("unixgram", dir+"/s")
+	socktest.Check(t, err)
+	socktest.CloseLater(t, c)
+	socktest.Check(t, unix.Sendto(peer, []byte("question"), 0, &unix.SockaddrUnix{Name: dir + "/s"}))
+	u := c.(*sockets.UnixConn)
+	b := make([]byte, 20)
+	n, from, err := u.ReadFrom(b)
+	if string(b[:n]) != "question" || err != nil || from.String() != path {
+		t.Fatalf("received %q from %v, %v", b[:n], from, err)
+	}
+	for name, answer := range map[string]func() error{
+		"WriteTo":      func() error { return socktest.ErrOf(u.WriteTo([]byte("answer"), from)) },
+		"WriteToUnix":  func() error { return socktest.ErrOf(u.WriteToUnix([]byte("answer"), from.(*net.UnixAddr))) },
+		"SendTo":       func() error { return socktest.ErrOf(u.SendTo([]byte("answer"), from, 0)) },
+		"WriteMsgUnix": func() error { _, _, err := u.WriteMsgUnix([]byte("answer"), nil, from.(*net.UnixAddr)); return err },
+		"WriteBatch": func() error {
+			return socktest.ErrOf(u.WriteBatch([]sockets.Message{{Buffers: [][]byte{[]byte("answer")}, Addr: from}}, 0))
+		},
+	} {
+		if err := answer(); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if n, err := unix.Read(peer, b); string(b[:n]) != "answer" || err != nil {
+			t.Errorf("%s: the peer received %q, %v", name, b[:n], err)
+		}
+	}
+	if _, err := u.WriteTo([]byte("x"), &net.UnixAddr{Name: path + "p", Net: "unixgram"}); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("path of 109 bytes: %v, want EINVAL", err)
+	}
+}
+
+func mustDup(t *testing.T, fd int) int {
+	t.Helper()
+	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	socktest.Check(t, err)
+	return fd
+}
