@@ -66,18 +66,6 @@ var options = map[string]func() error{
 		return ipv4.NewPacketConn(c).JoinGroup(lo, &net.UDPAddr{IP: net.IPv4(239, 92, 0, 1)})
 	}),
 	"MPTCP_INFO": sync.OnceValue(mptcpInfo),
-	"SO_TIMESTAMPING": sync.OnceValue(func() error { // of what is sent
-		return withUDP(func(fd int, own *unix.SockaddrInet4) error {
-			const what = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE
-			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING, what); err != nil {
-				return err
-			}
-			if err := unix.Sendto(fd, []byte("x"), 0, own); err != nil {
-				return err
-			}
-			return ErrOf(queued(fd))
-		})
-	}),
 	"TCP_CONGESTION": useOption(unix.SOCK_STREAM, func(fd int) error {
 		return unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno")
 	}),
