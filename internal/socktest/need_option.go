@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/net/ipv4"
@@ -29,7 +30,14 @@ var options = map[string]func() error{
 		return err
 	}),
 	"SO_BINDTOIFINDEX": useOption(unix.SOCK_DGRAM, func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, 1)
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, 1); err != nil {
+			return err
+		}
+		index, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
+		if err == nil && index != 1 {
+			err = fmt.Errorf("the index is %d, want 1", index)
+		}
+		return err
 	}),
 	"SO_NETNS_COOKIE": useOption(unix.SOCK_DGRAM, func(fd int) error {
 		_, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
@@ -63,7 +71,20 @@ var options = map[string]func() error{
 			return err
 		}
 		defer c.Close()
-		return ipv4.NewPacketConn(c).JoinGroup(lo, &net.UDPAddr{IP: net.IPv4(239, 92, 0, 1)})
+		p := ipv4.NewPacketConn(c)
+		group := &net.UDPAddr{IP: net.IPv4(239, 92, 0, 1), Port: c.LocalAddr().(*net.UDPAddr).Port}
+		if err := p.JoinGroup(lo, group); err != nil {
+			return err
+		}
+		if err := p.SetMulticastInterface(lo); err != nil {
+			return err
+		}
+		if _, err := c.WriteTo([]byte("x"), group); err != nil {
+			return err
+		}
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, _, err = c.ReadFrom(make([]byte, 1))
+		return err
 	}),
 	"MPTCP_INFO": sync.OnceValue(mptcpInfo),
 	"TCP_CONGESTION": useOption(unix.SOCK_STREAM, func(fd int) error {
