@@ -99,7 +99,7 @@ func TestReadErrorQueueBesideReader(t *testing.T) {
 // timestampSent has the error queue of c tell when datagrams leave.
 func timestampSent(t *testing.T, c syscall.Conn) {
 	t.Helper()
-	socktest.NeedOption(t, "SO_TIMESTAMPING")
+	socktest.NeedTimestampSent(t)
 	const what = sockopt.TimestampTxSoftware | sockopt.TimestampSoftware | sockopt.TimestampOptTSOnly | sockopt.TimestampOptID
 	socktest.Check(t, sockopt.Timestamping.Set(c, what))
 }

@@ -126,7 +126,7 @@ func TestPacketInfoTOS(t *testing.T) {
 			to := conntest.ToLoopback(b.LocalAddr())
 			for _, tos := range []uint8{2, 0xb8, 0} {
 				oob := PacketInfo{TOS: tos, HasTOS: true}.Append(nil)
-				if _, _, err := a.WriteMsgUDP(nil, oob, to); err != nil {
+				if _, _, err := a.WriteMsgUDP([]byte("x"), oob, to); err != nil {
 					t.Fatal(err)
 				}
 				p, _ := conntest.ReadInfo(t, b)

@@ -235,11 +235,9 @@ func TestPeerConcurrently(t *testing.T) {
 		} {
 			wg.Go(func() { socktest.Check(t, f()) })
 		}
-		wg.Go(func() {
-			for range 20 {
-				u.WriteTo([]byte("x"), b.LocalAddr())
-			}
-		})
+		for range 20 {
+			wg.Go(func() { u.WriteTo([]byte("x"), b.LocalAddr()) })
+		}
 		wg.Go(func() { u.ReceiveFrom(make([]byte, 1), sockets.MsgDontWait) })
 		wg.Wait()
 		want := "<nil>"

@@ -3,7 +3,6 @@
 package sockets_test
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -152,11 +151,9 @@ func TestMultipath(t *testing.T) {
 
 // TestUDPLite sends with a checksum over the start of the datagram only, udplite(7).
 func TestUDPLite(t *testing.T) {
+	socktest.NeedUDPLite(t)
 	open := func() *sockets.UDPConn {
 		s, err := sockets.NewRaw(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE)
-		if errors.Is(err, syscall.EPROTONOSUPPORT) {
-			t.Skip("no UDP-Lite:", err)
-		}
 		socktest.Check(t, err)
 		defer s.Close()
 		socktest.Check(t, s.Bind(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))

@@ -260,3 +260,23 @@ func NeedErrorQueue(tb testing.TB) {
 	tb.Helper()
 	need(tb, "error queue", func() error { return ErrOf(errorQueue()) })
 }
+
+var timestampSent = sync.OnceValue(func() error {
+	return withUDP(func(fd int, own *unix.SockaddrInet4) error {
+		const what = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING, what); err != nil {
+			return err
+		}
+		if err := unix.Sendto(fd, []byte("x"), 0, own); err != nil {
+			return err
+		}
+		return ErrOf(queued(fd))
+	})
+})
+
+// NeedTimestampSent skips the test unless the error queue tells when a datagram left:
+// SO_TIMESTAMPING in timestamping.rst of the kernel's documentation.
+func NeedTimestampSent(tb testing.TB) {
+	tb.Helper()
+	need(tb, "timestamps of what is sent", timestampSent)
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/net/ipv4"
@@ -29,7 +30,14 @@ var options = map[string]func() error{
 		return err
 	}),
 	"SO_BINDTOIFINDEX": useOption(unix.SOCK_DGRAM, func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, 1)
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, 1); err != nil {
+			return err
+		}
+		index, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
+		if err == nil && index != 1 {
+			err = fmt.Errorf("the index is %d, want 1", index)
+		}
+		return err
 	}),
 	"SO_NETNS_COOKIE": useOption(unix.SOCK_DGRAM, func(fd int) error {
 		_, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
@@ -63,21 +71,22 @@ var options = map[string]func() error{
 			return err
 		}
 		defer c.Close()
-		return ipv4.NewPacketConn(c).JoinGroup(lo, &net.UDPAddr{IP: net.IPv4(239, 92, 0, 1)})
+		p := ipv4.NewPacketConn(c)
+		group := &net.UDPAddr{IP: net.IPv4(239, 92, 0, 1), Port: c.LocalAddr().(*net.UDPAddr).Port}
+		if err := p.JoinGroup(lo, group); err != nil {
+			return err
+		}
+		if err := p.SetMulticastInterface(lo); err != nil {
+			return err
+		}
+		if _, err := c.WriteTo([]byte("x"), group); err != nil {
+			return err
+		}
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, _, err = c.ReadFrom(make([]byte, 1))
+		return err
 	}),
 	"MPTCP_INFO": sync.OnceValue(mptcpInfo),
-	"SO_TIMESTAMPING": sync.OnceValue(func() error { // of what is sent
-		return withUDP(func(fd int, own *unix.SockaddrInet4) error {
-			const what = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE
-			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING, what); err != nil {
-				return err
-			}
-			if err := unix.Sendto(fd, []byte("x"), 0, own); err != nil {
-				return err
-			}
-			return ErrOf(queued(fd))
-		})
-	}),
 	"TCP_CONGESTION": useOption(unix.SOCK_STREAM, func(fd int) error {
 		return unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno")
 	}),

@@ -27,6 +27,7 @@ var (
 	multipath = socketOf(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)
 	packet    = socketOf(unix.AF_PACKET, unix.SOCK_DGRAM, 0)
 	sctp      = socketOf(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP)
+	udpLite   = socketOf(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE)
 
 	// Netlink tries to have a netlink socket.
 	Netlink = socketOf(unix.AF_NETLINK, unix.SOCK_RAW, 0)
@@ -49,6 +50,12 @@ func NeedNetlink(tb testing.TB) {
 func NeedPacket(tb testing.TB) {
 	tb.Helper()
 	need(tb, "packet sockets", packet)
+}
+
+// NeedUDPLite skips the test if the kernel has no UDP-Lite.
+func NeedUDPLite(tb testing.TB) {
+	tb.Helper()
+	need(tb, "UDP-Lite", udpLite)
 }
 
 // NeedSCTP skips the test if the kernel has no SCTP.

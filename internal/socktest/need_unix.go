@@ -61,6 +61,26 @@ var rightsApart = sync.OnceValue(func() error {
 	})
 })
 
+var urgentUnix = sync.OnceValue(func() error {
+	return withPair(unix.SOCK_STREAM, func(a, b int) error {
+		if err := unix.Sendto(a, []byte("x!"), unix.MSG_OOB, nil); err != nil {
+			return err
+		}
+		got := make([]byte, 2)
+		n, _, err := unix.Recvfrom(b, got, unix.MSG_OOB|unix.MSG_DONTWAIT)
+		if err == nil && string(got[:n]) != "!" {
+			err = fmt.Errorf("MSG_OOB gives %q, want the last byte", got[:n])
+		}
+		return err
+	})
+})
+
+// NeedUrgentUnix skips the test unless unix streams have urgent data.
+func NeedUrgentUnix(tb testing.TB) {
+	tb.Helper()
+	need(tb, "urgent data on unix sockets", urgentUnix)
+}
+
 // NeedRightsApart skips the test unless a read from a unix stream ends behind data that
 // came with a descriptor.
 func NeedRightsApart(tb testing.TB) {
