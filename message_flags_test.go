@@ -246,6 +246,7 @@ func TestDontWaitErrorQueue(t *testing.T) {
 	if _, err := u.Write([]byte("to a closed port")); err != nil {
 		t.Fatal(err)
 	}
+	conntest.WaitError(t, u)
 	withinTime(t, "ReadBatch of the error queue", func() {
 		ms := []sockets.Message{{Buffers: [][]byte{make([]byte, 100)}, OOB: make([]byte, 200)}}
 		n, err := u.ReadBatch(ms, unix.MSG_ERRQUEUE)

@@ -107,12 +107,8 @@ func TestOffloadRefusedInBatch(t *testing.T) {
 	if socktest.Segments(t) < 2 {
 		t.Skip("the kernel cuts nothing up")
 	}
-	gone := conntest.OpenUDP(t, "udp4")
-	a := conntest.ConnectUDP(t, &Dialer{Offload: true}, "udp4", gone.LocalAddr())
-	conntest.LimitTime(t, a)
-	gone.Close()
 	ms := conntest.Numbered(nil, slices.Concat(conntest.EqualSizes(10, 10), conntest.EqualSizes(5, 20), conntest.EqualSizes(5, 30))...)
-	n, err := a.WriteBatch(ms, 0)
+	a, n, err := conntest.Refused(t, &Dialer{Offload: true}, len(ms), func(c *UDPConn) (int, error) { return c.WriteBatch(ms, 0) })
 	if n != 15 || err != nil {
 		t.Fatalf("WriteBatch = %d, %v, want 15, nil", n, err)
 	}

@@ -238,12 +238,9 @@ func TestWriteSegmentsFallsBack(t *testing.T) {
 
 // An error in the middle tells where: what is before it was sent.
 func TestWriteSegmentsRefused(t *testing.T) {
-	gone := conntest.OpenUDP(t, "udp4")
-	a := conntest.ConnectUDP(t, &Dialer{}, "udp4", gone.LocalAddr())
-	conntest.LimitTime(t, a)
-	gone.Close()
 	first := 10 * socktest.Segments(t)
-	n, err := a.WriteSegments(make([]byte, 1290), 10, netip.AddrPort{}) // at least two pieces
+	out := make([]byte, 1290) // at least two pieces
+	a, n, err := conntest.Refused(t, &Dialer{}, len(out), func(c *UDPConn) (int, error) { return c.WriteSegments(out, 10, netip.AddrPort{}) })
 	if n != first || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("WriteSegments = %d, %v, want %d, ECONNREFUSED", n, err, first)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/iolib-go/sockets"
 	"github.com/iolib-go/sockets/internal/socktest"
 	"github.com/iolib-go/sockets/sockopt"
+	"golang.org/x/sys/unix"
 )
 
 // ConnectUDP returns a UDP socket connected to the address to.
@@ -153,4 +154,39 @@ func SentJoined(t *testing.T, a, b *sockets.UDPConn, size int) bool {
 	}
 	t.Fatalf("sent %d bytes in parts of %d", n, segment)
 	return false
+}
+
+// Refused connects sockets to addresses that are gone, until send, which returns how much
+// of all it has sent, is told of the refusal on the way: the kernel may put it off until
+// all is sent. It returns the socket, and what send returned.
+func Refused(t testing.TB, d *sockets.Dialer, all int, send func(c *sockets.UDPConn) (int, error)) (c *sockets.UDPConn, n int, err error) {
+	t.Helper()
+	for range 100 {
+		gone := OpenUDP(t, "udp4")
+		c = ConnectUDP(t, d, "udp4", gone.LocalAddr())
+		LimitTime(t, c)
+		gone.Close()
+		if n, err = send(c); n != all || err != nil {
+			return c, n, err
+		}
+	}
+	t.Fatal("nothing is refused in time")
+	return nil, 0, nil
+}
+
+// WaitError waits until the kernel has an error or a report to tell of c: it may come
+// some time after the call that it is about.
+func WaitError(t testing.TB, c syscall.Conn) {
+	t.Helper()
+	rc, err := c.SyscallConn()
+	socktest.Check(t, err)
+	socktest.Check(t, rc.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd)}} // POLLERR needs not be asked for
+		if !socktest.WaitUntil(func() bool {
+			n, err := unix.Poll(poll, 100)
+			return n == 1 && err == nil
+		}) {
+			t.Error("the kernel has nothing to report")
+		}
+	}))
 }

@@ -28,23 +28,12 @@ import (
 // to report, and messages to be sent.
 func refusedBatch(t *testing.T) (c *UDPConn, ms []Message) {
 	t.Helper()
-	for range 100 {
-		gone := conntest.OpenUDP(t, "udp4")
-		c = conntest.ConnectUDP(t, &Dialer{}, "udp4", gone.LocalAddr())
-		conntest.LimitTime(t, c)
-		gone.Close()
-		ms = []Message{conntest.MessageTo([]byte("1"), nil), conntest.MessageTo([]byte("22"), nil), conntest.MessageTo([]byte("333"), nil)}
-		n, err := c.WriteBatch(ms, 0)
-		if n == 2 && err == nil {
-			return c, ms[2:]
-		}
-		if n != 3 || err != nil {
-			t.Fatalf("WriteBatch = %d, %v, want 2, nil", n, err)
-		}
-		// The kernel has put off the refusal of the first until all were sent.
+	ms = []Message{conntest.MessageTo([]byte("1"), nil), conntest.MessageTo([]byte("22"), nil), conntest.MessageTo([]byte("333"), nil)}
+	c, n, err := conntest.Refused(t, &Dialer{}, len(ms), func(c *UDPConn) (int, error) { return c.WriteBatch(ms, 0) })
+	if n != 2 || err != nil {
+		t.Fatalf("WriteBatch = %d, %v, want 2, nil", n, err)
 	}
-	t.Fatal("nothing is refused in time")
-	return nil, nil
+	return c, ms[2:]
 }
 
 // Close and a passed deadline come before an error that WriteBatch has kept.
@@ -181,6 +170,7 @@ func TestDatagramKeptErrorAndErrorQueue(t *testing.T) {
 	if _, err := b.WriteTo([]byte("refused"), to); err != nil {
 		t.Fatal(err)
 	}
+	conntest.WaitError(t, b)
 	in := conntest.RoomFor(5, 10)
 	if n, err := b.ReadBatch(in, 0); n != 2 || err != nil {
 		t.Fatalf("ReadBatch = %d, %v, want 2, nil", n, err)
