@@ -20,9 +20,10 @@
 //
 // # Errors
 //
-// Errors are of type [*Error], which names the option and the kind of socket. If an
-// option cannot have a value, it wraps a [*ValueError], and the system is not called.
-// If the system or the socket does not have the option, the error matches
+// Get and Set return a [*net.OpError] that wraps an [*Error], and [Setting.Apply]
+// returns the [*Error] itself, which names the option and the kind of socket. If an
+// option cannot have a value, it wraps a [*ValueError], and the system is not called. If
+// the system or the socket does not have the option, the error matches
 // [errors.ErrUnsupported].
 //
 // # Options by level and purpose
