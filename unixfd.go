@@ -51,7 +51,7 @@ type ControlError struct {
 	Descriptors int   // how many arrived
 	Max         int   // how many were asked for
 	Err         error // ErrNoDescriptor, ErrTooManyDescriptors, ...
-	Errno       error // why descriptors were lost, syscall.EMFILE, or nil
+	Errno       error // syscall.EMFILE if descriptors were lost at the limit of open files, or nil
 	TooLong     bool  // the rest of the message is lost as well: ErrMessageTooLong
 }
 

@@ -129,7 +129,8 @@ func headings(t *testing.T, file string) (anchors []string) {
 	return anchors
 }
 
-// TestMap checks that the map in CONTRIBUTING.md names files that exist, and all packages.
+// TestMap checks that the map in CONTRIBUTING.md names files that exist, and all packages
+// and files of the root.
 func TestMap(t *testing.T) {
 	needCheckout(t)
 	text, err := os.ReadFile(root + "CONTRIBUTING.md")
@@ -150,6 +151,19 @@ func TestMap(t *testing.T) {
 	for _, want := range []string{"sockopt/", "activation/", "upgrade/", "compat/", "internal/netfd", "internal/sys", "internal/codec"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("the map lacks %s", want)
+		}
+	}
+	files, err := filepath.Glob(root + "*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		file = filepath.Base(file)
+		if !strings.HasSuffix(file, "_test.go") && !slices.ContainsFunc(names, func(pattern string) bool {
+			ok, err := filepath.Match(pattern, file)
+			return ok && err == nil
+		}) {
+			t.Errorf("the map lacks %s", file)
 		}
 	}
 	suites, err := os.ReadDir(root + "internal/test")
