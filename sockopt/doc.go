@@ -5,9 +5,9 @@
 //
 // Options work on any [syscall.Conn]: connections and listeners of package net, of
 // package sockets and of others, and an [os.File]. To set an option before a socket is
-// bound or connected, put a [Setting] in the Options of a sockets.Dialer or
-// sockets.ListenConfig, or apply it in the Control function of a net.Dialer or
-// net.ListenConfig:
+// bound or connected, put a [Setting] in the Options of a [sockets.Dialer] or
+// [sockets.ListenConfig], or apply it in the Control function of a [net.Dialer] or
+// [net.ListenConfig]:
 //
 //	lc := net.ListenConfig{Control: func(network, address string, c syscall.RawConn) error {
 //		return sockopt.ReusePort.With(true).Apply(c)
@@ -102,4 +102,7 @@
 //   - which packets to receive, and how to share them: [PacketAddMembership],
 //     [PacketDropMembership], [PacketFanout], [PacketIgnoreOutgoing],
 //     [PacketStatistics]
+//
+// [sockets.Dialer]: https://pkg.go.dev/github.com/iolib-go/sockets#Dialer
+// [sockets.ListenConfig]: https://pkg.go.dev/github.com/iolib-go/sockets#ListenConfig
 package sockopt
