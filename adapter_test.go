@@ -145,7 +145,7 @@ func TestAbsentMethods(t *testing.T) {
 		{"IPConn io.ReaderFrom", is[io.ReaderFrom](new(sockets.IPConn)), false},
 		{"TCPConn net.PacketConn", is[net.PacketConn](new(sockets.TCPConn)), false},
 		{"UDPConn net.PacketConn", is[net.PacketConn](new(sockets.UDPConn)), true},
-		// Whoever unwraps connections would never come to an end.
+		// Code that unwraps connections would never end.
 		{"TCPConn NetConn", is[netConner](new(sockets.TCPConn)), false},
 		{"UnixConn NetConn", is[netConner](new(sockets.UnixConn)), false},
 	}

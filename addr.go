@@ -234,7 +234,8 @@ func orNameless(fd *netfd.FD, addr net.Addr) net.Addr {
 
 // ParseAddr is the inverse of an address's String method; network is what its Network
 // method returns. It parses internet and unix addresses as package net prints them, and
-// the address types of this package. It does not look up names.
+// the address types of this package. It does not look up names. Errors are of type
+// [*net.AddrError].
 func ParseAddr(network, s string) (net.Addr, error) {
 	addr, err := parseAddr(network, s)
 	if err != nil {

@@ -471,7 +471,7 @@ func TestAdoptedPeer(t *testing.T) {
 }
 
 // TestRefusedStaysBlocking checks that a socket of a kind that does not fit is
-// as it was, for whoever shares it.
+// as it was, for the processes that share it.
 func TestRefusedStaysBlocking(t *testing.T) {
 	socktest.CheckNoLeak(t)
 	tests := []struct {

@@ -129,7 +129,7 @@ func TestFastOpenWritesNothing(t *testing.T) {
 }
 
 // TestFileByNet has package net make a file blocking as its own Fd method asks, for a
-// package os whose files are not known. Whoever made it, it is the same file.
+// package os whose files are not known. It is the same file whichever package made it.
 func TestFileByNet(t *testing.T) {
 	socktest.CheckNoLeak(t)
 	tcp, _ := conntest.Dialed(t, "tcp4")

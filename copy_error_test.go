@@ -371,7 +371,7 @@ func TestCopyReaderPanics(t *testing.T) {
 	}
 }
 
-// oddRawConn is a RawConn that, after some calls, calls nobody any more, and
+// oddRawConn is a RawConn that, after some calls, no longer calls the function, and
 // returns err.
 type oddRawConn struct {
 	syscall.RawConn
@@ -398,7 +398,7 @@ func (f oddFile) SyscallConn() (syscall.RawConn, error) {
 	return oddRawConn{raw, f.calls, f.err}, err
 }
 
-// A RawConn of somebody else's that does not do its part changes no count.
+// A RawConn of another package that does not do its part changes no count.
 func TestCopyOddRawConn(t *testing.T) {
 	for _, odd := range []error{nil, errors.New("odd")} {
 		for _, calls := range []int{0, 1} {

@@ -183,10 +183,10 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	})
 }
 
-// DialAddrs connects to one of addrs on network, as DialContext does for the addresses
-// of a host name. It tries the addresses of the first one's family in order, and those
-// of the other family as well once FallbackDelay has passed. The time is divided among
-// them. If all fail, the error is that of the first.
+// DialAddrs connects to one of addrs on network, as [Dialer.DialContext] does for the
+// addresses of a host name. It tries the addresses of the first one's family in order,
+// and those of the other family as well once FallbackDelay has passed. The time is
+// divided among them. If all fail, the error is that of the first.
 //
 // The network must be "tcp", "udp" or "mptcp", optionally followed by 4 or 6 for one
 // family. IPv4-mapped IPv6 addresses count as IPv4. If addrs is empty, or if one of

@@ -31,9 +31,10 @@
 // are set before the socket is bound.
 //
 // [New] makes a [Socket], which does not yet have a role. It can be given options and
-// bound. Its methods Listen, Connect, Conn, Listener and PacketConn then give it a
-// role: each moves the descriptor into one of the types below and leaves the Socket
-// empty. Closing an empty Socket does nothing, so defer s.Close() is always right.
+// bound. Its methods [Socket.Listen], [Socket.Connect], [Socket.Conn], [Socket.Listener]
+// and [Socket.PacketConn] then give it a role: each moves the descriptor into one of the
+// types below and leaves the Socket empty. Closing an empty Socket does nothing, so
+// defer s.Close() is always right.
 //
 //	New -> (options, Bind)* -> Listen | Connect | PacketConn
 //

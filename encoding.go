@@ -18,7 +18,7 @@ import (
 type ExternalFormat struct {
 	// Encoding is any encoding of golang.org/x/text, one that ParseFormat returns, or
 	// another one that satisfies the contracts of encoding.Encoding. Nil means bytes: no
-	// input is malformed, and only CR, LF and NUL have a meaning, for Newline.
+	// input is malformed, and no byte has a meaning except those of Newline.
 	//
 	// A value of x/text only identifies the encoding; this package does the conversion
 	// itself. It follows the encoding's own standard where x/text's table does not: GB
@@ -44,8 +44,8 @@ type ExternalFormat struct {
 // Newline is a newline style.
 type Newline uint8
 
-// The newline styles. In the styles CR, CRLF and NEL, "\r\n" in the text is written as
-// one newline.
+// The newline styles. In the styles CR, CRLF, NEL and NVT, "\r\n" in the text is written
+// as one newline.
 //
 // A CR at the end of the data received so far may be the first half of a CR LF. In the
 // styles CRLF and NVT, Read therefore waits for the next byte before it returns that
@@ -58,11 +58,12 @@ const (
 	NewlineCRLF Newline = Newline(codec.CRLF) // CR LF
 	NewlineAny  Newline = Newline(codec.Any)  // reads LF, CR and CR LF, writes LF
 
-	// NewlineNEL is U+0085, the newline of z/OS: byte 15 in EBCDIC, where LF is byte 25.
+	// NewlineNEL is U+0085, the newline of z/OS: byte 0x15 in EBCDIC, where LF is byte
+	// 0x25.
 	NewlineNEL Newline = Newline(codec.NEL)
 
-	// NewlineNVT is that of Telnet, RFC 854: CR LF, and CR NUL for a bare CR. The byte FF is
-	// doubled, and commands are removed; see TextConn.SetCommandFunc.
+	// NewlineNVT is that of Telnet, RFC 854: CR LF, and CR NUL for a bare CR. The byte
+	// 0xFF is doubled, and commands are removed; see TextConn.SetCommandFunc.
 	NewlineNVT Newline = Newline(codec.NVT)
 )
 

@@ -103,9 +103,9 @@ func (e *QueuedError) Unwrap() error { return errnoErr(e.Err) }
 // [sockopt.ZeroCopy] and [sockopt.TxTime]. Systems without an error queue return
 // [errors.ErrUnsupported].
 //
-// A report about an error also makes the next call that sends or receives fail once
-// with its errno. WriteBatch on a socket without a peer continues after such an error,
-// so call ReadErrorQueue after a batch.
+// A report about an error also makes the next call that sends or receives fail once with
+// its errno. [UDPConn.WriteBatch] on a socket without a peer continues after such an
+// error, so call ReadErrorQueue after a batch.
 func (c *UDPConn) ReadErrorQueue(b []byte) (n int, report *QueuedError, err error) {
 	if !c.ok() {
 		return 0, nil, syscall.EINVAL

@@ -415,7 +415,7 @@ func (l *TCPListener) File() (*os.File, error) { return l.core().file() }
 func (l *TCPListener) SyscallConn() (syscall.RawConn, error) { return l.core().syscallConn() }
 
 // StreamListener accepts connections of address families that package net does not
-// support, such as vsock.
+// support, such as vsock, or of an internet protocol other than TCP.
 type StreamListener struct {
 	l *listener
 }

@@ -199,7 +199,8 @@ func senderAddr(fd *netfd.FD, sa *sys.Sockaddr) net.Addr {
 	return nil
 }
 
-// SendToAddrPort is like SendTo, but does not allocate. The zero addr means the peer.
+// SendToAddrPort is like [UDPConn.SendTo], but does not allocate. The zero addr means
+// the peer.
 func (c *UDPConn) SendToAddrPort(b []byte, addr netip.AddrPort, flags MsgFlags) (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -224,8 +225,8 @@ func (c *UDPConn) SendToAddrPort(b []byte, addr netip.AddrPort, flags MsgFlags) 
 	return n, opErrorTo(c.fd, c.fd.Remote(), err)
 }
 
-// ReceiveFromAddrPort is like ReceiveFrom, but does not allocate. On an IPv6 socket,
-// IPv4 addresses are in IPv4-mapped form.
+// ReceiveFromAddrPort is like [UDPConn.ReceiveFrom], but does not allocate. On an IPv6
+// socket, IPv4 addresses are in IPv4-mapped form.
 func (c *UDPConn) ReceiveFromAddrPort(b []byte, flags MsgFlags) (n int, addr netip.AddrPort, err error) {
 	if !c.ok() {
 		return 0, netip.AddrPort{}, syscall.EINVAL

@@ -519,7 +519,7 @@ func TestMore(t *testing.T) {
 	}
 }
 
-// TestNoSignal writes where nobody reads any more, in a program that asks to be told
+// TestNoSignal writes to a peer that is closed, in a program that asks to be told
 // of SIGPIPE: the kernel sends none.
 func TestNoSignal(t *testing.T) {
 	// A signal of a higher number, which comes after one that was raised before.

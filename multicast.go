@@ -127,29 +127,30 @@ func (c *UDPConn) JoinGroup(ifi *net.Interface, group net.Addr) error {
 	return c.setGroup(sockopt.JoinGroup, ifi, group, nil)
 }
 
-// LeaveGroup undoes JoinGroup, and JoinSourceSpecificGroup for all sources.
+// LeaveGroup undoes [UDPConn.JoinGroup], and [UDPConn.JoinSourceSpecificGroup] for all
+// sources.
 func (c *UDPConn) LeaveGroup(ifi *net.Interface, group net.Addr) error {
 	return c.setGroup(sockopt.LeaveGroup, ifi, group, nil)
 }
 
-// JoinSourceSpecificGroup is like JoinGroup, but receives only what source sends to the
-// group. It may be called for several sources. See RFC 4607.
+// JoinSourceSpecificGroup is like [UDPConn.JoinGroup], but receives only what source
+// sends to the group. It may be called for several sources. See RFC 4607.
 func (c *UDPConn) JoinSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.JoinSourceGroup, ifi, group, source)
 }
 
-// LeaveSourceSpecificGroup undoes JoinSourceSpecificGroup.
+// LeaveSourceSpecificGroup undoes [UDPConn.JoinSourceSpecificGroup].
 func (c *UDPConn) LeaveSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.LeaveSourceGroup, ifi, group, source)
 }
 
 // ExcludeSourceSpecificGroup stops receiving what source sends to a group that
-// JoinGroup has joined. It may be called for several sources. See RFC 3678.
+// [UDPConn.JoinGroup] has joined. It may be called for several sources. See RFC 3678.
 func (c *UDPConn) ExcludeSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.BlockSource, ifi, group, source)
 }
 
-// IncludeSourceSpecificGroup undoes ExcludeSourceSpecificGroup.
+// IncludeSourceSpecificGroup undoes [UDPConn.ExcludeSourceSpecificGroup].
 func (c *UDPConn) IncludeSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error {
 	return c.setGroup(sockopt.UnblockSource, ifi, group, source)
 }

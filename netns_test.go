@@ -393,8 +393,8 @@ func TestNetNSPermission(t *testing.T) {
 
 func init() { socktest.Children["netns without return"] = netnsWithoutReturn }
 
-// Whoever has the right to enter a namespace need not have the right to return to
-// where it was: the thread is thrown away.
+// A process that may enter a namespace need not have the right to return to where it
+// was: then the thread is discarded.
 func TestNetNSWithoutReturn(t *testing.T) {
 	socktest.NeedOption(t, "SO_NETNS_COOKIE")
 	socktest.NeedUserNS(t)

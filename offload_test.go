@@ -345,7 +345,7 @@ func offloadAdopted(t *testing.T, network string) {
 			t.Errorf("ReadFrom: %q, %v, want %q", buf[:n], err, want)
 		}
 	}
-	// What it sends is not joined, as nobody asked for that.
+	// What it sends is not joined, because that was not asked for.
 	conntest.SendBatch(t, c.(*UDPConn), conntest.Numbered(a.LocalAddr(), 10, 10))
 	if n, size := conntest.RawReceive(t, a); n != 10 || size != 0 {
 		t.Errorf("sent %d bytes in parts of %d, want 10 alone", n, size)

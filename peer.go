@@ -14,8 +14,8 @@ import (
 // queued stay in the queue. After an error the peer is unchanged.
 //
 // If the socket is not bound to an address, it keeps sending from the one that the
-// kernel chose for the previous peer, if the new peer can be reached from there. To
-// have it chosen again, call Disconnect first.
+// kernel chose for the previous peer, if the new peer can be reached from there. To have
+// it chosen again, call [UDPConn.Disconnect] first.
 func (c *UDPConn) Connect(addr net.Addr) error { return c.setPeer(addr) }
 
 // Disconnect removes the peer of the socket. The socket keeps its local port, even one
@@ -25,7 +25,7 @@ func (c *UDPConn) Connect(addr net.Addr) error { return c.setPeer(addr) }
 // On Linux this does not work for IPv6 sockets, which include "udp" sockets that serve
 // both families: the kernel would keep receiving from the previous peer only. There
 // Disconnect changes nothing and returns an error that matches [errors.ErrUnsupported].
-// Call Connect to set another peer, or make a new socket.
+// Call [UDPConn.Connect] to set another peer, or make a new socket.
 func (c *UDPConn) Disconnect() error { return c.removePeer() }
 
 // Connect makes addr the peer of a datagram socket, replacing any other.

@@ -13,8 +13,8 @@ import (
 // one empty datagram.
 //
 // The kernel gets many datagrams at once and splits them, see UDP_SEGMENT in udp(7),
-// whether SetOffload is on or not. Where the system lacks this, or refuses it for this
-// size or this peer, the datagrams are sent one by one.
+// whether [UDPConn.SetOffload] is on or not. Where the system lacks this, or refuses it
+// for this size or this peer, the datagrams are sent one by one.
 //
 // WriteSegments returns how much of b was sent. If it returns an error, the datagrams
 // before b[n:] were sent, and the one that begins there was not. It does not allocate.
@@ -24,8 +24,8 @@ func (c *UDPConn) WriteSegments(b []byte, size int, addr netip.AddrPort) (n int,
 	return c.WriteMsgSegments(b, nil, size, addr)
 }
 
-// WriteMsgSegments is like WriteSegments, and sends the control data oob with each
-// datagram.
+// WriteMsgSegments is like [UDPConn.WriteSegments], and sends the control data oob with
+// each datagram.
 func (c *UDPConn) WriteMsgSegments(b, oob []byte, size int, addr netip.AddrPort) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -50,8 +50,8 @@ func (c *UDPConn) WriteMsgSegments(b, oob []byte, size int, addr netip.AddrPort)
 // the kernel has merged. b[:n] then holds datagrams of size bytes each; the last may be
 // shorter.
 //
-// The kernel merges datagrams only if SetOffload is on. Otherwise, and on systems that
-// lack it, there is one datagram, and size is n.
+// The kernel merges datagrams only if [UDPConn.SetOffload] is on. Otherwise, and on
+// systems that lack it, there is one datagram, and size is n.
 //
 // A b of 65535 bytes has room for anything that can be merged. If b is shorter, the
 // datagrams that do not fit are returned by the next call. If b is too short for a
@@ -68,10 +68,10 @@ func (c *UDPConn) ReadSegments(b []byte) (n, size int, addr netip.AddrPort, err 
 	return n, size, addr, err
 }
 
-// ReadMsgSegments is like ReadSegments, and also receives control data into oob, which
-// all merged datagrams have in common. It returns the length of the control data and
-// the flags of recvmsg(2). A datagram that is too long for b is not an error here, but
-// sets MSG_TRUNC in flags.
+// ReadMsgSegments is like [UDPConn.ReadSegments], and also receives control data into
+// oob, which all merged datagrams have in common. It returns the length of the control
+// data and the flags of recvmsg(2). A datagram that is too long for b is not an error
+// here, but sets MSG_TRUNC in flags.
 func (c *UDPConn) ReadMsgSegments(b, oob []byte) (n, oobn, flags, size int, addr netip.AddrPort, err error) {
 	if !c.ok() {
 		return 0, 0, 0, 0, netip.AddrPort{}, syscall.EINVAL

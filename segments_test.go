@@ -33,7 +33,7 @@ func noise(n int) []byte {
 }
 
 // WriteSegments sends datagrams of the size asked for, and ReadSegments receives them,
-// whoever merges or not.
+// whether either side merges or not.
 func TestSegments(t *testing.T) {
 	socktest.NeedSizes(t)
 	sizes := []struct{ length, size int }{

@@ -47,7 +47,8 @@ var _ syscall.Conn = (*Socket)(nil)
 //
 // A TCP socket starts with NoDelay and KeepAlive on, as connections of package net do,
 // and with ReuseAddr on, so that a server can restart while connections of its
-// predecessor linger. Other sockets start without ReuseAddr.
+// predecessor linger. UDP and raw IP sockets start with Broadcast on, as those of
+// package net do.
 func New(network string) (*Socket, error) { return newSocket(nil, network) }
 
 func newSocket(netns *os.File, network string) (*Socket, error) {
@@ -113,8 +114,8 @@ func (s *Socket) use() (*netfd.FD, error) {
 // Bind sets the local address of the socket. Port 0 lets the kernel choose, and a
 // [*net.UnixAddr] with an empty name gets an abstract name. See bind(2).
 //
-// It does not change options: ReuseAddr is on for TCP sockets made by [New], off for
-// sockets made by [NewRaw], and otherwise what it was set to.
+// It does not change options. On a stream or UDP socket made by [NewRaw], for example,
+// ReuseAddr is off unless it was set.
 func (s *Socket) Bind(addr net.Addr) error {
 	addr = plain(addr)
 	fd, err := s.use()

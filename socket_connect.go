@@ -156,9 +156,9 @@ func (s *Socket) connected(fd *netfd.FD, addr net.Addr, peer *sys.Sockaddr) (net
 	return newConn(fd), nil
 }
 
-// ConnectNoWait is like Connect, but does not wait: the connection that it returns may
-// not be established yet. Its first Read or Write waits until it is, within the
-// deadline, and reports the error if it fails.
+// ConnectNoWait is like [Socket.Connect], but does not wait: the connection that it
+// returns may not be established yet. Its first Read or Write waits until it is, within
+// the deadline, and reports the error if it fails.
 //
 // With [sockopt.FastOpenConnect], the kernel sends nothing before the first Write, so a
 // Read before that waits indefinitely unless it has a deadline.

@@ -229,7 +229,7 @@ func TestSocketRefusesRole(t *testing.T) {
 			cancel()
 			return socktest.ErrOf(s.Connect(ctx, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}))
 		}, context.Canceled, "dial"},
-		{"bind to somebody else's address", "tcp4", func(s *sockets.Socket) error {
+		{"bind to another host's address", "tcp4", func(s *sockets.Socket) error {
 			return s.Bind(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)})
 		}, syscall.EADDRNOTAVAIL, "bind"},
 		{"bind to a name without end", "unix", func(s *sockets.Socket) error {
@@ -449,7 +449,7 @@ func TestUnixSocketFile(t *testing.T) {
 	socktest.Check(t, err)
 	socktest.Check(t, l.Close())
 	if !exists() {
-		t.Error("a file that somebody else made is gone")
+		t.Error("a file that the socket did not make is gone")
 	}
 }
 
@@ -523,7 +523,7 @@ func option[T any](c syscall.Conn, o sockopt.Option[T], v *T) (err error) {
 	return err
 }
 
-// TestListenerDefaults accepts from a listener that somebody else made: connections
+// TestListenerDefaults accepts from a listener that another program made: connections
 // are as those of package net.
 func TestListenerDefaults(t *testing.T) {
 	raw, err := sockets.NewRaw(syscall.AF_INET, syscall.SOCK_STREAM, 0)

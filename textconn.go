@@ -194,7 +194,7 @@ func (c *TextConn) closedWrite() error {
 	return net.ErrClosed
 }
 
-// WriteString is like Write, but takes a string.
+// WriteString is like [TextConn.Write], but takes a string.
 func (c *TextConn) WriteString(s string) (n int, err error) {
 	if c.closed.Load() {
 		return 0, c.closedWrite()
@@ -346,9 +346,10 @@ func (c *TextConn) unsupported() error { return foreignError(c.conn, "close", er
 // closeLimit is how long Close may take to send what is left.
 const closeLimit = 5 * time.Second
 
-// Close sends buffered text and what the format requires at the end, as CloseWrite
-// does, and closes the connection. Sending ends at the write deadline, or after 5
-// seconds at the latest. The connection is closed even if sending fails.
+// Close sends buffered text and what the format requires at the end, as
+// [TextConn.CloseWrite] does, and closes the connection. Sending ends at the write
+// deadline, or after 5 seconds at the latest. The connection is closed even if sending
+// fails.
 //
 // Pending calls return errors. Close does not wait for the text that a blocked Write
 // has already accepted.

@@ -316,8 +316,8 @@ func (c *TextConn) ReadString(delim byte) (string, error) {
 	return c.r.readString(delim)
 }
 
-// ReadLine is like ReadString('\n'), but returns the line without the "\n". If the last
-// line has no "\n", it is returned together with [io.EOF].
+// ReadLine is like [TextConn.ReadString] with '\n', but returns the line without the
+// "\n". If the last line has no "\n", it is returned together with [io.EOF].
 func (c *TextConn) ReadLine() (string, error) {
 	s, err := c.ReadString('\n')
 	return strings.TrimSuffix(s, "\n"), err

@@ -26,7 +26,7 @@ type TelnetCommand struct {
 	Option byte
 
 	// Data is what follows the option in a subnegotiation, without the final IAC SE. A
-	// byte FF in it is not doubled.
+	// byte 0xFF in it is not doubled.
 	Data []byte
 }
 

@@ -49,8 +49,8 @@ func (t *TextReader) ReadString(delim byte) (string, error) {
 	return t.r.readString(delim)
 }
 
-// ReadLine is like ReadString('\n'), but returns the line without the "\n". If the last
-// line has no "\n", it is returned together with [io.EOF].
+// ReadLine is like [TextReader.ReadString] with '\n', but returns the line without the
+// "\n". If the last line has no "\n", it is returned together with [io.EOF].
 func (t *TextReader) ReadLine() (string, error) {
 	s, err := t.ReadString('\n')
 	return strings.TrimSuffix(s, "\n"), err
@@ -121,7 +121,7 @@ func (t *TextWriter) Write(p []byte) (int, error) {
 	return t.w.write(p)
 }
 
-// WriteString is like Write, but takes a string.
+// WriteString is like [TextWriter.Write], but takes a string.
 func (t *TextWriter) WriteString(s string) (int, error) {
 	b := getBlock(blockSize)
 	defer putBlock(b)
@@ -134,7 +134,7 @@ func (t *TextWriter) WriteString(s string) (int, error) {
 func (t *TextWriter) ReadFrom(r io.Reader) (n int64, err error) { return copyText(t, r) }
 
 // SetFormat sets the format of the text that follows. Before that, it writes what the
-// previous format requires at the end, as Close does.
+// previous format requires at the end, as [TextWriter.Close] does.
 func (t *TextWriter) SetFormat(f ExternalFormat) error {
 	g, err := f.codec()
 	if err != nil {

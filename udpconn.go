@@ -50,8 +50,8 @@ func (c *UDPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, addr, err
 }
 
-// ReadFromUDPAddrPort is like ReadFromUDP, but does not allocate. On an IPv6 socket,
-// IPv4 addresses are in IPv4-mapped form.
+// ReadFromUDPAddrPort is like [UDPConn.ReadFromUDP], but does not allocate. On an IPv6
+// socket, IPv4 addresses are in IPv4-mapped form.
 func (c *UDPConn) ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error) {
 	if !c.ok() {
 		return 0, netip.AddrPort{}, syscall.EINVAL
@@ -77,7 +77,7 @@ func (c *UDPConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAd
 	return n, oobn, flags, addr, err
 }
 
-// ReadMsgUDPAddrPort is like ReadMsgUDP, but does not allocate.
+// ReadMsgUDPAddrPort is like [UDPConn.ReadMsgUDP], but does not allocate.
 func (c *UDPConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
 	if !c.ok() {
 		return 0, 0, 0, netip.AddrPort{}, syscall.EINVAL
@@ -141,7 +141,7 @@ func (c *UDPConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return c.WriteToUDP(b, a)
 }
 
-// WriteToUDPAddrPort is like WriteToUDP, but does not allocate.
+// WriteToUDPAddrPort is like [UDPConn.WriteToUDP], but does not allocate.
 func (c *UDPConn) WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -189,8 +189,8 @@ func (c *UDPConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, er
 	return n, len(oob), nil
 }
 
-// WriteMsgUDPAddrPort is like WriteMsgUDP, but does not allocate. The zero addr means
-// the peer.
+// WriteMsgUDPAddrPort is like [UDPConn.WriteMsgUDP], but does not allocate. The zero
+// addr means the peer.
 func (c *UDPConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL

@@ -9,7 +9,7 @@ import (
 )
 
 // UnixConn is a connection or a datagram socket in the unix domain. It has the methods
-// of [net.UnixConn].
+// of [net.UnixConn] and more.
 type UnixConn struct {
 	conn
 }

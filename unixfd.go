@@ -51,7 +51,7 @@ type ControlError struct {
 	Descriptors int   // how many arrived
 	Max         int   // how many were asked for
 	Err         error // ErrNoDescriptor, ErrTooManyDescriptors, ...
-	Errno       error // why descriptors were lost, syscall.EMFILE, or nil
+	Errno       error // syscall.EMFILE if descriptors were lost at the limit of open files, or nil
 	TooLong     bool  // the rest of the message is lost as well: ErrMessageTooLong
 }
 
@@ -124,7 +124,8 @@ var zeroByte = make([]byte, 1)
 //
 // More than [MaxDescriptors] are refused before anything is sent, because it is up to
 // the protocol between the peers how to split them into messages. If n is not 0, the
-// descriptors were sent even if there is an error. Otherwise SendFDs is like SendFD.
+// descriptors were sent even if there is an error. Otherwise SendFDs is like
+// [UnixConn.SendFD].
 func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -138,9 +139,9 @@ func (c *UnixConn) SendFDs(b []byte, fds ...syscall.Conn) (n int, err error) {
 	return n, opError(c.fd, "write", descriptorError(err))
 }
 
-// SendRawFDs is like SendFDs, but takes descriptors as numbers. The caller must keep
-// them open until it returns. If one is not open, nothing is sent, and the error
-// matches [syscall.EBADF].
+// SendRawFDs is like [UnixConn.SendFDs], but takes descriptors as numbers. The caller
+// must keep them open until it returns. If one is not open, nothing is sent, and the
+// error matches [syscall.EBADF].
 func (c *UnixConn) SendRawFDs(b []byte, fds ...int) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL
@@ -180,8 +181,8 @@ func descriptorError(err error) error {
 //
 // If there is data without a descriptor, the error matches [ErrNoDescriptor], and the
 // data is left for Read. If a message has more than one byte, the error matches
-// [ErrMessageTooLong], and the message is left for ReceiveFDs. Until another method
-// receives the data that was left, every ReceiveFD returns the same error.
+// [ErrMessageTooLong], and the message is left for [UnixConn.ReceiveFDs]. Until another
+// method receives the data that was left, every ReceiveFD returns the same error.
 //
 // If anything else is wrong, the byte is consumed, everything that came with it is
 // closed, and the error matches [ErrTooManyDescriptors], [ErrDescriptorsLost] or
@@ -237,9 +238,9 @@ func (c *UnixConn) receiveFD() (int, error) {
 	return r.Rights[0], nil
 }
 
-// ReceiveSocket is like ReceiveFD, but for a socket. The socket is made non-blocking;
-// its options are unchanged. If the descriptor is not a socket, it is closed, and the
-// error matches [syscall.ENOTSOCK].
+// ReceiveSocket is like [UnixConn.ReceiveFD], but for a socket. The socket is made
+// non-blocking; its options are unchanged. If the descriptor is not a socket, it is
+// closed, and the error matches [syscall.ENOTSOCK].
 func (c *UnixConn) ReceiveSocket() (*Socket, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
@@ -291,10 +292,10 @@ func (c *UnixConn) ReceiveFDs(b []byte, max int) (n int, fds []*os.File, err err
 	return n, fds, nil
 }
 
-// ReceiveRawFDs is like ReceiveFDs, but stores descriptors as numbers in fds, at most
-// len(fds), and returns how many it received. It is for programs that pass on or close
-// so many that an [os.File] for each would cost too much. The caller must close each
-// number, or pass it to [os.NewFile] or [FromFD]; nothing else closes it.
+// ReceiveRawFDs is like [UnixConn.ReceiveFDs], but stores descriptors as numbers in fds,
+// at most len(fds), and returns how many it received. It is for programs that pass on or
+// close so many that an [os.File] for each would cost too much. The caller must close
+// each number, or pass it to [os.NewFile] or [FromFD]; nothing else closes it.
 func (c *UnixConn) ReceiveRawFDs(b []byte, fds []int) (n, nfds int, err error) {
 	if !c.ok() {
 		return 0, 0, syscall.EINVAL
@@ -393,8 +394,8 @@ func (c *UnixConn) SendCred(b []byte, cred sockopt.Ucred) (n int, err error) {
 //
 // If it returns an error, b[:n] is still valid. The error matches [ErrNoCredentials] if
 // no credentials arrived, and [ErrTooManyDescriptors] if descriptors arrived, which are
-// closed; ReadMsgUnix receives both. Otherwise ReceiveCred is like ReceiveFDs. Linux
-// only.
+// closed; [UnixConn.ReadMsgUnix] receives both. Otherwise ReceiveCred is like
+// [UnixConn.ReceiveFDs]. Linux only.
 func (c *UnixConn) ReceiveCred(b []byte) (n int, cred sockopt.Ucred, err error) {
 	if !c.ok() {
 		return 0, sockopt.Ucred{}, syscall.EINVAL

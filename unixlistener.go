@@ -9,7 +9,7 @@ import (
 )
 
 // UnixListener accepts connections in the unix domain. It has the methods of
-// [net.UnixListener].
+// [net.UnixListener] and more.
 type UnixListener struct {
 	l    *listener
 	made socketFile // by bind; none if the listener came from a descriptor
@@ -47,9 +47,10 @@ func (l *UnixListener) AcceptWith(config AcceptConfig) (net.Conn, error) {
 	return l.core().acceptConnWith(config)
 }
 
-// Close stops listening and removes the socket's file, unless SetUnlinkOnClose or
-// LeavePath prevents that. It never removes another file that is at the path by now,
-// such as the socket of a successor, or a file in a different working directory.
+// Close stops listening and removes the socket's file, unless
+// [UnixListener.SetUnlinkOnClose] or [UnixListener.LeavePath] prevents that. It never
+// removes another file that is at the path by now, such as the socket of a successor, or
+// a file in a different working directory.
 func (l *UnixListener) Close() error {
 	if l.core() == nil {
 		return syscall.EINVAL
@@ -72,9 +73,9 @@ func (l *UnixListener) unlink() {
 	}
 }
 
-// SetUnlinkOnClose sets whether the first Close removes the socket's file. By default
-// it does if the listener made the file and LeavePath was not called; it does not if
-// the listener came from a descriptor.
+// SetUnlinkOnClose sets whether the first Close removes the socket's file. By default it
+// does if the listener made the file and [UnixListener.LeavePath] was not called; it
+// does not if the listener came from a descriptor.
 //
 // With true, a listener that came from a descriptor adopts the file that is now at its
 // path, if that is a socket. A relative path is resolved in the current working
@@ -99,7 +100,7 @@ func (l *UnixListener) SetUnlinkOnClose(unlink bool) {
 
 // LeavePath leaves the socket's file to another process that was given a copy of the
 // descriptor: Close does not remove the file any more. The other process can take the
-// file over with SetUnlinkOnClose.
+// file over with [UnixListener.SetUnlinkOnClose].
 //
 // If the process could not be started, takeBack undoes LeavePath, and removes the file
 // if the listener has been closed in the meantime. Call it while the copy is still

@@ -10,5 +10,6 @@
 //
 // [Inherited] returns an [*InheritError] if the environment describes descriptors that
 // do not exist. A name that cannot be passed is a [*sockets.ArgumentError]. Functions
-// that talk to the service manager return false and a nil error if there is none.
+// that talk to the service manager do nothing if there is none: [Notify] and its
+// relatives return false and a nil error, [Watchdog] returns nil.
 package activation

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// FuzzParseListen reads variables that anybody may have set: what they tell of is open
+// FuzzParseListen reads variables that any program may have set: what they describe is open
 // and inherited, each descriptor has a name, and an error says which variable it is.
 func FuzzParseListen(f *testing.F) {
 	const pid = 4242

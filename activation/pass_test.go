@@ -275,7 +275,7 @@ func TestPassToErrors(t *testing.T) {
 		}
 		activation.ClosePassed(cmd)
 		if _, err := f.WriteString("x"); err != nil {
-			t.Errorf("ClosePassed closed a file of somebody else: %v", err)
+			t.Errorf("ClosePassed closed a file that it did not make: %v", err)
 		}
 	})
 	t.Run("started", func(t *testing.T) {

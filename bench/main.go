@@ -4,19 +4,20 @@
 //	go -C bench run . [-run regexp] [-rounds n] [-time d] [-cpu=false] [-quick] [-texts dir] [-svg file] [-json file] [-from file] [-list]
 //
 // Each contest is run by every implementation in turn, round after round, so that
-// whatever else the machine does hits all of them. The table tells the median of
+// whatever else the machine does affects all of them. The table shows the median of
 // what an operation costs an implementation, and its ratio to the first one's, which
-// is the median of the ratios of each round: above 1 an implementation is better than
-// the first one. Everything starts several times anew, for it makes a difference where
-// connections and threads come to lie, and the last column tells the ratios of the
+// is the median of the ratios of all rounds: above 1 an implementation is better than
+// the first one. The whole contest is started several times, because the placement of
+// connections and threads makes a difference; the last column shows the ratios of the
 // worst and the best start.
 //
 // What is measured is the processor time of this process, in user and in system mode:
-// where two processors pass data to each other, the time that passes says more about
-// where the scheduler put them. Where a server is measured, the load comes from a second
-// process, and -cpu=false tells the time that passes beside the server's processor time.
+// if two processors pass data to each other, elapsed time says more about where the
+// scheduler put them. If a server is measured, the load comes from a second process, and
+// -cpu=false shows elapsed time beside the server's processor time.
 //
-// Contests of text take it from a directory that texts.sh fills, and are left out without.
+// Contests of text take it from a directory that texts.sh fills, and are left out without
+// it.
 //
 // In contests whose names begin with "noise/", package net competes with itself.
 package main
@@ -40,9 +41,9 @@ func main() {
 		return
 	}
 	run := flag.String("run", "", "run only the contests that match this `regexp`")
-	rounds := flag.Int("rounds", 21, "how often every implementation gets its turn")
-	length := flag.Duration("time", 50*time.Millisecond, "how long a turn takes")
-	flag.BoolVar(&cpu, "cpu", true, "measure the processor time of this process, which other programs disturb less, rather than the time that passes")
+	rounds := flag.Int("rounds", 21, "number of turns of each implementation")
+	length := flag.Duration("time", 50*time.Millisecond, "duration of a turn")
+	flag.BoolVar(&cpu, "cpu", true, "measure the processor time of this process, which other programs disturb less, rather than elapsed time")
 	quick := flag.Bool("quick", false, "run everything, but too briefly to say much")
 	dir := flag.String("texts", "texts", "take texts from this `directory`")
 	svg := flag.String("svg", "", "draw the ratios into this `file`")
@@ -50,6 +51,9 @@ func main() {
 	from := flag.String("from", "", "measure nothing, and take the results from this `file`")
 	list := flag.Bool("list", false, "list the contests")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("unexpected argument %q; see -h", flag.Arg(0))
+	}
 	re, err := regexp.Compile(*run)
 	if err != nil {
 		log.Fatal(err)

@@ -2,6 +2,7 @@
 package examples
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // built is the directory with all programs, which TestMain builds.
@@ -82,6 +84,40 @@ func TestCommandLines(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestMisuse gives flags values that they cannot have, and flags that do not go together.
+// The answer names the flag.
+func TestMisuse(t *testing.T) {
+	tests := []struct{ command, want string }{
+		{"gateway", "-host and -format are required, or -demo"},
+		{"gateway -demo -host a:1", "-demo cannot be combined with -host and -format"},
+		{"gateway -host a:1 -format klingon", `-format: sockets: parse: unknown encoding: "klingon" at offset 0`},
+		{"gateway -host a:1 -format cp037 -client klingon", `-client: sockets: parse: unknown encoding: "klingon" at offset 0`},
+		{"gateway -grace soon", `invalid value "soon" for flag -grace: parse error`},
+		{"privsep", "either -broker or -file is required"},
+		{"privsep -broker -file a", "-broker cannot be combined with -file"},
+		{"privsep -file a -dir b", "-dir requires -broker"},
+		{"privsep -file a -uid 1", "-uid requires -broker"},
+		{"unixweb -mode 999", "-mode 999: must be octal, from 1 to 777"},
+		{"unixweb -mode 0", "-mode 0: must be octal, from 1 to 777"},
+		{"unixweb -mode 1777", "-mode 1777: must be octal, from 1 to 777"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.command, func(t *testing.T) {
+			args := strings.Fields(tt.command)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // if it goes on instead
+			defer cancel()
+			var stdout, stderr strings.Builder
+			cmd := exec.CommandContext(ctx, filepath.Join(built, args[0]), args[1:]...)
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			err := cmd.Run()
+			want := args[0] + ": " + tt.want + "; run " + args[0] + " -h for usage\n"
+			if status := cmd.ProcessState.ExitCode(); status != 2 || stdout.String() != "" || stderr.String() != want {
+				t.Errorf("%v, stdout %q, stderr %q, want status 2, %q", err, stdout.String(), stderr.String(), want)
+			}
+		})
 	}
 }
 

@@ -5,9 +5,9 @@
 //
 // Options work on any [syscall.Conn]: connections and listeners of package net, of
 // package sockets and of others, and an [os.File]. To set an option before a socket is
-// bound or connected, put a [Setting] in the Options of a sockets.Dialer or
-// sockets.ListenConfig, or apply it in the Control function of a net.Dialer or
-// net.ListenConfig:
+// bound or connected, put a [Setting] in the Options of a [sockets.Dialer] or
+// [sockets.ListenConfig], or apply it in the Control function of a [net.Dialer] or
+// [net.ListenConfig]:
 //
 //	lc := net.ListenConfig{Control: func(network, address string, c syscall.RawConn) error {
 //		return sockopt.ReusePort.With(true).Apply(c)
@@ -20,9 +20,10 @@
 //
 // # Errors
 //
-// Errors are of type [*Error], which names the option and the kind of socket. If an
-// option cannot have a value, it wraps a [*ValueError], and the system is not called.
-// If the system or the socket does not have the option, the error matches
+// Get and Set return a [*net.OpError] that wraps an [*Error], and [Setting.Apply]
+// returns the [*Error] itself, which names the option and the kind of socket. If an
+// option cannot have a value, it wraps a [*ValueError], and the system is not called. If
+// the system or the socket does not have the option, the error matches
 // [errors.ErrUnsupported].
 //
 // # Options by level and purpose
@@ -101,4 +102,7 @@
 //   - which packets to receive, and how to share them: [PacketAddMembership],
 //     [PacketDropMembership], [PacketFanout], [PacketIgnoreOutgoing],
 //     [PacketStatistics]
+//
+// [sockets.Dialer]: https://pkg.go.dev/github.com/iolib-go/sockets#Dialer
+// [sockets.ListenConfig]: https://pkg.go.dev/github.com/iolib-go/sockets#ListenConfig
 package sockopt

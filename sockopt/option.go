@@ -10,7 +10,7 @@ import (
 // An Option is a socket option whose value is of type T.
 //
 // Get and Set never block and may be called concurrently with all other calls on c.
-// Errors are of type [*net.OpError] and wrap an [*Error].
+// Errors of Get and Set are of type [*net.OpError] and wrap an [*Error].
 //
 // The initial value given for each option is that of Linux in its usual configuration.
 type Option[T any] struct {
@@ -40,12 +40,12 @@ func (o Option[T]) Get(c syscall.Conn) (T, error) { return get(c, o.name, o.valu
 
 // Set sets the option on c to v.
 //
-// If the option cannot have the value v, Set returns a [*ValueError] and does not call
-// the system. Durations are rounded up to the option's unit.
+// If the option cannot have the value v, the error wraps a [*ValueError], and the system
+// is not called. Durations are rounded up to the option's unit.
 func (o Option[T]) Set(c syscall.Conn, v T) error { return set(c, o.name, o.value, v) }
 
-// With returns the option together with a value. If the option cannot have the value v,
-// applying the Setting returns an error.
+// With returns the option together with a value, as a [Setting]. If the option cannot
+// have the value v, applying the Setting returns an error that wraps a [*ValueError].
 func (o Option[T]) With(v T) Setting { return Setting{setting[T]{o.name, o.value, v}} }
 
 // String returns the option's name in the C headers of Linux, such as "SO_TYPE".
@@ -58,11 +58,11 @@ func (o ReadOnlyOption[T]) Get(c syscall.Conn) (T, error) { return get(c, o.name
 // "MCAST_JOIN_GROUP".
 func (o WriteOnlyOption[T]) String() string { return o.name }
 
-// Set sets the option on c to v. If the option cannot have the value v, Set returns a
-// [*ValueError] and does not call the system.
+// Set sets the option on c to v. If the option cannot have the value v, the error wraps
+// a [*ValueError], and the system is not called.
 func (o WriteOnlyOption[T]) Set(c syscall.Conn, v T) error { return set(c, o.name, o.value, v) }
 
-// With returns the option together with a value, as Option.With does.
+// With returns the option together with a value, as [Option.With] does.
 func (o WriteOnlyOption[T]) With(v T) Setting { return Setting{setting[T]{o.name, o.value, v}} }
 
 // A Setting is an option together with a value for it. The zero Setting sets nothing.
@@ -75,7 +75,7 @@ type Setting struct {
 	}
 }
 
-// Option returns the name of the option, as Option.String does. It is "" for the zero
+// Option returns the name of the option, as [Option.String] does. It is "" for the zero
 // Setting.
 func (s Setting) Option() string {
 	if s.s == nil {

@@ -160,7 +160,7 @@ var (
 	MaxPacingRate = Option[uint64]{"SO_MAX_PACING_RATE", rate{}}
 
 	// NetNSCookie, SO_NETNS_COOKIE, identifies the socket's network namespace until the
-	// system restarts.
+	// system restarts. Since Linux 5.14.
 	NetNSCookie = ReadOnlyOption[uint64]{"SO_NETNS_COOKIE", wide{}}
 
 	// NoCheck, SO_NO_CHECK, sends UDP datagrams over IPv4 without checksums. Initially
@@ -216,8 +216,8 @@ var (
 	PeerSecurity = ReadOnlyOption[string]{"SO_PEERSEC", text{}}
 
 	// PreferBusyPoll, SO_PREFER_BUSY_POLL, defers the device's interrupts while the
-	// application busy-polls. Initially false. Turning it on requires CAP_NET_ADMIN. See
-	// Documentation/networking/napi.rst in the kernel.
+	// application busy-polls. Initially false. Turning it on requires CAP_NET_ADMIN.
+	// Since Linux 5.11. See Documentation/networking/napi.rst in the kernel.
 	PreferBusyPoll = Option[bool]{"SO_PREFER_BUSY_POLL", boolValue{}}
 
 	// Priority, SO_PRIORITY, is the priority of the socket's packets in the interface's

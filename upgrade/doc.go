@@ -30,18 +30,18 @@
 //
 // # How a successor is started
 //
-// By default, the process starts its successor on a signal or when Upgrade is called.
-// With Config.Control, a process that was started by other means, such as a container
-// with the next version, takes over the sockets of the running one. The first process
-// may get its sockets from a service manager; see package activation. In a container,
-// call [Supervise] first.
+// By default, the process starts its successor on a signal or when [Upgrader.Upgrade] is
+// called. With Config.Control, a process that was started by other means, such as a
+// container with the next version, takes over the sockets of the running one. The first
+// process may get its sockets from a service manager; see package [activation]. In a
+// container, call [Supervise] first.
 //
 // # Errors
 //
 // [SuccessorError] reports a successor that did not become ready, [CutError] the
-// connections that Drain had to close, and [NameError] a name that cannot be used.
-// [ErrUpgrading], [ErrNotReady], [ErrStopped] and [ErrRefused] report calls at the
-// wrong time.
+// connections that [Server.Drain] had to close, and [NameError] a name that cannot be
+// used. [ErrUpgrading], [ErrNotReady] and [ErrStopped] report calls at the wrong time,
+// and [ErrRefused] a predecessor that continues to serve.
 //
 // # Limits
 //

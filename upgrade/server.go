@@ -116,7 +116,7 @@ func (s *Server) Draining() <-chan struct{} {
 // otherwise the error of Accept. It closes l.
 func (s *Server) Serve(l net.Listener) error { return s.serve(l, s.serveHTTP) }
 
-// ServeTLS is like Serve, for HTTPS. See [http.Server.ServeTLS].
+// ServeTLS is like [Server.Serve], for HTTPS. See [http.Server.ServeTLS].
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	return s.serve(l, func(l net.Listener) error { return s.HTTP.ServeTLS(l, certFile, keyFile) })
 }

@@ -134,7 +134,7 @@ type descriptor struct{ syscall.Conn }
 // Upgrader, because the environment describes the sockets only once.
 //
 // An error means that what was given cannot be used, which for config is a
-// [*sockets.ArgumentError], or that the predecessor refuses.
+// [*sockets.ArgumentError], or that the predecessor refuses, [ErrRefused].
 func New(config Config) (*Upgrader, error) {
 	if strings.HasPrefix(config.Control, "@") || strings.Contains(config.Control, "\x00") {
 		return nil, &sockets.ArgumentError{Arg: "Control", Value: strconv.Quote(config.Control), Why: "is not the path of a file"}
@@ -420,7 +420,7 @@ func (u *Upgrader) putBack(s activation.Descriptor, name string) {
 }
 
 // ListenPacket returns the inherited packet socket with that name or, if there is none,
-// a new one, as Listen does.
+// a new one, as [Upgrader.Listen] does.
 func (u *Upgrader) ListenPacket(ctx context.Context, lc *sockets.ListenConfig, name, network, address string) (net.PacketConn, error) {
 	if lc == nil {
 		lc = new(sockets.ListenConfig)

@@ -47,7 +47,7 @@ func BenchmarkQUIC(b *testing.B) {
 	turn := 0
 	for b.Loop() {
 		for i := range kinds {
-			i = (i + turn) % len(kinds) // nobody is always behind the same one
+			i = (i + turn) % len(kinds) // none is always behind the same one
 			usage, start := quicBenchCPU(b), time.Now()
 			if err := transfers[i](); err != nil {
 				b.Fatalf("%s: %v", kinds[i].name, err)

@@ -2,7 +2,7 @@
 // makes it a program for package sockets: built with "net" in its place, it
 // prints the same.
 //
-// It runs once through what programs do with net, over the loopback, and ends.
+// It runs once through what programs do with net, over loopback, and ends.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 
 const about = `
 
-Runs once through what programs do with package net, over the loopback, prints
+Runs once through what programs do with package net, over loopback, prints
 what they see, and ends. Built with package net it prints the same.`
 
 func main() {

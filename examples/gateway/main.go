@@ -52,10 +52,10 @@ func main() {
 	}
 	var err error
 	if g.hostFormat, err = sockets.ParseFormat(*hostFormat); err != nil {
-		cli.Misused(err)
+		cli.Misused(fmt.Errorf("-format: %w", err))
 	}
 	if g.clientFormat, err = sockets.ParseFormat(*clientFormat); err != nil {
-		cli.Misused(err)
+		cli.Misused(fmt.Errorf("-client: %w", err))
 	}
 	cli.Check(run(&g, *address, *demo))
 }

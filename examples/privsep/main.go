@@ -29,8 +29,12 @@ func main() {
 	dir := flag.String("dir", ".", "`directory` with the files")
 	uid := flag.Int("uid", os.Getuid(), "`ID` of the user that may have them")
 	name := flag.String("file", "", "`name` of the file to ask for and print")
-	cli.Parse("-broker [-socket path] [-dir directory] [-uid user] | [-socket path] -file name\n\nA broker that opens files for processes of another user, which it identifies by\ntheir credentials (PeerCred).")
+	cli.Parse("-broker [-socket path] [-dir directory] [-uid ID] | [-socket path] -file name\n\nA broker that opens files for processes of another user, which it identifies by\ntheir credentials (PeerCred).")
 	switch {
+	case *broker && *name != "":
+		cli.Misused(errors.New("-broker cannot be combined with -file"))
+	case !*broker && cli.Given("dir", "uid") != "":
+		cli.Misused(fmt.Errorf("-%s requires -broker", cli.Given("dir", "uid")))
 	case *broker:
 		cli.Check(serve(*path, *dir, uint32(*uid)))
 	case *name == "":

@@ -36,12 +36,15 @@ func main() {
 	serve := flag.Bool("serve", false, "serve until interrupted")
 	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` to serve at")
 	cli.Parse(about)
+	if !*serve && cli.Given("addr") != "" {
+		cli.Misused(errors.New("-addr requires -serve"))
+	}
 	_, port, err := net.SplitHostPort(*addr)
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		cli.Misused(err)
+		cli.Misused(fmt.Errorf("-addr: %w", err))
 	}
 	files, err := open(dir)
 	if err != nil {

@@ -87,7 +87,7 @@ func runCommand(t *testing.T, wd string, args ...string) result {
 var screen = regexp.MustCompile(`^A web server is replaced under load     \.{5} 5 upgrades, 0 of \d{4,} requests lost \(\d+\.\d s\)
 A deleted file goes to another process   process \d+ read 24000 bytes: identical \(\d+\.\d s\)
 A Shift_JIS client, a UTF-8 server       sent 93 fa 96 7b 8c ea 0d 0a, read 日本語 \(\d+\.\d s\)
-Datagrams in batches                    \.\.\. \d+\.\d times as fast as net(, \d+ times with offload)? \(\d+\.\d s\)
+Datagrams in batches                    \.\.\. \d+\.\d times as fast as one by one(, \d+ times with offload)? \(\d+\.\d s\)
 A directory over TCP                     (\d+ files, \d+ bytes): identical \(\d+\.\d s\)
 The same over a unix socket              (\d+ files, \d+ bytes): identical \(\d+\.\d s\)
 $`)
@@ -133,11 +133,12 @@ func TestMisuse(t *testing.T) {
 		{"argument", []string{"x"}, result{Stderr: "quickstart: unexpected argument \"x\"" + hint, Status: 2}},
 		{"no such directory", []string{"-dir", "nosuch"}, result{Stderr: "quickstart: open nosuch: no such file or directory" + hint, Status: 2}},
 		{"no directory", []string{"-dir", exe}, result{Stderr: "quickstart: open " + exe + ": not a directory" + hint, Status: 2}},
+		{"address without -serve", []string{"-addr", "127.0.0.1:80"}, result{Stderr: "quickstart: -addr requires -serve" + hint, Status: 2}},
 		{"bad address", []string{"-serve", "-addr", "nonsense", "-dir", dir}, result{
-			Stderr: "quickstart: address nonsense: missing port in address" + hint, Status: 2,
+			Stderr: "quickstart: -addr: address nonsense: missing port in address" + hint, Status: 2,
 		}},
 		{"no such port", []string{"-serve", "-addr", "127.0.0.1:99999", "-dir", dir}, result{
-			Stderr: "quickstart: address 99999: invalid port" + hint, Status: 2,
+			Stderr: "quickstart: -addr: address 99999: invalid port" + hint, Status: 2,
 		}},
 	}
 	for _, tt := range tests {

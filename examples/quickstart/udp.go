@@ -61,7 +61,7 @@ func compareDatagrams(p *progress) error {
 			ratios[i] = append(ratios[i], first.Seconds()/took.Seconds())
 		}
 	}
-	text := fmt.Sprintf("%.1f times as fast as net", median(ratios[1]))
+	text := fmt.Sprintf("%.1f times as fast as one by one", median(ratios[1]))
 	if len(ways) > 2 {
 		text += fmt.Sprintf(", %.0f times with offload", median(ratios[2]))
 	}

@@ -34,8 +34,8 @@ func main() {
 	gid := flag.Int("gid", -1, "`number` of the group that owns its file; -1 is this process's")
 	cli.Parse("[flags]\n\nA web application on a unix socket, for a proxy to forward to.")
 	perm, err := strconv.ParseUint(*mode, 8, 32)
-	if err != nil {
-		cli.Misused(fmt.Errorf("mode: %w", err))
+	if err != nil || perm == 0 || perm > 0o777 {
+		cli.Misused(fmt.Errorf("-mode %s: must be octal, from 1 to 777", *mode))
 	}
 	lc := sockets.ListenConfig{
 		UnixMode:     fs.FileMode(perm),

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -39,6 +40,16 @@ func Parse(about string) {
 	case err != nil:
 		Misused(err)
 	}
+}
+
+// Given returns the first of names that is a flag of the command line, or "".
+func Given(names ...string) (name string) {
+	flag.Visit(func(f *flag.Flag) {
+		if name == "" && slices.Contains(names, f.Name) {
+			name = f.Name
+		}
+	})
+	return name
 }
 
 // Misused reports a wrong argument and ends the program.

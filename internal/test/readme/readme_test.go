@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,18 +89,24 @@ func TestLength(t *testing.T) {
 	}
 }
 
-// TestLinks follows each relative link.
+// TestLinks follows each relative link, also to a heading.
 func TestLinks(t *testing.T) {
 	links := 0
 	for _, p := range pages(t) {
 		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(p.prose(), -1) {
-			where, _, _ := strings.Cut(m[1], "#")
-			if strings.Contains(where, "://") || where == "" {
+			where, heading, _ := strings.Cut(m[1], "#")
+			if strings.Contains(where, "://") {
 				continue
 			}
 			links++
-			if _, err := os.Stat(filepath.Join(root, filepath.Dir(p.name), where)); err != nil {
+			file := filepath.Join(root, filepath.Dir(p.name), where)
+			if where == "" {
+				file = filepath.Join(root, p.name)
+			}
+			if _, err := os.Stat(file); err != nil {
 				t.Errorf("%s leads to %s: %v", p.name, where, err)
+			} else if heading != "" && !slices.Contains(headings(t, file), heading) {
+				t.Errorf("%s leads to %s, which has no such heading", p.name, m[1])
 			}
 		}
 	}
@@ -108,7 +115,22 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestMap checks that the map in CONTRIBUTING.md names files that exist, and all packages.
+// headings returns those of a page as links name them.
+func headings(t *testing.T, file string) (anchors []string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page{text: string(text)}.prose(), -1) {
+		plain := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		anchors = append(anchors, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return anchors
+}
+
+// TestMap checks that the map in CONTRIBUTING.md names files that exist, and all packages
+// and files of the root.
 func TestMap(t *testing.T) {
 	needCheckout(t)
 	text, err := os.ReadFile(root + "CONTRIBUTING.md")
@@ -129,6 +151,19 @@ func TestMap(t *testing.T) {
 	for _, want := range []string{"sockopt/", "activation/", "upgrade/", "compat/", "internal/netfd", "internal/sys", "internal/codec"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("the map lacks %s", want)
+		}
+	}
+	files, err := filepath.Glob(root + "*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		file = filepath.Base(file)
+		if !strings.HasSuffix(file, "_test.go") && !slices.ContainsFunc(names, func(pattern string) bool {
+			ok, err := filepath.Match(pattern, file)
+			return ok && err == nil
+		}) {
+			t.Errorf("the map lacks %s", file)
 		}
 	}
 	suites, err := os.ReadDir(root + "internal/test")
@@ -250,10 +285,16 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestEncodings compares the table in docs/formats.md with what there is.
+// TestEncodings compares the table in docs/formats.md, and the number that pages give,
+// with what there is.
 func TestEncodings(t *testing.T) {
 	listed := make(map[string]bool)
 	for _, p := range pages(t) {
+		for _, m := range regexp.MustCompile(`(\d+)\s+encodings`).FindAllStringSubmatch(p.text, -1) {
+			if n := len(sockets.EncodingNames()); m[1] != strconv.Itoa(n) {
+				t.Errorf("%s counts %s encodings, there are %d", p.name, m[1], n)
+			}
+		}
 		if p.name != "docs/formats.md" {
 			continue
 		}
