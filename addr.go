@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"math"
@@ -145,7 +146,7 @@ func checkFor(fd *netfd.FD, addr net.Addr) error {
 }
 
 func unexpectedAddr(fd *netfd.FD, addr net.Addr) error {
-	return &ArgumentError{Arg: "address", Value: addr, Why: "one of network " + addr.Network() + " does not fit the " + kindName(fd)}
+	return &ArgumentError{Arg: "address", Value: addr, Why: "one of network " + cmp.Or(addr.Network(), `""`) + " does not fit the " + kindName(fd)}
 }
 
 // decodeAddr returns the address of one end of fd, nil if sa holds none.

@@ -4,6 +4,7 @@ package sockets_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"strings"
@@ -148,6 +149,7 @@ func TestAddrRefused(t *testing.T) {
 		{"IP for UDP", udp, &net.IPAddr{}, fault{"address", "", "one of network ip does not fit the ipv4 datagram socket"}},
 		{"TCP for unix", unixgram, &net.TCPAddr{}, fault{"address", ":0", "one of network tcp does not fit the unix datagram socket"}},
 		{"unix for UDP", udp, &net.UnixAddr{Name: "x", Net: "unixgram"}, fault{"address", "x", "one of network unixgram does not fit the ipv4 datagram socket"}},
+		{"unix of no network for UDP", udp, &net.UnixAddr{Name: "x"}, fault{"address", "x", `one of network "" does not fit the ipv4 datagram socket`}},
 		{"vsock for netlink", netlink, &sockets.VsockAddr{CID: 2}, fault{"address", "2:0", "one of network vsock does not fit the netlink raw socket"}},
 		{"a type of its own", tcp, badAddr{}, fault{"address", "bad", "one of network tcp does not fit the ipv4 stream socket"}},
 		{"NUL in a path", unixgram, &net.UnixAddr{Name: "a\x00b"}, fault{"address", `"a\x00b"`, "the path of a unix socket has no NUL"}},
@@ -168,6 +170,11 @@ func TestAddrRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+
+	const want = `sockets: invalid address "": one of network ip does not fit the ipv4 datagram socket`
+	if err := udp.Bind(&net.IPAddr{}); !strings.HasSuffix(fmt.Sprint(err), want) {
+		t.Errorf("%v, want %s", err, want)
 	}
 
 	packets := conntest.RouteSocket(t)

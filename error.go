@@ -24,7 +24,11 @@ type ArgumentError struct {
 }
 
 func (e *ArgumentError) Error() string {
-	return fmt.Sprintf("sockets: invalid %s %v: %s", e.Arg, e.Value, e.Why)
+	value := fmt.Sprint(e.Value)
+	if value == "" {
+		value = `""`
+	}
+	return fmt.Sprintf("sockets: invalid %s %s: %s", e.Arg, value, e.Why)
 }
 
 // Unwrap returns syscall.EINVAL.
