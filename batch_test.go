@@ -193,13 +193,9 @@ func TestBatchAllocations(t *testing.T) {
 }
 
 func TestBatchIP(t *testing.T) {
+	socktest.NeedRaw(t)
 	c, err := ListenPacket("ip4:253", "127.0.0.1")
-	if errors.Is(err, syscall.EPERM) {
-		t.Skip("raw sockets need privileges: ", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	socktest.Check(t, err)
 	defer c.Close()
 	ip := c.(*IPConn)
 	conntest.LimitTime(t, ip)
