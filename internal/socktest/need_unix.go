@@ -81,6 +81,14 @@ func NeedUrgentUnix(tb testing.TB) {
 	need(tb, "urgent data on unix sockets", urgentUnix)
 }
 
+// HasUrgent reports whether streams of the network, tcp or unix, have urgent data.
+func HasUrgent(network string) bool {
+	if network == "unix" {
+		return urgentUnix() == nil
+	}
+	return urgent() == nil
+}
+
 // NeedRightsApart skips the test unless a read from a unix stream ends behind data that
 // came with a descriptor.
 func NeedRightsApart(tb testing.TB) {
