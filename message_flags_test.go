@@ -250,7 +250,7 @@ func TestDontWaitErrorQueue(t *testing.T) {
 		ms := []sockets.Message{{Buffers: [][]byte{make([]byte, 100)}, OOB: make([]byte, 200)}}
 		var n int
 		var err error
-		socktest.WaitUntil(func() bool { // the report may come late
+		socktest.WaitUntil(func() bool { // the report may come late; in gVisor poll does not tell it if Read took the error
 			n, err = u.ReadBatch(ms, unix.MSG_ERRQUEUE)
 			return !errors.Is(err, syscall.EAGAIN)
 		})

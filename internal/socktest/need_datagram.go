@@ -194,13 +194,24 @@ var noBuffers = sync.OnceValue(func() error {
 			return err
 		}
 		// Loopback delivers before sending returns.
-		_, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT)
-		return err
+		if _, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT); err != nil {
+			return err
+		}
+		if err := unix.Sendto(fd, []byte("x"), 0, own); err != nil {
+			return err
+		}
+		if _, _, _, _, err := unix.RecvmsgBuffers(fd, nil, nil, unix.MSG_DONTWAIT); err != nil {
+			return err
+		}
+		if _, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT); err != unix.EAGAIN {
+			return fmt.Errorf("the datagram is received again, %v", err)
+		}
+		return nil
 	})
 })
 
-// NeedNoBuffers skips the test if a message cannot be sent without a single buffer, see
-// sendmsg(2).
+// NeedNoBuffers skips the test if a message cannot be sent and received without a single
+// buffer, see sendmsg(2).
 func NeedNoBuffers(tb testing.TB) {
 	tb.Helper()
 	need(tb, "messages without buffers", noBuffers)
