@@ -97,29 +97,32 @@ func (r *textReader) decode(p []byte) (int, error) {
 		n, used, status := r.dec.Decode(p, r.wire, r.eof)
 		r.consume(used)
 		switch {
-		case n > 0:
+		case n > 0 || status == codec.More:
 			return n, nil
-		case status == codec.More:
-			return 0, nil
-		case status == codec.Full:
-			// The least room that the next character fits into takes that
-			// one and no other.
-			for room := len(p) + 1; room <= len(r.carry) && n == 0; room++ {
-				n, used, status = r.dec.Decode(r.carry[:room], r.wire, r.eof)
-				r.consume(used)
-			}
-			if n > 0 {
-				k := copy(p, r.carry[:n])
-				r.text = r.carry[k:n]
-				return k, nil
-			}
-			if status == codec.More {
-				return 0, nil
-			}
-		default:
+		case status != codec.Full:
 			return 0, r.malformed(status)
 		}
+		if n, ok := r.decodeCarried(p); ok {
+			return n, nil
+		}
 	}
+}
+
+// decodeCarried is decode for a character that has no room in p: what is left of it is
+// the text of the next read. It is not ok if it cannot be decoded.
+func (r *textReader) decodeCarried(p []byte) (k int, ok bool) {
+	n, used, status := 0, 0, codec.Full
+	// The least room that the character fits into takes that one and no other.
+	for room := len(p) + 1; room <= len(r.carry) && n == 0; room++ {
+		n, used, status = r.dec.Decode(r.carry[:room], r.wire, r.eof)
+		r.consume(used)
+	}
+	if n == 0 {
+		return 0, status == codec.More
+	}
+	k = copy(p, r.carry[:n])
+	r.text = r.carry[k:n]
+	return k, true
 }
 
 func (r *textReader) malformed(status codec.Status) error {
@@ -157,11 +160,10 @@ func (r *textReader) consume(n int) {
 // fill asks the connection for bytes once. It may decode them into p; if not,
 // it adds them to wire. An error that comes with bytes is kept for later.
 func (r *textReader) fill(p []byte) (int, error) {
-	switch {
-	case r.size.Load() > 0:
-		return 0, r.fillOwn()
-	case len(p) < scratchSize:
-		return 0, r.fillSmall()
+	if r.size.Load() > 0 || len(p) < scratchSize {
+		n, err := r.receive(r.room())
+		r.wire = r.wire[:len(r.wire)+n]
+		return 0, r.note(n, err)
 	}
 	// p is as good as any other memory for receiving, and a reader that
 	// waits needs no memory of ours then.
@@ -194,28 +196,24 @@ func (r *textReader) decodeReceived(p []byte, n int) int {
 	return text
 }
 
-// fillSmall reads behind what is left of wire. That is the beginning of a character
-// or of a line end, and so has room in small: see maxShifts and foreignChar in
-// package codec for the longest.
-func (r *textReader) fillSmall() error {
-	k := copy(r.small[:], r.wire)
-	n, err := r.receive(r.small[k:])
-	r.wire = r.small[:k+n]
-	return r.note(n, err)
-}
-
-// fillOwn reads into the buffer of the size that the user chose.
-func (r *textReader) fillOwn() error {
-	size := max(int(r.size.Load()), len(r.wire)+minBufferSize)
-	if len(r.own) < size {
-		own := make([]byte, size)
-		copy(own, r.wire)
-		r.own, r.wire = own, own[:len(r.wire)]
+// room moves what is left of wire to the beginning of memory that has room for more, of
+// the size that the user chose or small, and returns that room. What is left is the
+// beginning of a character or of a line end, and so has room in small: see maxShifts and
+// foreignChar in package codec for the longest.
+//
+//go:noinline // a reader that waits in fill has as little on its stack as can be
+func (r *textReader) room() []byte {
+	room := r.small[:]
+	if size := int(r.size.Load()); size > 0 {
+		size = max(size, len(r.wire)+minBufferSize)
+		if len(r.own) < size {
+			r.own = make([]byte, size)
+		}
+		room = r.own[:size]
 	}
-	k := copy(r.own, r.wire)
-	n, err := r.receive(r.own[k:size])
-	r.wire = r.own[:k+n]
-	return r.note(n, err)
+	k := copy(room, r.wire)
+	r.wire = room[:k]
+	return room[k:]
 }
 
 // receive reads once from the connection. What the other side has buffered
@@ -268,7 +266,7 @@ func (r *textReader) skip(n int) (int, error) {
 		if err := r.takeErr(); err != nil {
 			return done, err
 		}
-		if err := r.fillSmall(); err != nil {
+		if _, err := r.fill(nil); err != nil {
 			return done, err
 		}
 	}
@@ -364,11 +362,9 @@ func (r *textReader) readString(delim byte) (string, error) {
 // as needs no block, which a reader that waits for the beginning of a line does not
 // hold.
 func (r *textReader) fillWire(many bool) error {
-	switch {
-	case r.size.Load() > 0:
-		return r.fillOwn()
-	case !many:
-		return r.fillSmall()
+	if !many || r.size.Load() > 0 {
+		_, err := r.fill(nil)
+		return err
 	}
 	b := getBlock(blockSize)
 	k := copy(b.mem, r.wire)

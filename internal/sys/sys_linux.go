@@ -258,6 +258,8 @@ func Recv(fd uintptr, p []byte) (int, syscall.Errno) {
 		case errno == 0:
 			return int(n), 0
 		case errno == EINTR:
+		case errno == EAGAIN: // no call: who waits then has but the least stack
+			return -1, errno
 		case barred(unix.SYS_RECVFROM, errno):
 			return Read(fd, p)
 		default:
@@ -274,6 +276,8 @@ func Send(fd uintptr, p []byte) (int, syscall.Errno) {
 		case errno == 0:
 			return int(n), 0
 		case errno == EINTR:
+		case errno == EAGAIN: // no call: who waits then has but the least stack
+			return -1, errno
 		case barred(unix.SYS_SENDTO, errno):
 			return Write(fd, p)
 		default:
