@@ -43,6 +43,9 @@ var options = map[string]func() error{
 		_, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 		return err
 	}),
+	"SO_TIMESTAMPNS": useOption(unix.SOCK_DGRAM, func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+	}),
 	"SO_RXQ_OVFL": useOption(unix.SOCK_DGRAM, func(fd int) error {
 		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
 	}),

@@ -158,6 +158,7 @@ func TestOffloadSizesVary(t *testing.T) {
 }
 
 func TestOffloadControlData(t *testing.T) {
+	socktest.NeedOption(t, "SO_TIMESTAMPNS")
 	a, b := conntest.Offloading(t, "udp4"), conntest.Offloading(t, "udp4")
 	for _, o := range []sockopt.Option[bool]{sockopt.ReceivePacketInfo, sockopt.ReceiveTOS, sockopt.TimestampNS} {
 		if err := o.Set(b, true); err != nil {

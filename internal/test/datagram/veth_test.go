@@ -256,7 +256,7 @@ func TestOffloadWithoutChecksums(t *testing.T) {
 	var err error
 	here.do(func() { err = setChecksumOffload("v", false) })
 	if err != nil {
-		t.Fatal(err)
+		t.Skip("no device without checksums: ", err)
 	}
 	for _, addr := range []struct{ here, there string }{{"10.9.0.1:0", "10.9.0.2:0"}, {"[fd00:9::1]:0", "[fd00:9::2]:0"}} {
 		t.Run(addr.there, func(t *testing.T) {
