@@ -85,6 +85,7 @@ func mapErr(err error) error {
 }
 
 // opError adds op and both addresses; nil and io.EOF pass through unchanged.
+//
 //go:noinline
 func opError(fd *netfd.FD, op string, err error) error {
 	if err == nil || err == io.EOF {
