@@ -86,7 +86,7 @@ func mapErr(err error) error {
 
 // opError adds op and both addresses; nil and io.EOF pass through unchanged.
 //
-//go:noinline
+//go:noinline // its callers wait, and have as little on their stack as can be
 func opError(fd *netfd.FD, op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
