@@ -5,7 +5,8 @@
 #
 #	.ci/uml.sh VERSION [PATTERN]
 #
-# VERSION: 5.10, 6.1, 6.12, unstable (Debian's, the newest). PATTERN is for go test -run; the default is everything.
+# VERSION: 5.10, 6.1, 6.12, unstable (Debian's, the newest). PATTERN is for go test -run;
+# the default is everything.
 # Environment: PACKAGES (linux_packages of lib.sh), BEFORE, a command that the
 # kernel is run by way of, LIMIT in seconds for each package (900), SKIP, OUT, CACHE, RESULTS as in lib.sh.
 set -euo pipefail

@@ -190,17 +190,19 @@ func NeedBadControl(tb testing.TB) {
 
 var noBuffers = sync.OnceValue(func() error {
 	return withUDP(func(fd int, own *unix.SockaddrInet4) error {
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
+			return err
+		}
 		if _, err := unix.SendmsgBuffers(fd, nil, nil, own, 0); err != nil {
 			return err
 		}
-		// Loopback delivers before sending returns.
-		if _, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT); err != nil {
+		if _, _, err := unix.Recvfrom(fd, make([]byte, 1), 0); err != nil {
 			return err
 		}
 		if err := unix.Sendto(fd, []byte("x"), 0, own); err != nil {
 			return err
 		}
-		if _, _, _, _, err := unix.RecvmsgBuffers(fd, nil, nil, unix.MSG_DONTWAIT); err != nil {
+		if _, _, _, _, err := unix.RecvmsgBuffers(fd, nil, nil, 0); err != nil {
 			return err
 		}
 		if _, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT); err != unix.EAGAIN {
