@@ -134,14 +134,24 @@ func useOption(typ int, use func(fd int) error) func() error {
 	})
 }
 
+// MPTCPInfo asks a socket of Multipath TCP who uses it, as can be done since Linux 5.16.
+var MPTCPInfo = sync.OnceValue(func() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	const mptcpInfo = 1 // MPTCP_INFO in linux/mptcp.h
+	_, err = unix.GetsockoptInt(fd, unix.SOL_MPTCP, mptcpInfo)
+	return err
+})
+
 // mptcpInfo fails where the kernel's release, by which package net goes, says that it
 // tells who uses Multipath TCP, and it does not.
 func mptcpInfo() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
-	if err != nil {
+	if multipath() != nil {
 		return nil // which package net knows as well
 	}
-	defer unix.Close(fd)
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return err
@@ -151,9 +161,7 @@ func mptcpInfo() error {
 	if major < 5 || major == 5 && minor < 16 {
 		return nil
 	}
-	const mptcpInfo = 1 // MPTCP_INFO in linux/mptcp.h
-	_, err = unix.GetsockoptInt(fd, unix.SOL_MPTCP, mptcpInfo)
-	return err
+	return MPTCPInfo()
 }
 
 // NeedOption skips the test if a socket option is missing, or has no effect where an

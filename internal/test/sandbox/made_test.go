@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/iolib-go/sockets/internal/socktest"
 )
 
@@ -58,7 +56,9 @@ func TestRefusedIsMade(t *testing.T) {
 		t.Run(strings.ReplaceAll(r.op+"/"+r.name, " ", "_"), func(t *testing.T) {
 			switch r.name {
 			case "MPTCP_INFO":
-				needMPTCPInfo(t)
+				if err := socktest.MPTCPInfo(); err != nil {
+					t.Skip("no MPTCP_INFO: ", err)
+				}
 			case "IPV6_V6ONLY":
 				socktest.NeedIPv6(t)
 			}
@@ -66,20 +66,5 @@ func TestRefusedIsMade(t *testing.T) {
 				t.Errorf("%s does not call it", r.op)
 			}
 		})
-	}
-}
-
-// needMPTCPInfo skips the test unless the kernel tells who uses Multipath TCP, since
-// Linux 5.16.
-func needMPTCPInfo(t *testing.T) {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
-	if err != nil {
-		t.Skip("no Multipath TCP: ", err)
-	}
-	defer unix.Close(fd)
-	const mptcpInfo = 1 // MPTCP_INFO in linux/mptcp.h
-	if _, err := unix.GetsockoptInt(fd, unix.SOL_MPTCP, mptcpInfo); err != nil {
-		t.Skip("no MPTCP_INFO: ", err)
 	}
 }
